@@ -1,0 +1,5 @@
+//! The slow path and the life of a session. Told the time, opens nothing.
+#![forbid(unsafe_code)]
+
+pub mod dhcp;
+pub mod dns;

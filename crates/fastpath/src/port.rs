@@ -1,0 +1,146 @@
+//! What the packet path needs of the two devices it moves packets between. `platform` implements it.
+
+use std::io;
+
+use wire::vnet::VnetHeader;
+use wire::{MacAddr, Vlan};
+
+/// Octets kept free before the network-layer header: a virtio-net header, an Ethernet header and a VLAN
+/// tag fit there, so headers are exchanged in place and a packet is never copied.
+pub const HEADROOM: usize = 32;
+/// Octets of an Ethernet header.
+pub const ETH_LEN: usize = 14;
+/// The longest network-layer packet, a full super-packet.
+pub const MAX_L3: usize = 65_536;
+
+/// One packet in a buffer that is used again and again. The network-layer header is always at
+/// [`HEADROOM`]; a frame's Ethernet header, without VLAN tag, stands in the 14 octets before it.
+pub struct Packet {
+    memory: Box<[u8]>,
+    l3_len: usize,
+    /// The tag that the frame had or shall have.
+    pub vlan: Vlan,
+    /// Offload facts; offsets count from the network-layer header.
+    pub vnet: VnetHeader,
+}
+
+impl Packet {
+    /// An empty buffer.
+    #[must_use]
+    pub fn new() -> Self {
+        Self {
+            memory: vec![0; HEADROOM + MAX_L3].into_boxed_slice(),
+            l3_len: 0,
+            vlan: Vlan::NONE,
+            vnet: VnetHeader::default(),
+        }
+    }
+
+    /// The whole buffer, for a port to receive into. After receiving, call [`Packet::set_l3_len`].
+    pub fn memory_mut(&mut self) -> &mut [u8] {
+        &mut self.memory
+    }
+
+    /// Says how many octets the network-layer packet has.
+    ///
+    /// # Panics
+    /// If it is longer than [`MAX_L3`].
+    pub fn set_l3_len(&mut self, len: usize) {
+        assert!(len <= MAX_L3, "a packet of {len} octets does not fit its buffer");
+        self.l3_len = len;
+    }
+
+    /// The packet from its network-layer header on.
+    #[must_use]
+    pub fn l3(&self) -> &[u8] {
+        &self.memory[HEADROOM..HEADROOM + self.l3_len]
+    }
+
+    /// The same, to rewrite.
+    pub fn l3_mut(&mut self) -> &mut [u8] {
+        &mut self.memory[HEADROOM..HEADROOM + self.l3_len]
+    }
+
+    /// The Ethernet frame, without tag.
+    #[must_use]
+    pub fn frame(&self) -> &[u8] {
+        &self.memory[HEADROOM - ETH_LEN..HEADROOM + self.l3_len]
+    }
+
+    /// Destination of the frame.
+    #[must_use]
+    pub fn destination(&self) -> MacAddr {
+        self.mac_at(HEADROOM - ETH_LEN)
+    }
+
+    /// Source of the frame.
+    #[must_use]
+    pub fn source(&self) -> MacAddr {
+        self.mac_at(HEADROOM - ETH_LEN + 6)
+    }
+
+    /// The frame's EtherType (after any tag).
+    #[must_use]
+    pub fn ethertype(&self) -> u16 {
+        u16::from_be_bytes([self.memory[HEADROOM - 2], self.memory[HEADROOM - 1]])
+    }
+
+    /// Puts an Ethernet header before the network-layer packet.
+    pub fn set_link(&mut self, destination: MacAddr, source: MacAddr, ethertype: u16) {
+        let at = HEADROOM - ETH_LEN;
+        self.memory[at..at + 6].copy_from_slice(&destination.0);
+        self.memory[at + 6..at + 12].copy_from_slice(&source.0);
+        self.memory[at + 12..at + 14].copy_from_slice(&ethertype.to_be_bytes());
+    }
+
+    fn mac_at(&self, at: usize) -> MacAddr {
+        let mut mac = [0; 6];
+        mac.copy_from_slice(&self.memory[at..at + 6]);
+        MacAddr(mac)
+    }
+}
+
+impl Default for Packet {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// The guests' Ethernet. All methods take `&self`: one thread receives while others send.
+pub trait LanPort: Send + Sync {
+    /// Waits until a frame has come and fills `batch` from the front with all that are there. `Ok(0)`
+    /// means that there is none: somebody asked the waiting thread to look at its stop flag, or a second
+    /// has passed.
+    ///
+    /// # Errors
+    /// The kernel's, when the interface cannot be read any more.
+    fn recv(&self, batch: &mut [Packet]) -> io::Result<usize>;
+
+    /// Sends the packet's frame, tagged with its VLAN, with its offload facts. The buffer's headroom is
+    /// overwritten.
+    ///
+    /// # Errors
+    /// The kernel's; a full queue (`WouldBlock`, ENOBUFS) means that this frame is lost.
+    fn send(&self, packet: &mut Packet) -> io::Result<()>;
+
+    /// Sends one finished, untagged Ethernet frame on `vlan`: for answers made elsewhere.
+    ///
+    /// # Errors
+    /// As [`LanPort::send`].
+    fn send_frame(&self, vlan: Vlan, frame: &[u8]) -> io::Result<()>;
+}
+
+/// The gateway's TUN or TAP device, whose other side is the kernel's routing.
+pub trait TunPort: Send + Sync {
+    /// As [`LanPort::recv`]; packets have no link header.
+    ///
+    /// # Errors
+    /// The kernel's, when the device cannot be read any more.
+    fn recv(&self, batch: &mut [Packet]) -> io::Result<usize>;
+
+    /// Hands the packet to the kernel. The buffer's headroom is overwritten.
+    ///
+    /// # Errors
+    /// As [`LanPort::send`].
+    fn send(&self, packet: &mut Packet) -> io::Result<()>;
+}

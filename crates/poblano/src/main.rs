@@ -1,0 +1,2 @@
+//! The binary: start-up in one readable order.
+fn main() {}

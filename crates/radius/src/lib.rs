@@ -1,0 +1,2 @@
+//! See the crate's description in Cargo.toml.
+#![forbid(unsafe_code)]

@@ -1,0 +1,1 @@
+//! Whole frames made from their parts.
