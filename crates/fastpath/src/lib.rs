@@ -2,4 +2,5 @@
 //! the verdict is applied: counted, rewritten, sent. Nothing on this path locks, allocates or waits.
 #![forbid(unsafe_code)]
 
+pub mod garden;
 pub mod port;
