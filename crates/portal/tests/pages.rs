@@ -37,7 +37,7 @@ fn a_guest_is_told_politely_why_it_is_not_let_in() {
             ("name=guest&password=wrong", 403, "That name and password do not match."),
             ("name=expired&password=x", 403, "Your account &#60;b&#62;ended&#60;/b&#62; on Monday."),
             ("name=away&password=x", 503, "The login server does not answer: please try again in a minute."),
-            ("name=hasty&password=x", 429, "try again in 30 seconds."),
+            ("name=hasty&password=x", 429, "try again in 30\u{a0}seconds."),
             ("name=guest&password=", 422, "enter both your name and your password"),
             ("password=good+%26+long", 422, "enter both your name and your password"),
             ("", 422, "enter both your name and your password"),
@@ -86,7 +86,9 @@ fn a_guest_sees_what_it_has_left() {
             },
         );
         let status = page(&portal, ANNE, "/status").await;
-        for words in ["1 hour 35 minutes", "734 MB", "12 MB", "&#60;script&#62;alert(1)&#60;/script&#62;"] {
+        for words in
+            ["1\u{a0}hour 35\u{a0}minutes", "734\u{a0}MB", "12\u{a0}MB", "&#60;script&#62;alert(1)&#60;/script&#62;"]
+        {
             assert!(status.body.contains(words), "{words}: {}", status.body);
         }
         assert!(!status.body.contains("<script"));

@@ -88,7 +88,7 @@ pub(crate) fn with_portal(limits: Limits, terms: Option<&str>, test: impl AsyncF
             name: "wifi.internal".into(),
             limits,
         });
-        let mut start = async |kind| {
+        let start = async |kind| {
             let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("listener");
             let address = listener.local_addr().expect("address");
             tokio::task::spawn_local(portal::serve(listener, kind, Rc::clone(&site), Rc::clone(&house)));
