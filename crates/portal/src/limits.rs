@@ -52,11 +52,10 @@ impl Default for Limits {
     }
 }
 
-/// Longest web address that is remembered for a guest; of a longer one only the host is kept.
-pub(crate) const URL_OCTETS: usize = 1024;
+/// Longest web address that is remembered for a guest; of a longer one only the host is kept. Percent-encoded three to
+/// one, it fits into a form beside the longest name and password of RADIUS.
+pub(crate) const URL_OCTETS: usize = 800;
 /// Fields looked at in a form or query; ours have four.
 pub(crate) const FORM_FIELDS: usize = 16;
 /// Characters shown of a text that a server or guest made up.
 pub(crate) const MESSAGE_CHARS: usize = 500;
-/// Octets of a request's target; longer ones are refused. Above `URL_OCTETS` percent-encoded three to one.
-pub(crate) const TARGET_OCTETS: usize = 8 * 1024;

@@ -188,7 +188,7 @@ fn scaled(value: u64, units: [&str; 5]) -> String {
         unit = next;
     }
     let (whole, tenth) = (value / divisor, value % divisor * 10 / divisor);
-    if whole < 10 && tenth > 0 { format!("{whole}.{tenth} {unit}") } else { format!("{whole} {unit}") }
+    if whole < 10 && tenth > 0 { format!("{whole}.{tenth}\u{a0}{unit}") } else { format!("{whole}\u{a0}{unit}") }
 }
 
 fn render(status: StatusCode, template: &impl Template) -> Reply {
@@ -208,7 +208,7 @@ mod tests {
 
     #[test]
     fn durations_are_said_as_people_say_them() {
-        let say = |secs| duration(&ENGLISH, Duration::from_secs(secs));
+        let say = |secs| duration(&ENGLISH, Duration::from_secs(secs)).replace('\u{a0}', " ");
         assert_eq!(say(0), "0 seconds");
         assert_eq!(say(61), "1 minute 1 second");
         assert_eq!(say(600), "10 minutes");
@@ -220,13 +220,13 @@ mod tests {
 
     #[test]
     fn amounts_never_look_larger_than_they_are() {
-        assert_eq!(octets(0), "0 B");
-        assert_eq!(octets(999), "999 B");
-        assert_eq!(octets(1_999), "1.9 kB");
-        assert_eq!(octets(1_000_000), "1 MB");
-        assert_eq!(octets(734_003_200), "734 MB");
-        assert_eq!(octets(u64::MAX), "18446744 TB");
-        assert_eq!(rate(20_000_000), "20 Mbit/s");
+        assert_eq!(octets(0), "0\u{a0}B");
+        assert_eq!(octets(999), "999\u{a0}B");
+        assert_eq!(octets(1_999), "1.9\u{a0}kB");
+        assert_eq!(octets(1_000_000), "1\u{a0}MB");
+        assert_eq!(octets(734_003_200), "734\u{a0}MB");
+        assert_eq!(octets(u64::MAX), "18446744\u{a0}TB");
+        assert_eq!(rate(20_000_000), "20\u{a0}Mbit/s");
     }
 
     #[test]

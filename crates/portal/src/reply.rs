@@ -1,5 +1,7 @@
 //! Answers, with the headers that all of them carry.
 
+use std::time::Duration;
+
 use http_body_util::Full;
 use hyper::body::Bytes;
 use hyper::header::{
@@ -7,7 +9,6 @@ use hyper::header::{
     REFERRER_POLICY, RETRY_AFTER, X_CONTENT_TYPE_OPTIONS,
 };
 use hyper::{Response, StatusCode};
-use std::time::Duration;
 
 pub(crate) type Reply = Response<Full<Bytes>>;
 
@@ -61,9 +62,7 @@ pub(crate) fn method_not_allowed(allowed: &'static str) -> Reply {
 }
 
 pub(crate) fn retry_after(mut reply: Reply, wait: Duration) -> Reply {
-    // Rounded up: who comes back a moment early is refused again.
-    let secs = wait.as_secs().saturating_add(u64::from(wait.subsec_nanos() > 0));
-    reply.headers_mut().insert(RETRY_AFTER, HeaderValue::from(secs));
+    reply.headers_mut().insert(RETRY_AFTER, HeaderValue::from(wait.as_secs()));
     reply
 }
 

@@ -1,6 +1,7 @@
 //! The portal's own addresses.
 
 use std::net::Ipv4Addr;
+use std::time::Duration;
 
 use http_body_util::{BodyExt, Limited};
 use hyper::body::{Body, Incoming};
@@ -66,7 +67,7 @@ async fn login<B: Backend>(
     }
     let fields = match fields(request, page).await {
         Ok(fields) => fields,
-        Err(refused) => return refused,
+        Err((status, words)) => return reply::closing(page.error(status, words)),
     };
     let url = wanted(&fields, page.site);
     let success = match &url {
@@ -97,6 +98,8 @@ async fn login<B: Backend>(
         }
         LoginOutcome::Unavailable => say(StatusCode::SERVICE_UNAVAILABLE, t.server_silent.into()),
         LoginOutcome::TooManyTries { wait } => {
+            // Rounded up: who comes back a moment early is refused again.
+            let wait = Duration::from_secs(wait.as_secs().saturating_add(u64::from(wait.subsec_nanos() > 0)));
             let words = fill(t.too_many_tries, &pages::duration(t, wait));
             reply::retry_after(say(StatusCode::TOO_MANY_REQUESTS, words), wait)
         }
@@ -113,9 +116,9 @@ fn logout<B: Backend>(request: Request<Incoming>, ip: Ipv4Addr, page: Page<'_>, 
 }
 
 /// Reads a form, or says what is wrong with it.
-async fn fields(request: Request<Incoming>, page: Page<'_>) -> Result<Fields, Reply> {
+async fn fields(request: Request<Incoming>, page: Page<'_>) -> Result<Fields, (StatusCode, &'static str)> {
     let t = page.t;
-    let refuse = |status, words| Err(reply::closing(page.error(status, words)));
+    let refuse = |status, words| Err((status, words));
     let limits = &page.site.limits;
     let kind = request.headers().get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
     let kind = kind.split(';').next().unwrap_or_default().trim();

@@ -1,6 +1,7 @@
 //! Every sentence a guest reads, in one place for each language.
 //!
-//! `{}` stands for the one value of a sentence. Plurals come as a pair, one and many.
+//! `{}` stands for the one value of a sentence. Plurals come as a pair, one and many; a number and its unit are held
+//! together by a no-break space.
 
 /// The sentences of one language.
 pub(crate) struct Text {
@@ -73,7 +74,7 @@ pub(crate) static ENGLISH: Text = Text {
     dir: "ltr",
 
     sign_in: "Sign in",
-    sign_in_lead: "Sign in to use the Internet here.",
+    sign_in_lead: "Then this device can use the Internet.",
     name: "Name",
     password: "Password",
     accept_terms: "I accept the terms of use",
@@ -124,10 +125,10 @@ pub(crate) static ENGLISH: Text = Text {
     form_too_large: "The form was too long. Please try again with less.",
     form_too_slow: "The form took too long to arrive. Please try again.",
 
-    days: ("{} day", "{} days"),
-    hours: ("{} hour", "{} hours"),
-    minutes: ("{} minute", "{} minutes"),
-    seconds: ("{} second", "{} seconds"),
+    days: ("{}\u{a0}day", "{}\u{a0}days"),
+    hours: ("{}\u{a0}hour", "{}\u{a0}hours"),
+    minutes: ("{}\u{a0}minute", "{}\u{a0}minutes"),
+    seconds: ("{}\u{a0}second", "{}\u{a0}seconds"),
 };
 
 /// Puts a sentence's value in its place.

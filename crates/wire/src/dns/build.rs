@@ -44,7 +44,7 @@ pub fn bare_failure(asked: &Header, rcode: Rcode) -> Vec<u8> {
 }
 
 /// A recursive query for the same question as `asked`, and nothing else of it: no options, no flags, no other
-/// records. With an OPT record if `asked` had one.
+/// records. With an OPT record if `asked` had one, whose size is at most ours.
 #[must_use]
 pub fn query(id: u16, asked: &Message<'_>) -> Vec<u8> {
     let with_opt = asked.edns().is_some();
@@ -52,7 +52,7 @@ pub fn query(id: u16, asked: &Message<'_>) -> Vec<u8> {
     let mut bytes = header.emit().to_vec();
     bytes.extend_from_slice(asked.question());
     if with_opt {
-        bytes.extend_from_slice(&opt(Rcode::NO_ERROR));
+        bytes.extend_from_slice(&opt(asked.udp_limit().min(OUR_UDP_SIZE), Rcode::NO_ERROR));
     }
     bytes
 }
@@ -90,16 +90,16 @@ pub fn relay(answer: &Message<'_>, asked: &Message<'_>, limit: u16) -> Vec<u8> {
     bytes.extend_from_slice(asked.question());
     bytes.extend_from_slice(answer.octets(start, end));
     if with_opt {
-        bytes.extend_from_slice(&opt(Rcode::NO_ERROR));
+        bytes.extend_from_slice(&opt(OUR_UDP_SIZE, Rcode::NO_ERROR));
     }
     bytes
 }
 
-/// Our OPT record: our size, version 0, no options.
+/// An OPT record: a UDP payload size, version 0, no options.
 #[must_use]
-pub fn opt(rcode: Rcode) -> [u8; OPT_LEN] {
+pub fn opt(udp_size: u16, rcode: Rcode) -> [u8; OPT_LEN] {
     let [t0, t1] = Type::OPT.0.to_be_bytes();
-    let [s0, s1] = OUR_UDP_SIZE.to_be_bytes();
+    let [s0, s1] = udp_size.to_be_bytes();
     [0, t0, t1, s0, s1, (rcode.0 >> 4) as u8, 0, 0, 0, 0, 0]
 }
 
@@ -117,7 +117,7 @@ fn reply(asked: &Message<'_>, flags: u16, rcode: Rcode, answer: Option<&[u8]>) -
     bytes.extend_from_slice(asked.question());
     bytes.extend_from_slice(answer.unwrap_or_default());
     if with_opt {
-        bytes.extend_from_slice(&opt(rcode));
+        bytes.extend_from_slice(&opt(OUR_UDP_SIZE, rcode));
     }
     bytes
 }

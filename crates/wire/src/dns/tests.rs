@@ -111,7 +111,7 @@ fn questions_are_counted_and_never_compressed() {
 fn two_opt_records_are_refused() {
     let mut bytes = ASKED.to_vec();
     bytes[11] = 2;
-    bytes.extend_from_slice(&opt(Rcode::NO_ERROR));
+    bytes.extend_from_slice(&opt(512, Rcode::NO_ERROR));
     assert_eq!(Message::parse(&bytes).map(|_| ()), Err(Error::Opt));
 }
 
