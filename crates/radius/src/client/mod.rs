@@ -11,8 +11,6 @@
 mod api;
 mod health;
 mod ids;
-#[cfg(test)]
-mod tests;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::{IpAddr, SocketAddr};
