@@ -1,4 +1,5 @@
 //! Scenarios of the client against servers that are slow, silent, dead, old, or not who they claim to be.
+#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
@@ -487,7 +488,13 @@ fn more_than_256_requests_use_more_source_ports_and_more_than_the_bound_are_refu
         bench.login();
     }
     assert_eq!(bench.client.submit_access(bench.now, login()), Err(SubmitError::Busy));
-    let sent = bench.sent();
+    let record = stop(bench.now);
+    let booked = bench.client.submit_accounting(bench.now, record);
+    assert!(booked.is_ok(), "a flood of logins must not cost an accounting record");
+    let mut sent = bench.sent();
+    let record = sent.pop().unwrap();
+    bench.arrive(&record, &ack(&record)).unwrap();
+    assert_eq!(bench.event().map(|event| event.outcome), Some(Outcome::AccountingAck));
     let mut keys: Vec<_> = sent.iter().map(|t| (t.socket.index, t.bytes[1])).collect();
     keys.sort_unstable();
     keys.dedup();

@@ -2,6 +2,7 @@
 //!
 //! Without that program the test says so and passes; with `POBLANO_REQUIRE_PEERS=1` in the environment it fails.
 #![allow(clippy::disallowed_methods, reason = "the real peer needs real sockets and clocks")]
+#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
 
 use std::collections::HashMap;
 use std::fs;

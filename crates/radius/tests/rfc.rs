@@ -1,4 +1,5 @@
 //! The examples of the RFCs, byte for byte, and what strangers may send.
+#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
 
 use std::net::Ipv4Addr;
 
