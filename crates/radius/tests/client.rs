@@ -252,10 +252,11 @@ fn a_replayed_accept_opens_no_later_login() {
     bench.arrive(&first, &recorded).unwrap();
     assert_eq!(bench.arrive(&first, &recorded), Err(Refusal::UnknownId));
     bench.event().unwrap();
-    // All identifiers go round until the recorded one is in use again.
+    // All identifiers go round until the recorded one is in use again, last of all.
     for _ in 0..256 {
         bench.login();
     }
+    assert_eq!(bench.client.poll_transmit().unwrap().bytes[1], first.bytes[1].wrapping_add(1));
     for request in bench.sent() {
         let result = bench.arrive(&request, &recorded);
         assert_eq!(result, Err(Refusal::WrongAuthenticator));
@@ -344,6 +345,7 @@ fn the_next_server_is_asked_with_its_own_secret_and_a_late_answer_of_the_first_s
     assert!(matches!(bench.event().unwrap().outcome, Outcome::Accept(_)));
     let late = answer(&second.bytes, Code::AccessReject, vec![], b"another", true);
     assert_eq!(bench.arrive(&second, &late), Err(Refusal::UnknownId));
+    assert_eq!(bench.arrive(&first, &accept(&first)), Err(Refusal::UnknownId));
 }
 
 #[test]
@@ -381,7 +383,15 @@ fn a_dead_server_is_passed_over_probed_once_and_comes_back() {
     bench.login();
     let probe = bench.sent_one();
     bench.login();
-    assert_eq!((probe.socket.server, bench.sent_one().socket.server), (0, 1));
+    let other = bench.sent_one();
+    assert_eq!((probe.socket.server, other.socket.server), (0, 1));
+    bench.arrive(&other, &accept(&other)).unwrap();
+
+    // The guest whose login was the probe waits for one transmission, not for three.
+    bench.wait();
+    let moved_on = bench.sent_one();
+    assert_eq!(moved_on.socket.server, 1);
+    assert!(!bench.client.is_alive(0, Kind::Auth));
     bench.arrive(&probe, &accept(&probe)).unwrap();
     bench.login();
     assert_eq!(bench.sent_one().socket.server, 0, "the first server is back");
@@ -524,9 +534,12 @@ fn what_cannot_be_asked_is_refused_before_anything_is_sent() {
     long.user = "x".repeat(254);
     let too_long = SubmitError::Build(BuildError::ValueTooLong { attribute: attribute::USER_NAME, octets: 254 });
     assert_eq!(bench.client.submit_access(bench.now, long), Err(too_long));
+    let mut nowhere = login();
+    nowhere.nas.identifier.clear();
+    assert_eq!(bench.client.submit_access(bench.now, nowhere), Err(SubmitError::Build(BuildError::NoNas)));
     let mut nobody = login();
-    nobody.nas.identifier.clear();
-    assert_eq!(bench.client.submit_access(bench.now, nobody), Err(SubmitError::Build(BuildError::NoNas)));
+    nobody.user.clear();
+    assert_eq!(bench.client.submit_access(bench.now, nobody), Err(SubmitError::Build(BuildError::NoUser)));
     assert_eq!((bench.sent(), bench.client.outstanding(), bench.client.poll_timeout()), (vec![], 0, None));
 
     let mut only_auth = Bench::with(1, |config| config.servers[0].acct = None);
