@@ -59,8 +59,8 @@ impl Responder {
 
     /// Judges a message that `key` sent; `leased` is the address that this guest has.
     pub fn handle(&mut self, now: Now, key: GuestKey, leased: Option<Ipv4Addr>, arp: &Arp) -> Outcome {
-        // An impostor first: whatever station it names, others may believe it.
-        if arp.sender == self.gateway {
+        // An impostor first: whatever station it names, others may believe it, unless it names ours.
+        if arp.sender == self.gateway && arp.sender_mac != self.gateway_mac {
             return self.defend(now);
         }
         if arp.sender_mac != key.mac {
@@ -150,5 +150,8 @@ mod tests {
         assert_eq!(Arp::parse(&frame[build::ETHERNET_LEN..]), Ok(Arp::announcement(GATEWAY_MAC, GATEWAY)));
         assert_eq!(responder.handle(at(14), KEY, None, &claim), Outcome::Silent(Reason::Impostor));
         assert!(matches!(responder.handle(at(15), KEY, None, &claim), Outcome::Defend(_)));
+        let echo = Arp::announcement(GATEWAY_MAC, GATEWAY);
+        let own = GuestKey { mac: GATEWAY_MAC, ..KEY };
+        assert_eq!(responder.handle(at(99), own, None, &echo), Outcome::Silent(Reason::Unbound), "our own, come back");
     }
 }

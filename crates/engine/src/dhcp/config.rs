@@ -16,7 +16,8 @@ pub struct Config {
     /// Addresses for guests without an address of their own; the parts outside the network are left out. Default: the
     /// whole network. See [`super::limits::MAX_POOL`].
     pub ranges: Vec<RangeInclusive<Ipv4Addr>>,
-    /// How long an address is lent. Default: 30 minutes. Longer means less traffic and a pool that empties slower.
+    /// How long an address is lent, at most 2^32 - 1 seconds, which clients take for "for ever". Default: 30 minutes.
+    /// Longer means less traffic and a pool that empties slower.
     pub lease: Duration,
     /// The same for guests who have not logged in since they came, so that passers-by do not fill the pool.
     /// Default: as `lease`.
@@ -92,6 +93,14 @@ impl Config {
         };
         config.ranges = vec![config.network()..=config.broadcast()];
         config
+    }
+
+    /// How long an address is lent to a guest who has logged in, or has not.
+    #[must_use]
+    pub fn lease_time(&self, logged_in: bool) -> Duration {
+        let time = self.lease_before_login.filter(|_| !logged_in).unwrap_or(self.lease);
+        // RFC 2132, 9.2: 32 bits.
+        time.min(Duration::from_secs(u32::MAX.into()))
     }
 
     /// The subnet mask.

@@ -10,28 +10,13 @@ impl Server {
     /// Looks at an ARP message that `key` sent: does it use an address that is offered to another guest?
     pub fn handle_arp(&mut self, now: Now, key: GuestKey, arp: &Arp) -> Outcome {
         self.handle_timeout(now);
-        let outcome = match self.table.usage(arp.sender) {
-            // Who has a lease has its address, and who claims for another station is lying either way.
-            Some(Use::Offered(to))
-                if to != key
-                    && arp.sender_mac == key.mac
-                    && self.lease(key).is_none()
-                    && self.rates.allow(now.mono, key) =>
-            {
-                self.withdraw_for(now, to, key, arp)
-            }
-            _ => Outcome::Silent(Reason::NoConflict),
-        };
-        self.count(outcome)
-    }
-
-    fn withdraw_for(&mut self, now: Now, to: GuestKey, key: GuestKey, arp: &Arp) -> Outcome {
-        self.table.withdraw(to);
-        if self.table.quarantine(arp.sender, key, now.mono + QUARANTINE) {
-            return Outcome::Conflict;
-        }
-        // A host's own address, or a station that cries wolf: the offer stands.
-        self.table.offer(to, arp.sender, now.mono + super::limits::OFFER_HOLD);
-        Outcome::Silent(Reason::NoConflict)
+        let offered_to_another = matches!(self.table.usage(arp.sender), Some(Use::Offered(to)) if to != key);
+        // Who has a lease has its address, and who claims for another station is lying either way.
+        let believed = offered_to_another && arp.sender_mac == key.mac && self.lease(key).is_none();
+        // The offer stands if it is of a host's own address, or if the station cries wolf.
+        let conflict = believed
+            && self.rates.allow(now.mono, key)
+            && self.table.quarantine(arp.sender, key, now.mono + QUARANTINE);
+        self.count(if conflict { Outcome::Conflict } else { Outcome::Silent(Reason::NoConflict) })
     }
 }

@@ -196,9 +196,11 @@ impl Server {
 
     /// Takes leases over from an earlier life. What has ended, does not fit or is there already is left out.
     pub fn restore(&mut self, now: Now, leases: impl Iterator<Item = Lease>) {
-        for lease in leases {
+        for mut lease in leases {
             // A clock that went back must not make a lease last longer than a new one would.
-            let left = lease.expires_unix.saturating_sub(now.unix).min(self.config.lease);
+            let most = self.config.lease_time(lease.logged_in);
+            let left = lease.expires_unix.saturating_sub(now.unix).min(most);
+            lease.expires_unix = now.unix + left;
             let room = self.table.leases() < self.config.max_leases;
             if !left.is_zero() && room && self.table.held(lease.key).is_none() && self.fits(lease.key, lease.address) {
                 self.table.lend(Held { lease, ends: now.mono + left, protected: false, lapsed: false });

@@ -61,6 +61,11 @@ impl Pool {
         self.size
     }
 
+    /// True if the address is for everybody, free or not.
+    pub(super) fn contains(&self, address: Ipv4Addr) -> bool {
+        self.index(address).is_some() && !self.excluded.contains(&address)
+    }
+
     pub(super) fn is_free(&self, address: Ipv4Addr) -> bool {
         self.index(address).is_some_and(|index| self.free.contains(index))
     }
@@ -72,9 +77,7 @@ impl Pool {
     }
 
     pub(super) fn give_back(&mut self, address: Ipv4Addr) {
-        if let Some(index) = self.index(address)
-            && !self.excluded.contains(&address)
-        {
+        if let Some(index) = self.index(address).filter(|_| !self.excluded.contains(&address)) {
             self.free.insert(index);
         }
     }

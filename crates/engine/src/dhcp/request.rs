@@ -240,11 +240,7 @@ impl Server {
 
     /// What the configuration gives, or less if the client wants less.
     fn lease_time(&self, question: &Question<'_>) -> Duration {
-        let logged_in = self.table.held(question.key).is_some_and(|held| held.lease.logged_in);
-        let most = match self.config.lease_before_login {
-            Some(short) if !logged_in => short,
-            _ => self.config.lease,
-        };
+        let most = self.config.lease_time(self.table.held(question.key).is_some_and(|held| held.lease.logged_in));
         match question.packet.option(code::LEASE_TIME).as_deref() {
             Some(&[a, b, c, d]) => {
                 let wanted = Duration::from_secs(u32::from_be_bytes([a, b, c, d]).into());

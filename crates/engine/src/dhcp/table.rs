@@ -155,17 +155,23 @@ impl Table {
         }
     }
 
-    /// Keeps a free address out of use because a stranger has it, as `by` said or showed. False if that station
-    /// made us do so too often, or the address is used or not of the pool.
+    /// Keeps an address that nobody has, but somebody may have been offered, out of use because a stranger has it, as
+    /// `by` said or showed. False if that station made us do so too often, or the address is not of the pool.
     pub(super) fn quarantine(&mut self, address: Ipv4Addr, by: GuestKey, ends: Duration) -> bool {
         let blamed = self.blamed.get(&by).copied().unwrap_or(0);
-        if blamed >= MAX_QUARANTINE_PER_STATION || !self.pool.is_free(address) {
+        if blamed >= MAX_QUARANTINE_PER_STATION || !self.pool.contains(address) {
             return false;
+        }
+        match self.usage(address) {
+            None => {}
+            Some(Use::Offered(to)) => self.withdraw(to),
+            Some(Use::Leased(_) | Use::Quarantine(_)) => return false,
         }
         if self.quarantine_ends.len() >= (self.pool.size() / QUARANTINE_SHARE).max(1) {
             self.reclaim_quarantine();
         }
-        self.blamed.insert(by, self.blamed.get(&by).copied().unwrap_or(0) + 1);
+        // Counted anew: the one that made room may have been this station's.
+        *self.blamed.entry(by).or_insert(0) += 1;
         self.uses.insert(address, Use::Quarantine(by));
         self.quarantine_ends.insert((ends, address));
         self.pool.take(address);
