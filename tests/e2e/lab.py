@@ -109,8 +109,12 @@ class Guest:
     def lease(self, client="udhcpc", timeout=30):
         """Asks for a lease with one of the three clients; true when there is one."""
         self.ns.ip("addr", "flush", "dev", self.nic)
-        script, own = HERE / "dhcp-script", self.directory
-        environment = {**os.environ, "LAB_RESOLV_CONF": str(self.ns.etc / "resolv.conf"), "LAB_LEASE": str(own / "lease")}
+        own = self.directory
+        # dhclient and dhcpcd clear the environment: the places are written into a script of this guest's own.
+        script = own / "script"
+        places = f"LAB_RESOLV_CONF={self.ns.etc}/resolv.conf LAB_LEASE={own}/lease"
+        script.write_text(f'#!/bin/sh\nexport {places}\nexec {HERE}/dhcp-script "$@"\n')
+        script.chmod(0o755)
         argv = {
             "udhcpc": ["busybox", "udhcpc", "-i", self.nic, "-s", script, "-n", "-q", "-t", 5, "-T", 1, "-A", 1],
             "dhclient": [
@@ -126,7 +130,7 @@ class Guest:
             ],
         }[client]
         with (own / f"{client}.log").open("w") as log:
-            child = self.ns.spawn(*argv, env=environment, stdout=log, stderr=log)
+            child = self.ns.spawn(*argv, stdout=log, stderr=log)
             try:
                 return child.wait(timeout) == 0 and self.address is not None
             except subprocess.TimeoutExpired:
@@ -296,7 +300,8 @@ class Lab:
         lan.ip("link", "set", "trunk", "master", "br0")
         for n, guest in enumerate(guests):
             guest.ip("link", "add", Guest.nic, "type", "veth", "peer", "name", f"port{n}", "netns", lan.name)
-            lan.ip("link", "set", f"port{n}", "master", "br0", "type", "bridge_slave", "isolated", "on")
+            lan.ip("link", "set", f"port{n}", "master", "br0")
+            lan.run("bridge", "link", "set", "dev", f"port{n}", "isolated", "on")
         return [(lan, "trunk"), *((lan, f"port{n}") for n in range(len(guests)))]
 
     def machine(self, name):

@@ -1,0 +1,130 @@
+"""A guest that has not logged in gets no packet out: of any kind, to anywhere."""
+
+import socket
+
+import pytest
+from frames import MARK, Wire, ethernet, every_kind, icmp_echo, ipv4, is_ipv4, udp
+from internet import DNS, HOST
+from lab import GATEWAY, UPSTREAM, Lab
+
+SETTLE = 0.3
+"""Seconds to listen after the last frame; a leak takes microseconds."""
+
+
+@pytest.fixture
+def two():
+    with Lab(guests=2) as lab:
+        assert all(guest.lease() for guest in lab.guests)
+        yield lab
+
+
+def gateway_mac(lab):
+    guest = lab.guests[0]
+    guest.ping(GATEWAY)
+    words = guest.ns.ip("neigh", "show", GATEWAY).split()
+    return words[words.index("lladdr") + 1]
+
+
+def marked(frames):
+    return [frame.hex(" ") for frame in frames if MARK in frame]
+
+
+def flood(lab, target, source=None):
+    """Sends one of every kind of frame from the first guest to an address."""
+    guest = lab.guests[0]
+    mac = gateway_mac(lab)
+    with Wire(guest.ns, "wlan0") as wire:
+        for _, frame in every_kind(wire.mac, mac, source or guest.address, target):
+            if len(frame) <= 1514:
+                wire.send(frame)
+
+
+@pytest.mark.parametrize("target", [HOST, UPSTREAM, "255.255.255.255", "224.0.0.251", "0.0.0.0", "127.0.0.1"])
+def test_to_the_internet(two, target):
+    with Wire(two.inet, "up0") as uplink:
+        flood(two, target)
+        frames = list(uplink.arrived(SETTLE))
+    assert marked(frames) == []
+    assert [f.hex(" ") for f in frames if is_ipv4(f)] == []
+
+
+def test_to_the_resolver_past_the_gateways_own(two):
+    with Wire(two.inet, "up0") as uplink:
+        flood(two, DNS)
+        assert marked(uplink.arrived(SETTLE)) == []
+
+
+def test_to_another_guest(two):
+    ada, eve = two.guests
+    with Wire(eve.ns, "wlan0") as other:
+        flood(two, eve.address)
+        flood(two, "10.85.15.255")
+        assert marked(other.arrived(SETTLE)) == []
+
+
+@pytest.mark.parametrize("address", ["172.31.0.1", "203.0.113.2", "127.0.0.1"])
+def test_to_the_gateways_other_addresses(two, address):
+    with listener(two.gw) as heard, Wire(two.guests[0].ns, "wlan0") as wire:
+        flood(two, address)
+        mac = gateway_mac(two)
+        source = two.guests[0].address
+        wire.send(ethernet(mac, wire.mac, 0x0800, ipv4(source, address, 17, udp(source, address, 4000, 4500))))
+        wire.send(ethernet(mac, wire.mac, 0x0800, ipv4(source, address, 1, icmp_echo())))
+        replies = [f for f in wire.arrived(SETTLE) if is_ipv4(f) and f[23] == 1 and f[34] == 0]
+        assert [f.hex(" ") for f in replies] == []
+        with pytest.raises(BlockingIOError):
+            heard.recv(100)
+    assert two.guests[0].curl_status(f"http://{address}:4500/", timeout=3) != 0
+
+
+def test_to_a_service_of_the_gateways_own_kernel(two):
+    """sshd of the gateway listens everywhere; the guests' address is no way to it."""
+    service = two.gw.socket(socket.AF_INET, socket.SOCK_STREAM)
+    with service, listener(two.gw) as heard:
+        service.bind(("0.0.0.0", 22))
+        service.listen()
+        flood(two, GATEWAY)
+        with pytest.raises(BlockingIOError):
+            heard.recv(100)
+        assert two.guests[0].curl_status(f"telnet://{GATEWAY}:22", timeout=3) == 7
+
+
+def test_with_an_address_that_is_not_its_own(two):
+    ada, eve = two.guests
+    for source in (eve.address, GATEWAY, "10.85.15.200", "203.0.113.77", "127.0.0.1"):
+        with Wire(two.inet, "up0") as uplink:
+            flood(two, HOST, source)
+            assert marked(uplink.arrived(SETTLE)) == [], source
+
+
+def test_a_second_device_with_the_address_of_a_guest_that_is_online_gets_nothing(two):
+    ada, eve = two.guests
+    assert ada.login().status == 303
+    assert ada.is_online()
+    with Wire(two.inet, "up0") as uplink, Wire(eve.ns, "wlan0") as wire:
+        mac = gateway_mac(two)
+        for _, frame in every_kind(wire.mac, mac, ada.address, HOST):
+            if len(frame) <= 1514:
+                wire.send(frame)
+        assert marked(uplink.arrived(SETTLE)) == []
+    eve.ns.ip("addr", "flush", "dev", "wlan0")
+    eve.ns.ip("addr", "add", f"{ada.address}/20", "dev", "wlan0")
+    eve.ns.ip("route", "add", "default", "via", GATEWAY)
+    assert eve.curl_status(f"http://{HOST}/", timeout=3) != 0
+    assert two.internet.seen and all(host == "online.test" for host, _, _ in two.internet.seen)
+    assert ada.is_online()
+
+
+def test_the_same_frame_does_pass_after_login(two):
+    """The other tests would notice a leak: after login the sniffer sees exactly this."""
+    assert two.guests[0].login().status == 303
+    with Wire(two.inet, "up0") as uplink:
+        flood(two, HOST)
+        assert len(marked(uplink.arrived(SETTLE))) > 3
+
+
+def listener(ns):
+    heard = ns.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    heard.bind(("0.0.0.0", 4500))
+    heard.setblocking(False)
+    return heard
