@@ -7,6 +7,7 @@ The bridge keeps guests apart as an access point with client isolation does, so 
 another came through the gateway. With one guest there is no bridge: its wire ends at the gateway's lan0.
 """
 
+import errno
 import html.parser
 import itertools
 import json
@@ -14,6 +15,8 @@ import os
 import pathlib
 import shutil
 import signal
+import socket
+import struct
 import subprocess
 import sys
 import tempfile
@@ -145,6 +148,31 @@ class Guest:
 
     def curl(self, url, *options, timeout=10):
         return Reply(self.ns.run("curl", "-sS", "-i", "--http1.1", "-m", timeout, *options, url))
+
+    def connect(self, address, port, seconds=3):
+        """What becomes of a TCP connection: "open", or the word of the error ("ECONNREFUSED", "ETIMEDOUT"...)."""
+        with self.ns.socket(socket.AF_INET, socket.SOCK_STREAM) as tcp:
+            tcp.settimeout(seconds)
+            try:
+                tcp.connect((address, port))
+            except TimeoutError:
+                return "ETIMEDOUT"
+            except OSError as error:
+                return errno.errorcode[error.errno]
+            return "open"
+
+    def ask_dns(self, server, name, kind):
+        """The answer's bytes, or None when there is none."""
+        question = b"".join(bytes((len(label),)) + label.encode() for label in name.split(".")) + b"\0"
+        query = struct.pack("!HHHHHH", 0x1234, 0x0100, 1, 0, 0, 0) + question + struct.pack("!HH", kind, 1)
+        with self.ns.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
+            udp.settimeout(1.5)
+            try:
+                udp.connect((server, 53))
+                udp.send(query)
+                return udp.recv(4096)
+            except OSError:
+                return None
 
     def curl_status(self, url, *options, timeout=10):
         """curl's own exit status: 7 refused, 28 timed out, 6 no such name, 56 reset."""
