@@ -41,6 +41,8 @@ class Browser:
         target = self.call("Target.createTarget", url="about:blank")["targetId"]
         self.session = self.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
         self.call("Page.enable")
+        self.call("Page.bringToFront")
+        self.call("Emulation.setFocusEmulationEnabled", enabled=True)
         self.call("Emulation.setDeviceMetricsOverride", **PHONE)
         self.call("Emulation.setScriptExecutionDisabled", value=not scripts)
 
@@ -107,7 +109,7 @@ class Browser:
         return self.call("DOM.getOuterHTML", nodeId=self.node("html"))["outerHTML"]
 
     def type(self, selector, text):
-        self.call("DOM.focus", nodeId=self.node(selector))
+        self.click(selector, navigates=False)
         self.call("Input.insertText", text=text)
 
     def click(self, selector, navigates=True):

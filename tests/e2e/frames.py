@@ -8,6 +8,7 @@ import struct
 import time
 
 ETH_P_ALL = 3
+SO_RCVBUFFORCE = 33
 BROADCAST = "ff:ff:ff:ff:ff:ff"
 MARK = b"MUST-NOT-LEAVE"
 """Each frame of an unauthenticated guest carries this, so that a leak is recognised behind NAT too."""
@@ -125,10 +126,10 @@ def every_kind(mac, gateway_mac, src, dst):
 class Wire:
     """A raw socket on an interface of a namespace, to send and to listen."""
 
-    def __init__(self, ns, interface):
+    def __init__(self, ns, interface, buffer=1 << 22):
         self.socket = ns.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ETH_P_ALL))
         self.socket.bind((interface, ETH_P_ALL))
-        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 22)
+        self.socket.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, buffer)
         self.mac = self.socket.getsockname()[4].hex(":")
 
     def __enter__(self):
@@ -142,14 +143,17 @@ class Wire:
 
     def arrived(self, seconds=0.0):
         """Frames received from the wire, without those this machine sent."""
+        return (frame for outgoing, frame in self.both_ways(seconds) if not outgoing)
+
+    def both_ways(self, seconds=0.0):
+        """(sent by this machine, frame) of everything that went by."""
         end = time.monotonic() + seconds
         while True:
             ready, _, _ = select.select([self.socket], [], [], max(0.0, end - time.monotonic()))
             if not ready:
                 return
             frame, (_, _, kind, _, _) = self.socket.recvfrom(65536)
-            if kind != socket.PACKET_OUTGOING:
-                yield frame
+            yield kind == socket.PACKET_OUTGOING, frame
 
     def ask(self, frame, answer, seconds=5.0):
         """Sends, and waits for the first frame for which `answer` says yes."""
