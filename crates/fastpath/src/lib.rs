@@ -2,4 +2,17 @@
 //! the verdict is applied: counted, rewritten, sent. Nothing on this path locks, allocates or waits.
 #![forbid(unsafe_code)]
 
+pub mod counters;
+mod facts;
+pub mod garden;
+pub mod pipeline;
+pub mod police;
 pub mod port;
+pub mod pump;
+pub mod redirect;
+pub mod reject;
+mod rewrite;
+pub mod session;
+pub mod slow;
+pub mod table;
+pub mod verdict;

@@ -1,2 +1,126 @@
-//! See the crate's description in Cargo.toml.
+//! The HTTP side that a guest meets: the redirector and the built-in pages.
+//!
+//! Two kinds of listener, one rule each:
+//! * [`Kind::Redirected`] gets connections that the packet path turned around, whatever their destination was. Every
+//!   request is answered with a 302: to the sign-in page, or back where it wanted to go once the guest is logged in.
+//! * [`Kind::Direct`] is the portal: sign in, success, status, sign out, and the captive portal API.
+//!
+//! Whoever is no guest (no lease from us) is hung up on without a byte. All of it runs on one thread, in a
+//! [`tokio::task::LocalSet`]; every connection is a small task, and [`Limits`] bounds all that a stranger can hold.
+//! No cookie and no script: the sheets in which phones show portals forget the first and break the second.
 #![forbid(unsafe_code)]
+
+use std::future::Future;
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+mod api;
+mod forms;
+mod gate;
+mod limits;
+mod pages;
+mod redirect;
+mod reply;
+mod routes;
+mod server;
+mod text;
+mod urls;
+
+pub use limits::Limits;
+pub use server::serve;
+
+/// What the portal asks of the rest of the gateway. Single-threaded; never called while a call is under way,
+/// except that other calls come while a [`login`](Backend::login) is waiting for its answer.
+pub trait Backend: 'static {
+    /// Who holds this address. `None` says that nobody does: the connection is then closed without an answer.
+    fn guest(&self, ip: Ipv4Addr) -> Option<Guest>;
+
+    /// Checks a name and password and, if they are good, opens the session before returning.
+    ///
+    /// Both come from a stranger: any text, at most [`Limits::form_octets`] together. The future is dropped when the
+    /// guest hangs up or its connection's time is over: the attempt then no longer has to finish.
+    /// Throttling of attempts is done here, behind the trait, because other ways to log in share it.
+    fn login(&self, ip: Ipv4Addr, name: &str, password: &str) -> impl Future<Output = LoginOutcome>;
+
+    /// Ends the session of this guest, if it has one.
+    fn logout(&self, ip: Ipv4Addr);
+}
+
+/// What became of an attempt to log in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LoginOutcome {
+    /// The session is open.
+    Accepted,
+    /// Refused, with the server's own words (RADIUS Reply-Message) if it had any.
+    Rejected {
+        /// Shown to the guest as plain text.
+        message: Option<String>,
+    },
+    /// Nobody could be asked: every server is silent. The guest is told to try again, not that its password is wrong.
+    Unavailable,
+    /// Too many attempts.
+    TooManyTries {
+        /// How long until the next attempt is looked at.
+        wait: Duration,
+    },
+}
+
+/// A guest as the portal sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Guest {
+    /// Has a lease, nothing more.
+    NotLoggedIn,
+    /// Is online.
+    LoggedIn(Session),
+}
+
+/// A session, for its own guest to look at.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Session {
+    /// The name it logged in with.
+    pub user: String,
+    /// How long ago it began.
+    pub age: Duration,
+    /// Until the session ends by itself; `None` without a limit.
+    pub time_left: Option<Duration>,
+    /// The session ends after this long without traffic; `None` without such a limit.
+    pub idle_timeout: Option<Duration>,
+    /// Octets sent by the guest.
+    pub octets_up: u64,
+    /// Octets sent to the guest.
+    pub octets_down: u64,
+    /// Octets, of both directions together, until the session ends; `None` without a limit.
+    pub octets_left: Option<u64>,
+    /// Ceiling of what the guest sends, in bit/s; `None` without one.
+    pub bits_per_second_up: Option<u64>,
+    /// Ceiling of what the guest receives, in bit/s; `None` without one.
+    pub bits_per_second_down: Option<u64>,
+    /// The server's words on acceptance (RADIUS Reply-Message), shown on the success page. They are kept with the
+    /// session, because between the form and the success page lies a redirect, and anything carried in its address
+    /// could be written there by somebody else.
+    pub message: Option<String>,
+}
+
+/// Which connections a listener gets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Connections on their way to any web server, turned around by the packet path.
+    Redirected,
+    /// Connections to the portal itself.
+    Direct,
+}
+
+/// What the operator says about the place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Site {
+    /// Name of the place, on every page.
+    pub title: String,
+    /// Terms of use as plain text, paragraphs separated by empty lines. If there are any, a guest has to accept them.
+    pub terms: Option<String>,
+    /// Where guests reach the [`Kind::Direct`] listener, without a slash at the end: `http://10.85.0.1:3990`.
+    pub base_url: String,
+    /// The portal's own host name, answered by our DNS: `wifi.internal`.
+    pub name: String,
+    /// The bounds.
+    pub limits: Limits,
+}

@@ -1,0 +1,204 @@
+//! From read values to the [`Config`] that the rest of the program uses. What is wrong is replaced by something harmless:
+//! the result is handed out only when nothing was wrong.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use wire::MacAddr;
+
+use crate::read::{Read, Value};
+use crate::{
+    Auth, AuthMethod, BitRate, Config, Control, Dhcp, DhcpOption, Dns, Garden, GardenDomain, GardenEntry, Guests,
+    HostLease, InterfaceAddress, Lan, Log, LogLevel, Network, PasswordMethod, Portal, Radius, RadiusServer, Secret,
+    Session, State, Tun, TunMode, Uplink,
+};
+
+/// Tables are sized by the number of guests; without a wish of the operator they stay below this many.
+const MAX_GUESTS_UNASKED: u32 = 65_536;
+
+pub(crate) fn assemble(read: &Read<'_>) -> Config {
+    let network: Network = read.required("lan.network");
+    let gateway = read.optional("lan.gateway").unwrap_or(network.first_host());
+    let lan = Lan {
+        interface: read.optional("lan.interface").unwrap_or_default(),
+        network,
+        gateway,
+        isolate: read.required("lan.isolate"),
+    };
+    let dhcp = dhcp(read, &lan);
+    let directory: PathBuf = read.required("state.directory");
+    Config {
+        guests: Guests { max: read.optional("guests.max").unwrap_or_else(|| addresses(&dhcp, &lan)) },
+        lan,
+        uplink: Uplink {
+            interface: read.optional("uplink.interface"),
+            address: read.optional("uplink.address"),
+            gateway: read.optional("uplink.gateway"),
+            masquerade: read.required("uplink.masquerade"),
+        },
+        tun: Tun {
+            name: read.required("tun.name"),
+            mode: if read.word("tun.mode") == "tap" { TunMode::Tap } else { TunMode::Tun },
+            mtu: read.optional::<u32>("tun.mtu").and_then(|mtu| mtu.try_into().ok()),
+        },
+        dhcp,
+        dns: Dns {
+            resolvers: read.optional("dns.resolvers").unwrap_or_default(),
+            name: read.required("dns.name"),
+            queries_per_second: read.required("dns.queries_per_second"),
+        },
+        portal: Portal {
+            port: read.port("portal.port"),
+            title: read.required("portal.title"),
+            terms: read.required("portal.terms"),
+        },
+        garden: Garden { allow: read.required("garden.allow"), domains: read.required("garden.domains") },
+        auth: Auth {
+            methods: read.required::<Vec<String>>("auth.method").iter().map(|word| auth_method(word)).collect(),
+            accounts: read.optional("auth.accounts").unwrap_or_else(|| directory.join("accounts")),
+        },
+        session: Session {
+            timeout: read.unless_zero("session.timeout"),
+            idle_timeout: read.unless_zero("session.idle_timeout"),
+            interim: read.unless_zero("session.interim"),
+            rate_up: read.optional("session.rate_up").filter(|r| *r != BitRate(0)),
+            rate_down: read.optional("session.rate_down").filter(|r| *r != BitRate(0)),
+        },
+        radius: radius(read),
+        state: State { directory },
+        control: Control { socket: read.required("control.socket") },
+        log: Log { level: log_level(&read.word("log.level")) },
+    }
+}
+
+/// How many guests the addresses suffice for.
+fn addresses(dhcp: &Dhcp, lan: &Lan) -> u32 {
+    let pool = dhcp.first..=dhcp.last;
+    let pool_size = dhcp.last.to_bits().saturating_sub(dhcp.first.to_bits()).saturating_add(1);
+    let outside = dhcp.hosts.iter().filter(|h| h.address.is_some_and(|a| !pool.contains(&a))).count();
+    let all = pool_size.saturating_sub(pool.contains(&lan.gateway).into()).saturating_add(outside as u32);
+    all.clamp(1, MAX_GUESTS_UNASKED)
+}
+
+fn dhcp(read: &Read<'_>, lan: &Lan) -> Dhcp {
+    let lease = read.required("dhcp.lease");
+    let host = |i: usize| {
+        let path = |key: &str| format!("dhcp.host[{i}].{key}");
+        HostLease {
+            mac: read.optional(&path("mac")).unwrap_or(MacAddr::ZERO),
+            address: read.optional(&path("address")),
+            hostname: read.optional(&path("hostname")),
+            filename: read.optional(&path("filename")),
+            next_server: read.optional(&path("next_server")),
+            root_path: read.optional(&path("root_path")),
+            options: read.optional(&path("options")).unwrap_or_default(),
+        }
+    };
+    Dhcp {
+        first: read.optional("dhcp.first").unwrap_or(lan.network.first_host()),
+        last: read.optional("dhcp.last").unwrap_or(lan.network.last_host()),
+        lease,
+        offline_lease: read.optional("dhcp.offline_lease").unwrap_or(lease),
+        host_routes: read.required("dhcp.host_routes"),
+        domain: read.optional("dhcp.domain"),
+        dns: read.optional("dhcp.dns").filter(|d: &Vec<_>| !d.is_empty()).unwrap_or_else(|| vec![lan.gateway]),
+        ntp: read.required("dhcp.ntp"),
+        conflict_probe: read.required("dhcp.conflict_probe"),
+        options: read.required("dhcp.options"),
+        hosts: (0..read.count("dhcp.host")).map(host).collect(),
+    }
+}
+
+fn radius(read: &Read<'_>) -> Radius {
+    let server = |i: usize| {
+        let path = |key: &str| format!("radius.server[{i}].{key}");
+        let in_config: Option<Secret> = read.optional(&path("secret"));
+        let secret_in_config = in_config.is_some();
+        RadiusServer {
+            address: read.optional(&path("address")).unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED)),
+            auth_port: read.port(&path("auth_port")),
+            acct_port: read.port(&path("acct_port")),
+            secret: in_config.or_else(|| read.optional(&path("secret_file"))).unwrap_or(Secret::new(Vec::new())),
+            secret_in_config,
+            require_message_authenticator: read.optional(&path("require_message_authenticator")).unwrap_or(true),
+        }
+    };
+    Radius {
+        nas_identifier: read.required("radius.nas_identifier"),
+        nas_ip: read.optional("radius.nas_ip"),
+        method: if read.word("radius.method") == "chap" { PasswordMethod::Chap } else { PasswordMethod::Pap },
+        timeout: read.required("radius.timeout"),
+        tries: read.required("radius.tries"),
+        dead_time: read.required("radius.dead_time"),
+        servers: (0..read.count("radius.server")).map(server).collect(),
+    }
+}
+
+fn auth_method(word: &str) -> AuthMethod {
+    if word == "radius" { AuthMethod::Radius } else { AuthMethod::Local }
+}
+
+fn log_level(word: &str) -> LogLevel {
+    let all = [LogLevel::Error, LogLevel::Warn, LogLevel::Info, LogLevel::Debug, LogLevel::Trace];
+    all.into_iter().find(|l| l.as_str() == word).unwrap_or(LogLevel::Info)
+}
+
+impl Read<'_> {
+    /// The value of a key that may be absent.
+    fn optional<T: Held>(&self, path: &str) -> Option<T> {
+        self.value(path).map(|v| T::of(v).expect("a key is asked for as the kind that the schema gives it"))
+    }
+
+    /// The value of a key that has a default.
+    fn required<T: Held>(&self, path: &str) -> T {
+        self.optional(path).expect("a key that is asked for like this has a default in the schema")
+    }
+
+    fn word(&self, path: &str) -> String {
+        self.required(path)
+    }
+
+    fn unless_zero(&self, path: &str) -> Option<Duration> {
+        self.optional(path).filter(|d: &Duration| !d.is_zero())
+    }
+
+    fn port(&self, path: &str) -> u16 {
+        self.optional::<u32>(path).and_then(|p| p.try_into().ok()).unwrap_or(0)
+    }
+}
+
+/// A type that a [`Value`] can hold.
+trait Held: Sized {
+    fn of(value: &Value) -> Option<Self>;
+}
+
+macro_rules! held {
+    ($($type:ty: $kind:ident),* $(,)?) => {$(
+        impl Held for $type {
+            fn of(value: &Value) -> Option<Self> {
+                if let Value::$kind(v) = value { Some(v.clone()) } else { None }
+            }
+        }
+    )*};
+}
+
+held! {
+    bool: Bool,
+    u32: Int,
+    Duration: Duration,
+    BitRate: Rate,
+    String: Text,
+    Vec<String>: Words,
+    Ipv4Addr: Address,
+    Vec<Ipv4Addr>: Addresses,
+    IpAddr: HostAddress,
+    Network: Network,
+    InterfaceAddress: InterfaceAddress,
+    PathBuf: Path,
+    Secret: Secret,
+    MacAddr: Mac,
+    Vec<GardenEntry>: GardenEntries,
+    Vec<GardenDomain>: GardenDomains,
+    Vec<DhcpOption>: DhcpOptions,
+}

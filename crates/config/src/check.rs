@@ -1,0 +1,287 @@
+//! What no key shows alone: values that contradict each other, and values that are allowed but unwise.
+
+use std::collections::HashSet;
+use std::net::{IpAddr, Ipv4Addr};
+
+use crate::read::Read;
+use crate::{AuthMethod, Config, DhcpOption, GardenHost, Network};
+
+/// Secrets that stand in everybody's manual.
+const KNOWN_SECRETS: [&str; 8] =
+    ["testing123", "secret", "radius", "password", "changeme", "mysecret", "radiussecret", "sharedsecret"];
+
+pub(crate) fn check(config: &Config, read: &mut Read<'_>) {
+    interfaces(config, read);
+    network(config, read);
+    uplink(config, read);
+    dhcp(config, read);
+    hosts(config, read);
+    dns(config, read);
+    portal(config, read);
+    garden(config, read);
+    session(config, read);
+    radius(config, read);
+}
+
+fn interfaces(config: &Config, read: &mut Read<'_>) {
+    let (lan, uplink) = (&config.lan.interface, &config.uplink.interface);
+    if lan.is_empty() {
+        read.conflict("lan.interface", &[], "is missing; write interface = \"eth1\" there, or start with --lan eth1");
+    } else if Some(lan) == uplink.as_ref() {
+        let message = format!("{lan} is also uplink.interface; guests and the Internet need one each");
+        read.conflict("lan.interface", &["uplink.interface"], message);
+    }
+    if *lan == config.tun.name || uplink.as_ref() == Some(&config.tun.name) {
+        let message = format!("{} is also the LAN or the uplink; choose a name that no interface has", config.tun.name);
+        read.conflict("tun.name", &["lan.interface", "uplink.interface"], message);
+    }
+}
+
+fn network(config: &Config, read: &mut Read<'_>) {
+    let network = config.lan.network;
+    let address = network.address;
+    if !usable(address) {
+        let message = format!("{network} is not for hosts; use a private network such as 10.85.0.0/20");
+        read.conflict("lan.network", &[], message);
+    } else if !is_private(network) {
+        let message = format!("{network} is not private (RFC 1918); guests cannot reach whoever really has it");
+        read.warn("lan.network", &[], message);
+    }
+    if !network.has_host(config.lan.gateway) {
+        let message = format!(
+            "{} is no host of lan.network {network}; choose one from {} to {}",
+            config.lan.gateway,
+            network.first_host(),
+            network.last_host()
+        );
+        read.conflict("lan.gateway", &["lan.network"], message);
+    }
+}
+
+fn uplink(config: &Config, read: &mut Read<'_>) {
+    let uplink = &config.uplink;
+    if let Some(address) = uplink.address {
+        if address.network().overlaps(config.lan.network) {
+            let message = format!("{address} overlaps lan.network {}; choose another lan.network", config.lan.network);
+            read.conflict("uplink.address", &["lan.network"], message);
+        }
+        if uplink.interface.is_none() {
+            let message = "needs uplink.interface or --uplink, to know whose address it is";
+            read.conflict("uplink.address", &["uplink.interface"], message);
+        }
+    }
+    if let Some(gateway) = uplink.gateway {
+        if uplink.address.is_none() {
+            read.conflict("uplink.gateway", &["uplink.address"], "needs uplink.address too; give both or none");
+        }
+        if !usable(gateway) || config.lan.network.contains(gateway) {
+            read.conflict("uplink.gateway", &["lan.network"], format!("{gateway} cannot be a router on the uplink"));
+        }
+    }
+}
+
+fn dhcp(config: &Config, read: &mut Read<'_>) {
+    let (dhcp, network) = (&config.dhcp, config.lan.network);
+    let mut inside = true;
+    for (path, address) in [("dhcp.first", dhcp.first), ("dhcp.last", dhcp.last)] {
+        if !network.has_host(address) {
+            inside = false;
+            let message = format!(
+                "{address} is no host of lan.network {network}; choose one from {} to {}",
+                network.first_host(),
+                network.last_host()
+            );
+            read.conflict(path, &["lan.network"], message);
+        }
+    }
+    if inside && dhcp.first > dhcp.last {
+        let message = format!("{} comes after dhcp.last {}; swap them", dhcp.first, dhcp.last);
+        read.conflict("dhcp.first", &["dhcp.last"], message);
+    }
+    if dhcp.first == dhcp.last && dhcp.first == config.lan.gateway {
+        let message = "the pool has only the gateway's own address; widen it";
+        read.conflict("dhcp.first", &["dhcp.last", "lan.gateway", "lan.network"], message);
+    }
+    if dhcp.offline_lease > dhcp.lease {
+        read.warn(
+            "dhcp.offline_lease",
+            &["dhcp.lease"],
+            "is longer than dhcp.lease; guests that are not logged in keep addresses longest",
+        );
+    }
+    if !dhcp.dns.contains(&config.lan.gateway) {
+        let message = format!("does not have the gateway {}; some devices will show no login page", config.lan.gateway);
+        read.warn("dhcp.dns", &["lan.gateway", "lan.network"], message);
+    }
+    duplicate_option(read, "dhcp.options", &dhcp.options);
+}
+
+fn hosts(config: &Config, read: &mut Read<'_>) {
+    let (mut macs, mut addresses) = (HashSet::new(), HashSet::new());
+    for (i, host) in config.dhcp.hosts.iter().enumerate() {
+        let path = |key: &str| format!("dhcp.host[{i}].{key}");
+        if !macs.insert(host.mac) {
+            read.conflict(&path("mac"), &[], format!("{} stands twice; join the two hosts", host.mac));
+        }
+        duplicate_option(read, &path("options"), &host.options);
+        let Some(address) = host.address else { continue };
+        if !config.lan.network.has_host(address) {
+            let message = format!("{address} is no host of lan.network {}", config.lan.network);
+            read.conflict(&path("address"), &["lan.network"], format!("{message}; choose one inside"));
+        } else if address == config.lan.gateway {
+            let message = format!("{address} is the gateway's own; choose another");
+            read.conflict(&path("address"), &["lan.gateway", "lan.network"], message);
+        }
+        if !addresses.insert(address) {
+            read.conflict(&path("address"), &[], format!("{address} stands twice; give each host its own"));
+        }
+    }
+}
+
+fn duplicate_option(read: &mut Read<'_>, path: &str, options: &[DhcpOption]) {
+    if let Some(code) = DhcpOption::duplicate(options) {
+        read.conflict(path, &[], format!("option {code} stands twice; leave one out"));
+    }
+}
+
+fn dns(config: &Config, read: &mut Read<'_>) {
+    for resolver in &config.dns.resolvers {
+        if *resolver == config.lan.gateway {
+            let message =
+                format!("{resolver} is this gateway, which would ask itself; name the resolver that it is to ask");
+            read.conflict("dns.resolvers", &["lan.gateway", "lan.network"], message);
+        } else if config.lan.network.contains(*resolver) {
+            let message = format!("{resolver} is in the guests' network, which this machine's kernel cannot reach");
+            read.conflict("dns.resolvers", &["lan.network"], format!("{message}; use one on the uplink's side"));
+        } else if !usable(*resolver) && !resolver.is_loopback() {
+            read.conflict("dns.resolvers", &[], format!("{resolver} cannot be a resolver; write the address of one"));
+        }
+    }
+    if read.is_given("dns.resolvers") && config.dns.resolvers.is_empty() {
+        read.warn("dns.resolvers", &[], "is empty, so those of /etc/resolv.conf are used; leave it out to say so");
+    }
+    if !config.dns.name.contains('.') {
+        read.warn("dns.name", &[], "has no dot; many devices will complete or search for it rather than ask for it");
+    }
+}
+
+fn portal(config: &Config, read: &mut Read<'_>) {
+    // Our own DNS and DHCP servers answer there, and port 80 is what is redirected.
+    if matches!(config.portal.port, 53 | 67) {
+        let message =
+            format!("port {} is the gateway's DNS or DHCP server; choose another such as 3990", config.portal.port);
+        read.conflict("portal.port", &[], message);
+    }
+}
+
+fn garden(config: &Config, read: &mut Read<'_>) {
+    for entry in &config.garden.allow {
+        let GardenHost::Network(network) = entry.host else { continue };
+        if network.overlaps(config.lan.network) && network.prefix != 0 {
+            let message = format!("{entry} is in the guests' own network; the garden is for hosts beyond the uplink");
+            read.conflict("garden.allow", &["lan.network"], message);
+        }
+        if network.prefix == 0 {
+            let message =
+                format!("{entry} is the whole Internet: nobody would have to log in; name the hosts that are meant");
+            read.conflict("garden.allow", &[], message);
+        } else if network.prefix < 8 {
+            read.warn(
+                "garden.allow",
+                &[],
+                format!(
+                    "{entry} opens {} million addresses without a login",
+                    (1u64 << (32 - network.prefix)) / 1_000_000
+                ),
+            );
+        }
+    }
+}
+
+fn session(config: &Config, read: &mut Read<'_>) {
+    let Some(timeout) = config.session.timeout else { return };
+    for (path, period) in
+        [("session.idle_timeout", config.session.idle_timeout), ("session.interim", config.session.interim)]
+    {
+        if read.is_given(path) && period.is_some_and(|p| p >= timeout) {
+            read.warn(path, &["session.timeout"], "is not shorter than session.timeout, so it never comes to it");
+        }
+    }
+}
+
+fn radius(config: &Config, read: &mut Read<'_>) {
+    let servers = &config.radius.servers;
+    let asked = config.auth.methods.contains(&AuthMethod::Radius);
+    if asked && servers.is_empty() {
+        read.conflict("auth.method", &[], "has \"radius\", but there is no server; add a [[radius.server]]");
+    }
+    if !asked && !servers.is_empty() {
+        let message = "is never asked, for auth.method does not have \"radius\"";
+        read.warn("radius.server[0]", &["auth.method"], message);
+    }
+    let mut known = HashSet::new();
+    for (i, server) in servers.iter().enumerate() {
+        let path = |key: &str| format!("radius.server[{i}].{key}");
+        let address = path("address");
+        match server.address {
+            IpAddr::V4(v4) if config.lan.network.contains(v4) => {
+                let message = format!("{v4} is in the guests' network, which this machine's kernel cannot reach");
+                read.conflict(&address, &["lan.network"], message);
+            }
+            ip if ip.is_unspecified() || ip.is_multicast() => {
+                read.conflict(&address, &[], format!("{ip} is no server's address"));
+            }
+            _ => {}
+        }
+        if server.auth_port == server.acct_port {
+            read.conflict(
+                &path("acct_port"),
+                &[&path("auth_port")],
+                "is auth_port too; a server has two, usually 1812 and 1813",
+            );
+        }
+        if !known.insert((server.address, server.auth_port)) {
+            read.conflict(&address, &[], format!("{} stands twice; leave one out", server.address));
+        }
+        secret(read, &path("secret"), &path("secret_file"), &format!("radius.server[{i}]"), server.secret.expose());
+        if !server.require_message_authenticator {
+            let message = "is false: an attacker on the way can turn a refusal into a login (CVE-2024-3596)";
+            read.warn(&path("require_message_authenticator"), &[], message);
+        }
+    }
+}
+
+fn secret(read: &mut Read<'_>, inline: &str, file: &str, server: &str, secret: &[u8]) {
+    match (read.is_given(inline), read.is_given(file)) {
+        (true, true) => read.conflict(file, &[], "stands beside secret; keep one of the two"),
+        (false, false) => read.conflict(server, &[], "has no secret; add secret or secret_file"),
+        (in_config, _) if !secret.is_empty() => {
+            let path = if in_config { inline } else { file };
+            if KNOWN_SECRETS.iter().any(|known| known.as_bytes().eq_ignore_ascii_case(secret)) {
+                read.warn(
+                    path,
+                    &[],
+                    "is a secret that stands in everybody's manual; make one with: openssl rand -hex 16",
+                );
+            } else if secret.len() < 16 {
+                let message = "is shorter than 16 octets and can be guessed; make one with: openssl rand -hex 16";
+                read.warn(path, &[], message);
+            }
+        }
+        _ => {}
+    }
+}
+
+/// True for an address that a host beyond ourselves can have.
+fn usable(address: Ipv4Addr) -> bool {
+    let first = address.octets()[0];
+    first != 0 && first != 127 && first < 224
+}
+
+/// RFC 1918, and the shared space of RFC 6598.
+fn is_private(network: Network) -> bool {
+    [("10.0.0.0", 8), ("172.16.0.0", 12), ("192.168.0.0", 16), ("100.64.0.0", 10)].iter().any(|(address, prefix)| {
+        let address = address.parse().unwrap_or(Ipv4Addr::UNSPECIFIED);
+        network.prefix >= *prefix && Network { address, prefix: *prefix }.contains(network.address)
+    })
+}

@@ -1,0 +1,301 @@
+//! The checked values. Which key gives which field is in [`crate::schema`], with the meaning of each.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use wire::MacAddr;
+
+use crate::{BitRate, DhcpOption, GardenDomain, GardenEntry, InterfaceAddress, Network, Secret};
+
+/// Everything that can be configured, with defaults filled in. Consistent in itself when it came out of
+/// [`Config::load`], [`Config::parse`] or [`Config::without_file`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// The guests' side.
+    pub lan: Lan,
+    /// The Internet side.
+    pub uplink: Uplink,
+    /// The device through which guests' packets enter the kernel.
+    pub tun: Tun,
+    /// Bounds on guests.
+    pub guests: Guests,
+    /// The DHCP server.
+    pub dhcp: Dhcp,
+    /// Name resolution before login.
+    pub dns: Dns,
+    /// The login page.
+    pub portal: Portal,
+    /// What is open before login.
+    pub garden: Garden,
+    /// Who may log in.
+    pub auth: Auth,
+    /// Limits of a session.
+    pub session: Session,
+    /// The RADIUS client.
+    pub radius: Radius,
+    /// What outlives the process.
+    pub state: State,
+    /// The operator's socket.
+    pub control: Control,
+    /// The log.
+    pub log: Log,
+}
+
+/// `[lan]`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lan {
+    /// Name of the interface that guests are on.
+    pub interface: String,
+    /// The guests' network.
+    pub network: Network,
+    /// Our address in it, a host of `network`.
+    pub gateway: Ipv4Addr,
+    /// Guests cannot reach each other through us.
+    pub isolate: bool,
+}
+
+/// `[uplink]`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Uplink {
+    /// Name of the interface; `None` is the one of the default route.
+    pub interface: Option<String>,
+    /// Static address to give to the interface; `None` leaves it as it is.
+    pub address: Option<InterfaceAddress>,
+    /// Static default gateway; it may lie outside the network of `address`.
+    pub gateway: Option<Ipv4Addr>,
+    /// Guests' packets leave with the uplink's own address.
+    pub masquerade: bool,
+}
+
+/// `[tun]`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tun {
+    /// Name of the device.
+    pub name: String,
+    /// Which kind of device.
+    pub mode: TunMode,
+    /// MTU in octets; `None` is the LAN interface's.
+    pub mtu: Option<u16>,
+}
+
+/// The kind of device under the kernel's routing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TunMode {
+    /// IP packets.
+    Tun,
+    /// Ethernet frames.
+    Tap,
+}
+
+/// `[guests]`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Guests {
+    /// Guests that are known at one time; every table is sized by it.
+    pub max: u32,
+}
+
+/// `[dhcp]`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Dhcp {
+    /// First address of the pool. The gateway may lie inside and is never leased.
+    pub first: Ipv4Addr,
+    /// Last address of the pool, inclusive.
+    pub last: Ipv4Addr,
+    /// Length of a lease of a guest with a session.
+    pub lease: Duration,
+    /// Length of a lease of a guest that is not logged in.
+    pub offline_lease: Duration,
+    /// Leases are /32 with a host route, so that guests send each other nothing directly.
+    pub host_routes: bool,
+    /// Option 15.
+    pub domain: Option<String>,
+    /// Option 6; never empty.
+    pub dns: Vec<Ipv4Addr>,
+    /// Option 42; empty is not sent.
+    pub ntp: Vec<Ipv4Addr>,
+    /// An address is probed with ARP before it is offered.
+    pub conflict_probe: bool,
+    /// Further options for everybody; no code twice.
+    pub options: Vec<DhcpOption>,
+    /// `[[dhcp.host]]`; no MAC and no address twice.
+    pub hosts: Vec<HostLease>,
+}
+
+/// One `[[dhcp.host]]`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HostLease {
+    /// The station.
+    pub mac: MacAddr,
+    /// Its address; `None` is one of the pool.
+    pub address: Option<Ipv4Addr>,
+    /// Option 12.
+    pub hostname: Option<String>,
+    /// Boot file, in the field `file` and option 67.
+    pub filename: Option<String>,
+    /// Boot server, in the field `siaddr`.
+    pub next_server: Option<Ipv4Addr>,
+    /// Option 17.
+    pub root_path: Option<String>,
+    /// Options for this host, over those of `[dhcp]`; no code twice.
+    pub options: Vec<DhcpOption>,
+}
+
+/// `[dns]`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Dns {
+    /// Resolvers to ask, in this order; empty is those of /etc/resolv.conf.
+    pub resolvers: Vec<Ipv4Addr>,
+    /// The portal's own name, in lower case.
+    pub name: String,
+    /// Queries a second of one guest that are answered.
+    pub queries_per_second: u32,
+}
+
+/// `[portal]`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Portal {
+    /// TCP port on the gateway address.
+    pub port: u16,
+    /// Heading of the login page.
+    pub title: String,
+    /// Terms that are shown beside the login; empty shows none.
+    pub terms: String,
+}
+
+/// `[garden]`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Garden {
+    /// Hosts, networks and ports.
+    pub allow: Vec<GardenEntry>,
+    /// Domains, with all ports of the addresses that DNS gives for them.
+    pub domains: Vec<GardenDomain>,
+}
+
+/// `[auth]`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Auth {
+    /// Whom to ask, in this order; never empty, none twice.
+    pub methods: Vec<AuthMethod>,
+    /// The file of local accounts.
+    pub accounts: PathBuf,
+}
+
+/// Who says whether a password is right.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AuthMethod {
+    /// The accounts file.
+    Local,
+    /// A RADIUS server.
+    Radius,
+}
+
+/// `[session]`: what a session gets unless RADIUS says otherwise.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Session {
+    /// Longest session; `None` has no end.
+    pub timeout: Option<Duration>,
+    /// Longest silence; `None` is never ended for it.
+    pub idle_timeout: Option<Duration>,
+    /// Between two interim accounting records; `None` sends none.
+    pub interim: Option<Duration>,
+    /// From the guest; `None` is not policed.
+    pub rate_up: Option<BitRate>,
+    /// To the guest; `None` is not policed.
+    pub rate_down: Option<BitRate>,
+}
+
+/// `[radius]`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Radius {
+    /// NAS-Identifier.
+    pub nas_identifier: String,
+    /// NAS-IP-Address; `None` is the address from which the server is asked.
+    pub nas_ip: Option<Ipv4Addr>,
+    /// How the password travels.
+    pub method: PasswordMethod,
+    /// Until a request is sent again.
+    pub timeout: Duration,
+    /// Transmissions to one server before the next one is asked.
+    pub tries: u32,
+    /// A server that did not answer is left alone for so long.
+    pub dead_time: Duration,
+    /// `[[radius.server]]` in the order of the file; not empty when `auth.methods` has RADIUS.
+    pub servers: Vec<RadiusServer>,
+}
+
+/// How a guest's password travels to the RADIUS server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PasswordMethod {
+    /// User-Password (RFC 2865, 5.2).
+    Pap,
+    /// CHAP-Password (RFC 2865, 5.3).
+    Chap,
+}
+
+/// One `[[radius.server]]`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RadiusServer {
+    /// Where it is.
+    pub address: IpAddr,
+    /// UDP port for Access-Requests.
+    pub auth_port: u16,
+    /// UDP port for Accounting-Requests.
+    pub acct_port: u16,
+    /// Shared with this server; not empty.
+    pub secret: Secret,
+    /// The secret stands in the configuration itself, not in a file of its own.
+    pub secret_in_config: bool,
+    /// Answers without Message-Authenticator are dropped.
+    pub require_message_authenticator: bool,
+}
+
+/// `[state]`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct State {
+    /// Where leases, counters and accounts are kept.
+    pub directory: PathBuf,
+}
+
+/// `[control]`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Control {
+    /// The Unix socket of the command line tools.
+    pub socket: PathBuf,
+}
+
+/// `[log]`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Log {
+    /// The least important line that is written.
+    pub level: LogLevel,
+}
+
+/// How much the log tells; the words of `tracing`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum LogLevel {
+    /// What needs the operator.
+    Error,
+    /// What may need the operator.
+    Warn,
+    /// What the gateway does.
+    Info,
+    /// What guests do: MACs and names appear from here on.
+    Debug,
+    /// Every packet of the slow path.
+    Trace,
+}
+
+impl LogLevel {
+    /// The word as `tracing` and the file have it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Warn => "warn",
+            Self::Info => "info",
+            Self::Debug => "debug",
+            Self::Trace => "trace",
+        }
+    }
+}

@@ -1,0 +1,490 @@
+//! A text to values of the schema's kinds, with every problem found on the way.
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, Ipv4Addr};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+use wire::MacAddr;
+
+use crate::problem::{Problem, nearest, position};
+use crate::schema::{Absent, Key, Kind, SECTIONS, Section, section};
+use crate::units::{is_name, parse_address_prefix, parse_duration, parse_rate};
+use crate::{BitRate, DhcpOption, GardenDomain, GardenEntry, InterfaceAddress, Network, Overrides, Secret};
+
+/// `[[dhcp.host]]` and `[[radius.server]]`: tables that are searched one by one must stay short.
+const MAX_REPEATED: [(&str, usize); 2] = [("dhcp.host", 4096), ("radius.server", 8)];
+
+/// A value of the kind that the schema names.
+#[derive(Clone, Debug)]
+pub(crate) enum Value {
+    Bool(bool),
+    Int(u32),
+    Duration(Duration),
+    Rate(BitRate),
+    Text(String),
+    Words(Vec<String>),
+    Address(Ipv4Addr),
+    Addresses(Vec<Ipv4Addr>),
+    HostAddress(IpAddr),
+    Network(Network),
+    InterfaceAddress(InterfaceAddress),
+    Path(PathBuf),
+    Secret(Secret),
+    Mac(MacAddr),
+    GardenEntries(Vec<GardenEntry>),
+    GardenDomains(Vec<GardenDomain>),
+    DhcpOptions(Vec<DhcpOption>),
+}
+
+/// Names a key, such as `lan.network` or, of the third host, `dhcp.host[2].mac`.
+pub(crate) type KeyPath = String;
+
+/// What a text says.
+pub(crate) struct Read<'t> {
+    text: &'t str,
+    file: &'t str,
+    values: BTreeMap<KeyPath, Value>,
+    places: BTreeMap<KeyPath, usize>,
+    /// Keys that are there but wrong: nothing more is to be said about them.
+    broken: BTreeSet<KeyPath>,
+    repeated: BTreeMap<&'static str, usize>,
+    errors: Vec<(Option<usize>, Problem)>,
+    warnings: Vec<(Option<usize>, Problem)>,
+}
+
+/// Reads `text`. Keys that are absent or wrong have their default.
+pub(crate) fn read<'t>(text: &'t str, file: &'t str, folder: Option<&Path>) -> Read<'t> {
+    let mut read = Read {
+        text,
+        file,
+        values: BTreeMap::new(),
+        places: BTreeMap::new(),
+        broken: BTreeSet::new(),
+        repeated: BTreeMap::new(),
+        errors: Vec::new(),
+        warnings: Vec::new(),
+    };
+    let (document, syntax_errors) = DeTable::parse_recoverable(text);
+    let mut spoilt_lines = BTreeSet::new();
+    for error in &syntax_errors {
+        let offset = error.span().map_or(0, |s| s.start);
+        spoilt_lines.insert(position(text, offset).0);
+        read.error_at(Some(offset), "", format!("not TOML: {}", error.message()));
+    }
+    let syntax_problems = read.errors.len();
+    read.document(document.get_ref(), folder);
+    // What the parser made up to go on after a syntax error is not the operator's mistake.
+    let mut index = 0;
+    read.errors.retain(|(offset, _)| {
+        index += 1;
+        index <= syntax_problems || offset.is_none_or(|o| !spoilt_lines.contains(&position(text, o).0))
+    });
+    read
+}
+
+impl Read<'_> {
+    pub(crate) fn override_with(&mut self, overrides: &Overrides) {
+        for (path, option, name) in
+            [("lan.interface", "--lan", &overrides.lan), ("uplink.interface", "--uplink", &overrides.uplink)]
+        {
+            let Some(name) = name else { continue };
+            self.places.remove(path);
+            match interface(name) {
+                Ok(value) => drop(self.values.insert(path.to_owned(), value)),
+                Err(why) => {
+                    self.broken.insert(path.to_owned());
+                    self.errors.push((None, Problem::new("command line", option, why)));
+                }
+            }
+        }
+    }
+
+    /// The value at a path, the file's or the default.
+    pub(crate) fn value(&self, path: &str) -> Option<&Value> {
+        self.values.get(path)
+    }
+
+    /// How many tables a repeated section has.
+    pub(crate) fn count(&self, section: &str) -> usize {
+        self.repeated.get(section).copied().unwrap_or(0)
+    }
+
+    /// True when the file has the key.
+    pub(crate) fn is_given(&self, path: &str) -> bool {
+        self.places.contains_key(path)
+    }
+
+    /// Reports that the value at `path` is wrong, considering those at `others` too. Says nothing when one of them is
+    /// wrong in itself, for then the operator has not said yet what is meant.
+    pub(crate) fn conflict(&mut self, path: &str, others: &[&str], message: impl Into<String>) {
+        if !self.is_broken(path, others) {
+            let offset = self.places.get(path).copied();
+            self.error_at(offset, &place(path), message);
+        }
+    }
+
+    /// Reports that the value at `path`, considering those at `others`, is unwise.
+    pub(crate) fn warn(&mut self, path: &str, others: &[&str], message: impl Into<String>) {
+        if !self.is_broken(path, others) {
+            let offset = self.places.get(path).copied();
+            let problem = self.problem(offset, &place(path), message.into());
+            self.warnings.push((offset, problem));
+        }
+    }
+
+    /// Errors and warnings in the order of the file; what has no place comes last.
+    pub(crate) fn into_problems(mut self) -> (Vec<Problem>, Vec<Problem>) {
+        let sorted = |problems: &mut Vec<(Option<usize>, Problem)>| {
+            problems.sort_by_key(|(offset, _)| offset.unwrap_or(usize::MAX));
+            std::mem::take(problems).into_iter().map(|(_, p)| p).collect()
+        };
+        (sorted(&mut self.errors), sorted(&mut self.warnings))
+    }
+
+    fn is_broken(&self, path: &str, others: &[&str]) -> bool {
+        others.iter().chain(&[path]).any(|p| self.broken.contains(*p))
+    }
+
+    fn problem(&self, offset: Option<usize>, place: &str, message: String) -> Problem {
+        let position = offset.map(|o| position(self.text, o));
+        Problem { file: self.file.to_owned(), position, place: place.to_owned(), message }
+    }
+
+    fn error_at(&mut self, offset: Option<usize>, place: &str, message: impl Into<String>) {
+        let problem = self.problem(offset, place, message.into());
+        self.errors.push((offset, problem));
+    }
+
+    fn document(&mut self, document: &DeTable<'_>, folder: Option<&Path>) {
+        let nothing = DeTable::new();
+        for (name, value) in document {
+            if section(name.get_ref()).is_none() {
+                self.unknown_section(name.span().start, name.get_ref(), value.get_ref());
+            }
+        }
+        for section in SECTIONS {
+            let (outer, inner) = section.name.split_once('.').map_or((section.name, None), |(o, i)| (o, Some(i)));
+            let found = document.get(outer);
+            let found = match inner {
+                None => found,
+                Some(inner) => found.and_then(|f| f.get_ref().as_table()).and_then(|t| t.get(inner)),
+            };
+            match (found.map(Spanned::get_ref), section.repeated) {
+                (None, true) => {}
+                (None, false) => self.section(section, section.name, &nothing, 0, folder),
+                (Some(DeValue::Table(table)), false) => {
+                    let start = found.map_or(0, |f| f.span().start);
+                    self.section(section, section.name, table, start, folder);
+                }
+                (Some(DeValue::Array(items)), true) if items.iter().all(|i| i.get_ref().is_table()) => {
+                    self.repeated.insert(section.name, items.len());
+                    let limit = MAX_REPEATED.iter().find(|(n, _)| *n == section.name).map_or(0, |(_, most)| *most);
+                    if let Some(item) = items.get(limit) {
+                        let message = format!("there are {}; at most {limit} can be served", items.len());
+                        self.error_at(Some(item.span().start), &place(section.name), message);
+                    }
+                    for (i, item) in items.iter().enumerate().take(limit) {
+                        let Some(table) = item.get_ref().as_table() else { continue };
+                        let path = format!("{}[{i}]", section.name);
+                        self.section(section, &path, table, item.span().start, folder);
+                    }
+                }
+                (Some(other), repeated) => {
+                    let wanted = if repeated { format!("[[{}]]", section.name) } else { format!("[{}]", section.name) };
+                    let message = format!("is {}; write it as {wanted}", describe(other));
+                    self.error_at(found.map(|f| f.span().start), &place(section.name), message);
+                    if !repeated {
+                        self.section(section, section.name, &nothing, 0, folder);
+                    }
+                }
+            }
+        }
+    }
+
+    fn unknown_section(&mut self, offset: usize, name: &str, value: &DeValue<'_>) {
+        if value.is_table() || value.as_array().is_some_and(|a| a.iter().any(|i| i.get_ref().is_table())) {
+            let outer = || SECTIONS.iter().map(|s| s.name).filter(|n| !n.contains('.'));
+            let advice = match nearest(name, outer()) {
+                Some(near) => format!("did you mean [{near}]?"),
+                None => format!("there are {}", outer().collect::<Vec<_>>().join(", ")),
+            };
+            self.error_at(Some(offset), &format!("[{name}]"), format!("unknown section; {advice}"));
+        } else {
+            let home = SECTIONS.iter().find(|s| s.keys.iter().any(|k| k.name == name));
+            let advice = home.map_or_else(
+                || "every key belongs in a section, such as [lan]".to_owned(),
+                |s| format!("put it under {}", header(s)),
+            );
+            self.error_at(Some(offset), name, format!("a key outside of any section; {advice}"));
+        }
+    }
+
+    /// Reads the keys of one table and fills in the defaults of those that are not there.
+    fn section(
+        &mut self,
+        section: &'static Section,
+        path: &str,
+        table: &DeTable<'_>,
+        start: usize,
+        folder: Option<&Path>,
+    ) {
+        self.places.insert(path.to_owned(), start);
+        for (name, value) in table {
+            let is_inner = SECTIONS.iter().any(|s| s.name.split_once('.') == Some((section.name, name.get_ref())));
+            if !is_inner && !section.keys.iter().any(|k| k.name == name.get_ref()) {
+                let meant = self.unknown_key(section, name, value.get_ref());
+                if let Some(meant) = meant.filter(|m| table.get(*m).is_none()) {
+                    self.broken.insert(format!("{path}.{meant}"));
+                }
+            }
+        }
+        for key in section.keys {
+            let key_path = format!("{path}.{}", key.name);
+            match table.get(key.name) {
+                Some(value) => {
+                    self.places.insert(key_path.clone(), value.span().start);
+                    match convert(value, &key.kind, folder) {
+                        Ok(value) => {
+                            self.values.insert(key_path, value);
+                            continue;
+                        }
+                        Err((offset, why)) => {
+                            self.error_at(Some(offset), &place(&key_path), why);
+                            self.broken.insert(key_path.clone());
+                        }
+                    }
+                }
+                None => {
+                    if let Absent::Required { example } = key.absent {
+                        let message = format!("is missing; write {} = {example}", key.name);
+                        self.error_at(Some(start), &place(&key_path), message);
+                        self.broken.insert(key_path.clone());
+                    }
+                }
+            }
+            if let Some(value) = default_value(key) {
+                self.values.insert(key_path, value);
+            }
+        }
+    }
+
+    /// Reports a key that there is not, and tells which one was probably meant: what it was to be is not known.
+    fn unknown_key(
+        &mut self,
+        section: &'static Section,
+        name: &Spanned<Cow<'_, str>>,
+        value: &DeValue<'_>,
+    ) -> Option<&'static str> {
+        let word: &str = name.get_ref();
+        let inner = SECTIONS.iter().filter_map(|s| s.name.split_once('.')).filter(|(o, _)| *o == section.name);
+        let near = nearest(word, section.keys.iter().map(|k| k.name).chain(inner.map(|(_, i)| i)));
+        let home = SECTIONS.iter().find(|s| s.keys.iter().any(|k| k.name == word));
+        let advice = match (near, home) {
+            (Some(near), _) if value.is_table() || value.is_array() && section_is(section.name, near) => {
+                format!("did you mean [[{}.{near}]]?", section.name)
+            }
+            (Some(near), _) => format!("did you mean {near}?"),
+            (None, Some(home)) => format!("it belongs under {}", header(home)),
+            (None, None) => {
+                let keys: Vec<_> = section.keys.iter().map(|k| k.name).collect();
+                format!("{} has {}", header(section), keys.join(", "))
+            }
+        };
+        let place = format!("{}.{word}", header(section));
+        self.error_at(Some(name.span().start), &place, format!("unknown key; {advice}"));
+        near
+    }
+}
+
+/// True when others than the owner may read the file.
+pub(crate) fn others_can_read(path: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    std::fs::metadata(path).is_ok_and(|m| m.mode() & 0o004 != 0)
+}
+
+fn section_is(outer: &str, inner: &str) -> bool {
+    SECTIONS.iter().any(|s| s.name.split_once('.') == Some((outer, inner)))
+}
+
+fn header(section: &Section) -> String {
+    if section.repeated { format!("[[{}]]", section.name) } else { format!("[{}]", section.name) }
+}
+
+/// `[lan].network`, `[[dhcp.host]].mac`, `[[dhcp.host]]`.
+fn place(path: &str) -> String {
+    let (table, key) = match path.split_once("].") {
+        Some((table, key)) => (table, Some(key)),
+        None if path.ends_with(']') || section(path).is_some() => (path, None),
+        None => path.split_once('.').map_or((path, None), |(table, key)| (table, Some(key))),
+    };
+    let name = table.split_once('[').map_or(table, |(name, _)| name);
+    let header = section(name).map_or_else(|| format!("[{name}]"), header);
+    key.map_or(header.clone(), |key| format!("{header}.{key}"))
+}
+
+fn default_value(key: &Key) -> Option<Value> {
+    let Absent::Is(toml) = key.absent else { return None };
+    let value = DeValue::parse(toml).ok()?;
+    convert(&value, &key.kind, None).ok()
+}
+
+/// A value of the file to one of the kind, or where and why it is not one.
+fn convert(value: &Spanned<DeValue<'_>>, kind: &Kind, folder: Option<&Path>) -> Result<Value, (usize, String)> {
+    let here = value.span().start;
+    let wanted = || (here, format!("is {}; write {}", describe(value.get_ref()), kind.describe()));
+    let text = || value.get_ref().as_str();
+    let in_words = |why: String| (here, why);
+    match kind {
+        Kind::Bool => value.get_ref().as_bool().map(Value::Bool).ok_or_else(wanted),
+        Kind::Int { min, max } => {
+            let digits = value.get_ref().as_integer();
+            let number = digits.and_then(|i| u32::from_str_radix(i.as_str(), i.radix()).ok());
+            number.filter(|n| (min..=max).contains(&n)).map(Value::Int).ok_or_else(wanted)
+        }
+        Kind::Duration { min, max, or_zero } => {
+            let duration = text().and_then(parse_duration).ok_or_else(wanted)?;
+            let in_range = parse_duration(min) <= Some(duration) && Some(duration) <= parse_duration(max);
+            if in_range || *or_zero && duration.is_zero() { Ok(Value::Duration(duration)) } else { Err(wanted()) }
+        }
+        Kind::Rate => {
+            let rate = text().and_then(parse_rate).ok_or_else(wanted)?;
+            if rate.0 == 0 || rate.0 >= 8_000 { Ok(Value::Rate(rate)) } else { Err(wanted()) }
+        }
+        Kind::Text { max } => text().filter(|t| t.len() <= *max).map(|t| Value::Text(t.to_owned())).ok_or_else(wanted),
+        Kind::Choice(choices) => {
+            let word = text().ok_or_else(wanted)?;
+            choice(word, choices).map(Value::Text).map_err(in_words)
+        }
+        Kind::Choices(choices) => {
+            let items = value.get_ref().as_array().map_or(std::slice::from_ref(value), |array| array);
+            let mut words: Vec<String> = Vec::new();
+            for item in items {
+                let word = item.get_ref().as_str().ok_or_else(wanted)?;
+                let word = choice(word, choices).map_err(|why| (item.span().start, why))?;
+                if words.contains(&word) {
+                    return Err((item.span().start, format!("{word:?} stands twice; leave one out")));
+                }
+                words.push(word);
+            }
+            if words.is_empty() { Err(wanted()) } else { Ok(Value::Words(words)) }
+        }
+        Kind::Address => text().and_then(|t| t.parse().ok()).map(Value::Address).ok_or_else(wanted),
+        Kind::Addresses { max } => list(value, *max, kind, |item| {
+            item.as_str()
+                .and_then(|t| t.parse().ok())
+                .ok_or_else(|| format!("is {}; write an IPv4 address", describe(item)))
+        })
+        .map(Value::Addresses),
+        Kind::HostAddress => text().and_then(|t| t.parse().ok()).map(Value::HostAddress).ok_or_else(wanted),
+        Kind::Network => {
+            let given = text().and_then(parse_address_prefix).ok_or_else(wanted)?;
+            let network = given.network();
+            if !(8..=30).contains(&given.prefix) {
+                Err(wanted())
+            } else if network.address != given.address {
+                Err((here, format!("{given} has host bits set; write \"{network}\"")))
+            } else {
+                Ok(Value::Network(network))
+            }
+        }
+        Kind::InterfaceAddress => text().and_then(parse_address_prefix).map(Value::InterfaceAddress).ok_or_else(wanted),
+        Kind::Interface => interface(text().ok_or_else(wanted)?).map_err(in_words),
+        Kind::Name => text().filter(|t| is_name(t)).map(|t| Value::Text(t.to_ascii_lowercase())).ok_or_else(wanted),
+        Kind::Path { max } => {
+            let fits = |t: &&str| t.starts_with('/') && t.len() <= *max && !t.contains('\0');
+            text().filter(fits).map(|t| Value::Path(t.into())).ok_or_else(wanted)
+        }
+        Kind::SecretFile => {
+            let path = text().filter(|t| !t.is_empty()).ok_or_else(wanted)?;
+            let path = folder.map_or_else(|| PathBuf::from(path), |f| f.join(path));
+            secret_file(&path).map(Value::Secret).map_err(in_words)
+        }
+        Kind::Secret => {
+            // The message must not repeat the secret.
+            let long_enough = |t: &&str| (1..=128).contains(&t.len());
+            let advice = || (here, format!("is not a secret; write {}", kind.describe()));
+            text().filter(long_enough).map(|t| Value::Secret(Secret::new(t.into()))).ok_or_else(advice)
+        }
+        Kind::Mac => {
+            let mac: MacAddr = text().and_then(|t| t.parse().ok()).ok_or_else(wanted)?;
+            if mac.is_station() {
+                Ok(Value::Mac(mac))
+            } else {
+                Err((here, format!("{mac} is no single device's address")))
+            }
+        }
+        Kind::GardenEntries { max } => list(value, *max, kind, |item| {
+            GardenEntry::parse(item.as_str().ok_or_else(|| format!("is {}; write text", describe(item)))?)
+        })
+        .map(Value::GardenEntries),
+        Kind::GardenDomains { max } => list(value, *max, kind, |item| {
+            GardenDomain::parse(item.as_str().ok_or_else(|| format!("is {}; write text", describe(item)))?)
+        })
+        .map(Value::GardenDomains),
+        Kind::DhcpOptions { max } => list(value, *max, kind, DhcpOption::read).map(Value::DhcpOptions),
+    }
+}
+
+fn list<T>(
+    value: &Spanned<DeValue<'_>>,
+    max: usize,
+    kind: &Kind,
+    one: impl Fn(&DeValue<'_>) -> Result<T, String>,
+) -> Result<Vec<T>, (usize, String)> {
+    let wanted = |what: String| (value.span().start, format!("{what}; write {}", kind.describe()));
+    let items = value.get_ref().as_array().ok_or_else(|| wanted(format!("is {}", describe(value.get_ref()))))?;
+    if items.len() > max {
+        return Err(wanted(format!("has {} entries", items.len())));
+    }
+    items.iter().map(|item| one(item.get_ref()).map_err(|why| (item.span().start, why))).collect()
+}
+
+fn choice(word: &str, choices: &[&str]) -> Result<String, String> {
+    if choices.contains(&word) {
+        return Ok(word.to_owned());
+    }
+    Err(match nearest(word, choices.iter().copied()) {
+        Some(near) => format!("{word:?} is none of {}; did you mean {near:?}?", choices.join(", ")),
+        None => format!("{word:?} is not known; write one of {}", choices.join(", ")),
+    })
+}
+
+fn interface(name: &str) -> Result<Value, String> {
+    // IFNAMSIZ is 16 on every system that we run on, with the zero at the end.
+    let ok = (1..=15).contains(&name.len())
+        && name.bytes().all(|b| b.is_ascii_graphic() && b != b'/')
+        && !matches!(name, "." | "..");
+    if ok {
+        Ok(Value::Text(name.to_owned()))
+    } else {
+        Err(format!("{name:?} cannot be an interface; write a name of 1 to 15 letters, digits, '-', '.' or '_'"))
+    }
+}
+
+fn secret_file(path: &Path) -> Result<Secret, String> {
+    let shown = path.display();
+    let text = std::fs::read_to_string(path).map_err(|e| format!("cannot read {shown}: {e}"))?;
+    let line = text.lines().next().unwrap_or("");
+    if !(1..=128).contains(&line.len()) {
+        return Err(format!("the first line of {shown} has {} octets; a secret has 1 to 128", line.len()));
+    }
+    Ok(Secret::new(line.into()))
+}
+
+/// A value as a message shows it.
+fn describe(value: &DeValue<'_>) -> String {
+    match value {
+        DeValue::String(text) if text.chars().count() <= 40 => format!("{text:?}"),
+        DeValue::String(text) => format!("a text of {} octets", text.len()),
+        DeValue::Integer(i) => i.to_string(),
+        DeValue::Float(f) => f.to_string(),
+        DeValue::Boolean(b) => b.to_string(),
+        DeValue::Datetime(d) => d.to_string(),
+        DeValue::Array(_) => "a list".to_owned(),
+        DeValue::Table(_) => "a table".to_owned(),
+    }
+}

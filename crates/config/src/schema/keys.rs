@@ -1,0 +1,437 @@
+use super::Absent::{Is, Required, Rule};
+use super::Kind::{
+    Address, Addresses, Bool, Choice, Choices, DhcpOptions, Duration, GardenDomains, GardenEntries, HostAddress, Int,
+    Interface, InterfaceAddress, Mac, Name, Network, Path, Rate, Secret, SecretFile, Text,
+};
+use super::{Absent, Key, Kind, Section};
+
+/// What the key is when it is absent, in words.
+const fn or(rule: &'static str, example: &'static str) -> Absent {
+    Rule { rule, example }
+}
+
+const fn key(name: &'static str, kind: Kind, absent: Absent, doc: &'static str) -> Key {
+    Key { name, kind, absent, doc }
+}
+
+const fn section(name: &'static str, doc: &'static str, keys: &'static [Key]) -> Section {
+    Section { name, repeated: false, doc, keys }
+}
+
+const fn repeated(name: &'static str, doc: &'static str, keys: &'static [Key]) -> Section {
+    Section { name, repeated: true, doc, keys }
+}
+
+/// Every section, in the order of the sample file.
+pub const SECTIONS: &[Section] = &[
+    section(
+        "lan",
+        "The side of the guests. The kernel is shut out of this interface; only the gateway uses it.",
+        &[
+            key(
+                "interface",
+                Interface,
+                or("none; give it here or with --lan", "\"eth1\""),
+                "The interface that guests are on: an access point's bridge, a switch port, a VLAN. Give it no address; whatever else uses it is cut off.",
+            ),
+            key(
+                "network",
+                Network,
+                Is("\"10.85.0.0/20\""),
+                "The guests' network. It bounds how many guests there can be; it must not be a network that is reached through the uplink.",
+            ),
+            key(
+                "gateway",
+                Address,
+                or("the first address of the network", "\"10.85.0.1\""),
+                "Our address in that network: the guests' router, DNS server and portal.",
+            ),
+            key(
+                "isolate",
+                Bool,
+                Is("true"),
+                "Guests cannot reach each other through the gateway. Isolation inside one radio cell or switch is the access point's or switch's own setting; dhcp.host_routes helps with it.",
+            ),
+        ],
+    ),
+    section(
+        "uplink",
+        "The side of the Internet.",
+        &[
+            key(
+                "interface",
+                Interface,
+                or("the interface of the default route", "\"eth0\""),
+                "The interface to the Internet. --uplink says it over the file.",
+            ),
+            key(
+                "address",
+                InterfaceAddress,
+                or("none; the interface keeps the addresses that it has", "\"192.0.2.10/24\""),
+                "A static address that is given to the uplink at start and taken back at stop. A /32, as rented servers have it, is fine.",
+            ),
+            key(
+                "gateway",
+                Address,
+                or("none; the routes that exist are used", "\"192.0.2.1\""),
+                "A static default gateway. It may lie outside the address's network; a host route to it is made first. Needs address.",
+            ),
+            key(
+                "masquerade",
+                Bool,
+                Is("true"),
+                "Guests' packets leave with the uplink's own address (NAT). With false the routers beyond must know the way to the guests' network, or guests get no answers.",
+            ),
+        ],
+    ),
+    section(
+        "tun",
+        "The device through which guests' packets enter the kernel's routing.",
+        &[
+            key(
+                "name",
+                Interface,
+                Is("\"poblano0\""),
+                "The name of the device. It is made at start and must not exist before.",
+            ),
+            key(
+                "mode",
+                Choice(&["tun", "tap"]),
+                Is("\"tun\""),
+                "tun carries IP packets and is faster; tap carries Ethernet frames, for bridges and for tools that want them.",
+            ),
+            key(
+                "mtu",
+                Int { min: 576, max: 9216 },
+                or("that of the LAN interface", "1500"),
+                "Octets of the largest packet. Smaller than the LAN's costs guests fragmentation or a round of path MTU discovery.",
+            ),
+        ],
+    ),
+    section(
+        "guests",
+        "Bounds on guests.",
+        &[key(
+            "max",
+            Int { min: 1, max: 1_048_576 },
+            or("one for each address of the pool and each host, at most 65536", "1000"),
+            "Devices that are known at one time. One more gets no lease until another one's has ended; guests with a session are never displaced. Worst case about 1 kB of memory each: 10000 are 10 MB.",
+        )],
+    ),
+    section(
+        "dhcp",
+        "Addresses for guests.",
+        &[
+            key(
+                "first",
+                Address,
+                or("the first address of the network", "\"10.85.0.10\""),
+                "The first address of the pool. The gateway's own and those of [[dhcp.host]] are left out by themselves.",
+            ),
+            key(
+                "last",
+                Address,
+                or("the last address of the network", "\"10.85.15.254\""),
+                "The last address of the pool, inclusive.",
+            ),
+            key(
+                "lease",
+                Duration { min: "1m", max: "30d", or_zero: false },
+                Is("\"30m\""),
+                "The lease of a guest with a session. Longer means less DHCP traffic, but the address of a guest that has left stays taken for longer.",
+            ),
+            key(
+                "offline_lease",
+                Duration { min: "1m", max: "30d", or_zero: false },
+                or("the same as lease", "\"5m\""),
+                "The lease of a guest that is not logged in. Short gives addresses of people who only walked by back soon.",
+            ),
+            key(
+                "host_routes",
+                Bool,
+                Is("false"),
+                "Leases are /32 with a route to the gateway (RFC 3442), so that guests send everything through us, also to each other. A few old or embedded devices do not understand it and stay offline.",
+            ),
+            key(
+                "domain",
+                Name,
+                or("none; not sent", "\"guests.example.org\""),
+                "The domain in which guests complete short names (option 15).",
+            ),
+            key(
+                "dns",
+                Addresses { max: 8 },
+                or("the gateway", "[\"10.85.0.1\"]"),
+                "The DNS servers that guests are given (option 6). Before login only the gateway answers, whatever stands here; without it in the list, guests whose device insists on the list see no login page.",
+            ),
+            key(
+                "ntp",
+                Addresses { max: 8 },
+                Is("[]"),
+                "The time servers that guests are given (option 42). Before login they are reached only if the garden has them.",
+            ),
+            key(
+                "conflict_probe",
+                Bool,
+                Is("true"),
+                "Before an address is offered for the first time, ARP asks whether somebody has it. Costs a new guest up to half a second; without it, a device with a stolen static address breaks the guest that gets the same.",
+            ),
+            key(
+                "options",
+                DhcpOptions { max: 32 },
+                Is("[]"),
+                "Further options for every guest, such as [{ code = 43, hex = \"0104c0000201\" }, { code = 150, ip = \"192.0.2.5\" }, { code = 100, text = \"CET-1CEST\" }]. Options that have a key of their own or belong to the protocol are refused. An answer has about 300 octets of room; a guest that asks for more gets the first that fit.",
+            ),
+        ],
+    ),
+    repeated(
+        "dhcp.host",
+        "A device that always gets the same answer. Worst case about 2 kB of memory each; at most 4096.",
+        &[
+            key("mac", Mac, Required { example: "\"02:00:5e:10:00:01\"" }, "The device."),
+            key(
+                "address",
+                Address,
+                or("one of the pool", "\"10.85.0.20\""),
+                "Its address, inside the network, in the pool or not. Nobody else gets it.",
+            ),
+            key("hostname", Name, or("none; not sent", "\"printer\""), "The name that the device is told (option 12)."),
+            key(
+                "filename",
+                Text { max: 127 },
+                or("none; not sent", "\"pxelinux.0\""),
+                "The boot file (field file, option 67), for PXE.",
+            ),
+            key(
+                "next_server",
+                Address,
+                or("none; not sent", "\"10.85.0.5\""),
+                "The server of the boot file (field siaddr). Before login it is reached only if the garden has it.",
+            ),
+            key(
+                "root_path",
+                Text { max: 255 },
+                or("none; not sent", "\"192.0.2.5:/srv/root\""),
+                "The root file system (option 17).",
+            ),
+            key(
+                "options",
+                DhcpOptions { max: 32 },
+                Is("[]"),
+                "Further options for this device; a code that [dhcp] has too is replaced.",
+            ),
+        ],
+    ),
+    section(
+        "dns",
+        "Name resolution for guests. Before login only the gateway answers.",
+        &[
+            key(
+                "resolvers",
+                Addresses { max: 8 },
+                or("those of /etc/resolv.conf", "[\"192.0.2.53\"]"),
+                "The resolvers that are asked for guests. With none that answers, names do not resolve and devices show no login page.",
+            ),
+            key(
+                "name",
+                Name,
+                Is("\"wifi.internal\""),
+                "The name of the portal; it is answered with the gateway's address, before and after login.",
+            ),
+            key(
+                "queries_per_second",
+                Int { min: 1, max: 10_000 },
+                Is("20"),
+                "Queries of one guest that are answered each second; more are dropped. Bounds both the load on the resolvers and what can be smuggled through DNS before login.",
+            ),
+        ],
+    ),
+    section(
+        "portal",
+        "The login page.",
+        &[
+            key(
+                "port",
+                Int { min: 1, max: 65_535 },
+                Is("3990"),
+                "The TCP port of the portal on the gateway's address. Port 80 of guests that are not logged in is led to it.",
+            ),
+            key("title", Text { max: 200 }, Is("\"Wi-Fi\""), "The heading of the page, such as the name of the place."),
+            key(
+                "terms",
+                Text { max: 16_384 },
+                Is("\"\""),
+                "Terms of use, shown beside the login; empty shows none. Held in memory once.",
+            ),
+        ],
+    ),
+    section(
+        "garden",
+        "The walled garden: what guests reach before they log in, and without being counted.",
+        &[
+            key(
+                "allow",
+                GardenEntries { max: 256 },
+                Is("[]"),
+                "Hosts, networks and ports, such as [\"203.0.113.0/24\", \"example.org:443\", \"udp:192.0.2.1:123\"]. A port without a protocol is TCP and UDP. A name is open at the addresses that our DNS gives a guest for it, until their TTL ends. Everything here can be used without logging in.",
+            ),
+            key(
+                "domains",
+                GardenDomains { max: 256 },
+                Is("[]"),
+                "Domains of which every name is open, as [\"example.org\", \".cdn.example\"]; with a leading dot only names below it. Whoever controls such a domain's DNS can open any address.",
+            ),
+        ],
+    ),
+    section(
+        "auth",
+        "Who may log in.",
+        &[
+            key(
+                "method",
+                Choices(&["local", "radius"]),
+                Is("\"local\""),
+                "Who says whether a name and password are right. In a list the next one is asked when one does not know the name or does not answer; a wrong password ends it.",
+            ),
+            key(
+                "accounts",
+                Path { max: 4096 },
+                or("accounts in state.directory", "\"/etc/poblano/accounts\""),
+                "The file of local accounts, which `poblano user` writes. Read again when it changes.",
+            ),
+        ],
+    ),
+    section(
+        "session",
+        "Limits of a session. What RADIUS says for a guest goes over them.",
+        &[
+            key(
+                "timeout",
+                Duration { min: "1m", max: "365d", or_zero: true },
+                Is("\"0\""),
+                "The longest session; then the guest has to log in again. \"0\" is no limit.",
+            ),
+            key(
+                "idle_timeout",
+                Duration { min: "1m", max: "30d", or_zero: true },
+                Is("\"15m\""),
+                "A guest that sends nothing for so long is logged out. \"0\" is never. Short logs sleeping phones out; long keeps the sessions of those who have left open.",
+            ),
+            key(
+                "interim",
+                Duration { min: "1m", max: "1d", or_zero: true },
+                Is("\"5m\""),
+                "Between two interim accounting records of a session. \"0\" sends none; then a crash loses the whole session's octets.",
+            ),
+            key("rate_up", Rate, Is("\"0\""), "The rate from each guest. \"0\" is no limit."),
+            key("rate_down", Rate, Is("\"0\""), "The rate to each guest. \"0\" is no limit."),
+        ],
+    ),
+    section(
+        "radius",
+        "The RADIUS client; used when auth.method has \"radius\".",
+        &[
+            key(
+                "nas_identifier",
+                Text { max: 253 },
+                Is("\"poblano\""),
+                "NAS-Identifier: how the servers know this gateway. Give each gateway its own.",
+            ),
+            key(
+                "nas_ip",
+                Address,
+                or("the address from which the server is asked", "\"192.0.2.10\""),
+                "NAS-IP-Address, for servers that look clients up by it.",
+            ),
+            key(
+                "method",
+                Choice(&["pap", "chap"]),
+                Is("\"pap\""),
+                "How a guest's password travels. pap hides it with the secret and works with every server; chap sends a digest, but the server must hold the password in clear text.",
+            ),
+            key(
+                "timeout",
+                Duration { min: "1s", max: "30s", or_zero: false },
+                Is("\"3s\""),
+                "A request without an answer is sent again after so long.",
+            ),
+            key(
+                "tries",
+                Int { min: 1, max: 10 },
+                Is("3"),
+                "Transmissions to one server before the next is asked. timeout times tries times servers is how long a guest may wait for a refusal.",
+            ),
+            key(
+                "dead_time",
+                Duration { min: "1s", max: "1h", or_zero: true },
+                Is("\"1m\""),
+                "A server that did not answer is asked last for so long. \"0\" always asks in the order of the file.",
+            ),
+        ],
+    ),
+    repeated(
+        "radius.server",
+        "A RADIUS server; the first is asked first, the others when it does not answer. At most 8.",
+        &[
+            key(
+                "address",
+                HostAddress,
+                Required { example: "\"192.0.2.20\"" },
+                "Where the server is. It must not be in the guests' network.",
+            ),
+            key("auth_port", Int { min: 1, max: 65_535 }, Is("1812"), "The UDP port for authentication (RFC 2865)."),
+            key("acct_port", Int { min: 1, max: 65_535 }, Is("1813"), "The UDP port for accounting (RFC 2866)."),
+            key(
+                "secret",
+                Secret,
+                or("none; give this or secret_file", "\"a long random text\""),
+                "The secret shared with this server. Who has it can forge logins and read passwords: at least 16 random octets (RFC 2865, 3).",
+            ),
+            key(
+                "secret_file",
+                SecretFile,
+                or("none; give this or secret", "\"radius.secret\""),
+                "A file that holds the secret in its first line, so that the configuration can be shown around. Make it readable for the gateway only.",
+            ),
+            key(
+                "require_message_authenticator",
+                Bool,
+                Is("true"),
+                "Answers without a Message-Authenticator are dropped. With false an attacker between gateway and server can turn a refusal into a login (CVE-2024-3596); only for servers that cannot be updated.",
+            ),
+        ],
+    ),
+    section(
+        "state",
+        "What outlives the process.",
+        &[key(
+            "directory",
+            Path { max: 4000 },
+            Is("\"/var/lib/poblano\""),
+            "Leases, counters and accounts are kept here. Made with mode 0700 when it is not there. On a router, choose flash rather than RAM if guests are to keep their addresses over a reboot; 10000 leases take about 4 MB.",
+        )],
+    ),
+    section(
+        "control",
+        "The socket of `poblano sessions`, `kick` and the other commands.",
+        &[
+            // sockaddr_un holds 108 octets on Linux and 104 on the BSDs, with the zero at the end.
+            key(
+                "socket",
+                Path { max: 103 },
+                Is("\"/run/poblano.sock\""),
+                "The path of the socket. Only its owner, the user that runs the gateway, may use it.",
+            ),
+        ],
+    ),
+    section(
+        "log",
+        "The log, on standard error.",
+        &[key(
+            "level",
+            Choice(&["error", "warn", "info", "debug", "trace"]),
+            Is("\"info\""),
+            "The least important line that is written. From debug on, MAC addresses and names of guests are in it; trace has a line for every packet that is not simply forwarded.",
+        )],
+    ),
+];

@@ -1,0 +1,261 @@
+//! Values with a unit: networks, durations, rates, secrets.
+
+use std::fmt;
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+/// An IPv4 network; no host bit is set.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Network {
+    /// The lowest address.
+    pub address: Ipv4Addr,
+    /// Leading one bits of the mask, 0 to 32.
+    pub prefix: u8,
+}
+
+impl Network {
+    /// The network that `address` is in.
+    #[must_use]
+    pub fn containing(address: Ipv4Addr, prefix: u8) -> Self {
+        let prefix = prefix.min(32);
+        Self { address: (address.to_bits() & mask_bits(prefix)).into(), prefix }
+    }
+
+    /// The netmask, as DHCP option 1 has it.
+    #[must_use]
+    pub fn mask(self) -> Ipv4Addr {
+        mask_bits(self.prefix).into()
+    }
+
+    /// The highest address; the broadcast address of a network shorter than /31.
+    #[must_use]
+    pub fn last(self) -> Ipv4Addr {
+        (self.address.to_bits() | !mask_bits(self.prefix)).into()
+    }
+
+    /// True for every address of the network, its lowest and highest included.
+    #[must_use]
+    pub fn contains(self, address: Ipv4Addr) -> bool {
+        address.to_bits() & mask_bits(self.prefix) == self.address.to_bits()
+    }
+
+    /// True for an address that a host of this network can have (not the lowest, not the broadcast address).
+    #[must_use]
+    pub fn has_host(self, address: Ipv4Addr) -> bool {
+        self.contains(address) && (self.prefix >= 31 || (address != self.address && address != self.last()))
+    }
+
+    /// True when the two share an address.
+    #[must_use]
+    pub fn overlaps(self, other: Self) -> bool {
+        self.contains(other.address) || other.contains(self.address)
+    }
+
+    /// The lowest address that a host can have.
+    #[must_use]
+    pub fn first_host(self) -> Ipv4Addr {
+        if self.prefix >= 31 { self.address } else { (self.address.to_bits() + 1).into() }
+    }
+
+    /// The highest address that a host can have.
+    #[must_use]
+    pub fn last_host(self) -> Ipv4Addr {
+        if self.prefix >= 31 { self.last() } else { (self.last().to_bits() - 1).into() }
+    }
+}
+
+impl fmt::Display for Network {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.address, self.prefix)
+    }
+}
+
+/// An address of an interface with the prefix of its network.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct InterfaceAddress {
+    /// The address itself.
+    pub address: Ipv4Addr,
+    /// Leading one bits of the mask, 0 to 32.
+    pub prefix: u8,
+}
+
+impl InterfaceAddress {
+    /// The network that the interface is in.
+    #[must_use]
+    pub fn network(self) -> Network {
+        Network::containing(self.address, self.prefix)
+    }
+}
+
+impl fmt::Display for InterfaceAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.address, self.prefix)
+    }
+}
+
+/// Bits per second.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct BitRate(pub u64);
+
+impl fmt::Display for BitRate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            r if r >= 1_000_000_000 && r % 1_000_000_000 == 0 => write!(f, "{}G", r / 1_000_000_000),
+            r if r >= 1_000_000 && r % 1_000_000 == 0 => write!(f, "{}M", r / 1_000_000),
+            r if r >= 1_000 && r % 1_000 == 0 => write!(f, "{}k", r / 1_000),
+            r => write!(f, "{r}"),
+        }
+    }
+}
+
+/// A shared secret; it prints as stars so that no log or dump can give it away.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(Vec<u8>);
+
+impl Secret {
+    pub(crate) fn new(bytes: Vec<u8>) -> Self {
+        Self(bytes)
+    }
+
+    /// The secret itself.
+    #[must_use]
+    pub fn expose(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("***")
+    }
+}
+
+/// Reads `90s`, `30m`, `1h30m`, `2d` or `0`. Units go from large to small and each is used once.
+pub fn parse_duration(text: &str) -> Option<Duration> {
+    if text == "0" {
+        return Some(Duration::ZERO);
+    }
+    let mut rest = text;
+    let mut total_secs = 0u64;
+    let mut smallest_unit = u64::MAX;
+    while !rest.is_empty() {
+        let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
+        let number: u64 = rest.get(..digits)?.parse().ok()?;
+        let unit_secs = match rest.as_bytes().get(digits)? {
+            b'd' => 86_400,
+            b'h' => 3_600,
+            b'm' => 60,
+            b's' => 1,
+            _ => return None,
+        };
+        if unit_secs >= smallest_unit {
+            return None;
+        }
+        smallest_unit = unit_secs;
+        total_secs = number.checked_mul(unit_secs)?.checked_add(total_secs)?;
+        rest = &rest[digits + 1..];
+    }
+    if text.is_empty() { None } else { Some(Duration::from_secs(total_secs)) }
+}
+
+/// Whole seconds in the form that [`parse_duration`] reads.
+#[must_use]
+pub fn format_duration(duration: Duration) -> String {
+    let mut secs = duration.as_secs();
+    let mut text = String::new();
+    for (unit, unit_secs) in [('d', 86_400), ('h', 3_600), ('m', 60), ('s', 1)] {
+        if secs >= unit_secs {
+            text += &format!("{}{unit}", secs / unit_secs);
+            secs %= unit_secs;
+        }
+    }
+    if text.is_empty() { "0".to_owned() } else { text }
+}
+
+/// Reads `512k`, `10M`, `1G` or plain bits per second. The letters are powers of 1000, as rates have them.
+pub(crate) fn parse_rate(text: &str) -> Option<BitRate> {
+    let (digits, factor) = match text.strip_suffix(['k', 'K', 'M', 'G']) {
+        None => (text, 1),
+        Some(digits) => match text.as_bytes().last() {
+            Some(b'G') => (digits, 1_000_000_000),
+            Some(b'M') => (digits, 1_000_000),
+            _ => (digits, 1_000),
+        },
+    };
+    if !digits.bytes().all(|b| b.is_ascii_digit()) {
+        return None;
+    }
+    digits.parse::<u64>().ok()?.checked_mul(factor).map(BitRate)
+}
+
+/// Reads `address/prefix`.
+pub(crate) fn parse_address_prefix(text: &str) -> Option<InterfaceAddress> {
+    let (address, prefix) = text.split_once('/')?;
+    let prefix: u8 = prefix.parse().ok()?;
+    let address = address.parse().ok()?;
+    (prefix <= 32).then_some(InterfaceAddress { address, prefix })
+}
+
+/// True for a host or domain name as it may stand in DNS: labels of letters, digits, `-` and `_` (RFC 1123, 2.1; the
+/// underscore because real walled gardens have it).
+pub(crate) fn is_name(text: &str) -> bool {
+    let label = |l: &str| {
+        (1..=63).contains(&l.len())
+            && !l.starts_with('-')
+            && !l.ends_with('-')
+            && l.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+    };
+    text.len() <= 253 && text.split('.').all(label) && text.parse::<Ipv4Addr>().is_err()
+}
+
+fn mask_bits(prefix: u8) -> u32 {
+    u32::MAX.checked_shl(32 - u32::from(prefix)).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_are_read_as_people_write_them_and_printed_the_same_way() {
+        for (text, secs) in [("0", 0), ("90s", 90), ("30m", 1800), ("1h30m", 5400), ("2d", 172_800), ("1d1s", 86_401)] {
+            assert_eq!(parse_duration(text), Some(Duration::from_secs(secs)), "{text}");
+        }
+        assert_eq!(format_duration(Duration::from_secs(5400)), "1h30m");
+        assert_eq!(format_duration(Duration::from_secs(90)), "1m30s");
+        assert_eq!(format_duration(Duration::ZERO), "0");
+        for text in ["", "30", "m", "30m1h", "1h1h", "-5s", "1.5h", "30 m", "5w", "99999999999999999999s", "1hé"] {
+            assert_eq!(parse_duration(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn rates_are_powers_of_a_thousand() {
+        for (text, rate) in [("0", 0), ("512k", 512_000), ("10M", 10_000_000), ("1G", 1_000_000_000), ("9600", 9600)] {
+            assert_eq!(parse_rate(text), Some(BitRate(rate)), "{text}");
+        }
+        assert_eq!(BitRate(10_000_000).to_string(), "10M");
+        assert_eq!(BitRate(1_500_000).to_string(), "1500k");
+        for text in ["", "k", "10 M", "+5", "1.5M", "10Mbit", "99999999999G"] {
+            assert_eq!(parse_rate(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_network_knows_its_edges() {
+        let lan = Network::containing(Ipv4Addr::new(10, 85, 3, 4), 20);
+        assert_eq!(lan.to_string(), "10.85.0.0/20");
+        assert_eq!((lan.first_host(), lan.last_host()), (Ipv4Addr::new(10, 85, 0, 1), Ipv4Addr::new(10, 85, 15, 254)));
+        assert_eq!(lan.mask(), Ipv4Addr::new(255, 255, 240, 0));
+        assert!(lan.contains(lan.last()) && !lan.has_host(lan.last()) && !lan.has_host(lan.address));
+        let everything = Network::containing(Ipv4Addr::new(1, 2, 3, 4), 0);
+        assert!(everything.overlaps(lan) && everything.last() == Ipv4Addr::BROADCAST);
+        let one = Network::containing(Ipv4Addr::new(192, 0, 2, 1), 32);
+        assert!(one.has_host(one.address) && one.first_host() == one.last_host() && !one.overlaps(lan));
+    }
+
+    #[test]
+    fn a_secret_does_not_show_in_a_dump() {
+        assert_eq!(format!("{:?}", Secret::new(b"hunter2".to_vec())), "***");
+    }
+}

@@ -1,0 +1,356 @@
+//! What an operator gets for what is in the file.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::path::Path;
+use std::time::Duration;
+
+use config::{
+    AuthMethod, BitRate, Config, DhcpOption, GardenDomain, GardenHost, LogLevel, Network, Overrides, PasswordMethod,
+    TunMode,
+};
+
+fn with_lan() -> Overrides {
+    Overrides { lan: Some("eth1".to_owned()), uplink: None }
+}
+
+fn read(text: &str) -> Config {
+    let loaded = Config::parse(text, "poblano.toml", &with_lan()).unwrap_or_else(|e| panic!("{e}"));
+    assert_eq!(loaded.warnings, [], "no warning was expected");
+    loaded.config
+}
+
+fn errors(text: &str) -> String {
+    Config::parse(text, "poblano.toml", &with_lan()).expect_err("the file has mistakes").to_string()
+}
+
+fn warnings(text: &str) -> String {
+    let loaded = Config::parse(text, "poblano.toml", &with_lan()).unwrap_or_else(|e| panic!("{e}"));
+    loaded.warnings.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn two_interfaces_on_the_command_line_are_configuration_enough() {
+    let overrides = Overrides { lan: Some("eth1".to_owned()), uplink: Some("eth0".to_owned()) };
+    let loaded = Config::without_file(&overrides).expect("the defaults are consistent");
+    assert_eq!(loaded.warnings, []);
+    let config = loaded.config;
+    assert_eq!((config.lan.interface.as_str(), config.uplink.interface.as_deref()), ("eth1", Some("eth0")));
+    assert_eq!(config.lan.network, Network { address: Ipv4Addr::new(10, 85, 0, 0), prefix: 20 });
+    assert_eq!(config.lan.gateway, Ipv4Addr::new(10, 85, 0, 1));
+    assert_eq!((config.dhcp.first, config.dhcp.last), (Ipv4Addr::new(10, 85, 0, 1), Ipv4Addr::new(10, 85, 15, 254)));
+    assert_eq!(config.guests.max, 4093, "every host address but the gateway's");
+    assert_eq!(config.dhcp.dns, [config.lan.gateway]);
+    assert_eq!((config.dhcp.lease, config.dhcp.offline_lease), (Duration::from_secs(1800), Duration::from_secs(1800)));
+    assert_eq!(config.auth.methods, [AuthMethod::Local]);
+    assert_eq!(config.auth.accounts, Path::new("/var/lib/poblano/accounts"));
+    assert_eq!(config.session.timeout, None);
+    assert_eq!(config.session.idle_timeout, Some(Duration::from_secs(900)));
+    assert_eq!((config.session.rate_up, config.session.rate_down), (None, None));
+    assert!(config.lan.isolate && config.uplink.masquerade);
+}
+
+#[test]
+fn without_an_interface_for_guests_nothing_starts() {
+    let errors = Config::without_file(&Overrides::default()).expect_err("there is no LAN").to_string();
+    assert_eq!(
+        errors,
+        "(no configuration file): [lan].interface: is missing; write interface = \"eth1\" there, or start with --lan eth1"
+    );
+}
+
+#[test]
+fn the_command_line_goes_over_the_file() {
+    let text = "[lan]\ninterface = \"eth7\"\n[uplink]\ninterface = \"eth1\"";
+    let overrides = Overrides { lan: Some("eth1".to_owned()), uplink: Some("eth0".to_owned()) };
+    let config = Config::parse(text, "poblano.toml", &overrides).expect("what the file says does not count").config;
+    assert_eq!((config.lan.interface.as_str(), config.uplink.interface.as_deref()), ("eth1", Some("eth0")));
+
+    let overrides = Overrides { lan: Some("an interface".to_owned()), uplink: None };
+    let errors = Config::parse(text, "poblano.toml", &overrides).expect_err("a name with a space").to_string();
+    assert!(errors.starts_with("command line: --lan: \"an interface\" cannot be an interface; "), "{errors}");
+    assert_eq!(errors.lines().count(), 1, "{errors}");
+}
+
+#[test]
+fn every_section_can_be_set() {
+    let config = read(
+        r#"
+        [lan]
+        interface = "br-guest"   # --lan eth1 goes over it
+        network = "172.20.0.0/16"
+        gateway = "172.20.255.254"
+        isolate = false
+        [uplink]
+        interface = "eth0"
+        address = "198.51.100.7/32"
+        gateway = "192.0.2.1"
+        masquerade = false
+        [tun]
+        name = "guests0"
+        mode = "tap"
+        mtu = 1_400
+        [guests]
+        max = 500
+        [dhcp]
+        first = "172.20.1.0"
+        last = "172.20.1.255"
+        lease = "1h30m"
+        offline_lease = "5m"
+        host_routes = true
+        domain = "Guests.Example.org"
+        dns = ["172.20.255.254", "192.0.2.53"]
+        ntp = ["192.0.2.123"]
+        conflict_probe = false
+        options = [{ code = 150, ip = "192.0.2.5" }]
+        [[dhcp.host]]
+        mac = "02-00-5E-10-00-01"
+        address = "172.20.7.7"
+        hostname = "printer"
+        filename = "pxelinux.0"
+        next_server = "172.20.7.1"
+        root_path = "/srv/root"
+        options = [{ code = 43, hex = "0104" }]
+        [dns]
+        resolvers = ["127.0.0.53", "192.0.2.53"]
+        name = "login.example.org"
+        queries_per_second = 50
+        [portal]
+        port = 8080
+        title = "Café"
+        terms = """
+be kind"""
+        [garden]
+        allow = ["203.0.113.0/24", "tcp:Example.org:443"]
+        domains = [".cdn.example"]
+        [auth]
+        method = ["radius", "local"]
+        accounts = "/etc/poblano/accounts"
+        [session]
+        timeout = "8h"
+        idle_timeout = "0"
+        interim = "1m"
+        rate_up = "512k"
+        rate_down = "10M"
+        [radius]
+        nas_identifier = "lobby"
+        nas_ip = "198.51.100.7"
+        method = "chap"
+        timeout = "2s"
+        tries = 4
+        dead_time = "0"
+        [[radius.server]]
+        address = "192.0.2.20"
+        secret = "0123456789abcdef"
+        [[radius.server]]
+        address = "2001:db8::20"
+        auth_port = 1645
+        acct_port = 1646
+        secret = "fedcba9876543210"
+        [state]
+        directory = "/data/poblano"
+        [control]
+        socket = "/run/hotspot.sock"
+        [log]
+        level = "debug"
+        "#,
+    );
+    assert_eq!(config.lan.interface, "eth1");
+    assert_eq!(config.lan.gateway, Ipv4Addr::new(172, 20, 255, 254));
+    assert!(!config.lan.isolate && !config.uplink.masquerade);
+    assert_eq!(config.uplink.address.map(|a| a.to_string()).as_deref(), Some("198.51.100.7/32"));
+    assert_eq!(config.uplink.gateway, Some(Ipv4Addr::new(192, 0, 2, 1)), "outside the /32, as rented servers have it");
+    assert_eq!((config.tun.name.as_str(), config.tun.mode, config.tun.mtu), ("guests0", TunMode::Tap, Some(1400)));
+    assert_eq!(config.guests.max, 500);
+    assert_eq!(config.dhcp.lease, Duration::from_secs(5400));
+    assert_eq!(config.dhcp.offline_lease, Duration::from_secs(300));
+    assert!(config.dhcp.host_routes && !config.dhcp.conflict_probe);
+    assert_eq!(config.dhcp.domain.as_deref(), Some("guests.example.org"));
+    assert_eq!((config.dhcp.dns.len(), config.dhcp.ntp.len()), (2, 1));
+    assert_eq!(config.dhcp.options, [DhcpOption { code: 150, data: vec![192, 0, 2, 5] }]);
+    let host = &config.dhcp.hosts[0];
+    assert_eq!(
+        (host.mac.to_string().as_str(), host.address),
+        ("02:00:5e:10:00:01", Some(Ipv4Addr::new(172, 20, 7, 7)))
+    );
+    assert_eq!((host.hostname.as_deref(), host.filename.as_deref()), (Some("printer"), Some("pxelinux.0")));
+    assert_eq!((host.next_server, host.root_path.as_deref()), (Some(Ipv4Addr::new(172, 20, 7, 1)), Some("/srv/root")));
+    assert_eq!(host.options, [DhcpOption { code: 43, data: vec![1, 4] }]);
+    assert_eq!((config.dns.resolvers.len(), config.dns.name.as_str()), (2, "login.example.org"));
+    assert_eq!(config.dns.queries_per_second, 50);
+    assert_eq!(
+        (config.portal.port, config.portal.title.as_str(), config.portal.terms.as_str()),
+        (8080, "Café", "be kind")
+    );
+    assert_eq!(config.garden.allow[1].host, GardenHost::Name("example.org".to_owned()));
+    assert_eq!(config.garden.domains, [GardenDomain { name: "cdn.example".to_owned(), below_only: true }]);
+    assert_eq!(config.auth.methods, [AuthMethod::Radius, AuthMethod::Local]);
+    assert_eq!(config.auth.accounts, Path::new("/etc/poblano/accounts"));
+    assert_eq!((config.session.timeout, config.session.idle_timeout), (Some(Duration::from_secs(28_800)), None));
+    assert_eq!(config.session.interim, Some(Duration::from_secs(60)));
+    assert_eq!((config.session.rate_up, config.session.rate_down), (Some(BitRate(512_000)), Some(BitRate(10_000_000))));
+    assert_eq!((config.radius.nas_identifier.as_str(), config.radius.method), ("lobby", PasswordMethod::Chap));
+    assert_eq!((config.radius.timeout, config.radius.tries), (Duration::from_secs(2), 4));
+    assert_eq!(config.radius.dead_time, Duration::ZERO);
+    let [first, second] = &config.radius.servers[..] else { panic!("two servers were written") };
+    assert_eq!((first.auth_port, first.acct_port, first.secret.expose()), (1812, 1813, &b"0123456789abcdef"[..]));
+    assert!(first.require_message_authenticator && first.secret_in_config);
+    assert_eq!(second.address, "2001:db8::20".parse::<IpAddr>().expect("an address"));
+    assert_eq!((second.auth_port, second.acct_port), (1645, 1646));
+    assert_eq!(config.state.directory, Path::new("/data/poblano"));
+    assert_eq!(config.control.socket, Path::new("/run/hotspot.sock"));
+    assert_eq!(config.log.level, LogLevel::Debug);
+    assert!(!format!("{config:?}").contains("0123456789abcdef"), "a dump shows no secret");
+}
+
+#[test]
+fn ten_mistakes_are_told_in_one_go() {
+    let text = include_str!("golden/ten-mistakes.toml");
+    let told = Config::parse(text, "poblano.toml", &Overrides::default()).expect_err("ten mistakes");
+    let told = [told.problems, told.warnings].concat().iter().map(|p| format!("{p}\n")).collect::<String>();
+    assert_eq!(told, include_str!("golden/ten-mistakes.txt"), "got:\n{told}");
+}
+
+#[test]
+fn a_file_that_is_not_toml_is_told_where_and_the_rest_is_still_read() {
+    let errors = errors("[lan]\nnetwork = \n[dhcp]\nleese = \"1h\"\nfirst = \"10.85.0.9\n");
+    let lines: Vec<_> = errors.lines().collect();
+    assert!(lines[0].starts_with("poblano.toml:2:11: not TOML: "), "{errors}");
+    assert_eq!(lines[1], "poblano.toml:4:1: [dhcp].leese: unknown key; did you mean lease?");
+    assert!(lines[2].starts_with("poblano.toml:5:") && lines[2].contains("not TOML"), "{errors}");
+    assert_eq!(lines.len(), 3, "{errors}");
+}
+
+#[test]
+fn a_key_in_the_wrong_place_is_sent_where_it_belongs() {
+    assert_eq!(
+        errors(
+            "lease = \"1h\"\n[lan]\nrate_up = \"1M\"\n[dhpc]\nlease = \"1h\"\n[dhcp]\nhosts = [{ mac = \"02:00:5e:10:00:01\" }]"
+        ),
+        "poblano.toml:1:1: lease: a key outside of any section; put it under [dhcp]\n\
+         poblano.toml:3:1: [lan].rate_up: unknown key; it belongs under [session]\n\
+         poblano.toml:4:2: [dhpc]: unknown section; did you mean [dhcp]?\n\
+         poblano.toml:7:1: [dhcp].hosts: unknown key; did you mean [[dhcp.host]]?"
+    );
+    assert_eq!(
+        errors("[dhcp.host]\nmac = \"02:00:5e:10:00:01\"\n"),
+        "poblano.toml:1:1: [[dhcp.host]]: is a table; write it as [[dhcp.host]]"
+    );
+    assert_eq!(errors("dhcp = 5"), "poblano.toml:1:8: [dhcp]: is 5; write it as [dhcp]");
+}
+
+#[test]
+fn values_that_contradict_each_other_are_refused() {
+    for (text, told) in [
+        ("[uplink]\ninterface = \"eth1\"", "[lan].interface: eth1 is also uplink.interface"),
+        ("[tun]\nname = \"eth1\"", "poblano.toml:2:8: [tun].name: eth1 is also the LAN"),
+        (
+            "[lan]\nnetwork = \"10.0.0.1/24\"",
+            "poblano.toml:2:11: [lan].network: 10.0.0.1/24 has host bits set; write \"10.0.0.0/24\"",
+        ),
+        ("[lan]\nnetwork = \"224.0.0.0/8\"", "is not for hosts"),
+        ("[lan]\nnetwork = \"10.0.0.0/31\"", "an IPv4 network, /8 to /30"),
+        (
+            "[lan]\ngateway = \"10.85.15.255\"",
+            "is no host of lan.network 10.85.0.0/20; choose one from 10.85.0.1 to 10.85.15.254",
+        ),
+        ("[uplink]\ngateway = \"192.0.2.1\"", "needs uplink.address too"),
+        ("[uplink]\naddress = \"192.0.2.1/24\"", "needs uplink.interface or --uplink"),
+        ("[uplink]\ninterface = \"eth0\"\naddress = \"10.85.1.1/24\"", "overlaps lan.network"),
+        ("[dhcp]\nlast = \"10.86.0.1\"", "[dhcp].last: 10.86.0.1 is no host of lan.network"),
+        (
+            "[dhcp]\nfirst = \"10.85.0.9\"\nlast = \"10.85.0.8\"",
+            "[dhcp].first: 10.85.0.9 comes after dhcp.last 10.85.0.8; swap them",
+        ),
+        ("[dhcp]\nlast = \"10.85.0.1\"", "only the gateway's own address"),
+        ("[dhcp]\noptions = [{ code = 43, hex = \"01\" }, { code = 43, hex = \"02\" }]", "option 43 stands twice"),
+        ("[dhcp]\noptions = [{ code = 3, ip = \"10.85.0.2\" }]", "it follows from lan.gateway"),
+        ("[[dhcp.host]]\naddress = \"10.85.0.5\"", "poblano.toml:1:1: [[dhcp.host]].mac: is missing; write mac = "),
+        ("[[dhcp.host]]\nmac = \"01:00:5e:00:00:01\"", "is no single device's address"),
+        ("[[dhcp.host]]\nmac = \"02:00:00:00:00:01\"\naddress = \"10.85.0.1\"", "is the gateway's own"),
+        ("[[dhcp.host]]\nmac = \"02:00:00:00:00:01\"\naddress = \"10.9.0.1\"", "choose one inside"),
+        ("[dns]\nresolvers = [\"10.85.0.1\"]", "would ask itself"),
+        ("[dns]\nresolvers = [\"10.85.0.2\"]", "in the guests' network"),
+        ("[dns]\nresolvers = [\"0.0.0.0\"]", "cannot be a resolver"),
+        ("[dns]\nresolvers = [\"192.0.2.1\", 5]", "poblano.toml:2:27: [dns].resolvers: is 5; write an IPv4 address"),
+        ("[portal]\nport = 53", "DNS or DHCP server"),
+        ("[portal]\nport = 0", "a whole number, 1 to 65535"),
+        ("[garden]\nallow = [\"0.0.0.0/0\"]", "nobody would have to log in"),
+        ("[garden]\nallow = [\"10.85.3.0/24\"]", "the guests' own network"),
+        ("[auth]\nmethod = \"radius\"", "poblano.toml:2:10: [auth].method: has \"radius\", but there is no server"),
+        ("[auth]\nmethod = [\"local\", \"local\"]", "stands twice"),
+        ("[auth]\nmethod = []", "is a list; write one of"),
+        ("[[radius.server]]\naddress = \"192.0.2.1\"", "poblano.toml:1:1: [[radius.server]]: has no secret"),
+        ("[[radius.server]]\naddress = \"10.85.0.9\"\nsecret = \"0123456789abcdef\"", "in the guests' network"),
+        (
+            "[[radius.server]]\naddress = \"192.0.2.1\"\nacct_port = 1812\nsecret = \"0123456789abcdef\"",
+            "is auth_port too",
+        ),
+        (
+            "[[radius.server]]\naddress = \"192.0.2.1\"\nsecret_file = \"/nowhere/secret\"",
+            "cannot read /nowhere/secret: ",
+        ),
+        ("[[radius.server]]\naddress = \"192.0.2.1\"\nsecret = \"\"", "is not a secret; write text"),
+        ("[session]\ninterim = \"10s\"", "\"0\" or \"1m\" to \"1d\""),
+        ("[session]\nrate_up = \"1k\"", "from \"8k\""),
+        ("[state]\ndirectory = \"state\"", "an absolute path"),
+        ("[tun]\nname = \"a-name-that-is-too-long\"", "1 to 15"),
+        ("[log]\nlevel = \"verbose\"", "\"verbose\" is not known; write one of error, warn"),
+        ("[log]\nlevel = \"wran\"", "did you mean \"warn\"?"),
+    ] {
+        let errors = errors(text);
+        assert!(errors.contains(told), "{text}\nwas told: {errors}");
+        assert_eq!(errors.lines().count(), 1, "{text}\nwas told more: {errors}");
+    }
+}
+
+#[test]
+fn what_is_unwise_is_warned_of_and_works() {
+    let server = "[auth]\nmethod = \"radius\"\n[[radius.server]]\naddress = \"192.0.2.1\"\n";
+    for (text, told) in [
+        (
+            format!("{server}secret = \"testing123\""),
+            "poblano.toml:5:10: [[radius.server]].secret: is a secret that stands in everybody's manual",
+        ),
+        (format!("{server}secret = \"k9vQ2xw\""), "shorter than 16 octets"),
+        (format!("{server}secret = \"0123456789abcdef\"\nrequire_message_authenticator = false"), "CVE-2024-3596"),
+        ("[[radius.server]]\naddress = \"192.0.2.1\"\nsecret = \"0123456789abcdef\"".to_owned(), "is never asked"),
+        ("[lan]\nnetwork = \"8.8.8.0/24\"".to_owned(), "is not private"),
+        ("[dhcp]\ndns = [\"192.0.2.53\"]".to_owned(), "no login page"),
+        ("[dhcp]\noffline_lease = \"2h\"".to_owned(), "is longer than dhcp.lease"),
+        ("[dns]\nname = \"wifi\"".to_owned(), "has no dot"),
+        ("[garden]\nallow = [\"64.0.0.0/4\"]".to_owned(), "268 million addresses"),
+        ("[session]\ntimeout = \"10m\"\nidle_timeout = \"10m\"".to_owned(), "never comes to it"),
+    ] {
+        let warnings = warnings(&text);
+        assert!(warnings.contains(told), "{text}\nwas told: {warnings}");
+        assert_eq!(warnings.lines().count(), 1, "{text}\nwas told more: {warnings}");
+    }
+}
+
+#[test]
+fn a_secret_may_lie_in_a_file_beside_the_configuration() {
+    let folder = std::env::temp_dir().join(format!("poblano-config-test-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).expect("a temporary folder");
+    std::fs::write(folder.join("radius.secret"), "correct horse battery\nsecond line\n").expect("writable");
+    let path = folder.join("poblano.toml");
+    let text = "[lan]\ninterface = \"eth1\"\n[auth]\nmethod = \"radius\"\n[[radius.server]]\naddress = \"192.0.2.1\"\nsecret_file = \"radius.secret\"";
+    std::fs::write(&path, text).expect("writable");
+    let loaded = Config::load(&path, &Overrides::default()).unwrap_or_else(|e| panic!("{e}"));
+    assert_eq!(loaded.config.radius.servers[0].secret.expose(), b"correct horse battery");
+    assert_eq!(loaded.warnings, []);
+
+    std::fs::write(&path, text.replace("secret_file = \"radius.secret\"", "secret = \"correct horse battery\""))
+        .expect("writable");
+    use std::os::unix::fs::PermissionsExt;
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).expect("our own file");
+    let loaded = Config::load(&path, &Overrides::default()).unwrap_or_else(|e| panic!("{e}"));
+    assert!(loaded.warnings[0].to_string().contains("chmod 600"), "{:?}", loaded.warnings);
+    std::fs::remove_dir_all(&folder).expect("our own folder");
+}
+
+#[test]
+fn a_file_that_is_not_there_is_told_with_what_to_do() {
+    let errors = Config::load(Path::new("/nowhere/poblano.toml"), &with_lan()).expect_err("no such file").to_string();
+    assert!(errors.starts_with("/nowhere/poblano.toml: cannot read the configuration: "), "{errors}");
+    assert!(errors.contains("--config"), "{errors}");
+}

@@ -1,0 +1,69 @@
+//! The sample file that we ship is made from the schema, and true.
+
+use config::schema::{Absent, SECTIONS};
+use config::{Config, Overrides, reference, sample};
+
+fn with_lan() -> Overrides {
+    Overrides { lan: Some("eth1".to_owned()), uplink: None }
+}
+
+fn defaults() -> Config {
+    Config::without_file(&with_lan()).expect("the defaults are consistent").config
+}
+
+#[test]
+fn the_shipped_sample_is_the_generated_one() {
+    assert!(
+        include_str!("../../../conf/poblano.toml") == sample(),
+        "conf/poblano.toml is old; run: cargo run -p poblano-config --example sample > conf/poblano.toml"
+    );
+}
+
+#[test]
+fn the_sample_as_it_is_means_the_defaults() {
+    let loaded = Config::parse(&sample(), "conf/poblano.toml", &with_lan()).unwrap_or_else(|e| panic!("{e}"));
+    assert_eq!(loaded.config, defaults());
+    assert_eq!(loaded.warnings, []);
+    assert_eq!(
+        Config { lan: config::Lan { interface: "eth1".to_owned(), ..Config::default().lan }, ..Config::default() },
+        defaults()
+    );
+}
+
+#[test]
+fn every_default_in_the_sample_is_the_real_one() {
+    for section in SECTIONS.iter().filter(|s| !s.repeated) {
+        for key in section.keys {
+            let Absent::Is(value) = key.absent else { continue };
+            let text = format!("[{}]\n{} = {value}\n", section.name, key.name);
+            let loaded = Config::parse(&text, "sample", &with_lan()).unwrap_or_else(|e| panic!("{text}{e}"));
+            assert_eq!(loaded.config, defaults(), "{text}");
+        }
+    }
+}
+
+#[test]
+fn every_example_in_the_sample_can_be_used() {
+    let uncommented = |line: &str| match line.strip_prefix('#') {
+        Some(key) if !key.starts_with(' ') && !key.starts_with("secret_file") => format!("{key}\n"),
+        Some(_) => String::new(),
+        None => format!("{line}\n"),
+    };
+    let text: String = sample().lines().map(uncommented).collect();
+    let loaded = Config::parse(&text, "sample", &Overrides::default()).unwrap_or_else(|e| panic!("{text}{e}"));
+    assert_eq!(loaded.config.dhcp.hosts.len(), 1);
+    assert_eq!(loaded.config.radius.servers.len(), 1);
+    let keys: usize = SECTIONS.iter().map(|s| s.keys.len()).sum();
+    assert_eq!(text.matches(" = ").count(), keys - 1, "every key but secret_file stands in the sample");
+}
+
+#[test]
+fn the_reference_has_every_key() {
+    let reference = reference();
+    for section in SECTIONS {
+        assert!(reference.contains(&format!("[{}]", section.name)), "{}", section.name);
+        for key in section.keys {
+            assert!(reference.contains(&format!("\n### {}\n\n{}", key.name, key.doc)), "{}.{}", section.name, key.name);
+        }
+    }
+}

@@ -1,0 +1,32 @@
+//! Every bound of the DHCP server, and why.
+
+use std::time::Duration;
+
+/// Addresses that ranges may have together, the first ones count: 128 kB of bitmap. A /12 is more guests than one
+/// LAN carries.
+pub const MAX_POOL: usize = 1 << 20;
+/// How long an offered address waits for its REQUEST. Clients answer within a second; a lost OFFER is asked for again
+/// after four (RFC 2131, 4.1), and then finds the same address.
+pub const OFFER_HOLD: Duration = Duration::from_secs(10);
+/// Offers at a time, the oldest goes first: 5,000 newcomers a second have theirs for nearly a second.
+pub const MAX_OFFERS: usize = 4096;
+/// How long an address that a stranger uses is not offered.
+pub const QUARANTINE: Duration = Duration::from_secs(600);
+/// One in so many addresses of the pool may be in quarantine; the oldest leaves first. Who declines everything, or
+/// answers every probe, takes no more than this from the others.
+pub const QUARANTINE_SHARE: usize = 8;
+/// Addresses in quarantine because of one station.
+pub const MAX_QUARANTINE_PER_STATION: u8 = 3;
+/// Stations whose rate is remembered, 16 octets each. A station that falls out starts with a full bucket, which is
+/// no more than any new MAC gets.
+pub const RATE_CELLS: usize = 4096;
+/// Messages that a station may send at once.
+pub const RATE_BURST: u32 = 20;
+/// Messages a second that a station may send in the long run. A client in trouble sends one in four seconds.
+pub const RATE_PER_SEC: u32 = 5;
+/// The shortest lease that a client gets when it asks for one: renewals of each second are load, not service.
+pub const MIN_LEASE: Duration = Duration::from_secs(60);
+/// Octets of a host name that are kept (RFC 1123, 2.1).
+pub const MAX_HOST_NAME: usize = 63;
+/// Octets of a client identifier that are kept with a lease; longer ones are answered (RFC 6842) but not kept.
+pub const MAX_CLIENT_ID: usize = 64;

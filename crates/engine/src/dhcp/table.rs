@@ -1,0 +1,231 @@
+//! Who has which address: leases, offers, quarantine. A guest has one lease or one offer; an address has one use.
+//! Every search is by key, every timer set is in order of time.
+
+use super::config::Config;
+use super::limits::{MAX_OFFERS, MAX_QUARANTINE_PER_STATION, QUARANTINE_SHARE};
+use super::pool::Pool;
+use super::{EndReason, Lease};
+use std::collections::{BTreeMap, BTreeSet, btree_map};
+use std::net::Ipv4Addr;
+use std::time::Duration;
+use wire::GuestKey;
+
+pub(super) struct Table {
+    pool: Pool,
+    leases: BTreeMap<GuestKey, Held>,
+    offers: BTreeMap<GuestKey, Offer>,
+    uses: BTreeMap<Ipv4Addr, Use>,
+    lease_ends: BTreeSet<(Duration, Ipv4Addr)>,
+    offer_ends: BTreeSet<(Duration, Ipv4Addr)>,
+    quarantine_ends: BTreeSet<(Duration, Ipv4Addr)>,
+    /// How many addresses are in quarantine because of each station.
+    blamed: BTreeMap<GuestKey, u8>,
+}
+
+/// A lease and what we must know about it.
+pub(super) struct Held {
+    pub(super) lease: Lease,
+    /// When it ends, monotonic.
+    pub(super) ends: Duration,
+    /// The guest has a session.
+    pub(super) protected: bool,
+    /// It ended while the guest had a session: its address waits until the session is over too.
+    pub(super) lapsed: bool,
+}
+
+#[derive(Clone, Copy)]
+struct Offer {
+    address: Ipv4Addr,
+    ends: Duration,
+}
+
+/// What an address is used for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Use {
+    Leased(GuestKey),
+    Offered(GuestKey),
+    /// A stranger uses it; who said so.
+    Quarantine(GuestKey),
+}
+
+impl Table {
+    pub(super) fn new(config: &Config) -> Self {
+        Self {
+            pool: Pool::new(config),
+            leases: BTreeMap::new(),
+            offers: BTreeMap::new(),
+            uses: BTreeMap::new(),
+            lease_ends: BTreeSet::new(),
+            offer_ends: BTreeSet::new(),
+            quarantine_ends: BTreeSet::new(),
+            blamed: BTreeMap::new(),
+        }
+    }
+
+    pub(super) fn pool(&self) -> &Pool {
+        &self.pool
+    }
+
+    pub(super) fn usage(&self, address: Ipv4Addr) -> Option<Use> {
+        self.uses.get(&address).copied()
+    }
+
+    pub(super) fn held(&self, key: GuestKey) -> Option<&Held> {
+        self.leases.get(&key)
+    }
+
+    pub(super) fn all_held(&self) -> btree_map::Values<'_, GuestKey, Held> {
+        self.leases.values()
+    }
+
+    pub(super) fn into_held(self) -> impl Iterator<Item = Held> {
+        self.leases.into_values()
+    }
+
+    pub(super) fn leases(&self) -> usize {
+        self.leases.len()
+    }
+
+    pub(super) fn offers(&self) -> usize {
+        self.offers.len()
+    }
+
+    pub(super) fn offered(&self, key: GuestKey) -> Option<Ipv4Addr> {
+        self.offers.get(&key).map(|offer| offer.address)
+    }
+
+    /// Holds `address` for a guest without a lease. The caller has made sure that it is free, or offered to them.
+    pub(super) fn offer(&mut self, key: GuestKey, address: Ipv4Addr, ends: Duration) {
+        self.withdraw(key);
+        if self.offers.len() >= MAX_OFFERS {
+            self.reclaim_offer();
+        }
+        self.offers.insert(key, Offer { address, ends });
+        self.uses.insert(address, Use::Offered(key));
+        self.offer_ends.insert((ends, address));
+        self.pool.take(address);
+    }
+
+    /// Forgets the offer to a guest.
+    pub(super) fn withdraw(&mut self, key: GuestKey) {
+        if let Some(offer) = self.offers.remove(&key) {
+            self.offer_ends.remove(&(offer.ends, offer.address));
+            self.free(offer.address);
+        }
+    }
+
+    /// Lends an address that is free, or offered or lent to the same guest.
+    pub(super) fn lend(&mut self, held: Held) {
+        let (key, address, ends) = (held.lease.key, held.lease.address, held.ends);
+        self.withdraw(key);
+        if let Some(before) = self.leases.insert(key, held) {
+            self.lease_ends.remove(&(before.ends, before.lease.address));
+            if before.lease.address != address {
+                self.free(before.lease.address);
+            }
+        }
+        self.uses.insert(address, Use::Leased(key));
+        self.lease_ends.insert((ends, address));
+        self.pool.take(address);
+    }
+
+    /// Ends a lease. Its address is free, unless the guest has a session.
+    pub(super) fn end(&mut self, key: GuestKey) -> Option<Lease> {
+        let held = self.leases.get_mut(&key).filter(|held| !held.lapsed)?;
+        let lease = held.lease.clone();
+        self.lease_ends.remove(&(held.ends, lease.address));
+        if held.protected {
+            held.lapsed = true;
+        } else {
+            self.leases.remove(&key);
+            self.free(lease.address);
+        }
+        Some(lease)
+    }
+
+    /// Notes that the guest has a session, or has none any more.
+    pub(super) fn protect(&mut self, key: GuestKey, protected: bool) {
+        let Some(held) = self.leases.get_mut(&key) else { return };
+        held.protected = protected;
+        held.lease.logged_in |= protected;
+        if held.lapsed && !protected {
+            let address = held.lease.address;
+            self.leases.remove(&key);
+            self.free(address);
+        }
+    }
+
+    /// Keeps a free address out of use because a stranger has it, as `by` said or showed. False if that station
+    /// made us do so too often, or the address is used or not of the pool.
+    pub(super) fn quarantine(&mut self, address: Ipv4Addr, by: GuestKey, ends: Duration) -> bool {
+        let blamed = self.blamed.get(&by).copied().unwrap_or(0);
+        if blamed >= MAX_QUARANTINE_PER_STATION || !self.pool.is_free(address) {
+            return false;
+        }
+        if self.quarantine_ends.len() >= (self.pool.size() / QUARANTINE_SHARE).max(1) {
+            self.reclaim_quarantine();
+        }
+        self.blamed.insert(by, self.blamed.get(&by).copied().unwrap_or(0) + 1);
+        self.uses.insert(address, Use::Quarantine(by));
+        self.quarantine_ends.insert((ends, address));
+        self.pool.take(address);
+        true
+    }
+
+    /// Frees the address that was offered first, or else the one that was put in quarantine first.
+    pub(super) fn reclaim(&mut self) -> bool {
+        self.reclaim_offer() || self.reclaim_quarantine()
+    }
+
+    pub(super) fn reclaim_offer(&mut self) -> bool {
+        let Some((_, address)) = self.offer_ends.pop_first() else { return false };
+        if let Some(Use::Offered(key)) = self.usage(address) {
+            self.withdraw(key);
+        }
+        true
+    }
+
+    fn reclaim_quarantine(&mut self) -> bool {
+        let Some((_, address)) = self.quarantine_ends.pop_first() else { return false };
+        if let Some(Use::Quarantine(by)) = self.usage(address) {
+            match self.blamed.get_mut(&by) {
+                Some(count) if *count > 1 => *count -= 1,
+                _ => {
+                    self.blamed.remove(&by);
+                }
+            }
+        }
+        self.free(address);
+        true
+    }
+
+    /// When something ends next, monotonic.
+    pub(super) fn next_end(&self) -> Option<Duration> {
+        let first = |set: &BTreeSet<(Duration, Ipv4Addr)>| set.first().map(|&(ends, _)| ends);
+        [&self.lease_ends, &self.offer_ends, &self.quarantine_ends].into_iter().filter_map(first).min()
+    }
+
+    /// Ends what is over, and tells the leases among it.
+    pub(super) fn expire(&mut self, now: Duration, mut ended: impl FnMut(Lease, EndReason)) {
+        let due = |set: &BTreeSet<(Duration, Ipv4Addr)>| set.first().is_some_and(|&(ends, _)| ends <= now);
+        while due(&self.offer_ends) {
+            self.reclaim_offer();
+        }
+        while due(&self.quarantine_ends) {
+            self.reclaim_quarantine();
+        }
+        while due(&self.lease_ends) {
+            let Some((_, address)) = self.lease_ends.pop_first() else { break };
+            if let Some(Use::Leased(key)) = self.usage(address)
+                && let Some(lease) = self.end(key)
+            {
+                ended(lease, EndReason::Expired);
+            }
+        }
+    }
+
+    fn free(&mut self, address: Ipv4Addr) {
+        self.uses.remove(&address);
+        self.pool.give_back(address);
+    }
+}

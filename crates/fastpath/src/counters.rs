@@ -1,0 +1,126 @@
+//! What became of packets, counted once each, where the verdict is applied.
+
+use portable_atomic::{AtomicU64, Ordering};
+
+use crate::verdict::{Service, Verdict};
+
+macro_rules! reasons {
+    ($($(#[$doc:meta])* $name:ident = $label:literal,)*) => {
+        /// Why a packet did not go on. The label is the metric's and the CLI's.
+        #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+        pub enum Reason { $($(#[$doc])* $name,)* }
+
+        impl Reason {
+            /// Every reason, in the order of the counters.
+            pub const ALL: &[Self] = &[$(Self::$name,)*];
+
+            /// The word for it.
+            #[must_use]
+            pub fn label(self) -> &'static str {
+                match self { $(Self::$name => $label,)* }
+            }
+        }
+    };
+}
+
+reasons! {
+    /// The frame's source is a group or zero.
+    BadSource = "bad_source",
+    /// The frame is addressed to another station.
+    NotForUs = "not_for_us",
+    /// Headers that contradict themselves.
+    Malformed = "malformed",
+    /// Neither IPv4, IPv6 nor ARP.
+    OtherProtocol = "other_protocol",
+    /// No lease belongs to the station (up) or the address (down).
+    UnknownGuest = "unknown_guest",
+    /// The packet's source is not the address leased to the station.
+    SourceSpoofed = "source_spoofed",
+    /// Only logged-in guests may.
+    NotLoggedIn = "not_logged_in",
+    /// Guests' IPv6 is not served.
+    Ipv6 = "ipv6",
+    /// To or from another guest.
+    Isolated = "isolated",
+    /// The gateway offers nothing there.
+    ClosedPort = "closed_port",
+    /// A fragment where ports are needed.
+    Fragment = "fragment",
+    /// Group traffic has no place behind the gateway.
+    Multicast = "multicast",
+    /// An address that is never routed.
+    Unroutable = "unroutable",
+    /// Above the guest's rate.
+    RateExceeded = "rate_exceeded",
+    /// A queue to our own servers, or a device, was full.
+    QueueFull = "queue_full",
+    /// An answer of the portal to a connection that is not remembered.
+    NoRedirect = "no_redirect",
+}
+
+const FORWARD: usize = 0;
+const GARDEN: usize = 1;
+const REDIRECT: usize = 2;
+const SERVE: usize = 3;
+const REJECT: usize = SERVE + 4;
+const LEN: usize = REJECT + 2 * 16;
+const _: () = assert!(Reason::ALL.len() == 16);
+
+/// The counters of one direction.
+pub struct Counters {
+    cells: [AtomicU64; LEN],
+}
+
+impl Default for Counters {
+    fn default() -> Self {
+        Self { cells: [const { AtomicU64::new(0) }; LEN] }
+    }
+}
+
+impl Counters {
+    pub(crate) fn count(&self, verdict: Verdict) {
+        self.cells[cell(verdict)].fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// How many packets got `verdict`.
+    #[must_use]
+    pub fn get(&self, verdict: Verdict) -> u64 {
+        self.cells[cell(verdict)].load(Ordering::Relaxed)
+    }
+
+    /// Every count that is not zero, with its label, `forward`, `drop_not_logged_in` and so on.
+    #[must_use]
+    pub fn list(&self) -> Vec<(String, u64)> {
+        let services = [Service::Dhcp, Service::Arp, Service::Dns, Service::Gateway];
+        let fixed = [Verdict::Forward, Verdict::Garden, Verdict::Redirect].into_iter();
+        fixed
+            .chain(services.into_iter().map(Verdict::Serve))
+            .chain(Reason::ALL.iter().map(|&reason| Verdict::Reject(reason)))
+            .chain(Reason::ALL.iter().map(|&reason| Verdict::Drop(reason)))
+            .map(|verdict| (label(verdict), self.get(verdict)))
+            .filter(|(_, count)| *count != 0)
+            .collect()
+    }
+}
+
+fn cell(verdict: Verdict) -> usize {
+    match verdict {
+        Verdict::Forward => FORWARD,
+        Verdict::Garden => GARDEN,
+        Verdict::Redirect => REDIRECT,
+        Verdict::Serve(service) => SERVE + service as usize,
+        Verdict::Reject(reason) => REJECT + reason as usize,
+        Verdict::Drop(reason) => REJECT + 16 + reason as usize,
+    }
+}
+
+fn label(verdict: Verdict) -> String {
+    match verdict {
+        Verdict::Forward => "forward".into(),
+        Verdict::Garden => "garden".into(),
+        Verdict::Redirect => "redirect".into(),
+        Verdict::Serve(service) => format!("serve_{service:?}").to_lowercase(),
+        Verdict::Reject(reason) => format!("reject_{}", reason.label()),
+        Verdict::Drop(reason) => format!("drop_{}", reason.label()),
+    }
+}

@@ -1,0 +1,170 @@
+//! Looking up what the policy asks about a packet: whose it is, where it goes, what kind it is.
+
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+use wire::frame::{Ipv4, Transport, ethertype, protocol};
+use wire::{GuestKey, MacAddr};
+
+use crate::pipeline::Plane;
+use crate::port::Packet;
+use crate::session::Snapshot;
+use crate::verdict::{Facts, Guest, Kind, Network, Peer};
+
+const DHCP_SERVER_PORT: u16 = 67;
+const DNS_PORT: u16 = 53;
+const HTTP_PORT: u16 = 80;
+const ICMP_ECHO_REQUEST: u8 = 8;
+
+/// A packet with everything that was found out about it.
+pub(crate) struct Classified {
+    pub(crate) facts: Facts,
+    pub(crate) guest: Option<Snapshot>,
+    /// The headers, of an IPv4 packet.
+    pub(crate) ip: Option<Ipv4>,
+}
+
+/// Looks at a frame that a guest sent.
+pub(crate) fn up(plane: &Plane, packet: &Packet, key: GuestKey, now: Duration) -> Classified {
+    let mut facts = Facts {
+        from_station: key.mac.is_station(),
+        to_us: is_to_us(packet.destination(), plane.lan_mac),
+        network: Network::Other,
+        guest: Guest::Unknown,
+        peer: Peer::Internet,
+        kind: Kind::Other,
+    };
+    let mut ip = None;
+    match packet.ethertype() {
+        ethertype::ARP => facts.network = Network::Arp,
+        ethertype::IPV4 => match Ipv4::parse(packet.l3()) {
+            Ok(headers) => {
+                facts.network = Network::Ipv4;
+                facts.kind = kind_up(&headers, plane.portal_port);
+                ip = Some(headers);
+            }
+            Err(_) => facts.network = Network::Malformed,
+        },
+        ethertype::IPV6 => {
+            facts.network = Network::Ipv6;
+            if !ipv6_can_be_answered(packet.l3()) {
+                facts.peer = Peer::Multicast;
+            }
+        }
+        _ => {}
+    }
+    if !facts.from_station || !facts.to_us || facts.network == Network::Arp {
+        return Classified { facts, guest: None, ip };
+    }
+    let guest = plane.table.by_key(key);
+    if let Some(guest) = &guest {
+        facts.guest = match ip {
+            Some(ip) if ip.source != guest.address => Guest::Spoofing,
+            _ if guest.online_at(now) => Guest::Online,
+            _ => Guest::Offline,
+        };
+    }
+    if let Some(ip) = &ip {
+        facts.peer = peer(plane, ip.destination);
+        if facts.peer == Peer::Internet && facts.guest == Guest::Offline && in_garden(plane, ip, true, now) {
+            facts.peer = Peer::Garden;
+        }
+    }
+    Classified { facts, guest, ip }
+}
+
+/// Looks at a packet that the kernel routed towards a guest.
+pub(crate) fn down(plane: &Plane, packet: &Packet, now: Duration) -> Classified {
+    let mut facts = Facts {
+        from_station: true,
+        to_us: true,
+        network: Network::Malformed,
+        guest: Guest::Unknown,
+        peer: Peer::Internet,
+        kind: Kind::Other,
+    };
+    let ip = match packet.l3().first().map(|first| first >> 4) {
+        Some(4) => Ipv4::parse(packet.l3()).ok(),
+        Some(6) => {
+            facts.network = Network::Ipv6;
+            None
+        }
+        _ => None,
+    };
+    let Some(ip) = ip else { return Classified { facts, guest: None, ip } };
+    facts.network = Network::Ipv4;
+    let guest = plane.table.by_address(ip.destination);
+    if let Some(guest) = &guest {
+        facts.guest = if guest.online_at(now) { Guest::Online } else { Guest::Offline };
+    }
+    facts.peer = peer(plane, ip.source);
+    if facts.peer == Peer::Internet && facts.guest == Guest::Offline && in_garden(plane, &ip, false, now) {
+        facts.peer = Peer::Garden;
+    }
+    facts.kind = match ip.transport {
+        Transport::Tcp { source, .. } if source == plane.redirect_port => Kind::Redirected,
+        Transport::Tcp { .. } => Kind::Tcp,
+        Transport::Fragment => Kind::Fragment,
+        _ => Kind::Other,
+    };
+    Classified { facts, guest, ip: Some(ip) }
+}
+
+/// Unicast to us, or to everybody; multicast groups are looked at too, to be counted as such.
+fn is_to_us(destination: MacAddr, ours: MacAddr) -> bool {
+    destination == ours || destination.0[0] & 1 != 0
+}
+
+fn kind_up(ip: &Ipv4, portal_port: u16) -> Kind {
+    match ip.transport {
+        Transport::Udp { destination: DHCP_SERVER_PORT, .. } => Kind::Dhcp,
+        Transport::Udp { destination: DNS_PORT, .. } => Kind::Dns,
+        Transport::Tcp { destination: HTTP_PORT, .. } => Kind::Http,
+        Transport::Tcp { destination, .. } if destination == portal_port => Kind::Portal,
+        Transport::Tcp { .. } => Kind::Tcp,
+        Transport::Icmp { kind: ICMP_ECHO_REQUEST, .. } => Kind::Ping,
+        Transport::Fragment => Kind::Fragment,
+        _ => Kind::Other,
+    }
+}
+
+fn peer(plane: &Plane, address: Ipv4Addr) -> Peer {
+    if address == plane.gateway {
+        return Peer::Gateway;
+    }
+    if address.is_multicast() || address.is_broadcast() || address == plane.broadcast {
+        return Peer::Multicast;
+    }
+    if plane.network.contains(address) {
+        return Peer::Guests;
+    }
+    // RFC 6890: "this host", loopback, link-local, reserved.
+    match address.octets() {
+        [0 | 127 | 240..=255, ..] | [169, 254, ..] => Peer::Unroutable,
+        _ => Peer::Internet,
+    }
+}
+
+fn in_garden(plane: &Plane, ip: &Ipv4, up: bool, now: Duration) -> bool {
+    let port = match ip.transport {
+        Transport::Tcp { source, destination, .. } | Transport::Udp { source, destination } => {
+            if up {
+                destination
+            } else {
+                source
+            }
+        }
+        _ => 0,
+    };
+    let address = if up { ip.destination } else { ip.source };
+    plane.garden.allows(address, ip.protocol, port, now.as_secs() as u32)
+}
+
+/// True if an ICMPv6 error may answer the packet (RFC 4443, 2.4 e): source and destination are one host's, and
+/// it is no ICMPv6 itself, which would be neighbour discovery or an error.
+fn ipv6_can_be_answered(l3: &[u8]) -> bool {
+    const ICMPV6: u8 = 58;
+    let Some(header) = l3.get(..40) else { return false };
+    let unspecified = header[8..24].iter().all(|&b| b == 0);
+    header[24] != 0xff && header[8] != 0xff && !unspecified && header[6] != ICMPV6 && header[6] != protocol::ICMP
+}

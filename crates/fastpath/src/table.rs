@@ -1,0 +1,406 @@
+//! The session table: found by (interface, VLAN, MAC) on the way up and by guest address on the way down.
+//!
+//! Purpose-built: fixed capacity, open addressing, 32-bit atomics. Readers take no lock and never wait; one
+//! writer, the control plane, holds the [`Writer`]. An index cell holds a slot number and eight bits of the
+//! hash, so that a lookup touches one cell's cache line and one slot's.
+//!
+//! Deleting leaves a tombstone, unless the next cell is empty: then it and the tombstones before it become
+//! empty again, so chains do not grow with the number of guests that ever came.
+
+use std::net::Ipv4Addr;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, OnceLock};
+
+use wire::GuestKey;
+
+use crate::redirect::Ring;
+use crate::session::{Policy, Slot, SlotIndex, Snapshot, Usage};
+
+/// The most guests a table can hold: a cell has 24 bits for the slot.
+pub const MAX_CAPACITY: u32 = (1 << 24) - 2;
+
+const EMPTY: u32 = 0;
+const TOMBSTONE: u32 = u32::MAX;
+const SLOT_BITS: u32 = 24;
+const SLOT_MASK: u32 = (1 << SLOT_BITS) - 1;
+/// Guests that memory is taken for at once: a table costs what its guests need, not what it could hold.
+const CHUNK: usize = 256;
+
+/// The table has as many guests as it was made for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Full;
+
+/// The shared part: readers.
+pub struct Table {
+    chunks: Box<[OnceLock<Chunk>]>,
+    capacity: u32,
+    by_key: Index,
+    by_address: Index,
+    seed: u64,
+}
+
+impl Table {
+    /// An empty table for `capacity` guests and the handle that writes it. `seed` keeps guests, who choose
+    /// their MACs, from choosing their place.
+    ///
+    /// # Panics
+    /// If `capacity` is 0 or above [`MAX_CAPACITY`].
+    #[must_use]
+    pub fn new(capacity: u32, seed: u64) -> (Arc<Self>, Writer) {
+        assert!((1..=MAX_CAPACITY).contains(&capacity), "capacity {capacity} is not in 1..={MAX_CAPACITY}");
+        let table = Arc::new(Self {
+            chunks: (0..(capacity as usize).div_ceil(CHUNK)).map(|_| OnceLock::new()).collect(),
+            capacity,
+            by_key: Index::new(capacity),
+            by_address: Index::new(capacity),
+            seed,
+        });
+        let writer = Writer { table: Arc::clone(&table), next_fresh: 0, free: Vec::new() };
+        (table, writer)
+    }
+
+    /// The guest that sends from `key`.
+    #[must_use]
+    pub fn by_key(&self, key: GuestKey) -> Option<Snapshot> {
+        self.by_key.find(self.hash_key(key), |slot| self.snapshot(slot).filter(|found| found.key == key))
+    }
+
+    /// The guest that has `address`.
+    #[must_use]
+    pub fn by_address(&self, address: Ipv4Addr) -> Option<Snapshot> {
+        self.by_address
+            .find(self.hash_address(address), |slot| self.snapshot(slot).filter(|found| found.address == address))
+    }
+
+    /// The guest in `slot` as it is now. A reader that meets the writer tries again a few times, then gives up.
+    #[must_use]
+    pub fn snapshot(&self, slot: SlotIndex) -> Option<Snapshot> {
+        let memory = self.slot(slot)?;
+        (0..4).find_map(|_| memory.read(slot))
+    }
+
+    /// What the guest in `slot` has sent and received since the table was made; subtract an earlier reading.
+    #[must_use]
+    pub fn usage(&self, slot: SlotIndex) -> Usage {
+        self.slot(slot).map(Slot::usage).unwrap_or_default()
+    }
+
+    /// Second of the gateway's clock at which the guest in `slot` last sent something that was forwarded.
+    #[must_use]
+    pub fn last_up_secs(&self, slot: SlotIndex) -> u32 {
+        self.slot(slot).map(Slot::last_up_secs).unwrap_or_default()
+    }
+
+    pub(crate) fn slot(&self, slot: SlotIndex) -> Option<&Slot> {
+        self.chunk(slot)?.slots.get(slot.0 as usize % CHUNK)
+    }
+
+    /// Where the guest's redirected connections wanted to go.
+    pub(crate) fn redirects(&self, slot: SlotIndex) -> Option<&Ring> {
+        self.chunk(slot)?.redirects.get(slot.0 as usize % CHUNK)
+    }
+
+    fn chunk(&self, slot: SlotIndex) -> Option<&Chunk> {
+        self.chunks.get(slot.0 as usize / CHUNK)?.get()
+    }
+
+    fn write(&self, slot: SlotIndex, key: GuestKey, address: Ipv4Addr, policy: &Policy) {
+        let chunk = self.chunks[slot.0 as usize / CHUNK].get_or_init(Chunk::new);
+        chunk.slots[slot.0 as usize % CHUNK].write(key, address, policy);
+    }
+
+    /// How many guests fit.
+    #[must_use]
+    pub fn capacity(&self) -> u32 {
+        self.capacity
+    }
+
+    fn hash_key(&self, key: GuestKey) -> u64 {
+        let m = key.mac.0;
+        let mac = u64::from_be_bytes([key.lan, 0, m[0], m[1], m[2], m[3], m[4], m[5]]);
+        mix(mac ^ u64::from(key.vlan.0) << 48, self.seed)
+    }
+
+    fn hash_address(&self, address: Ipv4Addr) -> u64 {
+        mix(u64::from(address.to_bits()), self.seed)
+    }
+}
+
+/// The single writer.
+pub struct Writer {
+    table: Arc<Table>,
+    next_fresh: u32,
+    free: Vec<u32>,
+}
+
+impl Writer {
+    /// Enters a guest with its leased address. Its former place, if it has one, is given up first; so is
+    /// that of another guest with the same address, because an address has one owner.
+    ///
+    /// # Errors
+    /// [`Full`] if there is no slot left.
+    pub fn insert(&mut self, key: GuestKey, address: Ipv4Addr, policy: &Policy) -> Result<SlotIndex, Full> {
+        if let Some(former) = self.table.by_key(key) {
+            if former.address == address {
+                self.table.write(former.slot, key, address, policy);
+                return Ok(former.slot);
+            }
+            self.remove(former.slot);
+        }
+        if let Some(other) = self.table.by_address(address) {
+            self.remove(other.slot);
+        }
+        let slot = match self.free.pop() {
+            Some(slot) => slot,
+            None if self.next_fresh < self.table.capacity() => {
+                self.next_fresh += 1;
+                self.next_fresh - 1
+            }
+            None => return Err(Full),
+        };
+        let table = &self.table;
+        table.write(SlotIndex(slot), key, address, policy);
+        table.by_key.insert(table.hash_key(key), slot);
+        table.by_address.insert(table.hash_address(address), slot);
+        Ok(SlotIndex(slot))
+    }
+
+    /// Changes what the guest in `slot` may do.
+    pub fn set_policy(&mut self, slot: SlotIndex, policy: &Policy) {
+        if let Some(found) = self.table.snapshot(slot) {
+            self.table.write(slot, found.key, found.address, policy);
+        }
+    }
+
+    /// Forgets the guest in `slot`.
+    pub fn remove(&mut self, slot: SlotIndex) {
+        let table = &self.table;
+        let Some(found) = table.snapshot(slot) else { return };
+        if !table.by_key.remove(table.hash_key(found.key), slot.0) {
+            return; // it was free already
+        }
+        table.by_address.remove(table.hash_address(found.address), slot.0);
+        let nobody = GuestKey { lan: 0, vlan: wire::Vlan::NONE, mac: wire::MacAddr::ZERO };
+        table.write(slot, nobody, Ipv4Addr::UNSPECIFIED, &Policy::default());
+        self.free.push(slot.0);
+    }
+
+    /// The readers' side.
+    #[must_use]
+    pub fn table(&self) -> &Arc<Table> {
+        &self.table
+    }
+}
+
+struct Chunk {
+    slots: Box<[Slot]>,
+    redirects: Box<[Ring]>,
+}
+
+impl Chunk {
+    fn new() -> Self {
+        Self {
+            slots: (0..CHUNK).map(|_| Slot::default()).collect(),
+            redirects: (0..CHUNK).map(|_| Ring::default()).collect(),
+        }
+    }
+}
+
+/// Open addressing with linear probing; at most a quarter of the cells are in use.
+struct Index {
+    cells: Box<[AtomicU32]>,
+}
+
+impl Index {
+    fn new(capacity: u32) -> Self {
+        let cells = (capacity as usize * 4).next_power_of_two().max(16);
+        Self { cells: (0..cells).map(|_| AtomicU32::new(EMPTY)).collect() }
+    }
+
+    fn find<T>(&self, hash: u64, mut check: impl FnMut(SlotIndex) -> Option<T>) -> Option<T> {
+        let tag = tag(hash);
+        for at in self.chain(hash) {
+            match self.cells[at].load(Ordering::Acquire) {
+                EMPTY => return None,
+                cell if cell != TOMBSTONE && cell & !SLOT_MASK == tag => {
+                    if let Some(found) = check(SlotIndex((cell & SLOT_MASK) - 1)) {
+                        return Some(found);
+                    }
+                }
+                _ => {}
+            }
+        }
+        None
+    }
+
+    fn insert(&self, hash: u64, slot: u32) {
+        for at in self.chain(hash) {
+            if matches!(self.cells[at].load(Ordering::Relaxed), EMPTY | TOMBSTONE) {
+                self.cells[at].store(tag(hash) | (slot + 1), Ordering::Release);
+                return;
+            }
+        }
+        unreachable!("an index has four cells for each slot");
+    }
+
+    fn remove(&self, hash: u64, slot: u32) -> bool {
+        let wanted = tag(hash) | (slot + 1);
+        for at in self.chain(hash) {
+            match self.cells[at].load(Ordering::Relaxed) {
+                EMPTY => return false,
+                cell if cell == wanted => {
+                    self.clear(at);
+                    return true;
+                }
+                _ => {}
+            }
+        }
+        false
+    }
+
+    fn clear(&self, at: usize) {
+        let mask = self.cells.len() - 1;
+        if self.cells[(at + 1) & mask].load(Ordering::Relaxed) != EMPTY {
+            self.cells[at].store(TOMBSTONE, Ordering::Release);
+            return;
+        }
+        let mut at = at;
+        loop {
+            self.cells[at].store(EMPTY, Ordering::Release);
+            at = at.wrapping_sub(1) & mask;
+            if self.cells[at].load(Ordering::Relaxed) != TOMBSTONE {
+                return;
+            }
+        }
+    }
+
+    fn chain(&self, hash: u64) -> impl Iterator<Item = usize> {
+        let mask = self.cells.len() - 1;
+        (0..self.cells.len()).map(move |step| (hash as usize).wrapping_add(step) & mask)
+    }
+}
+
+/// The eight bits of the hash that a cell keeps; never all ones together with a full slot number, so a
+/// cell is never mistaken for a tombstone.
+fn tag(hash: u64) -> u32 {
+    ((hash >> 56) as u32) << SLOT_BITS
+}
+
+fn mix(value: u64, seed: u64) -> u64 {
+    let mut h = (value ^ seed).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    h = (h ^ h >> 32).wrapping_mul(0xd6e8_feb8_6659_fd93 ^ seed.rotate_left(17) | 1);
+    h ^ h >> 29
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+    use std::sync::atomic::AtomicBool;
+
+    use wire::{MacAddr, Vlan};
+
+    use super::*;
+    use crate::police::Rate;
+
+    fn key(n: u32) -> GuestKey {
+        let [a, b, c, d] = n.to_be_bytes();
+        GuestKey { lan: 0, vlan: Vlan((n % 7) as u16), mac: MacAddr([2, 0, a, b, c, d]) }
+    }
+
+    fn address(n: u32) -> Ipv4Addr {
+        Ipv4Addr::from_bits(0x0a55_0000 + n)
+    }
+
+    fn online() -> Policy {
+        Policy { online: true, ends_at_secs: Some(7), rate_up: Rate::bits_per_second(8), rate_down: Rate::UNLIMITED }
+    }
+
+    #[test]
+    fn a_guest_is_found_both_ways_and_only_by_all_of_its_key() {
+        let (table, mut writer) = Table::new(4, 1);
+        let slot = writer.insert(key(1), address(1), &online()).unwrap();
+        let found = table.by_key(key(1)).unwrap();
+        assert_eq!((found.slot, found.address, found.policy), (slot, address(1), online()));
+        assert_eq!(table.by_address(address(1)), Some(found));
+        assert_eq!(table.by_key(GuestKey { vlan: Vlan(9), ..key(1) }), None);
+        assert_eq!(table.by_key(GuestKey { lan: 1, ..key(1) }), None);
+        assert_eq!(table.by_address(address(2)), None);
+        assert_eq!(table.by_address(Ipv4Addr::UNSPECIFIED), None);
+    }
+
+    #[test]
+    fn an_address_has_one_owner_and_a_guest_one_address() {
+        let (table, mut writer) = Table::new(4, 1);
+        writer.insert(key(1), address(1), &online()).unwrap();
+        writer.insert(key(2), address(1), &Policy::default()).unwrap();
+        assert_eq!(table.by_key(key(1)), None);
+        writer.insert(key(2), address(2), &Policy::default()).unwrap();
+        assert_eq!(table.by_address(address(1)), None);
+        assert_eq!(table.by_address(address(2)).unwrap().key, key(2));
+    }
+
+    #[test]
+    fn a_full_table_says_so_and_room_comes_back() {
+        let (table, mut writer) = Table::new(2, 1);
+        let first = writer.insert(key(1), address(1), &online()).unwrap();
+        writer.insert(key(2), address(2), &online()).unwrap();
+        assert_eq!(writer.insert(key(3), address(3), &online()), Err(Full));
+        writer.remove(first);
+        writer.remove(first);
+        assert!(writer.insert(key(3), address(3), &online()).is_ok());
+        assert_eq!(writer.insert(key(4), address(4), &online()), Err(Full));
+        assert!(table.by_key(key(2)).is_some());
+    }
+
+    #[test]
+    fn a_long_life_of_comings_and_goings_equals_a_map() {
+        let (table, mut writer) = Table::new(64, 99);
+        let mut model: HashMap<u32, SlotIndex> = HashMap::new();
+        let mut dice = 12345u32;
+        for _ in 0..200_000 {
+            dice = dice.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            let n = (dice >> 8) % 96;
+            if let Some(slot) = model.remove(&n) {
+                writer.remove(slot);
+                assert_eq!(table.by_key(key(n)), None);
+            } else if model.len() < 64 {
+                model.insert(n, writer.insert(key(n), address(n), &online()).unwrap());
+            }
+        }
+        for n in 0..96 {
+            assert_eq!(table.by_key(key(n)).map(|s| s.slot), model.get(&n).copied(), "{n}");
+            assert_eq!(table.by_address(address(n)).map(|s| s.slot), model.get(&n).copied(), "{n}");
+        }
+    }
+
+    #[test]
+    fn a_reader_never_sees_one_guest_with_the_address_of_another() {
+        let (table, mut writer) = Table::new(8, 3);
+        let stop = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            for _ in 0..2 {
+                scope.spawn(|| {
+                    while !stop.load(Ordering::Relaxed) {
+                        for n in 0..16 {
+                            if let Some(found) = table.by_key(key(n)) {
+                                assert_eq!(found.address, address(n));
+                                assert_eq!(found.policy.ends_at_secs, Some(n + 1));
+                            }
+                        }
+                    }
+                });
+            }
+            for round in 0..100_000u32 {
+                let n = round % 16;
+                let policy = Policy { online: true, ends_at_secs: Some(n + 1), ..Policy::default() };
+                let slot = writer.insert(key(n), address(n), &policy).unwrap();
+                if round % 3 != 0 {
+                    writer.remove(slot);
+                } else if let Some(old) = table.by_key(key((n + 9) % 16)) {
+                    writer.remove(old.slot);
+                }
+            }
+            stop.store(true, Ordering::Relaxed);
+        });
+    }
+}

@@ -1,0 +1,285 @@
+//! The policy, in English and then in code:
+//!
+//! * A guest is a station that holds a lease from us and sends from the leased address. Nobody else's packets
+//!   go anywhere, except DHCP and ARP to our own servers.
+//! * A guest always reaches the gateway's DHCP, ARP, DNS and portal, and may ping it; nothing else of it.
+//! * A guest that is not logged in reaches the walled garden; its http is led to the portal; its DNS is answered
+//!   by us whichever server it asks; everything else is refused aloud, so that it falls back to its probe.
+//! * A guest that is logged in reaches everything behind the uplink, but no other guest.
+//! * Guests' IPv6 is refused: no address family is a way around the portal.
+//!
+//! [`up`] and [`down`] are pure: no table, clock, counter or log.
+
+use crate::counters::Reason;
+
+/// What becomes of a packet.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Verdict {
+    /// Goes on, on the session's account, if its rate allows.
+    Forward,
+    /// Goes on to or from the walled garden, on nobody's account.
+    Garden,
+    /// Led to the portal instead of to where it wanted (or, on the way down, back again).
+    Redirect,
+    /// For one of our own servers.
+    Serve(Service),
+    /// Refused aloud: a TCP reset or an ICMP error goes back.
+    Reject(Reason),
+    /// Silently gone.
+    Drop(Reason),
+}
+
+/// Our own servers.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Service {
+    /// The DHCP server, in the engine.
+    Dhcp,
+    /// The ARP responder, in the engine.
+    Arp,
+    /// The DNS forwarder, in the engine.
+    Dns,
+    /// A socket of this machine on the gateway address: the portal, or the kernel's ping.
+    Gateway,
+}
+
+/// The network layer of a packet.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Network {
+    /// IPv4.
+    Ipv4,
+    /// IPv6.
+    Ipv6,
+    /// ARP.
+    Arp,
+    /// Anything else.
+    Other,
+    /// Bytes that are not what their EtherType says.
+    Malformed,
+}
+
+/// Who sent it, or whom it is for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Guest {
+    /// Nobody that holds a lease.
+    Unknown,
+    /// A guest that does not use the address leased to it.
+    Spoofing,
+    /// A guest that is not logged in.
+    Offline,
+    /// A guest that is.
+    Online,
+}
+
+/// The other end.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Peer {
+    /// The gateway's address on the guests' network.
+    Gateway,
+    /// Another address of the guests' network.
+    Guests,
+    /// A group or everybody.
+    Multicast,
+    /// An address that is never routed: this host, loopback, link-local, reserved (RFC 6890).
+    Unroutable,
+    /// An address and port of the walled garden.
+    Garden,
+    /// Anything else.
+    Internet,
+}
+
+/// What kind of packet it is, as far as the policy cares.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Kind {
+    /// UDP to the DHCP server port.
+    Dhcp,
+    /// UDP to the DNS port.
+    Dns,
+    /// TCP to port 80.
+    Http,
+    /// TCP to (up) or from (down) the portal's own port.
+    Portal,
+    /// TCP from the port that redirected connections are led to.
+    Redirected,
+    /// Other TCP.
+    Tcp,
+    /// ICMP echo request.
+    Ping,
+    /// A fragment.
+    Fragment,
+    /// Anything else.
+    Other,
+}
+
+/// Everything the policy asks about a packet.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Facts {
+    /// The frame's source can be one station (up only).
+    pub from_station: bool,
+    /// The frame is addressed to us or to everybody (up only).
+    pub to_us: bool,
+    /// What is in the frame.
+    pub network: Network,
+    /// The guest's side of it.
+    pub guest: Guest,
+    /// The other side.
+    pub peer: Peer,
+    /// The kind of packet.
+    pub kind: Kind,
+}
+
+/// Judges a packet that a guest sent.
+#[must_use]
+pub fn up(facts: &Facts) -> Verdict {
+    if !facts.from_station {
+        return Verdict::Drop(Reason::BadSource);
+    }
+    if !facts.to_us {
+        return Verdict::Drop(Reason::NotForUs);
+    }
+    match facts.network {
+        Network::Arp => return Verdict::Serve(Service::Arp),
+        Network::Malformed => return Verdict::Drop(Reason::Malformed),
+        Network::Other => return Verdict::Drop(Reason::OtherProtocol),
+        Network::Ipv6 => {
+            return match (facts.guest, facts.peer) {
+                (Guest::Unknown, _) => Verdict::Drop(Reason::UnknownGuest),
+                (_, Peer::Multicast) => Verdict::Drop(Reason::Multicast),
+                _ => Verdict::Reject(Reason::Ipv6),
+            };
+        }
+        Network::Ipv4 => {}
+    }
+    if facts.kind == Kind::Dhcp && matches!(facts.peer, Peer::Gateway | Peer::Multicast) {
+        return Verdict::Serve(Service::Dhcp);
+    }
+    match facts.guest {
+        Guest::Unknown => return Verdict::Drop(Reason::UnknownGuest),
+        Guest::Spoofing => return Verdict::Drop(Reason::SourceSpoofed),
+        Guest::Offline | Guest::Online => {}
+    }
+    match (facts.peer, facts.kind) {
+        (Peer::Gateway, Kind::Fragment) => Verdict::Drop(Reason::Fragment),
+        (Peer::Gateway, Kind::Dns) => Verdict::Serve(Service::Dns),
+        (Peer::Gateway, Kind::Portal | Kind::Ping) => Verdict::Serve(Service::Gateway),
+        (Peer::Gateway, Kind::Http) => Verdict::Redirect,
+        (Peer::Gateway, _) => Verdict::Reject(Reason::ClosedPort),
+        (Peer::Multicast, _) => Verdict::Drop(Reason::Multicast),
+        (Peer::Unroutable, _) => Verdict::Reject(Reason::Unroutable),
+        (Peer::Guests, _) => Verdict::Reject(Reason::Isolated),
+        (Peer::Garden | Peer::Internet, _) if facts.guest == Guest::Online => Verdict::Forward,
+        (_, Kind::Dns) => Verdict::Serve(Service::Dns),
+        (_, Kind::Fragment) => Verdict::Drop(Reason::NotLoggedIn),
+        (Peer::Garden, _) => Verdict::Garden,
+        (_, Kind::Http) => Verdict::Redirect,
+        (_, _) => Verdict::Reject(Reason::NotLoggedIn),
+    }
+}
+
+/// Judges a packet that the kernel routed towards a guest.
+#[must_use]
+pub fn down(facts: &Facts) -> Verdict {
+    match facts.network {
+        Network::Ipv4 => {}
+        Network::Malformed => return Verdict::Drop(Reason::Malformed),
+        Network::Ipv6 => return Verdict::Drop(Reason::Ipv6),
+        Network::Arp | Network::Other => return Verdict::Drop(Reason::OtherProtocol),
+    }
+    match (facts.guest, facts.peer, facts.kind) {
+        (Guest::Unknown | Guest::Spoofing, _, _) => Verdict::Drop(Reason::UnknownGuest),
+        (_, Peer::Gateway, Kind::Redirected) => Verdict::Redirect,
+        (_, Peer::Gateway, _) => Verdict::Serve(Service::Gateway),
+        (_, Peer::Guests, _) => Verdict::Drop(Reason::Isolated),
+        (Guest::Online, _, _) => Verdict::Forward,
+        (Guest::Offline, Peer::Garden, kind) if kind != Kind::Fragment => Verdict::Garden,
+        (Guest::Offline, _, _) => Verdict::Drop(Reason::NotLoggedIn),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn facts(guest: Guest, peer: Peer, kind: Kind) -> Facts {
+        Facts { from_station: true, to_us: true, network: Network::Ipv4, guest, peer, kind }
+    }
+
+    const GUESTS: [Guest; 4] = [Guest::Unknown, Guest::Spoofing, Guest::Offline, Guest::Online];
+    const PEERS: [Peer; 6] =
+        [Peer::Gateway, Peer::Guests, Peer::Multicast, Peer::Unroutable, Peer::Garden, Peer::Internet];
+    const KINDS: [Kind; 9] = [
+        Kind::Dhcp,
+        Kind::Dns,
+        Kind::Http,
+        Kind::Portal,
+        Kind::Redirected,
+        Kind::Tcp,
+        Kind::Ping,
+        Kind::Fragment,
+        Kind::Other,
+    ];
+    const NETWORKS: [Network; 5] = [Network::Ipv4, Network::Ipv6, Network::Arp, Network::Other, Network::Malformed];
+
+    /// Every combination of facts.
+    fn all() -> impl Iterator<Item = Facts> {
+        let flags = [(true, true), (true, false), (false, true), (false, false)];
+        flags.into_iter().flat_map(|(from_station, to_us)| {
+            NETWORKS.into_iter().flat_map(move |network| {
+                GUESTS.into_iter().flat_map(move |guest| {
+                    PEERS.into_iter().flat_map(move |peer| {
+                        KINDS.into_iter().map(move |kind| Facts { from_station, to_us, network, guest, peer, kind })
+                    })
+                })
+            })
+        })
+    }
+
+    #[test]
+    fn only_a_logged_in_guest_using_its_own_address_is_ever_forwarded() {
+        for facts in all() {
+            if up(&facts) == Verdict::Forward {
+                assert_eq!((facts.guest, facts.network), (Guest::Online, Network::Ipv4), "{facts:?}");
+                assert!(matches!(facts.peer, Peer::Internet | Peer::Garden), "{facts:?}");
+                assert!(facts.from_station && facts.to_us, "{facts:?}");
+            }
+            if down(&facts) == Verdict::Forward {
+                assert_eq!((facts.guest, facts.network), (Guest::Online, Network::Ipv4), "{facts:?}");
+            }
+            if up(&facts) == Verdict::Garden || down(&facts) == Verdict::Garden {
+                assert_eq!((facts.guest, facts.peer), (Guest::Offline, Peer::Garden), "{facts:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn strangers_reach_only_dhcp_and_arp() {
+        for facts in all().filter(|f| matches!(f.guest, Guest::Unknown | Guest::Spoofing)) {
+            match up(&facts) {
+                Verdict::Drop(_) | Verdict::Serve(Service::Dhcp | Service::Arp) => {}
+                Verdict::Reject(Reason::Ipv6) if facts.guest == Guest::Spoofing => {}
+                other => panic!("{facts:?} gets {other:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn an_unpaid_guest_is_refused_aloud_and_its_http_redirected() {
+        let offline = |peer, kind| up(&facts(Guest::Offline, peer, kind));
+        assert_eq!(offline(Peer::Internet, Kind::Tcp), Verdict::Reject(Reason::NotLoggedIn));
+        assert_eq!(offline(Peer::Internet, Kind::Other), Verdict::Reject(Reason::NotLoggedIn));
+        assert_eq!(offline(Peer::Internet, Kind::Http), Verdict::Redirect);
+        assert_eq!(offline(Peer::Internet, Kind::Dns), Verdict::Serve(Service::Dns));
+        assert_eq!(offline(Peer::Internet, Kind::Fragment), Verdict::Drop(Reason::NotLoggedIn));
+        assert_eq!(offline(Peer::Garden, Kind::Tcp), Verdict::Garden);
+        assert_eq!(offline(Peer::Garden, Kind::Fragment), Verdict::Drop(Reason::NotLoggedIn));
+        assert_eq!(offline(Peer::Gateway, Kind::Portal), Verdict::Serve(Service::Gateway));
+        assert_eq!(offline(Peer::Gateway, Kind::Tcp), Verdict::Reject(Reason::ClosedPort));
+    }
+
+    #[test]
+    fn guests_do_not_reach_each_other_through_us() {
+        for facts in all().filter(|f| f.peer == Peer::Guests && f.network == Network::Ipv4 && f.kind != Kind::Dhcp) {
+            assert!(matches!(up(&facts), Verdict::Drop(_) | Verdict::Reject(_)), "{facts:?}");
+            assert!(matches!(down(&facts), Verdict::Drop(_)), "{facts:?}");
+        }
+    }
+}

@@ -1,0 +1,67 @@
+//! The pages as a guest sees them, without a gateway: `cargo run -p poblano-portal --example preview`.
+//!
+//! Name `guest`, password `guest`. Name `away` finds no login server, `hasty` has tried too often.
+
+use std::cell::Cell;
+use std::net::Ipv4Addr;
+use std::rc::Rc;
+use std::time::Duration;
+
+use portal::{Backend, Guest, Kind, Limits, LoginOutcome, Session, Site};
+
+#[derive(Default)]
+struct Preview {
+    logged_in: Cell<bool>,
+}
+
+impl Backend for Preview {
+    fn guest(&self, _: Ipv4Addr) -> Option<Guest> {
+        Some(if self.logged_in.get() { Guest::LoggedIn(session()) } else { Guest::NotLoggedIn })
+    }
+
+    async fn login(&self, _: Ipv4Addr, name: &str, password: &str) -> LoginOutcome {
+        match (name, password) {
+            ("guest", "guest") => {
+                self.logged_in.set(true);
+                LoginOutcome::Accepted
+            }
+            ("away", _) => LoginOutcome::Unavailable,
+            ("hasty", _) => LoginOutcome::TooManyTries { wait: Duration::from_secs(30) },
+            _ => LoginOutcome::Rejected { message: None },
+        }
+    }
+
+    fn logout(&self, _: Ipv4Addr) {
+        self.logged_in.set(false);
+    }
+}
+
+fn session() -> Session {
+    Session {
+        user: "guest".into(),
+        age: Duration::from_secs(1_500),
+        time_left: Some(Duration::from_secs(5_700)),
+        idle_timeout: Some(Duration::from_secs(900)),
+        octets_up: 12_400_000,
+        octets_down: 266_000_000,
+        octets_left: Some(734_000_000),
+        bits_per_second_up: Some(5_000_000),
+        bits_per_second_down: Some(20_000_000),
+        message: Some("Breakfast is served until ten.".into()),
+    }
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> std::io::Result<()> {
+    let address = std::env::args().nth(1).unwrap_or_else(|| "127.0.0.1:3990".into());
+    let listener = tokio::net::TcpListener::bind(&address).await?;
+    let site = Site {
+        title: "Hotel Poblano".into(),
+        terms: Some("Be kind to the other guests: the line is shared.\n\nWe keep who was online when for as long as the law asks, and nothing else.\n\nWhat you do online is your own responsibility.".into()),
+        base_url: format!("http://{address}"),
+        name: "wifi.internal".into(),
+        limits: Limits::default(),
+    };
+    let serving = portal::serve(listener, Kind::Direct, Rc::new(site), Rc::new(Preview::default()));
+    match tokio::task::LocalSet::new().run_until(serving).await {}
+}

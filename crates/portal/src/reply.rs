@@ -1,0 +1,77 @@
+//! Answers, with the headers that all of them carry.
+
+use std::time::Duration;
+
+use http_body_util::Full;
+use hyper::body::Bytes;
+use hyper::header::{
+    ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, HeaderValue, LOCATION,
+    REFERRER_POLICY, RETRY_AFTER, X_CONTENT_TYPE_OPTIONS,
+};
+use hyper::{Response, StatusCode};
+
+pub(crate) type Reply = Response<Full<Bytes>>;
+
+/// Nothing but our own style and picture, and forms only to ourselves.
+const POLICY: HeaderValue = HeaderValue::from_static(
+    "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
+);
+
+/// Everything but the fixed files depends on who asks and when, so nothing may keep it: `no-store`.
+pub(crate) fn reply(status: StatusCode, kind: &'static str, body: impl Into<Bytes>) -> Reply {
+    let mut reply = Response::new(Full::new(body.into()));
+    *reply.status_mut() = status;
+    let headers = reply.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(CONTENT_SECURITY_POLICY, POLICY);
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    // Not `no-referrer`: under that, browsers send `Origin: null` from our own forms too (Fetch, "append a request
+    // Origin header"), and we could not tell them from foreign ones. Other sites learn nothing either way.
+    headers.insert(REFERRER_POLICY, HeaderValue::from_static("same-origin"));
+    reply
+}
+
+pub(crate) fn html(status: StatusCode, page: String) -> Reply {
+    reply(status, "text/html; charset=utf-8", page)
+}
+
+pub(crate) fn text(status: StatusCode, words: impl Into<Bytes>) -> Reply {
+    reply(status, "text/plain; charset=utf-8", words)
+}
+
+/// A fixed file. Kept for minutes only: another hotspot may have the same address and another look.
+pub(crate) fn file(kind: &'static str, body: &'static [u8]) -> Reply {
+    with(reply(StatusCode::OK, kind, body), CACHE_CONTROL, "max-age=300")
+}
+
+/// 302 or 303 to a place. The body is for people whose program does not follow.
+pub(crate) fn redirect(status: StatusCode, to: &str) -> Reply {
+    match HeaderValue::from_str(to) {
+        Ok(location) => {
+            let mut reply = text(status, format!("Please go to {to}\n"));
+            reply.headers_mut().insert(LOCATION, location);
+            reply
+        }
+        Err(_) => text(StatusCode::INTERNAL_SERVER_ERROR, "The portal's address is misconfigured.\n"),
+    }
+}
+
+pub(crate) fn method_not_allowed(allowed: &'static str) -> Reply {
+    with(text(StatusCode::METHOD_NOT_ALLOWED, "This page is used in another way.\n"), ALLOW, allowed)
+}
+
+pub(crate) fn retry_after(mut reply: Reply, wait: Duration) -> Reply {
+    reply.headers_mut().insert(RETRY_AFTER, HeaderValue::from(wait.as_secs()));
+    reply
+}
+
+/// Ends the connection after this answer.
+pub(crate) fn closing(reply: Reply) -> Reply {
+    with(reply, CONNECTION, "close")
+}
+
+fn with(mut reply: Reply, name: HeaderName, value: &'static str) -> Reply {
+    reply.headers_mut().insert(name, HeaderValue::from_static(value));
+    reply
+}

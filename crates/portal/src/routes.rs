@@ -1,0 +1,156 @@
+//! The portal's own addresses.
+
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+use http_body_util::{BodyExt, Limited};
+use hyper::body::{Body, Incoming};
+use hyper::header::CONTENT_TYPE;
+use hyper::{Method, Request, StatusCode};
+use tokio::time::timeout;
+
+use crate::forms::Fields;
+use crate::pages::{self, LoginForm, Page};
+use crate::reply::{self, Reply};
+use crate::text::{ENGLISH, fill};
+use crate::urls::{self, WebUrl};
+use crate::{Backend, Guest, LoginOutcome, Site, api};
+
+const STYLE: &[u8] = include_bytes!("../../../portal-ui/portal.css");
+const LOGO: &[u8] = include_bytes!("../../../portal-ui/logo.svg");
+
+pub(crate) async fn answer<B: Backend>(
+    request: Request<Incoming>,
+    ip: Ipv4Addr,
+    guest: Guest,
+    site: &Site,
+    backend: &B,
+) -> Reply {
+    let page = Page { t: &ENGLISH, site };
+    let path = request.uri().path().to_owned();
+    let reads = matches!(*request.method(), Method::GET | Method::HEAD);
+    let posts = request.method() == Method::POST;
+    match path.as_str() {
+        "/login" if posts => login(request, ip, &guest, page, backend).await,
+        "/logout" if posts => logout(request, ip, page, backend),
+        "/login" | "/logout" if !reads => reply::closing(reply::method_not_allowed("GET, HEAD, POST")),
+        _ if !reads => reply::closing(reply::method_not_allowed("GET, HEAD")),
+        "/portal.css" => reply::file("text/css; charset=utf-8", STYLE),
+        "/logo.svg" => reply::file("image/svg+xml", LOGO),
+        "/captive-portal/api" => api::answer(&guest, site),
+        "/terms" if site.terms.is_some() => page.terms(),
+        _ => match (path.as_str(), guest) {
+            ("/" | "/login", Guest::NotLoggedIn) => {
+                let query = query(&request);
+                page.login(StatusCode::OK, &LoginForm { url: wanted(&query, site), ..LoginForm::default() })
+            }
+            ("/" | "/login" | "/logged-out", Guest::LoggedIn(_)) => see_other("/status"),
+            ("/logged-out", Guest::NotLoggedIn) => page.logged_out(),
+            ("/success" | "/status" | "/logout", Guest::NotLoggedIn) => see_other("/"),
+            ("/success", Guest::LoggedIn(session)) => page.success(&session, wanted(&query(&request), site)),
+            ("/status", Guest::LoggedIn(session)) => page.status(&session, query(&request).text("live") == "1"),
+            ("/logout", Guest::LoggedIn(session)) => page.logout(&session),
+            _ => page.not_found(),
+        },
+    }
+}
+
+async fn login<B: Backend>(
+    request: Request<Incoming>,
+    ip: Ipv4Addr,
+    guest: &Guest,
+    page: Page<'_>,
+    backend: &B,
+) -> Reply {
+    if !urls::is_same_origin(request.headers()) {
+        return reply::closing(page.foreign_form());
+    }
+    let fields = match fields(request, page).await {
+        Ok(fields) => fields,
+        Err((status, words)) => return reply::closing(page.error(status, words)),
+    };
+    let url = wanted(&fields, page.site);
+    let success = match &url {
+        Some(url) => format!("/success?url={}", urls::percent_encode(url.as_str())),
+        None => "/success".to_owned(),
+    };
+    if matches!(guest, Guest::LoggedIn(_)) {
+        return see_other(&success);
+    }
+    let (name, password) = (fields.text("name").trim(), fields.text("password"));
+    let terms_accepted = !fields.text("terms").is_empty();
+    let form = LoginForm { name, url, terms_accepted, error: None };
+    let say = |status, error: String| page.login(status, &LoginForm { error: Some(error), ..form.clone() });
+    let t = page.t;
+    if name.is_empty() || password.is_empty() {
+        return say(StatusCode::UNPROCESSABLE_ENTITY, t.fill_in_both.into());
+    }
+    if page.site.terms.is_some() && !terms_accepted {
+        return say(StatusCode::UNPROCESSABLE_ENTITY, t.accept_terms_first.into());
+    }
+    match backend.login(ip, name, password).await {
+        // 303, and by that a navigation of the whole page: it makes a phone's sheet look for the Internet again.
+        LoginOutcome::Accepted => see_other(&success),
+        // Not 401, which asks for a WWW-Authenticate that browsers answer with a window of their own.
+        LoginOutcome::Rejected { message } => {
+            let message = message.map(|words| pages::tidy(&words)).filter(|words| !words.is_empty());
+            say(StatusCode::FORBIDDEN, message.unwrap_or_else(|| t.no_match.into()))
+        }
+        LoginOutcome::Unavailable => say(StatusCode::SERVICE_UNAVAILABLE, t.server_silent.into()),
+        LoginOutcome::TooManyTries { wait } => {
+            // Rounded up: who comes back a moment early is refused again.
+            let wait = Duration::from_secs(wait.as_secs().saturating_add(u64::from(wait.subsec_nanos() > 0)));
+            let words = fill(t.too_many_tries, &pages::duration(t, wait));
+            reply::retry_after(say(StatusCode::TOO_MANY_REQUESTS, words), wait)
+        }
+    }
+}
+
+fn logout<B: Backend>(request: Request<Incoming>, ip: Ipv4Addr, page: Page<'_>, backend: &B) -> Reply {
+    if !urls::is_same_origin(request.headers()) {
+        return reply::closing(page.foreign_form());
+    }
+    backend.logout(ip);
+    // The body, if there is any, is not wanted; closing spares reading it.
+    reply::closing(see_other("/logged-out"))
+}
+
+/// Reads a form, or says what is wrong with it.
+async fn fields(request: Request<Incoming>, page: Page<'_>) -> Result<Fields, (StatusCode, &'static str)> {
+    let t = page.t;
+    let refuse = |status, words| Err((status, words));
+    let limits = &page.site.limits;
+    let kind = request.headers().get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    let kind = kind.split(';').next().unwrap_or_default().trim();
+    if !kind.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
+        return refuse(StatusCode::UNSUPPORTED_MEDIA_TYPE, t.bad_form);
+    }
+    if request.body().size_hint().lower() > limits.form_octets as u64 {
+        return refuse(StatusCode::PAYLOAD_TOO_LARGE, t.form_too_large);
+    }
+    match timeout(limits.form_time, Limited::new(request.into_body(), limits.form_octets).collect()).await {
+        Err(_) => refuse(StatusCode::REQUEST_TIMEOUT, t.form_too_slow),
+        Ok(Err(error)) if error.is::<http_body_util::LengthLimitError>() => {
+            refuse(StatusCode::PAYLOAD_TOO_LARGE, t.form_too_large)
+        }
+        Ok(Err(_)) => refuse(StatusCode::BAD_REQUEST, t.bad_form),
+        Ok(Ok(body)) => match Fields::parse(&body.to_bytes()) {
+            Some(fields) => Ok(fields),
+            None => refuse(StatusCode::BAD_REQUEST, t.bad_form),
+        },
+    }
+}
+
+fn query(request: &Request<Incoming>) -> Fields {
+    request.uri().query().and_then(|query| Fields::parse(query.as_bytes())).unwrap_or_default()
+}
+
+/// The page a guest was after, if it can be shown and a person would want it. It is only ever linked to: an address
+/// that came with the request may be anybody's.
+fn wanted(fields: &Fields, site: &Site) -> Option<WebUrl> {
+    WebUrl::parse(fields.text("url")).filter(|url| !url.is_ours(site) && !url.is_probe())
+}
+
+fn see_other(to: &str) -> Reply {
+    reply::redirect(StatusCode::SEE_OTHER, to)
+}

@@ -1,0 +1,107 @@
+//! Accepting, admitting and ending connections.
+
+use std::convert::Infallible;
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr};
+use std::rc::Rc;
+use std::time::Duration;
+
+use hyper::StatusCode;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep, timeout};
+
+use crate::gate::{Admission, Gate};
+use crate::{Backend, Kind, Site, redirect, reply, routes};
+
+/// Serves a listener for ever. Has to run inside a [`tokio::task::LocalSet`]. When the future is dropped, all its
+/// connections end.
+pub async fn serve<B: Backend>(listener: TcpListener, kind: Kind, site: Rc<Site>, backend: Rc<B>) -> Infallible {
+    let gate = Gate::new(&site.limits);
+    let mut connections = JoinSet::new();
+    loop {
+        tokio::select! {
+            Some(_) = connections.join_next() => {}
+            accepted = listener.accept() => match accepted {
+                Ok((stream, peer)) => {
+                    let Some(ip) = ipv4(peer.ip()) else { continue };
+                    if backend.guest(ip).is_none() {
+                        continue;
+                    }
+                    let Some(admission) = gate.admit(ip) else { continue };
+                    let connection = Connection { kind, ip, site: Rc::clone(&site), backend: Rc::clone(&backend), gate: Rc::clone(&gate) };
+                    connections.spawn_local(connection.run(stream, admission));
+                }
+                Err(error) => {
+                    // A guest that hung up early, or we are out of files. Files come back as connections end.
+                    tracing::debug!(%error, "accepting a guest's connection failed");
+                    sleep(Duration::from_millis(50)).await;
+                }
+            },
+        }
+    }
+}
+
+struct Connection<B> {
+    kind: Kind,
+    ip: Ipv4Addr,
+    site: Rc<Site>,
+    backend: Rc<B>,
+    gate: Rc<Gate>,
+}
+
+impl<B: Backend> Connection<B> {
+    async fn run(self, stream: TcpStream, admission: Admission) {
+        let limits = &self.site.limits;
+        let life = match self.kind {
+            Kind::Redirected => limits.redirected_time,
+            Kind::Direct => limits.direct_time,
+        };
+        let connection = http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(limits.header_time)
+            .max_buf_size(limits.header_octets.max(8192))
+            .serve_connection(TokioIo::new(stream), service_fn(|request| self.answer(request)));
+        match timeout(life, connection).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::trace!(%error, "a guest's connection ended early"),
+            Err(_) => tracing::trace!("a guest's connection took too long"),
+        }
+        drop(admission);
+    }
+
+    async fn answer(&self, request: hyper::Request<hyper::body::Incoming>) -> Result<reply::Reply, Stranger> {
+        // Asked again for each request: a lease can end while a connection is open.
+        let guest = self.backend.guest(self.ip).ok_or(Stranger)?;
+        if !self.gate.may_ask(self.ip, Instant::now()) {
+            let refused = reply::text(StatusCode::TOO_MANY_REQUESTS, "Too many requests. Please wait a moment.\n");
+            return Ok(reply::closing(reply::retry_after(refused, Duration::from_secs(2))));
+        }
+        Ok(match self.kind {
+            Kind::Redirected => redirect::answer(&request, &guest, &self.site),
+            Kind::Direct => routes::answer(request, self.ip, guest, &self.site, &*self.backend).await,
+        })
+    }
+}
+
+fn ipv4(ip: IpAddr) -> Option<Ipv4Addr> {
+    match ip {
+        IpAddr::V4(ip) => Some(ip),
+        IpAddr::V6(ip) => ip.to_ipv4_mapped(),
+    }
+}
+
+/// Makes hyper hang up without an answer.
+#[derive(Debug)]
+struct Stranger;
+
+impl fmt::Display for Stranger {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the address has no lease")
+    }
+}
+
+impl std::error::Error for Stranger {}

@@ -1,0 +1,173 @@
+//! A portal on loopback, and guests that talk to it byte by byte.
+#![allow(dead_code, reason = "each test file uses its own part of this")]
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::rc::Rc;
+use std::time::Duration;
+
+use portal::{Backend, Guest, Kind, Limits, LoginOutcome, Session, Site};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+
+/// Where every guest of the tests is told to sign in.
+pub(crate) const BASE: &str = "http://10.85.0.1:3990";
+/// A guest; any other address of 127.0.0.0/24 is one, too.
+pub(crate) const ANNE: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
+/// Another guest.
+pub(crate) const BEN: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 3);
+/// Somebody without a lease.
+pub(crate) const STRANGER: Ipv4Addr = Ipv4Addr::new(127, 0, 1, 1);
+
+/// Knows one account, `guest` with the password `good & long`, and three names that provoke the other outcomes.
+#[derive(Default)]
+pub(crate) struct House {
+    pub(crate) sessions: RefCell<HashMap<Ipv4Addr, Session>>,
+    pub(crate) left: RefCell<Vec<Ipv4Addr>>,
+}
+
+impl House {
+    pub(crate) fn is_online(&self, ip: Ipv4Addr) -> bool {
+        self.sessions.borrow().contains_key(&ip)
+    }
+
+    pub(crate) fn let_in(&self, ip: Ipv4Addr, session: Session) {
+        self.sessions.borrow_mut().insert(ip, session);
+    }
+}
+
+impl Backend for House {
+    fn guest(&self, ip: Ipv4Addr) -> Option<Guest> {
+        if ip.octets()[2] != 0 || self.left.borrow().contains(&ip) {
+            return None;
+        }
+        Some(self.sessions.borrow().get(&ip).map_or(Guest::NotLoggedIn, |session| Guest::LoggedIn(session.clone())))
+    }
+
+    async fn login(&self, ip: Ipv4Addr, name: &str, password: &str) -> LoginOutcome {
+        match (name, password) {
+            ("guest", "good & long") => {
+                self.let_in(ip, Session { user: name.into(), ..Session::default() });
+                LoginOutcome::Accepted
+            }
+            ("expired", _) => LoginOutcome::Rejected { message: Some("Your account <b>ended</b> on Monday.".into()) },
+            ("away", _) => LoginOutcome::Unavailable,
+            ("hasty", _) => LoginOutcome::TooManyTries { wait: Duration::from_millis(29_500) },
+            ("slow", _) => std::future::pending().await,
+            _ => LoginOutcome::Rejected { message: None },
+        }
+    }
+
+    fn logout(&self, ip: Ipv4Addr) {
+        self.sessions.borrow_mut().remove(&ip);
+    }
+}
+
+/// A running portal.
+pub(crate) struct Portal {
+    pub(crate) house: Rc<House>,
+    pub(crate) direct: SocketAddr,
+    pub(crate) redirected: SocketAddr,
+}
+
+/// Bounds that no test but the ones about bounds runs into.
+pub(crate) fn wide() -> Limits {
+    Limits { request_burst: 10_000, requests_per_second: 10_000, ..Limits::default() }
+}
+
+/// Runs a test against a portal with these bounds and terms.
+pub(crate) fn with_portal(limits: Limits, terms: Option<&str>, test: impl AsyncFnOnce(Portal)) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("runtime");
+    tokio::task::LocalSet::new().block_on(&runtime, async {
+        let house = Rc::new(House::default());
+        let site = Rc::new(Site {
+            title: "Caf\u{e9} <Poblano>".into(),
+            terms: terms.map(Into::into),
+            base_url: BASE.into(),
+            name: "wifi.internal".into(),
+            limits,
+        });
+        let start = async |kind| {
+            let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("listener");
+            let address = listener.local_addr().expect("address");
+            tokio::task::spawn_local(portal::serve(listener, kind, Rc::clone(&site), Rc::clone(&house)));
+            address
+        };
+        let (direct, redirected) = (start(Kind::Direct).await, start(Kind::Redirected).await);
+        test(Portal { house, direct, redirected }).await;
+    });
+}
+
+/// An answer, taken apart.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) head: String,
+    pub(crate) body: String,
+}
+
+impl Answer {
+    pub(crate) fn parse(octets: &[u8]) -> Self {
+        let text = String::from_utf8_lossy(octets);
+        let (head, body) = text.split_once("\r\n\r\n").unwrap_or((&text, ""));
+        let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or(0);
+        Self { status, head: head.into(), body: body.into() }
+    }
+
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        let mut lines = self.head.lines().skip(1).filter_map(|line| line.split_once(": "));
+        lines.find(|(field, _)| field.eq_ignore_ascii_case(name)).map(|(_, value)| value)
+    }
+}
+
+/// Connects as this guest.
+pub(crate) async fn connect(from: Ipv4Addr, to: SocketAddr) -> TcpStream {
+    let socket = TcpSocket::new_v4().expect("socket");
+    socket.bind((from, 0).into()).expect("bind");
+    socket.connect(to).await.expect("connect")
+}
+
+/// Everything until the end of the connection; a reset ends it, too.
+pub(crate) async fn read_all(stream: &mut TcpStream) -> Vec<u8> {
+    let (mut all, mut some) = (Vec::new(), [0; 4096]);
+    while let Ok(count @ 1..) = stream.read(&mut some).await {
+        all.extend_from_slice(&some[..count]);
+    }
+    all
+}
+
+/// Sends octets and returns what comes back until the portal hangs up.
+pub(crate) async fn raw(from: Ipv4Addr, to: SocketAddr, octets: impl AsRef<[u8]>) -> Vec<u8> {
+    let mut stream = connect(from, to).await;
+    // The portal may hang up before it has read all; what it said is what counts.
+    let _ = stream.write_all(octets.as_ref()).await;
+    read_all(&mut stream).await
+}
+
+/// GET of an address as a browser would send it, at whatever listener.
+pub(crate) async fn get(from: Ipv4Addr, to: SocketAddr, url: &str) -> Answer {
+    let (host, path) = url.trim_start_matches("http://").split_once('/').expect("url with a path");
+    let request = format!("GET /{path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
+    Answer::parse(&raw(from, to, request).await)
+}
+
+/// GET of a page of the portal.
+pub(crate) async fn page(portal: &Portal, from: Ipv4Addr, path: &str) -> Answer {
+    get(from, portal.direct, &format!("{BASE}{path}")).await
+}
+
+/// POST of a form, as a browser on our own page sends it, with more header lines if need be.
+pub(crate) async fn post(portal: &Portal, from: Ipv4Addr, path: &str, form: &str) -> Answer {
+    post_from(portal, from, path, form, &format!("Origin: {BASE}\r\n")).await
+}
+
+/// POST of a form with these lines instead of our Origin.
+pub(crate) async fn post_from(portal: &Portal, from: Ipv4Addr, path: &str, form: &str, lines: &str) -> Answer {
+    let request = format!(
+        "POST {path} HTTP/1.1\r\nHost: 10.85.0.1:3990\r\nContent-Type: application/x-www-form-urlencoded\r\n\
+         {lines}Content-Length: {}\r\nConnection: close\r\n\r\n{form}",
+        form.len()
+    );
+    Answer::parse(&raw(from, portal.direct, request).await)
+}

@@ -1,0 +1,40 @@
+use std::time::Duration;
+
+/// What we believe of one service of one server.
+#[derive(Default)]
+pub(super) struct Health {
+    last_answer: Option<Duration>,
+    dead_until: Option<Duration>,
+}
+
+impl Health {
+    pub(super) fn is_alive(&self) -> bool {
+        self.dead_until.is_none()
+    }
+
+    /// A proven answer came.
+    pub(super) fn answered(&mut self, now: Duration) {
+        self.last_answer = Some(now);
+        self.dead_until = None;
+    }
+
+    /// A request that was first sent at `since` had no answer. The server is dead if nobody else had one either; true
+    /// if that is news.
+    pub(super) fn silent(&mut self, now: Duration, since: Duration, dead_time: Duration) -> bool {
+        if self.last_answer.is_some_and(|at| at >= since) {
+            return false;
+        }
+        let news = self.is_alive();
+        self.dead_until = Some(now + dead_time);
+        news
+    }
+
+    /// True once for each dead time that has passed: that caller may try whether the server is back.
+    pub(super) fn may_probe(&mut self, now: Duration, dead_time: Duration) -> bool {
+        let may = self.dead_until.is_some_and(|until| until <= now);
+        if may {
+            self.dead_until = Some(now + dead_time);
+        }
+        may
+    }
+}

@@ -1,0 +1,32 @@
+//! Every bound of this crate, and why it is what it is.
+
+/// Longest packet, in octets (RFC 2865, section 3).
+pub const PACKET_OCTETS: usize = 4096;
+
+/// Longest value of one attribute, in octets: the length octet counts itself and the type (RFC 2865, section 5).
+pub const VALUE_OCTETS: usize = 253;
+
+/// Longest value inside a Vendor-Specific attribute, in octets: vendor (4), type and length (RFC 2865, section 5.26).
+pub const VENDOR_VALUE_OCTETS: usize = VALUE_OCTETS - 6;
+
+/// Longest password that User-Password can hide, in octets (RFC 2865, section 5.2).
+pub const PASSWORD_OCTETS: usize = 128;
+
+/// Reply-Message shown to a guest is cut here, in octets: a page has room for a few sentences, not for 4 kB.
+pub const REPLY_MESSAGE_OCTETS: usize = 1024;
+
+/// Class attributes kept of an Accept: they are stored with the session and sent in each accounting record, which
+/// must keep room for the rest. 8 of 253 octets fill half a packet.
+pub const CLASSES: usize = 8;
+
+/// Most servers of a client: more would not be reached before a guest gives up.
+pub const SERVERS: usize = 16;
+
+/// Requests in flight, default. 5,000 of them take about 5 MB at the worst and twenty source ports.
+pub const OUTSTANDING: usize = 5_000;
+
+/// Source ports for each server and kind, default: 20 × 256 identifiers are more than [`OUTSTANDING`].
+pub const SOCKETS: u8 = 20;
+
+/// Identifiers of one source port (RFC 2865, section 3: one octet).
+pub const IDS_PER_SOCKET: u16 = 256;

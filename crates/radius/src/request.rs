@@ -1,0 +1,421 @@
+//! What a gateway asks: Access-Requests (RFC 2865) and Accounting-Requests (RFC 2866), as facts that are turned into
+//! attributes for each server and each transmission.
+
+use std::fmt;
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+use wire::{MacAddr, Now};
+
+use crate::auth::{self, Secret};
+use crate::dictionary::attribute as attr;
+use crate::packet::{Attribute, BuildError, Code, Packet};
+
+/// Message-Authenticator is the first attribute: its value starts behind header, type and length.
+const FIRST_VALUE: usize = 22;
+
+/// What the gateway says about itself in every request.
+#[derive(Clone, Debug)]
+pub struct NasFacts {
+    /// NAS-Identifier; empty leaves it out.
+    pub identifier: String,
+    /// NAS-IP-Address. One of the two must be there (RFC 2865, section 4.1).
+    pub ip: Option<Ipv4Addr>,
+    /// NAS-Port-Type; default 19, Wireless-802.11.
+    pub port_type: u32,
+    /// Called-Station-Id: the LAN's MAC, by RFC 3580 with `:SSID` behind it. Empty leaves it out.
+    pub called_station_id: String,
+    /// Sent at the end of every request, such as WISPr-Location-ID.
+    pub extra: Vec<Attribute>,
+}
+
+impl Default for NasFacts {
+    fn default() -> Self {
+        Self { identifier: String::new(), ip: None, port_type: 19, called_station_id: String::new(), extra: Vec::new() }
+    }
+}
+
+/// What the gateway knows of a guest's device and place.
+#[derive(Clone, Debug)]
+pub struct GuestFacts {
+    /// Calling-Station-Id, sent as `AA-BB-CC-DD-EE-FF` (RFC 3580, section 3.21).
+    pub mac: MacAddr,
+    /// Framed-IP-Address: what we leased.
+    pub framed_ip: Option<Ipv4Addr>,
+    /// Acct-Session-Id: the same at login and in all accounting (RFC 2866, section 5.5).
+    pub session_id: String,
+    /// NAS-Port: a number for the session's place.
+    pub port: Option<u32>,
+    /// NAS-Port-Id: the same as text, such as the interface and VLAN. Empty leaves it out.
+    pub port_id: String,
+}
+
+/// How a guest proves who they are. It never prints.
+#[derive(Clone)]
+pub enum Credential {
+    /// The password, at most 128 octets.
+    Pap(Vec<u8>),
+    /// The answer to a challenge (RFC 2865, section 2.2).
+    Chap {
+        /// CHAP identifier.
+        ident: u8,
+        /// What the guest was asked.
+        challenge: Vec<u8>,
+        /// What the guest answered.
+        response: [u8; 16],
+    },
+}
+
+impl Credential {
+    /// CHAP on behalf of a guest whose password we hold.
+    #[must_use]
+    pub fn chap(ident: u8, challenge: &[u8], password: &[u8]) -> Self {
+        Self::Chap { ident, challenge: challenge.to_vec(), response: auth::chap_response(ident, password, challenge) }
+    }
+}
+
+impl fmt::Debug for Credential {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Pap(_) => "Pap(<hidden>)",
+            Self::Chap { .. } => "Chap(<hidden>)",
+        })
+    }
+}
+
+/// A login to be decided.
+#[derive(Clone, Debug)]
+pub struct AccessRequest {
+    /// Who they say they are.
+    pub user: String,
+    /// How they prove it.
+    pub credential: Credential,
+    /// The gateway.
+    pub nas: NasFacts,
+    /// The device.
+    pub guest: GuestFacts,
+    /// State of the Access-Challenge that this answers (RFC 2865, section 5.24).
+    pub state: Option<Vec<u8>>,
+    /// More attributes, sent last.
+    pub extra: Vec<Attribute>,
+}
+
+impl AccessRequest {
+    /// A login without State or extras.
+    #[must_use]
+    pub fn new(user: &str, credential: Credential, nas: NasFacts, guest: GuestFacts) -> Self {
+        Self { user: user.to_owned(), credential, nas, guest, state: None, extra: Vec::new() }
+    }
+
+    /// The packet for one server. `authenticator` must be unpredictable (RFC 2865, section 3).
+    pub(crate) fn emit(&self, id: u8, authenticator: [u8; 16], secret: &Secret) -> Result<Vec<u8>, BuildError> {
+        // First, so that nothing an attacker chose comes before it (draft-ietf-radext-deprecating-radius, section 5.2).
+        let mut attributes = vec![Attribute::bytes(attr::MESSAGE_AUTHENTICATOR, &[0; 16])?];
+        attributes.push(Attribute::text(attr::USER_NAME, &self.user)?);
+        match &self.credential {
+            Credential::Pap(password) => {
+                let hidden = auth::hide_password(password, secret, &authenticator)?;
+                attributes.push(Attribute::bytes(attr::USER_PASSWORD, &hidden)?);
+            }
+            Credential::Chap { ident, challenge, response } => {
+                let mut value = vec![*ident];
+                value.extend(response);
+                attributes.push(Attribute::bytes(attr::CHAP_PASSWORD, &value)?);
+                attributes.push(Attribute::bytes(attr::CHAP_CHALLENGE, challenge)?);
+            }
+        }
+        attributes.push(Attribute::u32(attr::SERVICE_TYPE, 1));
+        push_guest(&mut attributes, &self.guest)?;
+        push_nas(&mut attributes, &self.nas)?;
+        if let Some(state) = &self.state {
+            attributes.push(Attribute::bytes(attr::STATE, state)?);
+        }
+        attributes.extend_from_slice(&self.extra);
+
+        let mut bytes = Packet { code: Code::AccessRequest, id, authenticator, attributes }.emit()?;
+        let value = auth::message_authenticator(&bytes, &authenticator, FIRST_VALUE, secret);
+        bytes[FIRST_VALUE..FIRST_VALUE + 16].copy_from_slice(&value);
+        Ok(bytes)
+    }
+}
+
+/// Why a session ended (RFC 2866, section 5.10).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum TerminateCause {
+    /// The guest logged out.
+    UserRequest = 1,
+    /// The device is gone: released, or its lease ran out.
+    LostCarrier = 2,
+    /// The service is no longer given.
+    LostService = 3,
+    /// Nothing was heard for the idle time.
+    IdleTimeout = 4,
+    /// The session's time, or quota, is used up.
+    SessionTimeout = 5,
+    /// An operator or a Disconnect-Request ended it.
+    AdminReset = 6,
+    /// An operator is taking the gateway down.
+    AdminReboot = 7,
+    /// The port failed.
+    PortError = 8,
+    /// The gateway failed.
+    NasError = 9,
+    /// The gateway ended it for a reason of its own.
+    NasRequest = 10,
+    /// The gateway went down unexpectedly.
+    NasReboot = 11,
+    /// The port is no longer needed.
+    PortUnneeded = 12,
+    /// The port was needed for another.
+    PortPreempted = 13,
+    /// The port was suspended.
+    PortSuspended = 14,
+    /// The service could not be given.
+    ServiceUnavailable = 15,
+    /// The session goes on as another one.
+    Callback = 16,
+    /// The guest's device failed.
+    UserError = 17,
+    /// The login host ended it.
+    HostRequest = 18,
+}
+
+impl TerminateCause {
+    const NAMES: [(Self, &'static str); 18] = [
+        (Self::UserRequest, "User-Request"),
+        (Self::LostCarrier, "Lost-Carrier"),
+        (Self::LostService, "Lost-Service"),
+        (Self::IdleTimeout, "Idle-Timeout"),
+        (Self::SessionTimeout, "Session-Timeout"),
+        (Self::AdminReset, "Admin-Reset"),
+        (Self::AdminReboot, "Admin-Reboot"),
+        (Self::PortError, "Port-Error"),
+        (Self::NasError, "NAS-Error"),
+        (Self::NasRequest, "NAS-Request"),
+        (Self::NasReboot, "NAS-Reboot"),
+        (Self::PortUnneeded, "Port-Unneeded"),
+        (Self::PortPreempted, "Port-Preempted"),
+        (Self::PortSuspended, "Port-Suspended"),
+        (Self::ServiceUnavailable, "Service-Unavailable"),
+        (Self::Callback, "Callback"),
+        (Self::UserError, "User-Error"),
+        (Self::HostRequest, "Host-Request"),
+    ];
+
+    /// The number on the wire.
+    #[must_use]
+    pub fn code(self) -> u32 {
+        self as u32
+    }
+
+    /// The cause with this number.
+    #[must_use]
+    pub fn from_code(code: u32) -> Option<Self> {
+        Self::NAMES.iter().map(|(cause, _)| *cause).find(|cause| cause.code() == code)
+    }
+
+    /// The name in the RFC.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        Self::NAMES.iter().find(|(cause, _)| *cause == self).map_or("", |(_, name)| name)
+    }
+}
+
+impl fmt::Display for TerminateCause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// Who authenticated the guest (RFC 2866, section 5.6).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Authentic {
+    /// A RADIUS server.
+    Radius = 1,
+    /// The gateway itself.
+    Local = 2,
+}
+
+/// What a session used. Input is what came **from** the guest, output what went to them (RFC 2866, sections 5.3, 5.4).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// Octets from the guest.
+    pub input_octets: u64,
+    /// Octets to the guest.
+    pub output_octets: u64,
+    /// Packets from the guest.
+    pub input_packets: u64,
+    /// Packets to the guest.
+    pub output_packets: u64,
+    /// Since the login.
+    pub session_time: Duration,
+}
+
+/// The session that a record is about.
+#[derive(Clone, Debug)]
+pub struct SessionFacts {
+    /// User-Name: that of the Accept if it had one (RFC 2865, section 5.1), else what the guest typed.
+    pub user: String,
+    /// The device.
+    pub guest: GuestFacts,
+    /// Class attributes of the Accept, unmodified (RFC 2865, section 5.25).
+    pub classes: Vec<Vec<u8>>,
+    /// Chargeable-User-Identity of the Accept (RFC 4372, section 2.2).
+    pub cui: Option<Vec<u8>>,
+    /// Who let them in.
+    pub authentic: Authentic,
+}
+
+/// What happened.
+#[derive(Clone, Debug)]
+pub enum Record {
+    /// The gateway starts: sessions that the server believes open are not.
+    On {
+        /// An Acct-Session-Id for the record itself, which RFC 2866, section 5.13 demands of every request.
+        session_id: String,
+    },
+    /// The gateway stops.
+    Off {
+        /// As for `On`.
+        session_id: String,
+        /// Why.
+        cause: TerminateCause,
+    },
+    /// A guest came online.
+    Start(SessionFacts),
+    /// A guest is still online.
+    Interim(SessionFacts, Usage),
+    /// A guest went offline.
+    Stop(SessionFacts, Usage, TerminateCause),
+}
+
+/// One accounting record on its way.
+#[derive(Clone, Debug)]
+pub struct AccountingRequest {
+    /// What happened.
+    pub record: Record,
+    /// When it happened: Event-Timestamp, and the beginning of Acct-Delay-Time.
+    pub at: Now,
+    /// The gateway.
+    pub nas: NasFacts,
+    /// More attributes, sent last.
+    pub extra: Vec<Attribute>,
+}
+
+impl AccountingRequest {
+    /// A record of what happened at `at`.
+    #[must_use]
+    pub fn new(record: Record, at: Now, nas: NasFacts) -> Self {
+        Self { record, at, nas, extra: Vec::new() }
+    }
+
+    /// Acct-Delay-Time at `now`, in seconds. By the wall clock, because a record may outlive a restart.
+    pub(crate) fn delay_secs(&self, now: Now) -> u32 {
+        saturate(now.unix.saturating_sub(self.at.unix).as_secs())
+    }
+
+    /// The packet for one server at one moment.
+    pub(crate) fn emit(&self, id: u8, delay_secs: u32, secret: &Secret) -> Result<Vec<u8>, BuildError> {
+        let mut attributes = Vec::new();
+        let status = |code| Attribute::u32(attr::ACCT_STATUS_TYPE, code);
+        let end = |cause: TerminateCause| Attribute::u32(attr::ACCT_TERMINATE_CAUSE, cause.code());
+        match &self.record {
+            Record::On { session_id } => {
+                attributes.push(status(7));
+                attributes.push(Attribute::text(attr::ACCT_SESSION_ID, session_id)?);
+            }
+            Record::Off { session_id, cause } => {
+                attributes.push(status(8));
+                attributes.push(Attribute::text(attr::ACCT_SESSION_ID, session_id)?);
+                attributes.push(end(*cause));
+            }
+            Record::Start(session) => {
+                attributes.push(status(1));
+                push_session(&mut attributes, session)?;
+            }
+            Record::Interim(session, usage) => {
+                attributes.push(status(3));
+                push_session(&mut attributes, session)?;
+                push_usage(&mut attributes, usage);
+            }
+            Record::Stop(session, usage, cause) => {
+                attributes.push(status(2));
+                push_session(&mut attributes, session)?;
+                push_usage(&mut attributes, usage);
+                attributes.push(end(*cause));
+            }
+        }
+        push_nas(&mut attributes, &self.nas)?;
+        attributes.push(Attribute::u32(attr::EVENT_TIMESTAMP, saturate(self.at.unix.as_secs())));
+        attributes.push(Attribute::u32(attr::ACCT_DELAY_TIME, delay_secs));
+        attributes.extend_from_slice(&self.extra);
+
+        let mut bytes = Packet { code: Code::AccountingRequest, id, authenticator: [0; 16], attributes }.emit()?;
+        let authenticator = auth::accounting_authenticator(&bytes, secret);
+        bytes[4..20].copy_from_slice(&authenticator);
+        Ok(bytes)
+    }
+}
+
+fn push_nas(attributes: &mut Vec<Attribute>, nas: &NasFacts) -> Result<(), BuildError> {
+    if nas.ip.is_none() && nas.identifier.is_empty() {
+        return Err(BuildError::NoNas);
+    }
+    attributes.extend(nas.ip.map(|ip| Attribute::ipv4(attr::NAS_IP_ADDRESS, ip)));
+    push_text(attributes, attr::NAS_IDENTIFIER, &nas.identifier)?;
+    attributes.push(Attribute::u32(attr::NAS_PORT_TYPE, nas.port_type));
+    push_text(attributes, attr::CALLED_STATION_ID, &nas.called_station_id)?;
+    attributes.extend_from_slice(&nas.extra);
+    Ok(())
+}
+
+fn push_guest(attributes: &mut Vec<Attribute>, guest: &GuestFacts) -> Result<(), BuildError> {
+    attributes.extend(guest.framed_ip.map(|ip| Attribute::ipv4(attr::FRAMED_IP_ADDRESS, ip)));
+    attributes.push(Attribute::text(attr::CALLING_STATION_ID, &guest.mac.to_station_id())?);
+    attributes.push(Attribute::text(attr::ACCT_SESSION_ID, &guest.session_id)?);
+    attributes.extend(guest.port.map(|port| Attribute::u32(attr::NAS_PORT, port)));
+    push_text(attributes, attr::NAS_PORT_ID, &guest.port_id)
+}
+
+fn push_session(attributes: &mut Vec<Attribute>, session: &SessionFacts) -> Result<(), BuildError> {
+    attributes.push(Attribute::text(attr::USER_NAME, &session.user)?);
+    push_guest(attributes, &session.guest)?;
+    for class in &session.classes {
+        attributes.push(Attribute::bytes(attr::CLASS, class)?);
+    }
+    if let Some(cui) = &session.cui {
+        attributes.push(Attribute::bytes(attr::CHARGEABLE_USER_IDENTITY, cui)?);
+    }
+    attributes.push(Attribute::u32(attr::ACCT_AUTHENTIC, session.authentic as u32));
+    Ok(())
+}
+
+fn push_usage(attributes: &mut Vec<Attribute>, usage: &Usage) {
+    // The low and high words of 64-bit counters (RFC 2866, section 5.3; RFC 2869, section 5.1).
+    let low = |octets: u64| (octets & u64::from(u32::MAX)) as u32;
+    let high = |octets: u64| (octets >> 32) as u32;
+    attributes.extend([
+        Attribute::u32(attr::ACCT_INPUT_OCTETS, low(usage.input_octets)),
+        Attribute::u32(attr::ACCT_OUTPUT_OCTETS, low(usage.output_octets)),
+        Attribute::u32(attr::ACCT_INPUT_GIGAWORDS, high(usage.input_octets)),
+        Attribute::u32(attr::ACCT_OUTPUT_GIGAWORDS, high(usage.output_octets)),
+        // Packets have no second word: past 2^32 they wrap, like the octets of a server that ignores gigawords.
+        Attribute::u32(attr::ACCT_INPUT_PACKETS, low(usage.input_packets)),
+        Attribute::u32(attr::ACCT_OUTPUT_PACKETS, low(usage.output_packets)),
+        Attribute::u32(attr::ACCT_SESSION_TIME, saturate(usage.session_time.as_secs())),
+    ]);
+}
+
+/// RFC 2865, section 5: text of no length is left out.
+fn push_text(attributes: &mut Vec<Attribute>, number: u8, text: &str) -> Result<(), BuildError> {
+    if !text.is_empty() {
+        attributes.push(Attribute::text(number, text)?);
+    }
+    Ok(())
+}
+
+fn saturate(value: u64) -> u32 {
+    u32::try_from(value).unwrap_or(u32::MAX)
+}
