@@ -222,8 +222,6 @@ class Gateway:
                 self.settings[section] = values
         self.write()
         (directory / "state").mkdir(exist_ok=True)
-        if self.settings["auth"]["method"] == "local":
-            self.add_user("ada", "lovelace")
 
     def write(self):
         self.config.write_text("\n".join(toml(self.settings)).lstrip() + "\n")
@@ -277,13 +275,15 @@ class Gateway:
 class Lab:
     """A context: what it builds is gone at its end, however it ends."""
 
-    def __init__(self, guests=1, uplink="subnet", settings=None, offloads=True, start=True):
+    def __init__(self, guests=1, uplink="subnet", settings=None, offloads=True, start=True, accounts=True):
         self.prefix = f"pbl{os.getpid()}x{next(NUMBERS)}"
         self.directory = pathlib.Path(tempfile.mkdtemp(prefix="poblano-"))
         self.machines = []
         self.gateway = self.internet = None
         try:
             self.build(guests, uplink, settings, offloads)
+            if accounts and self.gateway.settings["auth"]["method"] == "local":
+                self.gateway.add_user("ada", "lovelace")
             if start:
                 self.gateway.start()
         except BaseException:
