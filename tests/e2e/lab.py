@@ -119,7 +119,7 @@ class Guest:
         script.write_text(f'#!/bin/sh\nexport {places}\nexec {HERE}/dhcp-script "$@"\n')
         script.chmod(0o755)
         argv = {
-            "udhcpc": ["busybox", "udhcpc", "-i", self.nic, "-s", script, "-n", "-q", "-t", 5, "-T", 1, "-A", 1],
+            "udhcpc": ["udhcpc", "-i", self.nic, "-s", script, "-n", "-q", "-t", 5, "-T", 1, "-A", 1],
             "dhclient": [
                 *("dhclient", "-1", "-v", "-sf", script, "-lf", own / "leases", "-pf", own / "pid"),
                 *("-cf", "/dev/null", self.nic),
