@@ -2,5 +2,10 @@
 #![forbid(unsafe_code)]
 
 pub mod arp;
+mod attempts;
 pub mod dhcp;
 pub mod dns;
+pub mod gateway;
+pub mod session;
+
+pub use gateway::Engine;

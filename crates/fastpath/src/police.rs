@@ -33,6 +33,12 @@ impl Rate {
         Self { nanos_per_octet: if nanos == 0 { 1 } else { nanos } }
     }
 
+    /// The limit in bits per second; none if there is none.
+    #[must_use]
+    pub fn limit(self) -> Option<u64> {
+        ((8_000_000_000u64 << FRACTION_BITS) + self.nanos_per_octet / 2).checked_div(self.nanos_per_octet)
+    }
+
     pub(crate) fn from_bits(bits: u64) -> Self {
         Self { nanos_per_octet: bits }
     }
@@ -113,5 +119,7 @@ mod tests {
     fn no_limit_is_no_limit() {
         assert!(Policer::default().admit(Rate::UNLIMITED, u64::MAX, Duration::ZERO));
         assert_eq!(Rate::bits_per_second(0), Rate::UNLIMITED);
+        assert_eq!(Rate::UNLIMITED.limit(), None);
+        assert_eq!(Rate::bits_per_second(512_000).limit(), Some(512_000));
     }
 }

@@ -16,8 +16,8 @@ pub const BATCH: usize = 32;
 /// The LAN device's, when it cannot be read any more.
 pub fn carry_up(
     plane: &Plane,
-    lan: &impl LanPort,
-    tun: &impl TunPort,
+    lan: &dyn LanPort,
+    tun: &dyn TunPort,
     clock: &dyn Fn() -> Duration,
     stop: &AtomicBool,
 ) -> io::Result<()> {
@@ -46,8 +46,8 @@ pub fn carry_up(
 /// The TUN device's, when it cannot be read any more.
 pub fn carry_down(
     plane: &Plane,
-    lan: &impl LanPort,
-    tun: &impl TunPort,
+    lan: &dyn LanPort,
+    tun: &dyn TunPort,
     clock: &dyn Fn() -> Duration,
     stop: &AtomicBool,
 ) -> io::Result<()> {

@@ -1,1 +1,257 @@
-//! System calls behind traits.
+//! All system calls: packet ports, TUN, addresses, routes, NAT, and the LAN lock.
+//!
+//! [`System`] says what the gateway needs of the machine. [`Host`] is the machine we run on, [`virtual_::Virtual`]
+//! one that exists in memory only. All of unsafe and of `cfg(target_os)` in Poblano is in this crate.
+//!
+//! The order of use is the security argument. [`System::lock_lan`] comes first: from then on the kernel neither
+//! answers nor forwards anything of the guests' interface, and this lock survives our death. What is changed later
+//! is remembered and taken back by [`System::undo`], the lock last.
+#![allow(unsafe_code, reason = "system calls; every other crate forbids it")]
+
+use std::fmt;
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+
+use fastpath::port::{LanPort, TunPort};
+use wire::MacAddr;
+
+mod error;
+mod framing;
+pub mod virtual_;
+mod waker;
+
+#[cfg(any(target_os = "linux", test))]
+mod netlink;
+
+#[cfg_attr(target_os = "linux", path = "linux/mod.rs")]
+#[cfg_attr(any(target_os = "freebsd", target_os = "netbsd", target_os = "openbsd"), path = "bsd/mod.rs")]
+mod imp;
+
+/// Encodings of the BSD kernels, which can be tested anywhere.
+#[cfg(test)]
+#[cfg(target_os = "linux")]
+#[path = "bsd/abi.rs"]
+mod bsd_abi;
+
+pub use error::{Error, Result};
+pub use imp::Host;
+#[cfg(target_os = "linux")]
+pub use imp::netns;
+pub use waker::Waker;
+
+/// The most packets that a port receives at once; longer batches are filled up to here.
+pub const MAX_BATCH: usize = 64;
+/// How long a `recv` waits before it returns `Ok(0)`, in milliseconds.
+pub(crate) const WAIT_MILLIS: i32 = 1000;
+
+/// What the gateway needs of the machine it runs on. Not for several threads: the ports are.
+pub trait System {
+    /// All network interfaces.
+    ///
+    /// # Errors
+    /// The kernel's.
+    fn interfaces(&self) -> Result<Vec<Interface>>;
+
+    /// The interface called `name`.
+    ///
+    /// # Errors
+    /// The kernel's, or that there is none; then it names those that there are.
+    fn interface(&self, name: &str) -> Result<Interface> {
+        let all = self.interfaces()?;
+        if let Some(found) = all.iter().find(|i| i.name == name) {
+            return Ok(found.clone());
+        }
+        let names: Vec<_> = all.iter().filter(|i| !i.loopback).map(|i| i.name.as_str()).collect();
+        Err(Error::refused(format!("find the interface {name}"), "it does not exist")
+            .hint(format!("there are: {}", names.join(", "))))
+    }
+
+    /// The IPv4 default route of the main table with the best metric.
+    ///
+    /// # Errors
+    /// The kernel's.
+    fn default_route(&self) -> Result<Option<DefaultRoute>>;
+
+    /// Shuts the kernel out of the guests' interface `lan` and brings it up. What the wire says is seen by our
+    /// port alone: the kernel's stack gets nothing from it, sends nothing to it, and does no IPv6 on it. The lock
+    /// stays when the process dies; a lock that is there already is taken over without a gap.
+    ///
+    /// # Errors
+    /// If the interface has an IPv4 address, belongs to a bridge, or is the way of the default route, or the
+    /// kernel refuses. Then nobody may be let online.
+    fn lock_lan(&mut self, lan: &str) -> Result<()>;
+
+    /// Opens the guests' interface, which must be locked, for frames.
+    ///
+    /// # Errors
+    /// If it is not locked, or the kernel refuses.
+    fn open_lan(&mut self, lan: &str, waker: &Waker) -> Result<Arc<dyn LanPort>>;
+
+    /// Makes the device whose other side is the kernel's routing, with address and up. It vanishes with the port.
+    ///
+    /// # Errors
+    /// The kernel's; a device of that name may exist already.
+    fn create_tun(&mut self, spec: &TunSpec, waker: &Waker) -> Result<Arc<dyn TunPort>>;
+
+    /// Gives the uplink an address and the way to its gateway, which may lie outside of the address's subnet.
+    /// What is there already is left, also at the end.
+    ///
+    /// # Errors
+    /// If there is another default route, or the kernel refuses.
+    fn configure_uplink(&mut self, spec: &UplinkSpec) -> Result<()>;
+
+    /// Lets the kernel forward between TUN and uplink, with NAT, and guards the gateway's own address. Called again
+    /// it replaces the rules in one step.
+    ///
+    /// # Errors
+    /// The kernel's. Then nothing is forwarded.
+    fn forward(&mut self, spec: &ForwardSpec) -> Result<()>;
+
+    /// Takes back everything that was changed, the last change first, whatever fails on the way. Close the ports
+    /// before: with the lock gone, the kernel is back on the LAN.
+    ///
+    /// # Errors
+    /// All that could not be taken back.
+    fn undo(&mut self) -> std::result::Result<(), UndoErrors>;
+}
+
+/// A network interface.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Interface {
+    /// Its name.
+    pub name: String,
+    /// The kernel's number for it.
+    pub index: u32,
+    /// Its Ethernet address; zero if it has none.
+    pub mac: MacAddr,
+    /// Octets of the longest network-layer packet.
+    pub mtu: u32,
+    /// True if it is administratively up.
+    pub up: bool,
+    /// True for the loopback.
+    pub loopback: bool,
+    /// True for Ethernet and what looks like it.
+    pub ethernet: bool,
+    /// Index of the bridge or bond that it belongs to.
+    pub master: Option<u32>,
+    /// Its IPv4 addresses with prefix lengths.
+    pub v4: Vec<(Ipv4Addr, u8)>,
+}
+
+/// Where packets go that no other route takes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DefaultRoute {
+    /// Name of the interface.
+    pub interface: String,
+    /// The next router; none on a point-to-point link.
+    pub gateway: Option<Ipv4Addr>,
+}
+
+/// Kind of the device towards the kernel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum TunMode {
+    /// Network-layer packets.
+    #[default]
+    Tun,
+    /// Ethernet frames. The port adds and strips their headers and answers the kernel's ARP for every guest, so
+    /// that both kinds behave alike; for those who want to see the guests on a bridge-like device.
+    Tap,
+}
+
+/// The device towards the kernel.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TunSpec {
+    /// Name of the interface.
+    pub name: String,
+    /// TUN or TAP.
+    pub mode: TunMode,
+    /// Octets of the longest packet, as on the guests' LAN.
+    pub mtu: u32,
+    /// The gateway's address in the guests' network.
+    pub address: Ipv4Addr,
+    /// Length of the guests' network prefix; the kernel routes that network to the device.
+    pub prefix: u8,
+}
+
+/// A static address for the uplink.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UplinkSpec {
+    /// Name of the interface.
+    pub interface: String,
+    /// Its address.
+    pub address: Ipv4Addr,
+    /// Prefix length; 32 is common with rented servers.
+    pub prefix: u8,
+    /// The router. If it is not in the subnet of `address`, it is made reachable by a route to it alone.
+    pub gateway: Ipv4Addr,
+}
+
+/// What the kernel forwards, and what of the gateway the guests can reach.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ForwardSpec {
+    /// Name of the device made by [`System::create_tun`].
+    pub tun: String,
+    /// Name of the interface to the Internet.
+    pub uplink: String,
+    /// The gateway's address in the guests' network. Only guests and the machine itself reach it.
+    pub gateway: Ipv4Addr,
+    /// The guests' network: only packets from it are forwarded.
+    pub guests: (Ipv4Addr, u8),
+    /// Rewrite the guests' addresses to the uplink's. Without it the network behind must have a route to them.
+    pub masquerade: bool,
+    /// TCP ports of the gateway's address that guests may connect to: the portal.
+    pub tcp_ports: Vec<u16>,
+    /// UDP ports of the same.
+    pub udp_ports: Vec<u16>,
+}
+
+/// Everything that [`System::undo`] could not take back.
+#[derive(Debug)]
+pub struct UndoErrors(pub Vec<Error>);
+
+impl fmt::Display for UndoErrors {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (n, error) in self.0.iter().enumerate() {
+            if n > 0 {
+                f.write_str("; ")?;
+            }
+            write!(f, "{error}")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for UndoErrors {}
+
+/// The subnet mask of a prefix; lengths over 32 count as 32.
+pub(crate) fn mask(prefix: u8) -> u32 {
+    u32::MAX.checked_shl(32 - u32::from(prefix.min(32))).unwrap_or(0)
+}
+
+/// True if both addresses are in the same network.
+pub(crate) fn same_network(a: Ipv4Addr, b: Ipv4Addr, prefix: u8) -> bool {
+    (u32::from(a) ^ u32::from(b)) & mask(prefix) == 0
+}
+
+/// What every implementation refuses of a LAN interface.
+pub(crate) fn check_lan(lan: &Interface, default_route: Option<&DefaultRoute>) -> Result<()> {
+    let name = &lan.name;
+    let doing = || format!("use {name} as the guests' interface");
+    if !lan.ethernet {
+        return Err(Error::refused(doing(), "it is not an Ethernet interface"));
+    }
+    if default_route.is_some_and(|route| route.interface == *name) {
+        return Err(Error::refused(doing(), "the default route goes through it")
+            .hint("guests' interface and uplink must be two: swap --lan and --uplink, or remove the route"));
+    }
+    if let Some((address, prefix)) = lan.v4.first() {
+        return Err(Error::refused(doing(), format!("it has the address {address}/{prefix}")).hint(format!(
+            "the guests' interface has no address of its own; remove it with: ip addr flush dev {name}"
+        )));
+    }
+    if lan.master.is_some() {
+        return Err(Error::refused(doing(), "it is part of a bridge or bond")
+            .hint(format!("name the bridge instead, or take it out with: ip link set {name} nomaster")));
+    }
+    Ok(())
+}

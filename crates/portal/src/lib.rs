@@ -39,6 +39,7 @@ pub trait Backend: 'static {
     ///
     /// Both come from a stranger: any text, at most [`Limits::form_octets`] together. The future is dropped when the
     /// guest hangs up or its connection's time is over: the attempt then no longer has to finish.
+    /// While it waits, the lease may end and the address change hands: whoever held it at the call is the one to let in.
     /// Throttling of attempts is done here, behind the trait, because other ways to log in share it.
     fn login(&self, ip: Ipv4Addr, name: &str, password: &str) -> impl Future<Output = LoginOutcome>;
 

@@ -214,4 +214,52 @@ mod tests {
         assert!(!check(&[host, ("referer", "http://evil.example/http://10.85.0.1:3990/")]));
         assert!(!check(&[("origin", "http://evil.example")]));
     }
+
+    #[test]
+    fn whatever_is_typed_an_accepted_address_is_harmless_in_a_header_and_in_a_page() {
+        // Pieces that matter to the parser, put together at random but the same each time.
+        const PIECES: [&str; 20] = [
+            "http://",
+            "https://",
+            "HTTP://",
+            "a",
+            "example.org",
+            ":",
+            "80",
+            "/",
+            "//",
+            "?",
+            "#",
+            "@",
+            "[",
+            "]",
+            "::1",
+            "\r\n",
+            "\"",
+            "<",
+            "\u{e4}",
+            "%",
+        ];
+        let (mut dice, mut accepted) = (1u32, 0);
+        let mut roll = |sides: usize| {
+            dice = dice.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (dice >> 16) as usize % sides
+        };
+        for _ in 0..50_000 {
+            let text: String = (0..=roll(8)).map(|_| PIECES[roll(PIECES.len())]).collect();
+            assert!(
+                percent_encode(&text).bytes().all(|octet| octet.is_ascii_alphanumeric() || b"%-._~".contains(&octet))
+            );
+            if let Some(url) = WebUrl::parse(&text) {
+                accepted += 1;
+                assert!(hyper::header::HeaderValue::from_str(url.as_str()).is_ok(), "{text:?}");
+                assert!(!url.as_str().contains(['"', '<', '>', ' ']), "{text:?}");
+                assert!(!url.host().is_empty() && !url.host().contains(['@', '/', '?', '#']), "{text:?}");
+                // Another parser sees the same host.
+                let uri: Uri = url.as_str().parse().expect("an address that hyper takes, too");
+                assert_eq!(uri.authority().map(|authority| authority.as_str()), Some(url.host()), "{text:?}");
+            }
+        }
+        assert!(accepted > 100, "{accepted}");
+    }
 }

@@ -22,7 +22,7 @@ pub const CLASSES: usize = 8;
 /// Most servers of a client: more would not be reached before a guest gives up.
 pub const SERVERS: usize = 16;
 
-/// Requests in flight, default. 5,000 of them take about 5 MB at the worst and twenty source ports.
+/// Requests of each kind in flight, default. 5,000 of them take about 5 MB and twenty source ports.
 pub const OUTSTANDING: usize = 5_000;
 
 /// Source ports for each server and kind, default: 20 × 256 identifiers are more than [`OUTSTANDING`].

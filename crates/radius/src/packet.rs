@@ -137,6 +137,8 @@ pub enum BuildError {
     },
     /// Neither NAS-Identifier nor NAS-IP-Address is set (RFC 2865, section 4.1).
     NoNas,
+    /// A login without a name (RFC 2865, section 5.1).
+    NoUser,
 }
 
 impl fmt::Display for BuildError {
@@ -147,6 +149,7 @@ impl fmt::Display for BuildError {
                 None => write!(f, "attribute {attribute} has no room for {octets} octets"),
             },
             Self::PacketTooLong { octets } => write!(f, "the packet would have {octets} octets, 4096 is the most"),
+            Self::NoUser => f.write_str("a login needs a name"),
             Self::NoNas => {
                 f.write_str("a request needs a NAS identifier or a NAS address; set one in the configuration")
             }

@@ -86,7 +86,7 @@ impl fmt::Debug for Credential {
 /// A login to be decided.
 #[derive(Clone, Debug)]
 pub struct AccessRequest {
-    /// Who they say they are.
+    /// Who they say they are, not empty.
     pub user: String,
     /// How they prove it.
     pub credential: Credential,
@@ -109,7 +109,11 @@ impl AccessRequest {
 
     /// The packet for one server. `authenticator` must be unpredictable (RFC 2865, section 3).
     pub(crate) fn emit(&self, id: u8, authenticator: [u8; 16], secret: &Secret) -> Result<Vec<u8>, BuildError> {
-        // First, so that nothing an attacker chose comes before it (draft-ietf-radext-deprecating-radius, section 5.2).
+        if self.user.is_empty() {
+            return Err(BuildError::NoUser);
+        }
+        // First, so that nothing an attacker chose comes before it
+        // (draft-ietf-radext-deprecating-radius).
         let mut attributes = vec![Attribute::bytes(attr::MESSAGE_AUTHENTICATOR, &[0; 16])?];
         attributes.push(Attribute::text(attr::USER_NAME, &self.user)?);
         match &self.credential {
@@ -256,7 +260,7 @@ pub struct Usage {
 /// The session that a record is about.
 #[derive(Clone, Debug)]
 pub struct SessionFacts {
-    /// User-Name: that of the Accept if it had one (RFC 2865, section 5.1), else what the guest typed.
+    /// User-Name: that of the Accept if it had one (RFC 2865, section 5.1), else what the guest typed. Empty leaves it out.
     pub user: String,
     /// The device.
     pub guest: GuestFacts,
@@ -380,7 +384,7 @@ fn push_guest(attributes: &mut Vec<Attribute>, guest: &GuestFacts) -> Result<(),
 }
 
 fn push_session(attributes: &mut Vec<Attribute>, session: &SessionFacts) -> Result<(), BuildError> {
-    attributes.push(Attribute::text(attr::USER_NAME, &session.user)?);
+    push_text(attributes, attr::USER_NAME, &session.user)?;
     push_guest(attributes, &session.guest)?;
     for class in &session.classes {
         attributes.push(Attribute::bytes(attr::CLASS, class)?);

@@ -249,6 +249,8 @@ impl Forwarder {
             dns::relay(&answer, &asked, limit)
         };
         garden::shorten(&mut out, patterns, *garden_cap);
+        // A name may be made of anything that stands before it, even of a TTL. Real ones are not.
+        Message::parse(&out).ok()?;
         let pending = self.end(token)?;
         let limits = self.limits(pending.asker);
         self.guests.answer(now.mono, pending.asker.address, &limits, out.len());

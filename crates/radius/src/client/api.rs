@@ -75,7 +75,8 @@ pub struct Config {
     pub give_up: Duration,
     /// How long a silent server is passed over; default 60 s.
     pub dead_time: Duration,
-    /// Requests in flight, default 5,000; more are refused. 1 kB each, 5 kB at the worst.
+    /// Requests of each kind in flight, default 5,000; more are refused. About 1 kB each, so 10 MB if both kinds are
+    /// full; 5 kB each if they carry all that fits into a packet.
     pub max_outstanding: usize,
     /// Sockets for each server and kind; default 20.
     pub max_sockets: u8,

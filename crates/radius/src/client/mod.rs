@@ -11,8 +11,6 @@
 mod api;
 mod health;
 mod ids;
-#[cfg(test)]
-mod tests;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::{IpAddr, SocketAddr};
@@ -39,6 +37,7 @@ pub struct Client {
     health: BTreeMap<(u8, Kind), Health>,
     ids: BTreeMap<(u8, Kind), Ids>,
     pending: BTreeMap<Token, Pending>,
+    in_flight: BTreeMap<Kind, usize>,
     flights: BTreeMap<(Socket, u8), Flight>,
     timers: BTreeSet<(Duration, Token)>,
     transmits: VecDeque<Transmit>,
@@ -56,6 +55,15 @@ struct Flight {
 enum Request {
     Access(Box<AccessRequest>),
     Accounting(Box<AccountingRequest>),
+}
+
+impl Request {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Access(_) => Kind::Auth,
+            Self::Accounting(_) => Kind::Acct,
+        }
+    }
 }
 
 struct Pending {
@@ -76,15 +84,6 @@ struct Pending {
     deadline: Duration,
 }
 
-impl Pending {
-    fn kind(&self) -> Kind {
-        match self.request {
-            Request::Access(_) => Kind::Auth,
-            Request::Accounting(_) => Kind::Acct,
-        }
-    }
-}
-
 impl Client {
     /// A client with nothing in flight.
     ///
@@ -103,6 +102,7 @@ impl Client {
             health: BTreeMap::new(),
             ids: BTreeMap::new(),
             pending: BTreeMap::new(),
+            in_flight: BTreeMap::new(),
             flights: BTreeMap::new(),
             timers: BTreeSet::new(),
             transmits: VecDeque::new(),
@@ -207,7 +207,9 @@ impl Client {
     }
 
     fn submit(&mut self, now: Now, request: Request) -> Result<Token, SubmitError> {
-        if self.pending.len() + self.events.len() >= self.config.max_outstanding {
+        // Each kind has its own bound, so that a flood of logins never costs an accounting record.
+        let in_flight = *self.in_flight.entry(request.kind()).or_default();
+        if in_flight.max(self.events.len()) >= self.config.max_outstanding {
             return Err(SubmitError::Busy);
         }
         let token = Token(self.last_token + 1);
@@ -231,6 +233,7 @@ impl Client {
         self.take_off(now, token, &mut pending)?;
         self.last_token = token.0;
         self.stats.requests += 1;
+        self.in_flight.insert(pending.request.kind(), in_flight + 1);
         self.transmit(now, token, &mut pending);
         self.pending.insert(token, pending);
         Ok(token)
@@ -291,7 +294,7 @@ impl Client {
         // Given up early, by the deadline of the request: only a server that had a fair time is to blame.
         let had_its_time = now.mono >= pending.since + self.first_wait() * 3;
         if pending.tries_left == 0 || given_up && had_its_time {
-            let health = self.health.entry((pending.server, pending.kind())).or_default();
+            let health = self.health.entry((pending.server, pending.request.kind())).or_default();
             if health.silent(now.mono, pending.since, self.config.dead_time) {
                 self.stats.servers_lost += 1;
             }
@@ -328,7 +331,7 @@ impl Client {
 
     /// Builds the packet for the server chosen and gives it an identifier.
     fn take_off(&mut self, now: Now, token: Token, pending: &mut Pending) -> Result<(), SubmitError> {
-        let kind = pending.kind();
+        let kind = pending.request.kind();
         let server = self.config.servers.get(usize::from(pending.server)).ok_or(SubmitError::NoServer)?;
         let ids = self.ids.entry((pending.server, kind)).or_default();
         let (index, id) = ids.take(self.config.max_sockets, &mut self.dice).ok_or(SubmitError::Busy)?;
@@ -361,8 +364,8 @@ impl Client {
 
     /// Queues what was built last and sets the clock for the next step.
     fn transmit(&mut self, now: Now, token: Token, pending: &mut Pending) {
-        let to = self.config.servers.get(usize::from(pending.server)).and_then(|s| s.address(pending.kind()));
-        let room = self.transmits.len() < self.config.max_outstanding;
+        let to = self.config.servers.get(usize::from(pending.server)).and_then(|s| s.address(pending.request.kind()));
+        let room = self.transmits.len() / 2 < self.config.max_outstanding;
         // A caller that does not fetch its datagrams loses them, as on a wire.
         if let (Some(to), Some((socket, _)), true) = (to, pending.flights.last(), room) {
             self.stats.transmissions += 1;
@@ -375,7 +378,7 @@ impl Client {
 
     /// Chooses the next server that this request has not asked; false if there is none.
     fn choose_server(&mut self, now: Now, pending: &mut Pending) -> bool {
-        let kind = pending.kind();
+        let kind = pending.request.kind();
         let candidates: Vec<u8> = (0u8..)
             .zip(&self.config.servers)
             .filter(|(index, server)| server.address(kind).is_some() && pending.asked & 1 << index == 0)
@@ -406,6 +409,9 @@ impl Client {
     fn finish(&mut self, token: Token, outcome: Outcome) {
         let Some(pending) = self.pending.remove(&token) else { return };
         self.timers.remove(&(pending.due, token));
+        if let Some(count) = self.in_flight.get_mut(&pending.request.kind()) {
+            *count = count.saturating_sub(1);
+        }
         for (socket, id) in pending.flights {
             self.flights.remove(&(socket, id));
             if let Some(ids) = self.ids.get_mut(&(socket.server, socket.kind)) {

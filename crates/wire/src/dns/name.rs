@@ -27,7 +27,9 @@ impl<'a> Name<'a> {
         let mut cursor = at;
         let mut after = None;
         let mut len = 0;
-        let mut segment = at;
+        // Where this run of labels starts, and where it has to end: a name that is pointed to ends before the one that
+        // points begins. So a name never depends on octets after it, and a message can be cut between records.
+        let (mut segment, mut bound) = (at, message.len());
         let mut pointers = 0;
         loop {
             let length = *message.get(cursor).ok_or(Error::Short("name"))?;
@@ -38,11 +40,11 @@ impl<'a> Name<'a> {
                     if len > MAX_LEN {
                         return Err(Error::Name);
                     }
+                    if next > bound {
+                        return Err(if after.is_some() { Error::Pointer } else { Error::Short("label") });
+                    }
                     if length == 0 {
                         return Ok((Self { message, at }, after.unwrap_or(next)));
-                    }
-                    if next > message.len() {
-                        return Err(Error::Short("label"));
                     }
                     cursor = next;
                 }
@@ -51,11 +53,11 @@ impl<'a> Name<'a> {
                     let target = usize::from(u16::from_be_bytes([length & 0x3f, low]));
                     pointers += 1;
                     // RFC 1035, 4.1.4: a pointer names a prior occurrence; there is none in the header.
-                    if !(HEADER_LEN..segment).contains(&target) || pointers > MAX_POINTERS {
+                    if !(HEADER_LEN..segment).contains(&target) || cursor + 2 > bound || pointers > MAX_POINTERS {
                         return Err(Error::Pointer);
                     }
                     after.get_or_insert(cursor + 2);
-                    segment = target;
+                    (segment, bound) = (target, segment);
                     cursor = target;
                 }
                 // 0b01 and 0b10 are reserved (RFC 6891, 5).

@@ -84,6 +84,15 @@ fn pointers_that_lead_nowhere_are_refused() {
 }
 
 #[test]
+fn a_name_that_is_pointed_to_ends_before_the_one_that_points() {
+    // The pointer leads to the last octet of the question, a 1, from where labels run on through the record itself. An
+    // answer that was cut after this record was no message any more.
+    let bytes = b"\x12\x34\x81\x84\0\x01\0\x02\0\0\0\0\x01x\x01a\0\0\x01\0\x01\
+        \xc0\x14\0\x05\x01\0\x02\0\0\0\0\x01x\x01a\0\0\x01\0\x01\xc0\x01\0\0\0\x04\0\x04+\x002\x81\x80\0\x01\0\x02\0\0\0\0\x01";
+    assert_eq!(Message::parse(bytes).map(|_| ()), Err(Error::Pointer));
+}
+
+#[test]
 fn a_staircase_of_pointers_is_refused() {
     // Record after record whose owner is a pointer to the owner before it.
     let mut bytes = b"\0\x01\x81\x80\0\x01\0\x40\0\0\0\0\x01a\0\0\x01\0\x01".to_vec();

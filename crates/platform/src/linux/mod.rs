@@ -1,0 +1,202 @@
+//! Linux.
+
+mod lan;
+pub mod netns;
+mod nft;
+mod nlsock;
+mod rtnetlink;
+mod rules;
+mod sys;
+mod sysctl;
+mod tap;
+mod tun;
+
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+
+use fastpath::port::{LanPort, TunPort};
+
+use self::nft::Family;
+use self::nlsock::NetlinkSocket;
+use self::rtnetlink::{Route, Rtnetlink};
+use self::sysctl::Switch;
+use crate::netlink::Message;
+use crate::{
+    DefaultRoute, Error, ForwardSpec, Interface, Result, System, TunMode, TunSpec, UndoErrors, UplinkSpec, Waker,
+    check_lan, same_network,
+};
+
+/// Packets that wait in the TUN for us. The usual 500 are too few for a burst of small ones.
+const TUN_QUEUE: u32 = 1000;
+
+/// The machine that we run on, in the network namespace of the calling thread. Dropping it undoes nothing.
+#[derive(Default)]
+pub struct Host {
+    lans: Vec<String>,
+    undo: Vec<Change>,
+}
+
+/// Something that [`System::undo`] takes back.
+enum Change {
+    Lock { lan: String },
+    Filter,
+    LinkUp { name: String, index: u32 },
+    Switch { switch: Switch, former: String },
+    Address { name: String, index: u32, address: Ipv4Addr, prefix: u8 },
+    Route(Route),
+}
+
+impl Host {
+    /// The machine, unchanged yet.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    fn set(&mut self, switch: Switch, value: &str) -> Result<()> {
+        if let Some(former) = switch.set(value)? {
+            self.undo.push(Change::Switch { switch, former });
+        }
+        Ok(())
+    }
+
+    fn bring_up(&mut self, interface: &Interface) -> Result<()> {
+        if !interface.up {
+            Rtnetlink::open()?.set_up(&interface.name, interface.index, true)?;
+            self.undo.push(Change::LinkUp { name: interface.name.clone(), index: interface.index });
+        }
+        Ok(())
+    }
+
+    fn take_back(&mut self, change: Change) -> Result<()> {
+        match change {
+            Change::Lock { lan } => {
+                self.lans.retain(|other| *other != lan);
+                let messages =
+                    if self.lans.is_empty() { rules::remove(Family::Netdev) } else { rules::lock(&self.lans) };
+                firewall("unlock the guests' interface", messages)
+            }
+            Change::Filter => firewall("remove the firewall rules", rules::remove(Family::Inet)),
+            Change::LinkUp { name, index } => Rtnetlink::open()?.set_up(&name, index, false),
+            Change::Switch { switch, former } => switch.write(&former),
+            Change::Address { name, index, address, prefix } => {
+                Rtnetlink::open()?.delete_address(&name, index, address, prefix)
+            }
+            Change::Route(route) => Rtnetlink::open()?.delete_route(&route),
+        }
+    }
+}
+
+impl System for Host {
+    fn interfaces(&self) -> Result<Vec<Interface>> {
+        Rtnetlink::open()?.interfaces()
+    }
+
+    fn default_route(&self) -> Result<Option<DefaultRoute>> {
+        let mut rtnetlink = Rtnetlink::open()?;
+        let Some(best) = rtnetlink.routes()?.into_iter().filter(|r| r.prefix == 0).min_by_key(|r| r.metric) else {
+            return Ok(None);
+        };
+        let interfaces = rtnetlink.interfaces()?;
+        let interface = interfaces.into_iter().find(|i| i.index == best.interface);
+        Ok(interface.map(|i| DefaultRoute { interface: i.name, gateway: best.gateway }))
+    }
+
+    fn lock_lan(&mut self, lan: &str) -> Result<()> {
+        let interface = self.interface(lan)?;
+        check_lan(&interface, self.default_route()?.as_ref())?;
+        if !self.lans.iter().any(|locked| locked == lan) {
+            self.lans.push(lan.to_owned());
+        }
+        // Remembered before it is done: after a failure, undo must look at it as well.
+        self.undo.push(Change::Lock { lan: lan.to_owned() });
+        firewall(&format!("lock {lan}"), rules::lock(&self.lans))?;
+        self.undo.push(Change::Filter);
+        firewall("set the firewall rules", rules::filter(&self.lans, None, false))?;
+        self.set(Switch::no_ipv6(lan), "1")?;
+        self.bring_up(&interface)
+    }
+
+    fn open_lan(&mut self, lan: &str, waker: &Waker) -> Result<Arc<dyn LanPort>> {
+        if !self.lans.iter().any(|locked| locked == lan) {
+            return Err(Error::refused(format!("open {lan}"), "it is not locked"));
+        }
+        Ok(Arc::new(lan::Lan::open(&self.interface(lan)?, waker)?))
+    }
+
+    fn create_tun(&mut self, spec: &TunSpec, waker: &Waker) -> Result<Arc<dyn TunPort>> {
+        let mut tun = tun::Tun::create(spec, waker)?;
+        let interface = self.interface(&spec.name)?;
+        if spec.mode == TunMode::Tap {
+            tun.set_kernel_mac(interface.mac);
+        }
+        // All of this vanishes with the device, so there is nothing to undo.
+        Switch::no_ipv6(&spec.name).set("1")?;
+        let mut rtnetlink = Rtnetlink::open()?;
+        rtnetlink.set_sizes(&spec.name, interface.index, spec.mtu, TUN_QUEUE)?;
+        rtnetlink.add_address(&spec.name, interface.index, spec.address, spec.prefix)?;
+        rtnetlink.set_up(&spec.name, interface.index, true)?;
+        Ok(Arc::new(tun))
+    }
+
+    fn configure_uplink(&mut self, spec: &UplinkSpec) -> Result<()> {
+        let UplinkSpec { interface: name, address, prefix, gateway } = spec;
+        let interface = self.interface(name)?;
+        let index = interface.index;
+        self.bring_up(&interface)?;
+        let mut rtnetlink = Rtnetlink::open()?;
+        if !interface.v4.contains(&(*address, *prefix)) {
+            rtnetlink.add_address(name, index, *address, *prefix)?;
+            let (address, prefix) = (*address, *prefix);
+            self.undo.push(Change::Address { name: name.clone(), index, address, prefix });
+        }
+        let route = |destination, prefix, gateway| Route { destination, prefix, gateway, interface: index, metric: 0 };
+        let mut wanted = vec![route(Ipv4Addr::UNSPECIFIED, 0, Some(*gateway))];
+        if *prefix == 32 || !same_network(*address, *gateway, *prefix) {
+            wanted.insert(0, route(*gateway, 32, None));
+        }
+        let present = rtnetlink.routes()?;
+        for route in wanted {
+            let same = |other: &&Route| (other.destination, other.prefix) == (route.destination, route.prefix);
+            if present.iter().filter(same).any(|r| (r.gateway, r.interface) == (route.gateway, index)) {
+                continue;
+            }
+            rtnetlink.add_route(&route).map_err(|e| e.hint("there is another such route; see: ip route"))?;
+            self.undo.push(Change::Route(route));
+        }
+        Ok(())
+    }
+
+    fn forward(&mut self, spec: &ForwardSpec) -> Result<()> {
+        let uplink = Switch::forwarding(&spec.uplink);
+        let changed_by_us = self
+            .undo
+            .iter()
+            .any(|c| matches!(c, Change::Switch { switch, former } if *switch == uplink && former == "0"));
+        let forwarded = !changed_by_us && uplink.read()?.as_deref() == Some("1");
+        // The rules first, so that not one packet is forwarded without them.
+        self.undo.push(Change::Filter);
+        firewall("set the firewall rules", rules::filter(&self.lans, Some(spec), forwarded))?;
+        self.set(uplink, "1")?;
+        // Vanishes with the device.
+        Switch::forwarding(&spec.tun).set("1")?;
+        Ok(())
+    }
+
+    fn undo(&mut self) -> std::result::Result<(), UndoErrors> {
+        let mut errors = Vec::new();
+        while let Some(change) = self.undo.pop() {
+            errors.extend(self.take_back(change).err());
+        }
+        if errors.is_empty() { Ok(()) } else { Err(UndoErrors(errors)) }
+    }
+}
+
+fn firewall(doing: &str, messages: Vec<Message>) -> Result<()> {
+    NetlinkSocket::open(libc::NETLINK_NETFILTER)?.transaction(doing, messages).map_err(|e| match e.errno() {
+        Some(libc::ENOENT | libc::EOPNOTSUPP | libc::EPROTONOSUPPORT) => {
+            e.hint("the kernel needs nf_tables with inet, netdev, ct and masquerade (kmod-nft-core, kmod-nft-netdev, kmod-nft-nat)")
+        }
+        _ => e,
+    })
+}

@@ -1,0 +1,191 @@
+//! nf_tables messages: tables, chains and rules as the kernel takes them (`linux/netfilter/nf_tables.h`).
+//! Spoken directly, so that no `nft` program is needed.
+
+use std::net::Ipv4Addr;
+
+use crate::mask;
+use crate::netlink::{APPEND, CREATE, Message};
+
+/// The families that we use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Family {
+    Inet = 1,
+    Netdev = 5,
+}
+
+/// Where a base chain sits.
+pub(super) struct Hook<'a> {
+    pub(super) number: u32,
+    pub(super) priority: i32,
+    pub(super) kind: &'static str,
+    pub(super) drop: bool,
+    pub(super) device: Option<&'a str>,
+}
+
+/// One condition, or the verdict, of a rule.
+pub(super) enum Term<'a> {
+    In(&'a str),
+    NotIn(&'a str),
+    Out(&'a str),
+    Source(Ipv4Addr, u8),
+    Destination(Ipv4Addr),
+    Tcp(u16),
+    Udp(u16),
+    EchoRequest,
+    /// Answers of connections that were let through, and errors about them.
+    Established,
+    Masquerade,
+    Accept,
+    Drop,
+}
+
+const SUBSYSTEM: u16 = 10;
+const NEWTABLE: u16 = 0;
+const DELTABLE: u16 = 2;
+const NEWCHAIN: u16 = 3;
+const NEWRULE: u16 = 6;
+const BATCH_BEGIN: u16 = 0x10;
+const BATCH_END: u16 = 0x11;
+
+const REGISTER: u32 = 1;
+const REGISTER_VERDICT: u32 = 0;
+const EQUAL: u32 = 0;
+const NOT_EQUAL: u32 = 1;
+const META_IIFNAME: u32 = 6;
+const META_OIFNAME: u32 = 7;
+const META_NFPROTO: u32 = 15;
+const META_L4PROTO: u32 = 16;
+const NFPROTO_IPV4: u8 = 2;
+const BASE_NETWORK: u32 = 1;
+const BASE_TRANSPORT: u32 = 2;
+const CT_STATE: u32 = 0;
+/// The bits of "established" and "related".
+const CT_ESTABLISHED_RELATED: u32 = 2 | 4;
+const IPV4_SOURCE_AT: u32 = 12;
+const IPV4_DESTINATION_AT: u32 = 16;
+const DESTINATION_PORT_AT: u32 = 2;
+const NF_DROP: u32 = 0;
+const NF_ACCEPT: u32 = 1;
+
+/// Wraps messages so that they come into force together or not at all. Only the last asks for an acknowledgement: the
+/// kernel reports in order, so whatever it says first is about the whole.
+pub(super) fn batch(mut messages: Vec<Message>) -> Vec<Message> {
+    let frame = |kind| Message::new(kind, 0, &[0, 0, 0, SUBSYSTEM as u8]);
+    let mut all = vec![frame(BATCH_BEGIN)];
+    let last = messages.pop().map(Message::acknowledged);
+    all.extend(messages);
+    all.extend(last);
+    all.push(frame(BATCH_END));
+    all
+}
+
+/// Makes the table, if it is not there.
+pub(super) fn add_table(family: Family, table: &str) -> Message {
+    message(NEWTABLE, CREATE, family).text(1, table)
+}
+
+/// Removes the table with all that is in it.
+pub(super) fn delete_table(family: Family, table: &str) -> Message {
+    message(DELTABLE, 0, family).text(1, table)
+}
+
+/// Makes a base chain.
+pub(super) fn add_chain(family: Family, table: &str, chain: &str, hook: &Hook<'_>) -> Message {
+    message(NEWCHAIN, CREATE, family)
+        .text(1, table)
+        .text(3, chain)
+        .nest(4, |m| {
+            let m = m.be32(1, hook.number).be32(2, hook.priority as u32);
+            match hook.device {
+                Some(device) => m.text(3, device),
+                None => m,
+            }
+        })
+        .be32(5, if hook.drop { NF_DROP } else { NF_ACCEPT })
+        .text(7, hook.kind)
+}
+
+/// Appends a rule.
+pub(super) fn add_rule(family: Family, table: &str, chain: &str, terms: &[Term<'_>]) -> Message {
+    message(NEWRULE, CREATE | APPEND, family)
+        .text(1, table)
+        .text(2, chain)
+        .nest(4, |m| terms.iter().fold(m, expressions))
+}
+
+fn message(kind: u16, flags: u16, family: Family) -> Message {
+    Message::new(SUBSYSTEM << 8 | kind, flags, &[family as u8, 0, 0, 0])
+}
+
+fn expressions(m: Message, term: &Term<'_>) -> Message {
+    match term {
+        Term::In(name) => compare(load_meta(m, META_IIFNAME), EQUAL, &padded(name)),
+        Term::NotIn(name) => compare(load_meta(m, META_IIFNAME), NOT_EQUAL, &padded(name)),
+        Term::Out(name) => compare(load_meta(m, META_OIFNAME), EQUAL, &padded(name)),
+        Term::Source(network, prefix) => {
+            let bits = mask(*prefix);
+            let m = load_payload(ipv4(m), BASE_NETWORK, IPV4_SOURCE_AT, 4);
+            compare(and(m, bits.to_be_bytes()), EQUAL, &(u32::from(*network) & bits).to_be_bytes())
+        }
+        Term::Destination(address) => {
+            compare(load_payload(ipv4(m), BASE_NETWORK, IPV4_DESTINATION_AT, 4), EQUAL, &address.octets())
+        }
+        Term::Tcp(port) => destination_port(m, libc::IPPROTO_TCP as u8, *port),
+        Term::Udp(port) => destination_port(m, libc::IPPROTO_UDP as u8, *port),
+        Term::EchoRequest => {
+            let m = compare(load_meta(m, META_L4PROTO), EQUAL, &[libc::IPPROTO_ICMP as u8]);
+            compare(load_payload(m, BASE_TRANSPORT, 0, 1), EQUAL, &[8])
+        }
+        Term::Established => {
+            let m = expression(m, "ct", |m| m.be32(1, REGISTER).be32(2, CT_STATE));
+            compare(and(m, CT_ESTABLISHED_RELATED.to_ne_bytes()), NOT_EQUAL, &[0; 4])
+        }
+        Term::Masquerade => expression(m, "masq", |m| m),
+        Term::Accept => verdict(m, NF_ACCEPT),
+        Term::Drop => verdict(m, NF_DROP),
+    }
+}
+
+fn destination_port(m: Message, protocol: u8, port: u16) -> Message {
+    let m = compare(load_meta(m, META_L4PROTO), EQUAL, &[protocol]);
+    compare(load_payload(m, BASE_TRANSPORT, DESTINATION_PORT_AT, 2), EQUAL, &port.to_be_bytes())
+}
+
+fn ipv4(m: Message) -> Message {
+    compare(load_meta(m, META_NFPROTO), EQUAL, &[NFPROTO_IPV4])
+}
+
+fn load_meta(m: Message, key: u32) -> Message {
+    expression(m, "meta", |m| m.be32(1, REGISTER).be32(2, key))
+}
+
+fn load_payload(m: Message, base: u32, offset: u32, len: u32) -> Message {
+    expression(m, "payload", |m| m.be32(1, REGISTER).be32(2, base).be32(3, offset).be32(4, len))
+}
+
+fn and(m: Message, bits: [u8; 4]) -> Message {
+    expression(m, "bitwise", |m| {
+        m.be32(1, REGISTER).be32(2, REGISTER).be32(3, 4).nest(4, |m| m.attr(1, &bits)).nest(5, |m| m.attr(1, &[0; 4]))
+    })
+}
+
+fn compare(m: Message, operator: u32, value: &[u8]) -> Message {
+    expression(m, "cmp", |m| m.be32(1, REGISTER).be32(2, operator).nest(3, |m| m.attr(1, value)))
+}
+
+fn verdict(m: Message, code: u32) -> Message {
+    expression(m, "immediate", |m| m.be32(1, REGISTER_VERDICT).nest(2, |m| m.nest(2, |m| m.be32(1, code))))
+}
+
+fn expression(m: Message, name: &str, data: impl FnOnce(Message) -> Message) -> Message {
+    m.nest(1, |m| m.text(1, name).nest(2, data))
+}
+
+/// An interface name as the kernel compares it.
+fn padded(name: &str) -> [u8; libc::IFNAMSIZ] {
+    let mut bytes = [0; libc::IFNAMSIZ];
+    for (to, from) in bytes.iter_mut().zip(name.bytes()) {
+        *to = from;
+    }
+    bytes
+}

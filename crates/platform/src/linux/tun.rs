@@ -1,0 +1,142 @@
+//! The device towards the kernel, as TUN or as TAP.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::os::fd::AsFd;
+use std::os::unix::fs::OpenOptionsExt;
+
+use fastpath::port::{HEADROOM, Packet, TunPort};
+use wire::vnet::VnetHeader;
+use wire::{MacAddr, Vlan};
+
+use super::sys;
+use super::tap::{self, Stations};
+use crate::framing::{self, VNET_AT_FRAME, VNET_AT_L3};
+use crate::{Error, MAX_BATCH, Result, TunMode, TunSpec, WAIT_MILLIS, Waker};
+
+/// TUN_F_CSUM, TSO4, TSO6, TSO_ECN, USO4, USO6: the sets to try, from all to none. UDP segmentation is there
+/// since Linux 6.2.
+const OFFLOADS: [libc::c_uint; 4] = [0x6f, 0x0f, 0x01, 0];
+
+/// The open device. It is not persistent: it vanishes when this is dropped or the process dies.
+pub(super) struct Tun {
+    device: File,
+    waker: Waker,
+    /// Set for TAP.
+    stations: Option<Stations>,
+}
+
+impl Tun {
+    /// Makes the device, without address and down.
+    pub(super) fn create(spec: &TunSpec, waker: &Waker) -> Result<Self> {
+        let doing = || format!("create the device {}", spec.name);
+        let mut name = [0; libc::IFNAMSIZ];
+        let bytes = spec.name.as_bytes();
+        if bytes.is_empty() || bytes.len() >= name.len() || bytes.iter().any(|b| matches!(b, 0 | b'/' | b'%')) {
+            return Err(Error::refused(doing(), "a name of an interface has 1 to 15 letters"));
+        }
+        name[..bytes.len()].copy_from_slice(bytes);
+        let device = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .custom_flags(libc::O_NONBLOCK)
+            .open("/dev/net/tun")
+            .map_err(|e| Error::kernel("open /dev/net/tun", e).hint("load the module with: modprobe tun"))?;
+        let mode = if spec.mode == TunMode::Tap { libc::IFF_TAP } else { libc::IFF_TUN };
+        let flags = mode | libc::IFF_NO_PI | libc::IFF_VNET_HDR;
+        sys::tun_create(&device, &name, flags).map_err(|e| {
+            Error::kernel(doing(), e).hint("an interface of that name may be in use by another program; see: ip link")
+        })?;
+        sys::tun_header_len(&device, VnetHeader::LEN as i32).map_err(|e| Error::kernel(doing(), e))?;
+        let mut result = Ok(());
+        for features in OFFLOADS {
+            result = sys::tun_offload(&device, features);
+            if result.is_ok() {
+                break;
+            }
+        }
+        result.map_err(|e| Error::kernel(doing(), e))?;
+        Ok(Self { device, waker: waker.clone(), stations: None })
+    }
+
+    /// Tells a TAP the Ethernet address of its kernel side.
+    pub(super) fn set_kernel_mac(&mut self, kernel: MacAddr) {
+        self.stations = Some(Stations::new(kernel));
+    }
+
+    fn receive(&self, batch: &mut [Packet]) -> io::Result<usize> {
+        let mut kept = 0;
+        // Frames that the TAP answers itself fill no packet, so the reads are counted, not the packets.
+        for _ in 0..batch.len().min(MAX_BATCH) {
+            let packet = &mut batch[kept];
+            let start = if self.stations.is_some() { VNET_AT_FRAME } else { VNET_AT_L3 };
+            let len = match (&self.device).read(&mut packet.memory_mut()[start..]) {
+                Ok(len) => len,
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock && kept == 0 => return Err(e),
+                // Whatever else it is, it comes again with the next call, when there is nothing to lose.
+                Err(_) if kept > 0 => break,
+                Err(e) => return Err(e),
+            };
+            if self.accept(packet, start, len) {
+                kept += 1;
+            }
+        }
+        Ok(kept)
+    }
+
+    fn accept(&self, packet: &mut Packet, start: usize, len: usize) -> bool {
+        let Some(len) = len.checked_sub(VnetHeader::LEN) else { return false };
+        let Some(vnet) = VnetHeader::parse(&packet.memory_mut()[start..]) else { return false };
+        let Some(stations) = &self.stations else {
+            packet.vlan = Vlan::NONE;
+            packet.set_l3_len(len);
+            return framing::received_offload(packet, vnet, 0);
+        };
+        if !framing::received_frame(packet, len, vnet, None) {
+            return false;
+        }
+        if let Some(answer) = stations.answer_arp(packet) {
+            let mut bytes = VnetHeader::default().emit().to_vec();
+            bytes.extend_from_slice(&answer);
+            // If it is lost, the kernel asks again.
+            let _ = (&self.device).write(&bytes);
+            return false;
+        }
+        tap::is_ip(packet)
+    }
+}
+
+impl TunPort for Tun {
+    fn recv(&self, batch: &mut [Packet]) -> io::Result<usize> {
+        if batch.is_empty() {
+            return Ok(0);
+        }
+        match self.receive(batch) {
+            Err(e) if e.kind() == io::ErrorKind::WouldBlock => {}
+            other => return other,
+        }
+        match sys::poll(self.device.as_fd(), self.waker.fd(), WAIT_MILLIS)? {
+            sys::Ready::Waker | sys::Ready::Nothing => Ok(0),
+            sys::Ready::Fd => match self.receive(batch) {
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => Ok(0),
+                other => other,
+            },
+        }
+    }
+
+    fn send(&self, packet: &mut Packet) -> io::Result<()> {
+        let end = HEADROOM + packet.l3().len();
+        let start = match &self.stations {
+            Some(stations) => {
+                stations.address(packet);
+                framing::frame_to_send(packet)
+            }
+            None => {
+                let header = packet.vnet.emit();
+                packet.memory_mut()[VNET_AT_L3..HEADROOM].copy_from_slice(&header);
+                VNET_AT_L3
+            }
+        };
+        (&self.device).write(&packet.memory_mut()[start..end]).map(drop)
+    }
+}

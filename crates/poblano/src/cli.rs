@@ -1,0 +1,187 @@
+//! The words of the command line. Everything they do is elsewhere.
+
+use std::net::Ipv4Addr;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use clap::{Args, Parser, Subcommand};
+use wire::MacAddr;
+
+/// Captive portal gateway: guests join, meet the portal, log in and are online.
+#[derive(Debug, Parser)]
+#[command(name = "poblano", version, propagate_version = true, arg_required_else_help = true)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run the gateway in the foreground; SIGTERM stops it and undoes what it changed
+    Run(Setup),
+    /// Check a configuration and say what `run` would do, without doing it
+    Check {
+        #[command(flatten)]
+        setup: Setup,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show guests and their sessions
+    Sessions {
+        #[command(flatten)]
+        control: Control,
+        /// Show counters of the packet path too
+        #[arg(long)]
+        counters: bool,
+    },
+    /// End a guest's session
+    Kick {
+        /// The guest's MAC or IP address
+        guest: Guest,
+        #[command(flatten)]
+        control: Control,
+    },
+    /// Log a guest in without a password
+    Login {
+        /// The guest's MAC or IP address
+        guest: Guest,
+        /// The name to account under
+        #[arg(long, default_value = "operator")]
+        user: String,
+        #[command(flatten)]
+        control: Control,
+    },
+    /// Manage local accounts
+    #[command(subcommand)]
+    User(User),
+    /// Show the whole job in namespaces of its own: lease, redirect, login, traffic, logout
+    Demo {
+        /// Keep it up afterwards, with the portal reachable from this machine's browser, until Ctrl-C
+        #[arg(long)]
+        stay: bool,
+    },
+    /// Print the shell completion script
+    Completion {
+        /// Which shell
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page
+    Man,
+    /// Print a configuration file with every key and its default
+    Config,
+    /// The demo's gateway, guest and Internet are processes of their own
+    #[command(hide = true, name = "demo-role")]
+    DemoRole {
+        role: String,
+        fds: Vec<i32>,
+    },
+}
+
+/// Where the configuration comes from.
+#[derive(Debug, Clone, Default, Args)]
+pub(crate) struct Setup {
+    /// Configuration file [default: /etc/poblano/poblano.toml, if there is one]
+    #[arg(long, short, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Interface that guests are on, over the file's lan.interface
+    #[arg(long, value_name = "INTERFACE")]
+    pub(crate) lan: Option<String>,
+    /// Interface towards the Internet, over the file's uplink.interface
+    #[arg(long, value_name = "INTERFACE")]
+    pub(crate) uplink: Option<String>,
+}
+
+/// How a running gateway is reached.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Control {
+    /// The gateway's control socket
+    #[arg(long, value_name = "PATH", default_value = "/run/poblano.sock")]
+    pub(crate) socket: PathBuf,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum User {
+    /// Add an account, or change its password; without --password-stdin one is made up and printed
+    Add {
+        /// The account's name
+        name: String,
+        /// Read the password from standard input
+        #[arg(long)]
+        password_stdin: bool,
+        #[command(flatten)]
+        setup: Setup,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Remove an account; a session that it opened goes on until it ends
+    Remove {
+        /// The account's name
+        name: String,
+        #[command(flatten)]
+        setup: Setup,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// List the accounts' names
+    List {
+        #[command(flatten)]
+        setup: Setup,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// A guest as an operator names it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Guest {
+    Mac(MacAddr),
+    Address(Ipv4Addr),
+}
+
+impl FromStr for Guest {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if let Ok(address) = text.parse() {
+            return Ok(Self::Address(address));
+        }
+        text.parse().map(Self::Mac).map_err(|_| {
+            "expected a MAC address such as 02:00:5e:10:00:01 or an IPv4 address such as 10.85.0.17".to_owned()
+        })
+    }
+}
+
+impl std::fmt::Display for Guest {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Mac(mac) => mac.fmt(f),
+            Self::Address(address) => address.fmt(f),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_guest_is_named_by_mac_or_address() {
+        assert_eq!("10.85.0.17".parse(), Ok(Guest::Address(Ipv4Addr::new(10, 85, 0, 17))));
+        assert_eq!("02-00-5E-10-00-01".parse(), Ok(Guest::Mac(MacAddr([2, 0, 0x5e, 0x10, 0, 1]))));
+        assert!("10.85.0".parse::<Guest>().is_err());
+    }
+}

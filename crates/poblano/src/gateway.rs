@@ -1,0 +1,273 @@
+//! The control thread's state: the engine, and what its outputs need to happen.
+
+use std::cell::{Cell, RefCell};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use config::Config;
+use engine::Engine;
+use engine::dns::Forward;
+use engine::gateway::{GuestView, LoginRefusal, Output};
+use engine::session::{Cause, Record, Status};
+use fastpath::pipeline::Plane;
+use fastpath::port::LanPort;
+use portal::LoginOutcome;
+use tokio::net::UdpSocket;
+use tokio::sync::{Notify, Semaphore, mpsc};
+use tracing::{debug, info};
+use wire::Now;
+
+use crate::aaa::{Aaa, Answer};
+use crate::cli;
+use crate::clock::Clock;
+use crate::leases;
+use crate::slow::Queued;
+
+/// DNS questions on their way at one time: each has a socket, so that its source port is hard to guess. More
+/// are dropped, and the guest's resolver asks again.
+const QUESTIONS: usize = 256;
+/// A question's socket is closed after this time; the engine has asked another resolver by then.
+const QUESTION_TIME: Duration = Duration::from_secs(5);
+/// Frames handled before timers and HTTP get a turn.
+const FRAMES_AT_ONCE: usize = 64;
+
+/// Everything that the control thread's tasks share.
+pub(crate) struct Gateway {
+    pub(crate) config: Config,
+    pub(crate) clock: Clock,
+    pub(crate) plane: Arc<Plane>,
+    pub(crate) aaa: Rc<Aaa>,
+    engine: RefCell<Engine>,
+    lan: Arc<dyn LanPort>,
+    store: store::Writer,
+    questions: Arc<Semaphore>,
+    /// The moment the timer task is waiting for.
+    armed: Cell<Option<Duration>>,
+    rearm: Notify,
+    /// The last accepted login's words, by slot, for the success page.
+    messages: RefCell<std::collections::HashMap<u32, String>>,
+}
+
+impl Gateway {
+    pub(crate) fn new(
+        config: Config,
+        clock: Clock,
+        plane: Arc<Plane>,
+        aaa: Rc<Aaa>,
+        engine: Engine,
+        lan: Arc<dyn LanPort>,
+        store: store::Writer,
+    ) -> Rc<Self> {
+        Rc::new(Self {
+            config,
+            clock,
+            plane,
+            aaa,
+            engine: RefCell::new(engine),
+            lan,
+            store,
+            questions: Arc::new(Semaphore::new(QUESTIONS)),
+            armed: Cell::new(None),
+            rearm: Notify::new(),
+            messages: RefCell::default(),
+        })
+    }
+
+    /// Handles frames from the packet threads until they are gone.
+    pub(crate) async fn serve_frames(self: Rc<Self>, mut frames: mpsc::Receiver<Queued>) {
+        let mut batch = Vec::with_capacity(FRAMES_AT_ONCE);
+        while frames.recv_many(&mut batch, FRAMES_AT_ONCE).await > 0 {
+            self.with(|engine, now| {
+                for frame in batch.drain(..) {
+                    engine.handle_frame(now, frame.key, frame.service, frame.guest, &frame.frame);
+                }
+            });
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// Calls the engine whenever something is due.
+    pub(crate) async fn keep_time(self: Rc<Self>) {
+        loop {
+            let due = self.engine.borrow().poll_timeout();
+            self.armed.set(due);
+            let sleep = async {
+                match due {
+                    Some(due) => tokio::time::sleep_until(self.clock.instant(due)).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                () = sleep => self.with(|engine, now| engine.handle_timeout(now)),
+                () = self.rearm.notified() => {}
+            }
+        }
+    }
+
+    /// Lets `change` work on the engine, then does what the engine wants done.
+    pub(crate) fn with<T>(self: &Rc<Self>, change: impl FnOnce(&mut Engine, Now) -> T) -> T {
+        let mut engine = self.engine.borrow_mut();
+        let result = change(&mut engine, self.clock.now());
+        while let Some(output) = engine.poll_output() {
+            match output {
+                // A frame that the device does not take is as lost as on the air: the guest asks again.
+                Output::Frame { vlan, frame } => drop(self.lan.send_frame(vlan, &frame)),
+                Output::Query(question) => self.ask(question),
+                Output::LeaseBound(lease) => {
+                    debug!(guest = %lease.key, address = %lease.address, "lease");
+                    self.store.put(leases::to_record(&lease));
+                }
+                Output::LeaseEnded(lease) => {
+                    debug!(guest = %lease.key, address = %lease.address, "lease ended");
+                    self.store.delete(leases::to_key(&lease));
+                }
+                Output::Account(record) => self.account(&record),
+            }
+        }
+        let due = engine.poll_timeout();
+        if due.is_some_and(|due| self.armed.get().is_none_or(|armed| due < armed)) {
+            self.rearm.notify_one();
+        }
+        result
+    }
+
+    /// Tries to log in the guest at `ip`.
+    pub(crate) async fn log_in(self: &Rc<Self>, ip: Ipv4Addr, name: &str, password: &str) -> LoginOutcome {
+        let attempt = match self.with(|engine, now| engine.begin_login(now, ip)) {
+            Ok(attempt) => attempt,
+            Err(LoginRefusal::AlreadyOnline) => return LoginOutcome::Accepted,
+            Err(LoginRefusal::TooManyTries(wait)) => return LoginOutcome::TooManyTries { wait },
+            Err(LoginRefusal::NotAGuest) => return LoginOutcome::Unavailable,
+        };
+        match self.aaa.authenticate(&attempt, name, password).await {
+            Answer::Granted { grant, message } => {
+                if !self.with(|engine, now| engine.finish_login(now, &attempt, name, grant)) {
+                    return LoginOutcome::Unavailable; // it left, or logged in twice, while it waited
+                }
+                let mut messages = self.messages.borrow_mut();
+                messages.remove(&attempt.slot.0);
+                messages.extend(message.map(|message| (attempt.slot.0, message)));
+                LoginOutcome::Accepted
+            }
+            Answer::Refused { message } => LoginOutcome::Rejected { message },
+            Answer::Unavailable => LoginOutcome::Unavailable,
+        }
+    }
+
+    /// Logs in guests for the operator, without a password; returns how many.
+    pub(crate) fn let_in(self: &Rc<Self>, guest: cli::Guest, user: &str) -> usize {
+        let grant = self.aaa.default_grant();
+        let found = self.find(guest);
+        self.with(|engine, now| {
+            let login = |view: &&GuestView| {
+                let Ok(attempt) = engine.begin_login(now, view.address) else { return false };
+                engine.finish_login(now, &attempt, user, grant.clone())
+            };
+            found.iter().filter(login).count()
+        })
+    }
+
+    /// Ends the sessions of guests; returns how many.
+    pub(crate) fn kick(self: &Rc<Self>, guest: cli::Guest, cause: Cause) -> usize {
+        let found = self.find(guest);
+        self.with(|engine, now| found.iter().filter(|view| engine.end_session(now, view.slot, cause)).count())
+    }
+
+    /// The guests that an operator means.
+    pub(crate) fn find(&self, guest: cli::Guest) -> Vec<GuestView> {
+        let engine = self.engine.borrow();
+        let now = self.clock.now();
+        match guest {
+            cli::Guest::Address(address) => engine.guest_at(now, address).into_iter().collect(),
+            cli::Guest::Mac(mac) => engine.guests_with_mac(now, mac).collect(),
+        }
+    }
+
+    /// Every guest, by address.
+    pub(crate) fn guests(&self) -> Vec<GuestView> {
+        let mut guests: Vec<_> = self.engine.borrow().guests(self.clock.now()).collect();
+        guests.sort_by_key(|guest| guest.address);
+        guests
+    }
+
+    /// Writes down what is not yet written, at the end.
+    pub(crate) fn close_store(&self) {
+        self.store.flush();
+    }
+
+    fn account(&self, record: &Record) {
+        match record.status {
+            Status::Start => info!(session = record.session_id, address = %record.address, "session began"),
+            Status::Interim => debug!(session = record.session_id, "session goes on"),
+            Status::Stop(cause) => info!(
+                session = record.session_id,
+                address = %record.address,
+                cause = cause.label(),
+                seconds = record.duration.as_secs(),
+                octets_up = record.usage.octets_up,
+                octets_down = record.usage.octets_down,
+                "session ended"
+            ),
+        }
+        self.aaa.account(record);
+    }
+
+    fn ask(self: &Rc<Self>, question: Forward) {
+        let Ok(place) = Arc::clone(&self.questions).try_acquire_owned() else { return };
+        let this = Rc::clone(self);
+        tokio::task::spawn_local(async move {
+            let _held_until_answered = place;
+            let asked = tokio::time::timeout(QUESTION_TIME, this.ask_one(&question)).await;
+            if let Ok(Err(error)) = asked {
+                debug!(resolver = %question.resolver, %error, "a resolver cannot be asked");
+            }
+        });
+    }
+
+    async fn ask_one(self: &Rc<Self>, question: &Forward) -> std::io::Result<()> {
+        let Forward { token, resolver, payload } = question;
+        let any: SocketAddr = match resolver {
+            SocketAddr::V4(_) => (Ipv4Addr::UNSPECIFIED, 0).into(),
+            SocketAddr::V6(_) => (std::net::Ipv6Addr::UNSPECIFIED, 0).into(),
+        };
+        let socket = UdpSocket::bind(any).await?;
+        socket.connect(resolver).await?;
+        socket.send(payload).await?;
+        let mut answer = [0; 4096];
+        loop {
+            let len = socket.recv(&mut answer).await?;
+            if self.with(|engine, now| engine.handle_dns_answer(now, *token, *resolver, &answer[..len])) {
+                return Ok(());
+            }
+        }
+    }
+}
+
+impl portal::Backend for Rc<Gateway> {
+    fn guest(&self, ip: Ipv4Addr) -> Option<portal::Guest> {
+        let view = self.engine.borrow().guest_at(self.clock.now(), ip)?;
+        let Some(session) = view.session else { return Some(portal::Guest::NotLoggedIn) };
+        Some(portal::Guest::LoggedIn(portal::Session {
+            user: session.user,
+            age: session.duration,
+            time_left: session.time_left,
+            idle_timeout: session.grant.idle_timeout,
+            octets_up: session.usage.octets_up,
+            octets_down: session.usage.octets_down,
+            bits_per_second_up: session.grant.rate_up.limit(),
+            bits_per_second_down: session.grant.rate_down.limit(),
+            octets_left: None,
+            message: self.messages.borrow().get(&view.slot.0).cloned(),
+        }))
+    }
+
+    async fn login(&self, ip: Ipv4Addr, name: &str, password: &str) -> LoginOutcome {
+        self.log_in(ip, name, password).await
+    }
+
+    fn logout(&self, ip: Ipv4Addr) {
+        self.kick(cli::Guest::Address(ip), Cause::UserRequest);
+    }
+}
