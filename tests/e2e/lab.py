@@ -233,7 +233,9 @@ class Gateway:
         self.cli("user", "add", name, "--password-stdin", "--config", self.config, input=f"{password}\n")
 
     def sessions(self):
-        return json.loads(self.cli("sessions", "--json", "--socket", self.control))
+        """The guests that have a session, as the operator sees them."""
+        guests = json.loads(self.cli("sessions", "--json", "--socket", self.control))["guests"]
+        return [guest for guest in guests if guest["session"]]
 
     def start(self):
         with self.log.open("a") as log:
