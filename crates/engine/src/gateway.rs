@@ -27,8 +27,6 @@ const SETTLE: Duration = Duration::from_millis(50);
 
 /// What the engine is told at start.
 pub struct Config {
-    /// Index of the LAN interface in the configuration.
-    pub lan: u8,
     /// Our address on the guests' network.
     pub gateway: Ipv4Addr,
     /// Our MAC on the LAN.

@@ -55,12 +55,6 @@ pub(crate) enum Command {
     /// Manage local accounts
     #[command(subcommand)]
     User(User),
-    /// Show the whole job in namespaces of its own: lease, redirect, login, traffic, logout
-    Demo {
-        /// Keep it up afterwards, with the portal reachable from this machine's browser, until Ctrl-C
-        #[arg(long)]
-        stay: bool,
-    },
     /// Print the shell completion script
     Completion {
         /// Which shell
@@ -70,12 +64,6 @@ pub(crate) enum Command {
     Man,
     /// Print a configuration file with every key and its default
     Config,
-    /// The demo's gateway, guest and Internet are processes of their own
-    #[command(hide = true, name = "demo-role")]
-    DemoRole {
-        role: String,
-        fds: Vec<i32>,
-    },
 }
 
 /// Where the configuration comes from.

@@ -1,21 +1,18 @@
 //! The control thread's state: the engine, and what its outputs need to happen.
 
 use std::cell::{Cell, RefCell};
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::Ipv4Addr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use config::Config;
 use engine::Engine;
-use engine::dns::Forward;
 use engine::gateway::{GuestView, LoginRefusal, Output};
 use engine::session::{Cause, Record, Status};
 use fastpath::pipeline::Plane;
 use fastpath::port::LanPort;
 use portal::LoginOutcome;
-use tokio::net::UdpSocket;
-use tokio::sync::{Notify, Semaphore, mpsc};
+use tokio::sync::{Notify, mpsc};
 use tracing::{debug, info};
 use wire::Now;
 
@@ -23,26 +20,21 @@ use crate::aaa::{Aaa, Answer};
 use crate::cli;
 use crate::clock::Clock;
 use crate::leases;
+use crate::resolvers::Resolvers;
 use crate::slow::Queued;
 
-/// DNS questions on their way at one time: each has a socket, so that its source port is hard to guess. More
-/// are dropped, and the guest's resolver asks again.
-const QUESTIONS: usize = 256;
-/// A question's socket is closed after this time; the engine has asked another resolver by then.
-const QUESTION_TIME: Duration = Duration::from_secs(5);
 /// Frames handled before timers and HTTP get a turn.
 const FRAMES_AT_ONCE: usize = 64;
 
 /// Everything that the control thread's tasks share.
 pub(crate) struct Gateway {
-    pub(crate) config: Config,
     pub(crate) clock: Clock,
     pub(crate) plane: Arc<Plane>,
     pub(crate) aaa: Rc<Aaa>,
     engine: RefCell<Engine>,
     lan: Arc<dyn LanPort>,
     store: store::Writer,
-    questions: Arc<Semaphore>,
+    pub(crate) resolvers: Resolvers,
     /// The moment the timer task is waiting for.
     armed: Cell<Option<Duration>>,
     rearm: Notify,
@@ -52,7 +44,6 @@ pub(crate) struct Gateway {
 
 impl Gateway {
     pub(crate) fn new(
-        config: Config,
         clock: Clock,
         plane: Arc<Plane>,
         aaa: Rc<Aaa>,
@@ -61,14 +52,13 @@ impl Gateway {
         store: store::Writer,
     ) -> Rc<Self> {
         Rc::new(Self {
-            config,
             clock,
             plane,
             aaa,
             engine: RefCell::new(engine),
             lan,
             store,
-            questions: Arc::new(Semaphore::new(QUESTIONS)),
+            resolvers: Resolvers::default(),
             armed: Cell::new(None),
             rearm: Notify::new(),
             messages: RefCell::default(),
@@ -114,14 +104,14 @@ impl Gateway {
             match output {
                 // A frame that the device does not take is as lost as on the air: the guest asks again.
                 Output::Frame { vlan, frame } => drop(self.lan.send_frame(vlan, &frame)),
-                Output::Query(question) => self.ask(question),
+                Output::Query(question) => self.resolvers.ask(self, &question),
                 Output::LeaseBound(lease) => {
                     debug!(guest = %lease.key, address = %lease.address, "lease");
                     self.store.put(leases::to_record(&lease));
                 }
                 Output::LeaseEnded(lease) => {
                     debug!(guest = %lease.key, address = %lease.address, "lease ended");
-                    self.store.delete(leases::to_key(&lease));
+                    self.store.delete(leases::to_key(lease.key));
                 }
                 Output::Account(record) => self.account(&record),
             }
@@ -192,11 +182,6 @@ impl Gateway {
         guests
     }
 
-    /// Writes down what is not yet written, at the end.
-    pub(crate) fn close_store(&self) {
-        self.store.flush();
-    }
-
     fn account(&self, record: &Record) {
         match record.status {
             Status::Start => info!(session = record.session_id, address = %record.address, "session began"),
@@ -213,41 +198,15 @@ impl Gateway {
         }
         self.aaa.account(record);
     }
-
-    fn ask(self: &Rc<Self>, question: Forward) {
-        let Ok(place) = Arc::clone(&self.questions).try_acquire_owned() else { return };
-        let this = Rc::clone(self);
-        tokio::task::spawn_local(async move {
-            let _held_until_answered = place;
-            let asked = tokio::time::timeout(QUESTION_TIME, this.ask_one(&question)).await;
-            if let Ok(Err(error)) = asked {
-                debug!(resolver = %question.resolver, %error, "a resolver cannot be asked");
-            }
-        });
-    }
-
-    async fn ask_one(self: &Rc<Self>, question: &Forward) -> std::io::Result<()> {
-        let Forward { token, resolver, payload } = question;
-        let any: SocketAddr = match resolver {
-            SocketAddr::V4(_) => (Ipv4Addr::UNSPECIFIED, 0).into(),
-            SocketAddr::V6(_) => (std::net::Ipv6Addr::UNSPECIFIED, 0).into(),
-        };
-        let socket = UdpSocket::bind(any).await?;
-        socket.connect(resolver).await?;
-        socket.send(payload).await?;
-        let mut answer = [0; 4096];
-        loop {
-            let len = socket.recv(&mut answer).await?;
-            if self.with(|engine, now| engine.handle_dns_answer(now, *token, *resolver, &answer[..len])) {
-                return Ok(());
-            }
-        }
-    }
 }
 
-impl portal::Backend for Rc<Gateway> {
+/// What the portal asks.
+pub(crate) struct Backend(pub(crate) Rc<Gateway>);
+
+impl portal::Backend for Backend {
     fn guest(&self, ip: Ipv4Addr) -> Option<portal::Guest> {
-        let view = self.engine.borrow().guest_at(self.clock.now(), ip)?;
+        let gateway = &self.0;
+        let view = gateway.engine.borrow().guest_at(gateway.clock.now(), ip)?;
         let Some(session) = view.session else { return Some(portal::Guest::NotLoggedIn) };
         Some(portal::Guest::LoggedIn(portal::Session {
             user: session.user,
@@ -259,15 +218,15 @@ impl portal::Backend for Rc<Gateway> {
             bits_per_second_up: session.grant.rate_up.limit(),
             bits_per_second_down: session.grant.rate_down.limit(),
             octets_left: None,
-            message: self.messages.borrow().get(&view.slot.0).cloned(),
+            message: gateway.messages.borrow().get(&view.slot.0).cloned(),
         }))
     }
 
     async fn login(&self, ip: Ipv4Addr, name: &str, password: &str) -> LoginOutcome {
-        self.log_in(ip, name, password).await
+        self.0.log_in(ip, name, password).await
     }
 
     fn logout(&self, ip: Ipv4Addr) {
-        self.kick(cli::Guest::Address(ip), Cause::UserRequest);
+        self.0.kick(cli::Guest::Address(ip), Cause::UserRequest);
     }
 }

@@ -1,2 +1,60 @@
-//! The binary: start-up in one readable order.
-fn main() {}
+//! `poblano`, the captive portal gateway: the command line, and what each command starts.
+#![forbid(unsafe_code)]
+
+mod aaa;
+mod check;
+mod cli;
+mod clock;
+mod commands;
+mod control;
+mod gateway;
+mod leases;
+mod log;
+mod resolvers;
+mod run;
+mod settings;
+mod slow;
+
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser};
+
+use cli::{Cli, Command};
+
+fn main() -> ExitCode {
+    match perform(Cli::parse().command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("poblano: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn perform(command: Command) -> anyhow::Result<()> {
+    match command {
+        Command::Run(setup) => run::run(&setup),
+        Command::Check { setup, json } => check::check(&setup, json),
+        Command::Sessions { control, counters } => commands::sessions(&control, counters),
+        Command::Kick { guest, control } => commands::kick(&control, guest),
+        Command::Login { guest, user, control } => commands::login(&control, guest, &user),
+        Command::User(command) => commands::user(&command),
+        Command::Completion { shell } => {
+            clap_complete::generate(shell, &mut Cli::command(), "poblano", &mut std::io::stdout());
+            Ok(())
+        }
+        Command::Man => Ok(clap_mangen::Man::new(Cli::command()).render(&mut std::io::stdout())?),
+        Command::Config => {
+            commands::say(config::sample().trim_end());
+            Ok(())
+        }
+    }
+}
+
+/// The system's dice.
+///
+/// # Panics
+/// If the system has none: nothing here is safe without.
+pub(crate) fn dice(buffer: &mut [u8]) {
+    getrandom::fill(buffer).expect("the system has random numbers");
+}

@@ -1,2 +1,18 @@
-//! See the crate's description in Cargo.toml.
+//! State that outlives the process: local accounts in a text file, leases and a counter of starts in an embedded
+//! database.
+//!
+//! What is here blocks: it reads, writes, waits for the disk, and checking a password takes its time on purpose. The
+//! caller keeps it off the thread that serves guests; [`PasswordCheck`] and [`Writer`] are made for that.
 #![forbid(unsafe_code)]
+
+mod accounts;
+mod database;
+mod lease;
+mod password;
+mod writer;
+
+pub use accounts::{Accounts, AccountsError, edit_accounts};
+pub use database::{LoadedLeases, Opened, Store, StoreError};
+pub use lease::{LeaseKey, LeaseRecord};
+pub use password::{PasswordCheck, PasswordHash, readable_password};
+pub use writer::{ReportFailure, Writer};

@@ -5,9 +5,7 @@ use std::collections::HashMap;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::rc::Rc;
 
-use radius::{
-    AccessRequest, AccountingRequest, Client, Kind, Outcome, Socket, SubmitError, Token,
-};
+use radius::{AccessRequest, AccountingRequest, Client, Kind, Outcome, Socket, SubmitError, Token};
 use tokio::net::UdpSocket;
 use tokio::sync::{Notify, oneshot};
 use tracing::{debug, warn};
@@ -85,7 +83,8 @@ impl RadiusClient {
         if let Some(socket) = self.sockets.borrow().get(&name) {
             return Ok(Rc::clone(socket));
         }
-        let any: SocketAddr = if to.is_ipv4() { (Ipv4Addr::UNSPECIFIED, 0).into() } else { (Ipv6Addr::UNSPECIFIED, 0).into() };
+        let any: SocketAddr =
+            if to.is_ipv4() { (Ipv4Addr::UNSPECIFIED, 0).into() } else { (Ipv6Addr::UNSPECIFIED, 0).into() };
         let socket = std::net::UdpSocket::bind(any)?;
         socket.connect(to)?; // the kernel drops what others send
         socket.set_nonblocking(true)?;

@@ -15,8 +15,10 @@ use engine::gateway::Attempt;
 use engine::session::{Cause, Grant, Record, Status};
 use fastpath::police::Rate;
 use radius::request::{Authentic, Record as RadiusRecord, SessionFacts};
-use radius::{AccessRequest, AccountingRequest, Credential, GuestFacts, NasFacts, Outcome, Reply, TerminateCause, Usage};
-use store::accounts::Accounts;
+use radius::{
+    AccessRequest, AccountingRequest, Credential, GuestFacts, NasFacts, Outcome, Reply, TerminateCause, Usage,
+};
+use store::{Accounts, AccountsError, PasswordCheck};
 use tokio::sync::Semaphore;
 use tracing::{info, warn};
 use wire::{MacAddr, Vlan};
@@ -152,8 +154,8 @@ impl Aaa {
     async fn ask_accounts(&self, name: &str, password: &str) -> Answer {
         let Ok(_waiting) = self.waiting_checks.try_acquire() else { return Answer::Unavailable };
         let Ok(check) = std::sync::Arc::clone(&self.checks).acquire_owned().await else { return Answer::Unavailable };
-        let verifier = match self.verifier(name) {
-            Ok(verifier) => verifier,
+        let password_check = match self.password_check(name) {
+            Ok(password_check) => password_check,
             Err(error) => {
                 warn!(%error, "local accounts cannot be read");
                 return Answer::Unavailable;
@@ -161,7 +163,7 @@ impl Aaa {
         };
         let password = password.to_owned();
         let checked = tokio::task::spawn_blocking(move || {
-            let right = verifier.verify(&password);
+            let right = password_check.run(password.as_bytes());
             drop(check); // held until the work is done, even if the guest hangs up
             right
         });
@@ -172,7 +174,7 @@ impl Aaa {
         }
     }
 
-    fn verifier(&self, name: &str) -> Result<store::accounts::Verifier, store::accounts::Error> {
+    fn password_check(&self, name: &str) -> Result<PasswordCheck, AccountsError> {
         let mut accounts = self.accounts.borrow_mut();
         let accounts = match accounts.as_mut() {
             Some(accounts) => {
@@ -181,7 +183,7 @@ impl Aaa {
             }
             None => accounts.insert(Accounts::load(&self.accounts_file)?),
         };
-        Ok(accounts.verifier(name))
+        Ok(accounts.check(name))
     }
 
     async fn ask_radius(&self, attempt: &Attempt, name: &str, password: &str) -> Answer {
@@ -203,10 +205,10 @@ impl Aaa {
         };
         let request = AccessRequest::new(name, credential, self.nas.clone(), guest);
         match radius.access(request).await {
-            Ok(Outcome::Accept(reply)) => {
-                Answer::Granted { grant: self.grant(&reply), message: reply.reply_message() }
+            Ok(Outcome::Accept(reply)) => Answer::Granted { grant: self.grant(&reply), message: reply.reply_message() },
+            Ok(Outcome::Reject(reply) | Outcome::Challenge(reply)) => {
+                Answer::Refused { message: reply.reply_message() }
             }
-            Ok(Outcome::Reject(reply) | Outcome::Challenge(reply)) => Answer::Refused { message: reply.reply_message() },
             Ok(Outcome::AccountingAck | Outcome::Unreachable) => Answer::Unavailable,
             Err(radius::SubmitError::Build(_)) => Answer::Refused { message: None },
             Err(error) => {

@@ -1,0 +1,201 @@
+//! What the short commands do: the operator's questions to a running gateway, and local accounts.
+
+use std::io::{IsTerminal, Read};
+use std::path::PathBuf;
+
+use anyhow::{Context, bail};
+use serde_json::{Value, json};
+use store::{Accounts, PasswordHash, edit_accounts, readable_password};
+
+use crate::cli::{Control, Guest, User};
+use crate::{control, settings};
+
+/// Longest password that is taken from standard input.
+const MAX_PASSWORD: u64 = 1024;
+
+/// Prints to standard output; a closed pipe is no error, it is a reader that has seen enough.
+pub(crate) fn say(line: &str) {
+    use std::io::Write;
+    let _ = writeln!(std::io::stdout(), "{line}");
+}
+
+pub(crate) fn sessions(control: &Control, counters: bool) -> anyhow::Result<()> {
+    let reply = control::ask(&control.socket, &json!({ "command": "sessions" }))?;
+    if control.json {
+        say(&format!("{reply:#}"));
+        return Ok(());
+    }
+    let empty = Vec::new();
+    let guests = reply["guests"].as_array().unwrap_or(&empty);
+    let mut rows = vec![["IP", "MAC", "STATE", "USER", "TIME", "LEFT", "IN", "OUT", "NAME"].map(str::to_owned)];
+    for guest in guests {
+        let session = &guest["session"];
+        let mac = match guest["vlan"].as_u64() {
+            Some(vlan) => format!("{}%{vlan}", text(&guest["mac"])),
+            None => text(&guest["mac"]),
+        };
+        rows.push([
+            text(&guest["ip"]),
+            mac,
+            text(&guest["state"]),
+            text(&session["user"]),
+            seconds(&session["seconds"]),
+            seconds(&session["seconds_left"]),
+            octets(&session["input_octets"]),
+            octets(&session["output_octets"]),
+            text(&guest["hostname"]),
+        ]);
+    }
+    print_table(&rows);
+    let online = guests.iter().filter(|guest| !guest["session"].is_null()).count();
+    say(&format!("{} guests, {online} online", guests.len()));
+    for server in reply["radius"].as_array().unwrap_or(&empty) {
+        let state = |up: &Value| if up.as_bool() == Some(true) { "up" } else { "silent" };
+        say(&format!(
+            "RADIUS {}: authentication {}, accounting {}",
+            text(&server["server"]),
+            state(&server["authentication"]),
+            state(&server["accounting"])
+        ));
+    }
+    if counters {
+        for direction in ["from_guests", "to_guests"] {
+            say(&format!("packets {}:", direction.replace('_', " ")));
+            for (label, count) in reply["counters"][direction].as_object().into_iter().flatten() {
+                say(&format!("  {label:<28} {count}"));
+            }
+        }
+    }
+    Ok(())
+}
+
+pub(crate) fn kick(control: &Control, guest: Guest) -> anyhow::Result<()> {
+    let reply = control::ask(&control.socket, &json!({ "command": "kick", "guest": guest.to_string() }))?;
+    say(&if control.json { reply.to_string() } else { format!("{guest} is logged out") });
+    Ok(())
+}
+
+pub(crate) fn login(control: &Control, guest: Guest, user: &str) -> anyhow::Result<()> {
+    let request = json!({ "command": "login", "guest": guest.to_string(), "user": user });
+    let reply = control::ask(&control.socket, &request)?;
+    say(&if control.json { reply.to_string() } else { format!("{guest} is online as {user}") });
+    Ok(())
+}
+
+pub(crate) fn user(command: &User) -> anyhow::Result<()> {
+    match command {
+        User::Add { name, password_stdin, setup, json } => {
+            let file = accounts_file(setup)?;
+            let (password, made_up) = if *password_stdin { (read_password()?, false) } else { (make_password(), true) };
+            let changed = set_password(&file, name, &password)?;
+            let verb = if changed { "changed" } else { "added" };
+            if *json {
+                let shown = made_up.then_some(&password);
+                say(&json!({ "user": name, "result": verb, "password": shown }).to_string());
+            } else if made_up {
+                say(&format!("{verb} {name}, password {password} (it is not shown again)"));
+            } else {
+                say(&format!("{verb} {name}"));
+            }
+        }
+        User::Remove { name, setup, json } => {
+            edit_accounts(&accounts_file(setup)?, |accounts| accounts.remove(name))?;
+            say(&if *json {
+                json!({ "user": name, "result": "removed" }).to_string()
+            } else {
+                format!("removed {name}")
+            });
+        }
+        User::List { setup, json } => {
+            let accounts = Accounts::load(&accounts_file(setup)?)?;
+            if *json {
+                say(&json!({ "users": accounts.names().collect::<Vec<_>>() }).to_string());
+            } else {
+                accounts.names().for_each(say);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Adds the account or gives it a new password; true if it was there.
+pub(crate) fn set_password(file: &std::path::Path, name: &str, password: &str) -> anyhow::Result<bool> {
+    let mut salt = [0; 16];
+    crate::dice(&mut salt);
+    let hash = PasswordHash::new(password.as_bytes(), salt);
+    let changed = edit_accounts(file, |accounts| {
+        let known = accounts.contains(name);
+        if known {
+            accounts.set_password(name, hash)?
+        } else {
+            accounts.add(name, hash)?
+        }
+        Ok(known)
+    })?;
+    Ok(changed)
+}
+
+/// A password that a person can read out.
+pub(crate) fn make_password() -> String {
+    let mut random = [0; 16];
+    crate::dice(&mut random);
+    readable_password(random)
+}
+
+fn accounts_file(setup: &crate::cli::Setup) -> anyhow::Result<PathBuf> {
+    // The accounts are the same whatever the interfaces are; the LAN need not be known here.
+    let mut setup = setup.clone();
+    setup.lan.get_or_insert_with(|| "lan".to_owned());
+    Ok(settings::load(&setup)?.config.auth.accounts)
+}
+
+fn read_password() -> anyhow::Result<String> {
+    let input = std::io::stdin();
+    if input.is_terminal() {
+        bail!(
+            "--password-stdin wants the password from a pipe: printf %s 'secret' | poblano user add NAME --password-stdin"
+        );
+    }
+    let mut text = String::new();
+    input.take(MAX_PASSWORD).read_to_string(&mut text).context("cannot read the password from standard input")?;
+    let password = text.trim_end_matches(['\r', '\n']);
+    if password.is_empty() {
+        bail!("the password on standard input is empty");
+    }
+    Ok(password.to_owned())
+}
+
+fn text(value: &Value) -> String {
+    match value {
+        Value::Null => "-".to_owned(),
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}
+
+fn seconds(value: &Value) -> String {
+    value.as_u64().map_or_else(|| "-".to_owned(), |s| config::format_duration(std::time::Duration::from_secs(s)))
+}
+
+fn octets(value: &Value) -> String {
+    let Some(octets) = value.as_u64() else { return "-".to_owned() };
+    match octets {
+        0..10_000 => format!("{octets} B"),
+        10_000..10_000_000 => format!("{} kB", octets / 1000),
+        10_000_000..10_000_000_000 => format!("{} MB", octets / 1_000_000),
+        _ => format!("{} GB", octets / 1_000_000_000),
+    }
+}
+
+fn print_table<const N: usize>(rows: &[[String; N]]) {
+    let mut widths = [0; N];
+    for row in rows {
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = (*width).max(cell.chars().count());
+        }
+    }
+    for row in rows {
+        let cells: Vec<String> = row.iter().zip(widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
+        say(cells.join("  ").trim_end());
+    }
+}

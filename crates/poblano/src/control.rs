@@ -1,0 +1,169 @@
+//! The operator's Unix socket: one JSON object in a line asks, one in a line answers.
+
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::fs::{FileTypeExt, PermissionsExt};
+use std::os::unix::net::UnixStream as StdUnixStream;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use engine::gateway::GuestView;
+use engine::session::Cause;
+use serde_json::{Value, json};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt};
+use tokio::net::{UnixListener, UnixStream};
+use tracing::warn;
+
+use crate::cli;
+use crate::gateway::Gateway;
+
+/// Longest request; a longer one is cut off.
+const MAX_REQUEST: u64 = 4096;
+/// A request that has not come by then does not come.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// The socket's file, which goes with it.
+pub(crate) struct Socket {
+    listener: UnixListener,
+    path: PathBuf,
+}
+
+impl Socket {
+    /// Opens the socket for its owner only. One that a crash left behind is replaced, one that answers is not.
+    pub(crate) fn open(path: &Path) -> anyhow::Result<Self> {
+        let doing = || format!("cannot open the control socket {}", path.display());
+        if let Ok(found) = std::fs::symlink_metadata(path) {
+            if !found.file_type().is_socket() {
+                bail!("{}: something else is there; set control.socket to another path", doing());
+            }
+            if StdUnixStream::connect(path).is_ok() {
+                bail!("{}: another gateway answers there; give each its own control.socket", doing());
+            }
+            std::fs::remove_file(path).with_context(doing)?;
+        }
+        if let Some(folder) = path.parent() {
+            std::fs::create_dir_all(folder).with_context(doing)?;
+        }
+        let listener = UnixListener::bind(path).with_context(doing)?;
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).with_context(doing)?;
+        Ok(Self { listener, path: path.to_owned() })
+    }
+
+    /// Answers operators for as long as the gateway runs.
+    pub(crate) async fn serve(self, gateway: Rc<Gateway>) {
+        loop {
+            match self.listener.accept().await {
+                Ok((stream, _)) => {
+                    tokio::task::spawn_local(answer(stream, Rc::clone(&gateway)));
+                }
+                Err(error) => {
+                    warn!(%error, "control socket");
+                    tokio::time::sleep(Duration::from_secs(1)).await;
+                }
+            }
+        }
+    }
+}
+
+impl Drop for Socket {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.path); // a file left behind is replaced by the next start
+    }
+}
+
+async fn answer(stream: UnixStream, gateway: Rc<Gateway>) {
+    let (reader, mut writer) = stream.into_split();
+    let mut line = String::new();
+    let mut reader = tokio::io::BufReader::new(reader.take(MAX_REQUEST));
+    let Ok(Ok(_)) = tokio::time::timeout(PATIENCE, reader.read_line(&mut line)).await else { return };
+    let reply = match serde_json::from_str::<Value>(&line) {
+        Ok(request) => perform(&gateway, &request),
+        Err(error) => json!({ "error": format!("not a JSON request: {error}") }),
+    };
+    let mut reply = reply.to_string();
+    reply.push('\n');
+    let _ = tokio::time::timeout(PATIENCE, writer.write_all(reply.as_bytes())).await;
+}
+
+fn perform(gateway: &Rc<Gateway>, request: &Value) -> Value {
+    let guest = || -> Result<cli::Guest, Value> {
+        let text = request["guest"].as_str().unwrap_or_default();
+        text.parse().map_err(|error| json!({ "error": format!("guest {text:?}: {error}") }))
+    };
+    let count = |what: &str, count: usize, guest: cli::Guest| match count {
+        0 => json!({ "error": format!("no guest {guest} that could be {what}; `poblano sessions` lists guests") }),
+        _ => json!({ what: count }),
+    };
+    match request["command"].as_str() {
+        Some("sessions") => json!({
+            "guests": gateway.guests().iter().map(guest_json).collect::<Vec<_>>(),
+            "counters": {
+                "from_guests": counters(&gateway.plane.from_guests),
+                "to_guests": counters(&gateway.plane.to_guests),
+            },
+            "radius": gateway.aaa.health().iter().map(|(server, auth, acct)| {
+                json!({ "server": server.to_string(), "authentication": auth, "accounting": acct })
+            }).collect::<Vec<_>>(),
+        }),
+        Some("kick") => match guest() {
+            Ok(guest) => count("kicked", gateway.kick(guest, Cause::AdminReset), guest),
+            Err(error) => error,
+        },
+        Some("login") => match guest() {
+            Ok(guest) => {
+                let user = request["user"].as_str().unwrap_or("operator");
+                count("logged_in", gateway.let_in(guest, user), guest)
+            }
+            Err(error) => error,
+        },
+        other => json!({ "error": format!("unknown command {other:?}; there are sessions, kick and login") }),
+    }
+}
+
+fn counters(counters: &fastpath::counters::Counters) -> Value {
+    counters.list().into_iter().map(|(label, count)| (label, json!(count))).collect::<serde_json::Map<_, _>>().into()
+}
+
+fn guest_json(guest: &GuestView) -> Value {
+    let session = guest.session.as_ref().map(|session| {
+        json!({
+            "id": session.id,
+            "user": session.user,
+            "started_unix": session.began.unix.as_secs(),
+            "seconds": session.duration.as_secs(),
+            "seconds_left": session.time_left.map(|left| left.as_secs()),
+            "idle_seconds": session.idle.as_secs(),
+            "input_octets": session.usage.octets_up,
+            "output_octets": session.usage.octets_down,
+            "input_packets": session.usage.packets_up,
+            "output_packets": session.usage.packets_down,
+            "bits_per_second_up": session.grant.rate_up.limit(),
+            "bits_per_second_down": session.grant.rate_down.limit(),
+        })
+    });
+    json!({
+        "mac": guest.key.mac.to_string(),
+        "vlan": (guest.key.vlan.0 != 0).then_some(guest.key.vlan.0),
+        "ip": guest.address.to_string(),
+        "hostname": guest.hostname.as_deref(),
+        "state": if guest.session.is_some() { "online" } else { "not logged in" },
+        "session": session,
+    })
+}
+
+/// Asks a running gateway; an `error` in its answer is an error.
+pub(crate) fn ask(socket: &Path, request: &Value) -> anyhow::Result<Value> {
+    let doing =
+        || format!("no gateway answers at {}; is it running? --socket names another control socket", socket.display());
+    let mut stream = StdUnixStream::connect(socket).with_context(doing)?;
+    stream.set_read_timeout(Some(PATIENCE)).with_context(doing)?;
+    writeln!(stream, "{request}").with_context(doing)?;
+    let mut line = String::new();
+    BufReader::new(stream).read_line(&mut line).with_context(doing)?;
+    let reply: Value = serde_json::from_str(&line).with_context(doing)?;
+    match reply["error"].as_str() {
+        Some(error) => bail!("{error}"),
+        None => Ok(reply),
+    }
+}

@@ -1,0 +1,304 @@
+//! The gateway from start to stop. The order is the security argument: read and check everything, take the state,
+//! shut the kernel out of the LAN, open the devices, and only then let anybody in. At the end the other way round.
+
+use std::net::Ipv4Addr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use config::{AuthMethod, Config};
+use engine::Engine;
+use fastpath::counters::Counters;
+use fastpath::pipeline::Plane;
+use fastpath::port::{LanPort, TunPort};
+use fastpath::pump;
+use fastpath::slow::StationLimit;
+use fastpath::table::Table;
+use platform::{ForwardSpec, Host, Interface, System, TunSpec, UplinkSpec, Waker};
+use store::Store;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
+use tracing::{error, info, warn};
+
+use crate::aaa::Aaa;
+use crate::cli::Setup;
+use crate::clock::Clock;
+use crate::gateway::{Backend, Gateway};
+use crate::slow::{self, Queued};
+use crate::{commands, control, leases, log, settings};
+
+/// Leases are written at most this often: a crash forgets that much, and the flash of a router lasts.
+const WRITE_LEASES_EVERY: Duration = Duration::from_secs(2);
+/// How long the last accounting records may take at the end.
+const LAST_RECORDS: Duration = Duration::from_secs(5);
+
+/// Runs the gateway until it is told to stop.
+pub(crate) fn run(setup: &Setup) -> anyhow::Result<()> {
+    let loaded = settings::load(setup)?;
+    log::start(loaded.config.log.level);
+    for warning in &loaded.warnings {
+        warn!("{warning}");
+    }
+    let config = loaded.config;
+    let mut host = Host::new();
+    let (lan, uplink) = check_machine(&host, &config)?;
+
+    let opened = Store::open(&config.state.directory)?;
+    if let Some(warning) = opened.warning {
+        warn!("{warning}");
+    }
+    let store = Arc::new(opened.store);
+    first_account(&config)?;
+
+    host.lock_lan(&lan.name)?;
+    let result = with_devices(&mut host, config, &lan, &uplink, store);
+    // Whatever happened: an orderly end leaves nothing behind, not even the lock.
+    match host.undo() {
+        Ok(()) => info!("stopped; everything that was changed is as it was"),
+        Err(errors) => error!("stopped, but: {errors}"),
+    }
+    result
+}
+
+/// What `run` needs of the machine; `check` asks the same.
+pub(crate) fn check_machine(host: &Host, config: &Config) -> anyhow::Result<(Interface, Interface)> {
+    let lan = host.interface(&config.lan.interface).context("lan.interface")?;
+    let uplink = match &config.uplink.interface {
+        Some(name) => name.clone(),
+        None => {
+            host.default_route()?
+                .context(
+                    "uplink.interface is not set and there is no default route to take it from; name it with --uplink",
+                )?
+                .interface
+        }
+    };
+    let uplink = host.interface(&uplink).context("uplink.interface")?;
+    if lan.index == uplink.index {
+        bail!("lan.interface and uplink.interface are both {}; guests need an interface of their own", lan.name);
+    }
+    if let Some((address, prefix)) = settings::overlap(config, &uplink) {
+        bail!(
+            "lan.network {} overlaps the uplink's {address}/{prefix}; set lan.network to another private network",
+            config.lan.network
+        );
+    }
+    Ok((lan, uplink))
+}
+
+/// A new installation with local accounts gets one, so that there is something to log in with.
+fn first_account(config: &Config) -> anyhow::Result<()> {
+    if !config.auth.methods.contains(&AuthMethod::Local) || config.auth.accounts.exists() {
+        return Ok(());
+    }
+    let password = commands::make_password();
+    commands::set_password(&config.auth.accounts, "guest", &password)?;
+    commands::say(&format!("a first account was made: name guest, password {password} (it is not shown again)"));
+    Ok(())
+}
+
+fn with_devices(
+    host: &mut Host,
+    config: Config,
+    lan: &Interface,
+    uplink: &Interface,
+    store: Arc<Store>,
+) -> anyhow::Result<()> {
+    let waker = Waker::new()?;
+    let lan_port = host.open_lan(&lan.name, &waker)?;
+    let mtu = config.tun.mtu.map_or(lan.mtu, u32::from);
+    let tun_port = host.create_tun(
+        &TunSpec {
+            name: config.tun.name.clone(),
+            mode: match config.tun.mode {
+                config::TunMode::Tun => platform::TunMode::Tun,
+                config::TunMode::Tap => platform::TunMode::Tap,
+            },
+            mtu,
+            address: config.lan.gateway,
+            prefix: config.lan.network.prefix,
+        },
+        &waker,
+    )?;
+    if let (Some(address), Some(gateway)) = (config.uplink.address, config.uplink.gateway) {
+        host.configure_uplink(&UplinkSpec {
+            interface: uplink.name.clone(),
+            address: address.address,
+            prefix: address.prefix,
+            gateway,
+        })?;
+    }
+
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().max_blocking_threads(4).build()?;
+    runtime.block_on(async {
+        let portal = listen(config.lan.gateway, config.portal.port).await?;
+        let redirect = listen(config.lan.gateway, 0).await?;
+        let redirect_port = redirect.local_addr()?.port();
+        host.forward(&ForwardSpec {
+            tun: config.tun.name.clone(),
+            uplink: uplink.name.clone(),
+            gateway: config.lan.gateway,
+            guests: (config.lan.network.address, config.lan.network.prefix),
+            masquerade: config.uplink.masquerade,
+            tcp_ports: vec![config.portal.port, redirect_port],
+            udp_ports: vec![],
+        })?;
+        let parts = Parts { config, lan_mac: lan.mac, mtu, lan_port, tun_port, waker, portal, redirect, store };
+        tokio::task::LocalSet::new().run_until(serve(parts)).await
+    })
+}
+
+async fn listen(address: Ipv4Addr, port: u16) -> anyhow::Result<TcpListener> {
+    TcpListener::bind((address, port)).await.with_context(|| format!("cannot listen on {address}:{port} (portal.port)"))
+}
+
+struct Parts {
+    config: Config,
+    lan_mac: wire::MacAddr,
+    mtu: u32,
+    lan_port: Arc<dyn LanPort>,
+    tun_port: Arc<dyn TunPort>,
+    waker: Waker,
+    portal: TcpListener,
+    redirect: TcpListener,
+    store: Arc<Store>,
+}
+
+/// Everything is open and locked: serves guests until a signal says stop.
+async fn serve(parts: Parts) -> anyhow::Result<()> {
+    let Parts { config, lan_mac, mtu, lan_port, tun_port, waker, portal, redirect, store } = parts;
+    let clock = Clock::start();
+    let mut seed = [0; 32];
+    crate::dice(&mut seed);
+    let mut word = [0; 8];
+    crate::dice(&mut word);
+    let secret = u64::from_le_bytes(word);
+
+    let (table, writer) = Table::new(config.guests.max, secret);
+    let garden = Arc::new(settings::garden(&config)?);
+    let (queue, frames) = slow::queue();
+    let network = settings::network(config.lan.network)?;
+    let plane = Arc::new(Plane {
+        table,
+        garden: Arc::clone(&garden),
+        gateway: config.lan.gateway,
+        network,
+        broadcast: config.lan.network.last(),
+        lan_mac,
+        lan: 0,
+        portal_port: config.portal.port,
+        redirect_port: redirect.local_addr()?.port(),
+        slow: Arc::new(queue),
+        slow_limit: StationLimit::new(secret.rotate_left(23)),
+        from_guests: Counters::default(),
+        to_guests: Counters::default(),
+    });
+    let mut engine = Engine::new(settings::engine(&config, lan_mac, mtu)?, writer, garden, seed);
+    let kept = store.leases()?;
+    if kept.unreadable > 0 {
+        warn!(count = kept.unreadable, "leases of another version cannot be read; their guests ask again");
+    }
+    engine.restore(clock.now(), kept.leases.into_iter().map(leases::from_record));
+    let capacity = config.guests.max as usize * 2;
+    let report = Box::new(|error: &store::StoreError| warn!("{error}"));
+    let lease_writer = store::Writer::start(store, WRITE_LEASES_EVERY, capacity, report)?;
+
+    let aaa = Aaa::start(&config, lan_mac, clock)?;
+    let socket = control::Socket::open(&config.control.socket)?;
+    let base_url = format!("http://{}:{}", config.lan.gateway, config.portal.port);
+    let site = Rc::new(portal::Site {
+        title: config.portal.title.clone(),
+        terms: Some(config.portal.terms.clone()).filter(|terms| !terms.is_empty()),
+        base_url: base_url.clone(),
+        name: config.dns.name.clone(),
+        limits: portal::Limits::default(),
+    });
+    let started =
+        format!("guests on {} get {} and meet the portal at {base_url}/", config.lan.interface, config.lan.network);
+    let gateway = Gateway::new(clock, Arc::clone(&plane), Rc::clone(&aaa), engine, lan_port.clone(), lease_writer);
+
+    aaa.account_gateway(true);
+    let packets = Packets::start(plane, lan_port, tun_port, clock)?;
+    info!("{started}");
+    let ended = until_told(&gateway, frames, site, portal, redirect, socket, packets.ended()).await;
+
+    packets.stop(&waker);
+    gateway.with(|engine, now| engine.shutdown(now));
+    aaa.account_gateway(false);
+    let left = aaa.finish(LAST_RECORDS).await;
+    if left > 0 {
+        warn!(records = left, "accounting records were not taken by any server");
+    }
+    ended
+}
+
+/// All tasks of the control thread, until one of the ends.
+async fn until_told(
+    gateway: &Rc<Gateway>,
+    frames: mpsc::Receiver<Queued>,
+    site: Rc<portal::Site>,
+    portal: TcpListener,
+    redirect: TcpListener,
+    socket: control::Socket,
+    packets_ended: impl Future<Output = ()>,
+) -> anyhow::Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let backend = Rc::new(Backend(Rc::clone(gateway)));
+    tokio::select! {
+        _ = terminate.recv() => info!("told to stop by SIGTERM"),
+        _ = interrupt.recv() => info!("told to stop by SIGINT"),
+        () = packets_ended => bail!("a device failed (see above); the gateway cannot go on"),
+        () = Rc::clone(gateway).serve_frames(frames) => bail!("the packet threads are gone"),
+        () = Rc::clone(gateway).keep_time() => {}
+        () = socket.serve(Rc::clone(gateway)) => {}
+        _ = portal::serve(portal, portal::Kind::Direct, Rc::clone(&site), Rc::clone(&backend)) => {}
+        _ = portal::serve(redirect, portal::Kind::Redirected, site, backend) => {}
+    }
+    Ok(())
+}
+
+/// The threads that carry packets.
+struct Packets {
+    stop: Arc<AtomicBool>,
+    ended: Arc<tokio::sync::Notify>,
+    threads: Vec<std::thread::JoinHandle<()>>,
+}
+
+impl Packets {
+    fn start(plane: Arc<Plane>, lan: Arc<dyn LanPort>, tun: Arc<dyn TunPort>, clock: Clock) -> anyhow::Result<Self> {
+        let stop = Arc::new(AtomicBool::new(false));
+        let ended = Arc::new(tokio::sync::Notify::new());
+        let mut threads = Vec::new();
+        type Carry = fn(&Plane, &dyn LanPort, &dyn TunPort, &dyn Fn() -> Duration, &AtomicBool) -> std::io::Result<()>;
+        for (name, carry) in [("packets-up", pump::carry_up as Carry), ("packets-down", pump::carry_down as Carry)] {
+            let (plane, lan, tun) = (Arc::clone(&plane), Arc::clone(&lan), Arc::clone(&tun));
+            let (stop, ended) = (Arc::clone(&stop), Arc::clone(&ended));
+            let thread = std::thread::Builder::new().name(name.into()).spawn(move || {
+                if let Err(error) = carry(&plane, &*lan, &*tun, &|| clock.mono(), &stop) {
+                    error!(%error, "{name}: the device cannot be read");
+                }
+                ended.notify_one();
+            })?;
+            threads.push(thread);
+        }
+        Ok(Self { stop, ended, threads })
+    }
+
+    /// Ends when a thread does.
+    fn ended(&self) -> impl Future<Output = ()> + use<> {
+        let ended = Arc::clone(&self.ended);
+        async move { ended.notified().await }
+    }
+
+    fn stop(self, waker: &Waker) {
+        self.stop.store(true, Ordering::Relaxed);
+        waker.wake();
+        for thread in self.threads {
+            let _ = thread.join(); // a panic ends the process: panics abort
+        }
+    }
+}

@@ -1,0 +1,137 @@
+//! From the checked configuration to what each part is told.
+
+use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
+
+use anyhow::Context;
+use config::{Config, GardenHost, GardenProtocol};
+use engine::dns;
+use fastpath::garden::{Entry, Garden, Network};
+use wire::MacAddr;
+use wire::dns::NameBuf;
+
+/// Addresses that DNS may open in the walled garden at one time, 8 octets each.
+const GARDEN_ADDRESSES: usize = 16_384;
+const DNS_PORT: u16 = 53;
+
+/// The file, if it was named or is where it is looked for; the command line over it.
+pub(crate) fn load(setup: &crate::cli::Setup) -> Result<config::Loaded, config::Errors> {
+    let overrides = config::Overrides { lan: setup.lan.clone(), uplink: setup.uplink.clone() };
+    let usual = Path::new("/etc/poblano/poblano.toml");
+    match &setup.config {
+        Some(path) => Config::load(path, &overrides),
+        None if usual.exists() => Config::load(usual, &overrides),
+        None => Config::without_file(&overrides),
+    }
+}
+
+pub(crate) fn network(network: config::Network) -> anyhow::Result<Network> {
+    Network::new(network.address, network.prefix).context("a network prefix is longer than 32")
+}
+
+pub(crate) fn engine(config: &Config, lan_mac: MacAddr, mtu: u32) -> anyhow::Result<engine::gateway::Config> {
+    Ok(engine::gateway::Config {
+        gateway: config.lan.gateway,
+        gateway_mac: lan_mac,
+        dhcp: dhcp(config, lan_mac, mtu),
+        dns: dns(config)?,
+    })
+}
+
+/// The walled garden, with the static entries in it. Names are opened as DNS answers for them.
+pub(crate) fn garden(config: &Config) -> anyhow::Result<Garden> {
+    let mut entries = Vec::new();
+    for entry in &config.garden.allow {
+        if let GardenHost::Network(hosts) = entry.host {
+            let protocol = match entry.protocol {
+                GardenProtocol::Any => None,
+                GardenProtocol::Icmp => Some(1),
+                GardenProtocol::Tcp => Some(6),
+                GardenProtocol::Udp => Some(17),
+            };
+            entries.push(Entry { network: network(hosts)?, protocol, port: entry.port });
+        }
+    }
+    Garden::new(entries, GARDEN_ADDRESSES).map_err(|error| anyhow::anyhow!("garden.allow: {error}"))
+}
+
+/// Resolvers of the configuration, or else of the machine.
+pub(crate) fn resolvers(config: &Config) -> Vec<SocketAddr> {
+    if !config.dns.resolvers.is_empty() {
+        return config.dns.resolvers.iter().map(|&ip| (ip, DNS_PORT).into()).collect();
+    }
+    let text = std::fs::read_to_string("/etc/resolv.conf").unwrap_or_default();
+    let addresses = text.lines().filter_map(|line| {
+        let mut words = line.split_whitespace();
+        (words.next() == Some("nameserver")).then(|| words.next()?.parse().ok()).flatten()
+    });
+    addresses.take(3).map(|ip: std::net::IpAddr| (ip, DNS_PORT).into()).collect()
+}
+
+fn dhcp(config: &Config, lan_mac: MacAddr, mtu: u32) -> engine::dhcp::Config {
+    let options = |options: &[config::DhcpOption]| -> BTreeMap<u8, Vec<u8>> {
+        options.iter().map(|option| (option.code, option.data.clone())).collect()
+    };
+    let host = |host: &config::HostLease| {
+        let settings = engine::dhcp::Host {
+            address: host.address,
+            hostname: host.hostname.clone(),
+            filename: host.filename.clone(),
+            next_server: host.next_server,
+            root_path: host.root_path.clone(),
+            options: options(&host.options),
+        };
+        (host.mac, settings)
+    };
+    engine::dhcp::Config {
+        ranges: vec![config.dhcp.first..=config.dhcp.last],
+        lease: config.dhcp.lease,
+        lease_before_login: Some(config.dhcp.offline_lease),
+        domain: config.dhcp.domain.clone(),
+        dns: config.dhcp.dns.clone(),
+        ntp: config.dhcp.ntp.clone(),
+        mtu: (mtu != 1500).then(|| u16::try_from(mtu).unwrap_or(u16::MAX)),
+        options: options(&config.dhcp.options),
+        hosts: config.dhcp.hosts.iter().map(host).collect(),
+        host_routes: config.dhcp.host_routes,
+        conflict_probe: config.dhcp.conflict_probe,
+        max_leases: config.guests.max as usize,
+        ..engine::dhcp::Config::new(config.lan.gateway, config.lan.network.prefix, lan_mac)
+    }
+}
+
+fn dns(config: &Config) -> anyhow::Result<dns::Config> {
+    let name = |text: &str| text.parse::<NameBuf>().map_err(|error| anyhow::anyhow!("dns.name {text:?}: {error}"));
+    let mut garden = Vec::new();
+    let pattern =
+        |text: &str| text.parse::<dns::Pattern>().map_err(|error| anyhow::anyhow!("garden name {text:?}: {error}"));
+    for domain in &config.garden.domains {
+        if !domain.below_only {
+            garden.push(pattern(&domain.name)?);
+        }
+        garden.push(pattern(&format!(".{}", domain.name))?);
+    }
+    for entry in &config.garden.allow {
+        if let GardenHost::Name(name) = &entry.host {
+            garden.push(pattern(name)?);
+        }
+    }
+    let defaults = dns::Config::default();
+    let per_sec = config.dns.queries_per_second;
+    let queries = dns::Rate { per_sec, burst: defaults.before_login.queries.burst.max(per_sec.saturating_mul(4)) };
+    Ok(dns::Config {
+        resolvers: resolvers(config),
+        own_names: vec![(name(&config.dns.name)?, config.lan.gateway)],
+        garden,
+        before_login: dns::Limits { queries, ..defaults.before_login },
+        ..defaults
+    })
+}
+
+/// The first address that is both the guests' and the uplink's, if the networks overlap.
+pub(crate) fn overlap(config: &Config, uplink: &platform::Interface) -> Option<(Ipv4Addr, u8)> {
+    uplink.v4.iter().copied().find(|&(address, prefix)| {
+        prefix < 32 && config.lan.network.overlaps(config::Network::containing(address, prefix))
+    })
+}

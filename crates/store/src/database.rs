@@ -1,0 +1,243 @@
+//! The database: leases, and how often the gateway has started.
+
+use std::fmt;
+use std::fs::{DirBuilder, OpenOptions};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+use redb::{Database, DatabaseError, ReadableDatabase, ReadableTable, StorageError, TableDefinition, TableError};
+
+use crate::lease::{LeaseKey, LeaseRecord};
+
+const FILE_NAME: &str = "state.redb";
+/// Where a damaged file goes. One is kept: the next one takes its place, so that a bad disk does not fill it.
+const DAMAGED_NAME: &str = "state.redb.damaged";
+
+/// Pages are read once at start and then written: a cache is of little use, and a router has 64 MB.
+const CACHE_OCTETS: usize = 512 * 1024;
+
+const LEASES: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("leases");
+const COUNTERS: TableDefinition<'_, &str, u64> = TableDefinition::new("counters");
+const BOOTS: &str = "boots";
+
+/// The open database. One process can have it open at a time.
+#[derive(Debug)]
+pub struct Store {
+    /// `None` after an input or output error: redb then refuses everything until the file is opened again.
+    database: Mutex<Option<Database>>,
+    path: PathBuf,
+}
+
+/// A store, and what its owner should hear.
+#[derive(Debug)]
+pub struct Opened {
+    /// The store.
+    pub store: Store,
+    /// A damaged file was moved aside and a new one begun: guests' leases are lost.
+    pub warning: Option<String>,
+}
+
+/// What [`Store::leases`] found.
+#[derive(Debug, PartialEq, Eq)]
+pub struct LoadedLeases {
+    /// All that could be read, those that have expired too.
+    pub leases: Vec<LeaseRecord>,
+    /// How many could not: written by a later version, or damaged.
+    pub unreadable: usize,
+}
+
+/// Why the state cannot be read or written.
+#[derive(Debug)]
+pub enum StoreError {
+    /// The state directory cannot be made or used.
+    Directory {
+        /// Which.
+        path: PathBuf,
+        /// What came back.
+        error: io::Error,
+    },
+    /// Another process has the file.
+    InUse(PathBuf),
+    /// The file cannot be read or written.
+    Database {
+        /// Which.
+        path: PathBuf,
+        /// What came back.
+        error: Box<redb::Error>,
+    },
+}
+
+impl fmt::Display for StoreError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Directory { path, error } => {
+                write!(
+                    f,
+                    "cannot use the state directory {}: {error}; set state.directory to one that can be written",
+                    path.display()
+                )
+            }
+            Self::InUse(path) => write!(
+                f,
+                "{} is in use by another process; is a gateway running already? Give each its own state.directory",
+                path.display()
+            ),
+            Self::Database { path, error } => write!(f, "cannot read or write {}: {error}", path.display()),
+        }
+    }
+}
+
+impl std::error::Error for StoreError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Directory { error, .. } => Some(error),
+            Self::InUse(_) => None,
+            Self::Database { error, .. } => Some(error),
+        }
+    }
+}
+
+impl Store {
+    /// Opens the database of a directory. The directory is made with mode 0700 when it is not there, the file with 0600.
+    pub fn open(directory: &Path) -> Result<Opened, StoreError> {
+        let in_directory = |error| StoreError::Directory { path: directory.to_owned(), error };
+        DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(in_directory)?;
+        let path = directory.join(FILE_NAME);
+        match open_file(&path) {
+            Ok(database) => Ok(Opened { store: Self::of(database, path), warning: None }),
+            Err(DatabaseError::DatabaseAlreadyOpen) => Err(StoreError::InUse(path)),
+            Err(error) if is_damage(&error) => {
+                let aside = directory.join(DAMAGED_NAME);
+                std::fs::rename(&path, &aside).map_err(in_directory)?;
+                let database = open_file(&path).map_err(|e| failed(&path, e))?;
+                let warning = format!(
+                    "{} was damaged ({error}) and is now {}; leases are lost, guests ask for new ones",
+                    path.display(),
+                    aside.display()
+                );
+                Ok(Opened { store: Self::of(database, path), warning: Some(warning) })
+            }
+            Err(error) => Err(failed(&path, error)),
+        }
+    }
+
+    /// Every lease that is kept.
+    pub fn leases(&self) -> Result<LoadedLeases, StoreError> {
+        self.with(load_leases)
+    }
+
+    /// Keeps and forgets leases, all or none. They are on the disk when this returns.
+    pub fn write_leases<'a>(
+        &self,
+        put: impl IntoIterator<Item = &'a LeaseRecord>,
+        delete: impl IntoIterator<Item = &'a LeaseKey>,
+    ) -> Result<(), StoreError> {
+        self.with(|database| {
+            let transaction = database.begin_write()?;
+            {
+                let mut table = transaction.open_table(LEASES)?;
+                for record in put {
+                    table.insert(&record.key.to_bytes()[..], &record.value_bytes()[..])?;
+                }
+                for key in delete {
+                    table.remove(&key.to_bytes()[..])?;
+                }
+            }
+            // Durable, as redb commits by default: without it a kill loses everything since the last durable one.
+            Ok(transaction.commit()?)
+        })
+    }
+
+    /// Counts this start and returns its number, from 1. No two starts on one state directory have the same, unless
+    /// the file was damaged in between: who needs more adds the time.
+    pub fn next_boot(&self) -> Result<u64, StoreError> {
+        self.with(|database| {
+            let transaction = database.begin_write()?;
+            let boot = {
+                let mut table = transaction.open_table(COUNTERS)?;
+                let boot = table.get(BOOTS)?.map_or(0, |count| count.value()).saturating_add(1);
+                table.insert(BOOTS, boot)?;
+                boot
+            };
+            transaction.commit()?;
+            Ok(boot)
+        })
+    }
+
+    fn of(database: Database, path: PathBuf) -> Self {
+        Self { database: Mutex::new(Some(database)), path }
+    }
+
+    /// Does `work` with the database. After an error it is closed, and opened again the next time: a disk that was full
+    /// for a while is used again when it no longer is.
+    fn with<T>(&self, work: impl FnOnce(&Database) -> Result<T, redb::Error>) -> Result<T, StoreError> {
+        let mut held = self.database.lock().unwrap_or_else(PoisonError::into_inner);
+        let database = match held.take() {
+            Some(database) => database,
+            None => open_file(&self.path).map_err(|e| failed(&self.path, e))?,
+        };
+        let outcome = work(&database).map_err(|e| failed(&self.path, e))?;
+        *held = Some(database);
+        Ok(outcome)
+    }
+}
+
+fn load_leases(database: &Database) -> Result<LoadedLeases, redb::Error> {
+    let mut loaded = LoadedLeases { leases: Vec::new(), unreadable: 0 };
+    let transaction = database.begin_read()?;
+    let table = match transaction.open_table(LEASES) {
+        Err(TableError::TableDoesNotExist(_)) => return Ok(loaded),
+        table => table?,
+    };
+    for entry in table.iter()? {
+        let (key, value) = entry?;
+        match LeaseRecord::from_bytes(key.value(), value.value()) {
+            Some(record) => loaded.leases.push(record),
+            None => loaded.unreadable += 1,
+        }
+    }
+    Ok(loaded)
+}
+
+/// Opens or makes the file, and reads all of it once: what is damaged is to show now, not while guests are served.
+fn open_file(path: &Path) -> Result<Database, DatabaseError> {
+    let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)?;
+    let mut database = Database::builder().set_cache_size(CACHE_OCTETS).create_file(file)?;
+    database.check_integrity()?;
+    Ok(database)
+}
+
+/// True when the file is at fault, and not the disk, the permissions or another process.
+fn is_damage(error: &DatabaseError) -> bool {
+    match error {
+        DatabaseError::RepairAborted | DatabaseError::UpgradeRequired(_) => true,
+        DatabaseError::Storage(StorageError::Corrupted(_)) => true,
+        DatabaseError::Storage(StorageError::Io(e)) => {
+            matches!(e.kind(), io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof)
+        }
+        _ => false,
+    }
+}
+
+fn failed(path: &Path, error: impl Into<redb::Error>) -> StoreError {
+    StoreError::Database { path: path.to_owned(), error: Box::new(error.into()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_disk_error_is_told_and_the_next_write_opens_the_file_again() {
+        let directory = std::env::temp_dir().join(format!("poblano-store-reopen-{}", std::process::id()));
+        let store = Store::open(&directory).expect("a temporary folder").store;
+        assert_eq!(store.next_boot().expect("the disk works"), 1);
+        let full = io::Error::from(io::ErrorKind::StorageFull);
+        let error = store.with(|_| Err::<(), _>(redb::Error::Io(full))).expect_err("the disk is full").to_string();
+        assert!(error.starts_with("cannot read or write ") && error.contains("state.redb: "), "{error}");
+        assert_eq!(store.next_boot().expect("the disk works again"), 2);
+        std::fs::remove_dir_all(&directory).expect("our own folder");
+    }
+}

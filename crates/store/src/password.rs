@@ -1,0 +1,163 @@
+//! Passwords: how they are hashed, checked and made up.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use argon2::{Algorithm, Argon2, Params, PasswordHasher, PasswordVerifier, Version};
+
+/// Memory for one check. OWASP's smallest advice is 7 MiB and five passes; on a 64 MB router with a 580 MHz MIPS that is
+/// two seconds of its only core for each login that anybody asks for, and the packets wait. 4 MiB and three passes take
+/// a third of that, and cost an attacker with the file some ten thousand times more than a plain digest.
+const MEMORY_KIB: u32 = 4096;
+const PASSES: u32 = 3;
+const LANES: u32 = 1;
+
+/// A hash from elsewhere may be dearer than ours, up to what a small machine can still pay at every login.
+const MAX_MEMORY_KIB: u32 = 64 * 1024;
+const MAX_PASSES: u32 = 16;
+
+/// A name that nobody has costs as much as a wrong password; this is what it is compared with where no account says.
+const NOBODY_SALT: [u8; 16] = *b"poblano: nobody.";
+
+/// Letters and digits that are not taken for each other in print or on a phone: no 0 O o, 1 l I i.
+const READABLE: &[u8; 31] = b"abcdefghjkmnpqrstuvwxyz23456789";
+
+/// An argon2id hash in the PHC text form, with its salt and parameters.
+#[derive(Clone, PartialEq, Eq)]
+pub struct PasswordHash(String);
+
+impl PasswordHash {
+    /// Hashes a password with 16 octets of fresh randomness. Takes long and [`MEMORY_KIB`] of memory.
+    #[must_use]
+    pub fn new(password: &[u8], salt: [u8; 16]) -> Self {
+        let params = Params::new(MEMORY_KIB, PASSES, LANES, None).expect("the parameters are within argon2's bounds");
+        let hash: argon2::PasswordHash = Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
+            .hash_password_with_salt(password, &salt)
+            .expect("a salt of 16 octets and a password shorter than 4 GiB are within argon2's bounds");
+        Self(hash.to_string())
+    }
+
+    /// Reads the text form; the error says what is wrong with it.
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
+        let hash = argon2::PasswordHash::new(text).map_err(|e| format!("is no password hash ({e})"))?;
+        let params = Params::try_from(&hash).map_err(|e| format!("has parameters that argon2 does not know ({e})"))?;
+        if hash.algorithm.as_str() != "argon2id" {
+            Err(format!("is {}; only argon2id is served", hash.algorithm))
+        } else if hash.salt.is_none() || hash.hash.is_none() {
+            Err("has no salt or no hash in it".to_owned())
+        } else if params.m_cost() > MAX_MEMORY_KIB || params.t_cost() > MAX_PASSES {
+            Err(format!("costs more than {MAX_MEMORY_KIB} KiB or {MAX_PASSES} passes at every login"))
+        } else {
+            Ok(Self(text.to_owned()))
+        }
+    }
+
+    /// The text form.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// No log or dump should hold hashes.
+impl std::fmt::Debug for PasswordHash {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("***")
+    }
+}
+
+/// The question whether a password is somebody's, to be asked on a thread that may take long. Checks of the same
+/// accounts wait for each other, so that a crowd of logins takes the memory of one; how many may wait is the caller's
+/// to bound.
+#[derive(Debug)]
+pub struct PasswordCheck {
+    hash: Option<PasswordHash>,
+    is_account: bool,
+    turn: Arc<Mutex<()>>,
+}
+
+impl PasswordCheck {
+    pub(crate) fn of_account(hash: PasswordHash, turn: Arc<Mutex<()>>) -> Self {
+        Self { hash: Some(hash), is_account: true, turn }
+    }
+
+    /// For a name without an account: costs what `somebody`'s costs, and fails.
+    pub(crate) fn of_nobody(somebody: Option<PasswordHash>, turn: Arc<Mutex<()>>) -> Self {
+        Self { hash: somebody, is_account: false, turn }
+    }
+
+    /// True when the account exists and the password is its own. Blocks.
+    #[must_use]
+    pub fn run(self, password: &[u8]) -> bool {
+        // The lock guards memory, not data: a check that panicked has left nothing behind.
+        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(hash) = self.hash else {
+            // Not optimised away: the outcome is compared, and the comparison returned.
+            let made_up = PasswordHash::new(password, NOBODY_SALT);
+            return made_up.0.is_empty();
+        };
+        let verified = Argon2::default().verify_password(password, hash.as_str()).is_ok();
+        verified & self.is_account
+    }
+}
+
+/// A password of 12 letters and digits in three groups, 59 bits strong, out of 16 random octets.
+#[must_use]
+pub fn readable_password(random: [u8; 16]) -> String {
+    // 31^12 is below 2^60; what 128 bits leave over when divided by it favours no password by more than 2^-68.
+    let mut number = u128::from_be_bytes(random);
+    let mut password = String::with_capacity(14);
+    for i in 0..12 {
+        if i == 4 || i == 8 {
+            password.push('-');
+        }
+        password.push(READABLE[(number % READABLE.len() as u128) as usize] as char);
+        number /= READABLE.len() as u128;
+    }
+    password
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_made_up_password_can_be_read_out_over_the_phone() {
+        let password = readable_password([0xa5; 16]);
+        assert_eq!(password.len(), 14);
+        assert!(password.split('-').all(|group| group.len() == 4), "{password}");
+        assert!(!password.contains(['0', 'o', 'O', '1', 'l', 'i', 'I']), "{password}");
+        assert_ne!(password, readable_password([0xa6; 16]));
+        let bits = 12.0 * (READABLE.len() as f64).log2();
+        assert!(bits > 59.0, "{bits}");
+    }
+
+    #[test]
+    fn hashes_that_cannot_be_served_are_refused_with_the_reason() {
+        let good = PasswordHash::new(b"x", [7; 16]);
+        assert!(good.as_str().starts_with("$argon2id$v=19$m=4096,t=3,p=1$"), "{}", good.as_str());
+        assert_eq!(PasswordHash::parse(good.as_str()), Ok(good.clone()));
+        for (text, reason) in [
+            (good.as_str().replace("argon2id", "argon2i"), "is argon2i; only argon2id"),
+            (good.as_str().replace("m=4096", "m=4194304"), "costs more"),
+            (good.as_str().replace("t=3", "t=99"), "costs more"),
+            ("$argon2id$v=19$m=4096,t=3,p=1".to_owned(), "no salt"),
+            ("hunter2".to_owned(), "is no password hash"),
+            ("$1$abc$def".to_owned(), "is no password hash"),
+            (String::new(), "is no password hash"),
+        ] {
+            let message = PasswordHash::parse(&text).expect_err(&text);
+            assert!(message.contains(reason), "{text}: {message}");
+        }
+        assert_eq!(format!("{good:?}"), "***");
+    }
+
+    #[test]
+    fn nobody_logs_in_with_the_password_that_stands_in_for_a_missing_account() {
+        let turn = Arc::new(Mutex::new(()));
+        let somebody = PasswordHash::new(b"right", [7; 16]);
+        assert!(PasswordCheck::of_account(somebody.clone(), turn.clone()).run(b"right"));
+        assert!(!PasswordCheck::of_account(somebody.clone(), turn.clone()).run(b"wrong"));
+        assert!(!PasswordCheck::of_nobody(Some(somebody), turn.clone()).run(b"right"));
+        assert!(!PasswordCheck::of_nobody(None, turn).run(b""));
+    }
+}

@@ -1,0 +1,162 @@
+//! Leases are written by a thread of their own: who changes one never waits for the disk.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use crate::database::{Store, StoreError};
+use crate::lease::{LeaseKey, LeaseRecord};
+
+/// Hears of a failed write; see [`Writer::start`].
+pub type ReportFailure = Box<dyn FnMut(&StoreError) + Send>;
+
+/// Writes changes of leases in batches. Of several changes of one lease between two batches only the last is written.
+#[derive(Debug)]
+pub struct Writer {
+    shared: Arc<Shared>,
+    thread: Option<JoinHandle<Result<(), StoreError>>>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    state: Mutex<State>,
+    wake: Condvar,
+    capacity: usize,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// `None` is "forget it".
+    pending: HashMap<LeaseKey, Option<LeaseRecord>>,
+    lost: u64,
+    closing: bool,
+}
+
+impl Writer {
+    /// Starts the thread. It commits what has changed at most once in `every`: after a crash, that much is missing. Each
+    /// commit costs flash some 20 kB of wear, so a router does well with ten seconds. At most `capacity` leases wait
+    /// while the disk does not answer (about 100 octets each); give it twice the number of guests.
+    ///
+    /// `report` is called on the thread when a write fails, once until one succeeds again; what failed is tried again.
+    pub fn start(store: Arc<Store>, every: Duration, capacity: usize, report: ReportFailure) -> std::io::Result<Self> {
+        let shared = Arc::new(Shared { state: Mutex::default(), wake: Condvar::new(), capacity });
+        let for_thread = shared.clone();
+        let thread = std::thread::Builder::new()
+            .name("store-writer".to_owned())
+            .spawn(move || for_thread.run(&store, every, report))?;
+        Ok(Self { shared, thread: Some(thread) })
+    }
+
+    /// Keeps a lease, new or changed. Does not wait.
+    pub fn put(&self, record: LeaseRecord) {
+        self.change(record.key, Some(record));
+    }
+
+    /// Forgets a lease. Does not wait.
+    pub fn delete(&self, key: LeaseKey) {
+        self.change(key, None);
+    }
+
+    /// How many changes were dropped because too many waited for the disk. Such a lease is as it was on the disk.
+    #[must_use]
+    pub fn lost(&self) -> u64 {
+        self.shared.lock().lost
+    }
+
+    /// Writes what is left and ends the thread. Waits for the disk. Dropping does the same and hides the error.
+    pub fn close(mut self) -> Result<(), StoreError> {
+        self.join()
+    }
+
+    fn change(&self, key: LeaseKey, record: Option<LeaseRecord>) {
+        let mut state = self.shared.lock();
+        if state.pending.len() >= self.shared.capacity && !state.pending.contains_key(&key) {
+            state.lost += 1;
+            return;
+        }
+        let was_idle = state.pending.is_empty();
+        state.pending.insert(key, record);
+        if was_idle {
+            self.shared.wake.notify_one();
+        }
+    }
+
+    fn join(&mut self) -> Result<(), StoreError> {
+        self.shared.lock().closing = true;
+        self.shared.wake.notify_one();
+        match self.thread.take().map(JoinHandle::join) {
+            Some(Ok(outcome)) => outcome,
+            Some(Err(panic)) => std::panic::resume_unwind(panic),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        if self.thread.is_some() && !std::thread::panicking() {
+            // The failure was reported when it happened.
+            let _ = self.join();
+        }
+    }
+}
+
+impl Shared {
+    fn run(&self, store: &Store, every: Duration, mut report: ReportFailure) -> Result<(), StoreError> {
+        let mut is_failing = false;
+        loop {
+            let (batch, closing) = self.next_batch();
+            let written = write(store, &batch);
+            match &written {
+                Ok(()) => is_failing = false,
+                Err(error) => {
+                    if !is_failing {
+                        report(error);
+                    }
+                    is_failing = true;
+                    let mut state = self.lock();
+                    for (key, change) in batch {
+                        // What came meanwhile is newer.
+                        state.pending.entry(key).or_insert(change);
+                    }
+                }
+            }
+            if closing {
+                return written;
+            }
+            self.pause(every);
+        }
+    }
+
+    /// Waits until something has changed or the end has come.
+    fn next_batch(&self) -> (HashMap<LeaseKey, Option<LeaseRecord>>, bool) {
+        let is_idle = |state: &mut State| state.pending.is_empty() && !state.closing;
+        let mut state = self.wake.wait_while(self.lock(), is_idle).unwrap_or_else(PoisonError::into_inner);
+        (std::mem::take(&mut state.pending), state.closing)
+    }
+
+    /// Waits between two batches, but not when the end has come.
+    fn pause(&self, every: Duration) {
+        let until = Instant::now() + every;
+        let mut state = self.lock();
+        while !state.closing {
+            let Some(left) = until.checked_duration_since(Instant::now()).filter(|l| !l.is_zero()) else { return };
+            state = self.wake.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+
+    /// A panic while it was held leaves a map that is as good as before.
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn write(store: &Store, batch: &HashMap<LeaseKey, Option<LeaseRecord>>) -> Result<(), StoreError> {
+    if batch.is_empty() {
+        return Ok(());
+    }
+    let put = batch.values().flatten();
+    let delete = batch.iter().filter(|(_, change)| change.is_none()).map(|(key, _)| key);
+    store.write_leases(put, delete)
+}
