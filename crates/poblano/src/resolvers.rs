@@ -57,7 +57,10 @@ impl Resolvers {
                 let asked = (question.resolver, port, id);
                 state.asked.insert(asked, question.token);
                 state.by_age.push_back((Instant::now(), asked));
-                let _ = socket.try_send(&question.payload);
+                let payload = question.payload.clone();
+                // Not try_send: a new socket counts as writable only after the runtime has looked at it once, so the
+                // first question through each of them would be lost.
+                tokio::task::spawn_local(async move { socket.send(&payload).await });
             }
             Err(error) => debug!(resolver = %question.resolver, %error, "a resolver cannot be asked"),
         }
