@@ -100,10 +100,16 @@ def every_kind(mac, gateway_mac, src, dst):
     yield "first fragment", ip(17, whole[:64], fragment=0x2000)
     yield "last fragment", ip(17, whole[64:], fragment=8)
     yield "lone fragment of tcp to port 80", ip(6, MARK * 2, fragment=0x2000 | 100)
-    yield "source route", ip(17, udp(src, dst, 40000, 4500), options=b"\x83\x07\x04" + ipaddress.ip_address(dst).packed + b"\0")
+    yield (
+        "source route",
+        ip(17, udp(src, dst, 40000, 4500), options=b"\x83\x07\x04" + ipaddress.ip_address(dst).packed + b"\0"),
+    )
     yield "time to live of 1", ip(17, udp(src, dst, 40000, 4500), ttl=1)
     for name, target in (("broadcast", BROADCAST), ("multicast", "01:00:5e:00:00:fb")):
-        yield f"udp in an ethernet {name}", ethernet(target, mac, 0x0800, ipv4(src, dst, 17, udp(src, dst, 40000, 4500)))
+        yield (
+            f"udp in an ethernet {name}",
+            ethernet(target, mac, 0x0800, ipv4(src, dst, 17, udp(src, dst, 40000, 4500))),
+        )
     six = ipv6("fe80::1234", "2001:db8::80", 17, MARK)
     yield "ipv6", ethernet(gateway_mac, mac, 0x86DD, six)
     yield "ipv6 to everybody", ethernet("33:33:00:00:00:01", mac, 0x86DD, ipv6("fe80::1234", "ff02::1", 17, MARK))

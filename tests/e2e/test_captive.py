@@ -1,6 +1,7 @@
 """A guest that has not logged in is led to the portal, and only there."""
 
 import pytest
+
 from internet import DNS, PROBES
 from lab import GATEWAY, PORTAL, Inputs, Lab
 

@@ -1,6 +1,7 @@
 """The gateway starts, stops, and crashes; at no time is anybody let out by it."""
 
 import pytest
+
 from frames import MARK, Wire, every_kind
 from internet import HOST
 from lab import Lab, binary

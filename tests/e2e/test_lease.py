@@ -3,9 +3,10 @@
 import socket
 
 import pytest
+
 from frames import Wire, dhcp, dhcp_answer
-from lab import GATEWAY, Lab
 from internet import wait_for
+from lab import GATEWAY, Lab
 
 
 @pytest.mark.parametrize("client", ["udhcpc", "dhclient", "dhcpcd"])

@@ -6,6 +6,7 @@ import socket
 import subprocess
 
 import pytest
+
 from aaa import FreeRadius, settings
 from frames import Wire, is_ipv4
 from internet import DNS, HOST, wait_for
@@ -100,7 +101,10 @@ def test_the_octets_of_the_accounting_are_those_the_guests_interface_counted():
         assert sum(map(ip_octets, up)) > 2_000_000
         assert sum(map(ip_octets, down)) > 3 << 20
         # RFC 2866: Input is from the guest, Output is to it.
-        told = {key: int(stop[f"Acct-{key}"]) for key in ("Input-Octets", "Output-Octets", "Input-Packets", "Output-Packets")}
+        told = {
+            key: int(stop[f"Acct-{key}"])
+            for key in ("Input-Octets", "Output-Octets", "Input-Packets", "Output-Packets")
+        }
         assert told == {
             "Input-Octets": sum(map(ip_octets, up)),
             "Output-Octets": sum(map(ip_octets, down)),
