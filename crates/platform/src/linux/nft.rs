@@ -4,7 +4,7 @@
 use std::net::Ipv4Addr;
 
 use crate::mask;
-use crate::netlink::{APPEND, CREATE, Message};
+use crate::netlink::{APPEND, CREATE, Message, attrs};
 
 /// The families that we use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,11 +41,16 @@ pub(super) enum Term<'a> {
 
 const SUBSYSTEM: u16 = 10;
 const NEWTABLE: u16 = 0;
+const GETTABLE: u16 = 1;
 const DELTABLE: u16 = 2;
 const NEWCHAIN: u16 = 3;
 const NEWRULE: u16 = 6;
 const BATCH_BEGIN: u16 = 0x10;
 const BATCH_END: u16 = 0x11;
+/// NFTA_TABLE_USERDATA, at most 256 octets: how `nft` keeps a table's comment, as type, length, text and zero.
+const USERDATA: u16 = 6;
+const COMMENT: u8 = 0;
+const COMMENT_MAX: u8 = 254;
 
 const REGISTER: u32 = 1;
 const REGISTER_VERDICT: u32 = 0;
@@ -67,6 +72,11 @@ const DESTINATION_PORT_AT: u32 = 2;
 const NF_DROP: u32 = 0;
 const NF_ACCEPT: u32 = 1;
 
+/// Message type and header that ask for the list of tables.
+pub(super) fn list_tables(family: Family) -> (u16, [u8; 4]) {
+    (SUBSYSTEM << 8 | GETTABLE, [family as u8, 0, 0, 0])
+}
+
 /// Wraps messages so that they come into force together or not at all. Only the last asks for an acknowledgement: the
 /// kernel reports in order, so whatever it says first is about the whole.
 pub(super) fn batch(mut messages: Vec<Message>) -> Vec<Message> {
@@ -77,6 +87,30 @@ pub(super) fn batch(mut messages: Vec<Message>) -> Vec<Message> {
     all.extend(last);
     all.push(frame(BATCH_END));
     all
+}
+
+/// The table's comment that this entry of a list has, if it is about `table`.
+pub(super) fn parse_comment(table: &str, body: &[u8]) -> Option<String> {
+    let attribute = |wanted| attrs(body.get(4..)?).find(|(kind, _)| *kind == wanted).map(|(_, value)| value);
+    if attribute(1)?.strip_suffix(&[0])? != table.as_bytes() {
+        return None;
+    }
+    let [COMMENT, _, text @ ..] = attribute(USERDATA)? else { return None };
+    Some(std::str::from_utf8(text).ok()?.trim_end_matches('\0').to_owned())
+}
+
+/// Makes the table with a comment, if it is not there. A comment that is too long is left out.
+pub(super) fn add_table_with_comment(family: Family, table: &str, comment: &str) -> Message {
+    let m = add_table(family, table);
+    match u8::try_from(comment.len() + 1) {
+        Ok(len) if !comment.is_empty() && len <= COMMENT_MAX => {
+            let mut data = vec![COMMENT, len];
+            data.extend_from_slice(comment.as_bytes());
+            data.push(0);
+            m.attr(USERDATA, &data)
+        }
+        _ => m,
+    }
 }
 
 /// Makes the table, if it is not there.
