@@ -1,5 +1,7 @@
 //! The lock of the guests' interface. Needs root, or a user namespace's root.
 
+#![allow(clippy::unwrap_used, reason = "in a test an error is a failure")]
+
 mod common;
 
 use std::sync::Arc;

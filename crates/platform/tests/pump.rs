@@ -1,6 +1,8 @@
 //! Guest to Internet and back through our two ports, with the least that can stand between them. Needs root, or a
 //! user namespace's root.
 
+#![allow(clippy::unwrap_used, reason = "in a test an error is a failure")]
+
 mod common;
 
 use std::io::{Read, Write};

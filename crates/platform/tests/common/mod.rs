@@ -1,5 +1,5 @@
 //! A guest, a gateway and an Internet, each in a network namespace of its own, joined by cables.
-#![allow(dead_code, clippy::unwrap_used, reason = "a helper of tests, of which each uses its part")]
+#![allow(dead_code, clippy::unwrap_used, reason = "helpers of several tests, of which each uses its part")]
 
 use std::net::Ipv4Addr;
 use std::process::Command;
