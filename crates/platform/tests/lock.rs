@@ -130,6 +130,10 @@ fn an_interface_that_is_not_for_guests_is_refused_with_a_way_out() {
             assert!(refusal(UPLINK).contains("the default route goes through it"));
             let waker = Waker::new().unwrap();
             assert!(Host::new().open_lan(LAN, &waker).is_err(), "a LAN must be locked before it is opened");
+            let mut host = Host::new();
+            host.lock_lan(LAN).unwrap();
+            let both = host.forward(&platform::ForwardSpec { uplink: LAN.into(), ..common::forward_spec() });
+            assert!(both.unwrap_err().to_string().contains("it is the guests' interface"));
         })
         .unwrap();
 }

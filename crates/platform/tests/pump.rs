@@ -1,7 +1,7 @@
 //! Guest to Internet and back through our two ports, with the least that can stand between them. Needs root, or a
 //! user namespace's root.
 
-#![allow(clippy::unwrap_used, reason = "in a test an error is a failure")]
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "in a test an error is a failure, and rates are told")]
 
 mod common;
 

@@ -96,6 +96,15 @@ impl Host {
         Ok(())
     }
 
+    /// The way to the Internet must not be where the guests are.
+    fn check_uplink(&self, uplink: &str) -> Result<()> {
+        if self.lans.iter().any(|lan| lan == uplink) {
+            return Err(Error::refused(format!("use {uplink} as the uplink"), "it is the guests' interface")
+                .hint("guests' interface and uplink must be two"));
+        }
+        Ok(())
+    }
+
     fn take_back(&mut self, change: Change) -> Result<()> {
         match change {
             Change::Lock { lan } => {
@@ -173,6 +182,7 @@ impl System for Host {
 
     fn configure_uplink(&mut self, spec: &UplinkSpec) -> Result<()> {
         let UplinkSpec { interface: name, address, prefix, gateway } = spec;
+        self.check_uplink(name)?;
         let interface = self.interface(name)?;
         let index = interface.index;
         self.bring_up(&interface)?;
@@ -200,6 +210,7 @@ impl System for Host {
     }
 
     fn forward(&mut self, spec: &ForwardSpec) -> Result<()> {
+        self.check_uplink(&spec.uplink)?;
         let uplink = Switch::forwarding(&spec.uplink);
         let changed_by_us = self
             .undo

@@ -223,3 +223,66 @@ fn padded(name: &str) -> [u8; libc::IFNAMSIZ] {
     }
     bytes
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::netlink::messages;
+
+    #[test]
+    #[cfg(target_endian = "little")]
+    fn a_rule_is_laid_out_as_the_kernel_takes_it() {
+        let bytes = add_rule(Family::Inet, "t", "c", &[Term::EchoRequest, Term::Drop]).finish(7);
+        #[rustfmt::skip]
+        let golden: &[&[u8]] = &[
+            &[0x08, 0x01, 0, 0,  6, 10,  1, 12,  7, 0, 0, 0,  0, 0, 0, 0,  1, 0, 0, 0],
+            &[6, 0, 1, 0], b"t\0\0\0", &[6, 0, 2, 0], b"c\0\0\0",
+            &[0xe4, 0, 4, 0x80],
+            // meta load l4proto => register 1
+            &[0x24, 0, 1, 0x80, 9, 0, 1, 0], b"meta\0\0\0\0",
+            &[0x14, 0, 2, 0x80, 8, 0, 1, 0, 0, 0, 0, 1, 8, 0, 2, 0, 0, 0, 0, 16],
+            // cmp eq register 1 ICMP
+            &[0x2c, 0, 1, 0x80, 8, 0, 1, 0], b"cmp\0",
+            &[0x20, 0, 2, 0x80, 8, 0, 1, 0, 0, 0, 0, 1, 8, 0, 2, 0, 0, 0, 0, 0, 12, 0, 3, 0x80, 5, 0, 1, 0, 1, 0, 0, 0],
+            // payload load one octet of the transport header => register 1
+            &[0x34, 0, 1, 0x80, 12, 0, 1, 0], b"payload\0",
+            &[0x24, 0, 2, 0x80, 8, 0, 1, 0, 0, 0, 0, 1, 8, 0, 2, 0, 0, 0, 0, 2],
+            &[8, 0, 3, 0, 0, 0, 0, 0, 8, 0, 4, 0, 0, 0, 0, 1],
+            // cmp eq register 1 echo-request
+            &[0x2c, 0, 1, 0x80, 8, 0, 1, 0], b"cmp\0",
+            &[0x20, 0, 2, 0x80, 8, 0, 1, 0, 0, 0, 0, 1, 8, 0, 2, 0, 0, 0, 0, 0, 12, 0, 3, 0x80, 5, 0, 1, 0, 8, 0, 0, 0],
+            // immediate verdict drop
+            &[0x30, 0, 1, 0x80, 14, 0, 1, 0], b"immediate\0\0\0",
+            &[0x1c, 0, 2, 0x80, 8, 0, 1, 0, 0, 0, 0, 0, 16, 0, 2, 0x80, 12, 0, 2, 0x80, 8, 0, 1, 0, 0, 0, 0, 0],
+        ];
+        assert_eq!(bytes, golden.concat());
+    }
+
+    #[test]
+    fn only_the_last_message_of_a_batch_is_acknowledged() {
+        let all = batch(vec![add_table(Family::Inet, "t"), delete_table(Family::Inet, "t")]);
+        let flags: Vec<_> = all
+            .into_iter()
+            .map(|message| message.finish(1))
+            .map(|bytes| messages(&bytes).next().unwrap().flags & crate::netlink::ACK != 0)
+            .collect();
+        assert_eq!(flags, [false, false, true, false]);
+    }
+
+    #[test]
+    fn a_comment_is_read_back_and_one_that_is_too_long_is_left_out() {
+        let read = |comment: &str| {
+            let bytes = add_table_with_comment(Family::Netdev, "t", comment).finish(1);
+            let body = messages(&bytes).next().unwrap().body.to_vec();
+            for cut in 0..body.len() {
+                let _ = parse_comment("t", &body[..cut]);
+            }
+            (parse_comment("t", &body), parse_comment("u", &body))
+        };
+        assert_eq!(read("former=1"), (Some("former=1".to_owned()), None));
+        assert_eq!(read(""), (None, None));
+        assert_eq!(read(&"x".repeat(253)).0.map(|c| c.len()), Some(253));
+        assert_eq!(read(&"x".repeat(254)), (None, None));
+        assert_eq!(read(&"x".repeat(300)), (None, None));
+    }
+}
