@@ -7,7 +7,7 @@ import pytest
 
 sys.path.insert(0, os.path.dirname(__file__))
 
-from lab import OUTPUT, Lab, leftovers  # noqa: E402
+from lab import OUTPUT, Lab, leftovers, sweep  # noqa: E402
 
 
 def pytest_collection_modifyitems(items):
@@ -17,6 +17,7 @@ def pytest_collection_modifyitems(items):
 
 @pytest.fixture(scope="session", autouse=True)
 def output():
+    sweep()
     OUTPUT.mkdir(exist_ok=True)
     return OUTPUT
 

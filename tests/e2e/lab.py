@@ -13,6 +13,7 @@ import itertools
 import json
 import os
 import pathlib
+import re
 import shutil
 import signal
 import socket
@@ -335,7 +336,7 @@ class Lab:
         return [(lan, "trunk"), *((lan, f"port{n}") for n in range(len(guests)))]
 
     def machine(self, name):
-        ns = Namespace(f"{self.prefix}{name}")
+        ns = Namespace.new(f"{self.prefix}{name}")
         self.machines.append(ns)
         return ns
 
@@ -343,9 +344,11 @@ class Lab:
         return self
 
     def __exit__(self, kind, *_):
-        if kind is not None:
-            self.tell()
-        self.close()
+        try:
+            if kind is not None:
+                self.tell()
+        finally:
+            self.close()
 
     def tell(self):
         """What a reader of a failure wants to see."""
@@ -370,6 +373,19 @@ class Lab:
 
 
 def leftovers():
-    """Namespaces and links of this process that are still there."""
-    mark = f"pbl{os.getpid()}x"
-    return [line for line in sh("ip", "netns", "list").splitlines() if line.startswith(mark)]
+    """Namespaces of this process that are still there."""
+    return [name for name, owner in machines() if owner == os.getpid()]
+
+
+def sweep():
+    """Takes away the labs of processes that were killed."""
+    for name, owner in machines():
+        if not pathlib.Path(f"/proc/{owner}").exists():
+            Namespace(name).delete()
+
+
+def machines():
+    """(namespace, process that made it) of all labs."""
+    names = (line.split()[0] for line in sh("ip", "netns", "list").splitlines())
+    found = (re.fullmatch(r"pbl(\d+)x\d+\w+", name) for name in names)
+    return [(match[0], int(match[1])) for match in found if match]

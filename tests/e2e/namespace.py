@@ -3,6 +3,7 @@
 import ctypes
 import os
 import pathlib
+import shutil
 import signal
 import socket
 import subprocess
@@ -25,12 +26,17 @@ class Namespace:
 
     def __init__(self, name):
         self.name = name
-        sh("ip", "netns", "add", name)
-        # `ip netns exec` binds this file over /etc/resolv.conf: the machine's own stays untouched.
+        # `ip netns exec` binds the file in it over /etc/resolv.conf: the machine's own stays untouched.
         self.etc = pathlib.Path("/etc/netns") / name
+
+    @classmethod
+    def new(cls, name):
+        self = cls(name)
+        sh("ip", "netns", "add", name)
         self.etc.mkdir(parents=True, exist_ok=True)
         self.set_resolvers()
         self.ip("link", "set", "lo", "up")
+        return self
 
     def set_resolvers(self, *addresses):
         # Written in place, because a bind mount follows the inode and not the name.
@@ -99,6 +105,4 @@ class Namespace:
             except ProcessLookupError:
                 pass
         sh("ip", "netns", "del", self.name, check=False)
-        for file in self.etc.glob("*"):
-            file.unlink()
-        self.etc.rmdir()
+        shutil.rmtree(self.etc, ignore_errors=True)

@@ -1,8 +1,6 @@
 """A guest logs in, is online, and logs out."""
 
-import signal
-
-from internet import DNS, HOST, wait_for
+from internet import DNS, HOST
 from lab import PORTAL, Lab
 
 
@@ -74,27 +72,3 @@ def test_an_uplink_whose_gateway_lies_outside_its_subnet_works():
         assert lab.guest.login().status == 303
         assert lab.guest.is_online()
         assert {source for _, _, source in lab.internet.seen} == {"198.51.100.7"}
-
-
-def test_a_silent_session_ends():
-    with Lab(settings={"session": {"idle_timeout": "2s"}}) as lab:
-        assert lab.guest.lease()
-        assert lab.guest.login().status == 303
-        assert lab.guest.is_online()
-        wait_for(lambda: is_offline(lab), "the idle timeout", seconds=20)
-        assert not lab.guest.is_online()
-
-
-def test_a_session_ends_with_its_time_however_busy_it_is():
-    with Lab(settings={"session": {"timeout": "3s"}}) as lab:
-        assert lab.guest.lease()
-        assert lab.guest.login().status == 303
-        busy = lab.guest.ns.spawn("ping", "-q", "-i", "0.1", "192.0.2.80")
-        wait_for(lambda: is_offline(lab), "the session timeout", seconds=20)
-        busy.send_signal(signal.SIGKILL)
-        busy.wait()
-        assert not lab.guest.is_online()
-
-
-def is_offline(lab):
-    return lab.gateway.sessions() == []
