@@ -14,6 +14,7 @@ mod resolvers;
 mod run;
 mod settings;
 mod slow;
+mod udp;
 
 use std::process::ExitCode;
 
