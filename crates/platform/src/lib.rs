@@ -17,6 +17,8 @@ use wire::MacAddr;
 
 mod error;
 mod framing;
+#[cfg(fuzzing)]
+pub mod fuzz;
 pub mod virtual_;
 mod waker;
 
