@@ -24,7 +24,6 @@ pub(crate) fn assemble(read: &Read<'_>) -> Config {
         interface: read.optional("lan.interface").unwrap_or_default(),
         network,
         gateway,
-        isolate: read.required("lan.isolate"),
     };
     let dhcp = dhcp(read, &lan);
     let directory: PathBuf = read.required("state.directory");

@@ -122,7 +122,8 @@ struct Guest {
     address: Ipv4Addr,
     hostname: Option<Box<str>>,
     attempts: Attempts,
-    session: Option<Session>,
+    /// Boxed: most guests that hold a lease are not logged in.
+    session: Option<Box<Session>>,
     /// This guest's entry in the timers.
     due: Option<Duration>,
 }
@@ -232,14 +233,14 @@ impl Engine {
             return false;
         }
         guest.attempts.forgive();
-        let session = Session {
+        let session = Box::new(Session {
             id: attempt.session_id.clone(),
             user: grant.user.clone().unwrap_or_else(|| user.to_owned()),
             began: now,
             baseline: self.writer.table().usage(attempt.slot),
             next_interim: grant.interim.map(|interval| now.mono + interval),
             grant,
-        };
+        });
         self.writer.set_policy(attempt.slot, &session.policy());
         self.dhcp.protect(attempt.key, true);
         let record = record(guest, attempt.slot, &session, Status::Start, Usage::default(), now);

@@ -18,6 +18,8 @@ use wire::MacAddr;
 mod error;
 mod framing;
 mod poll;
+#[cfg(fuzzing)]
+pub mod fuzz;
 pub mod virtual_;
 mod waker;
 

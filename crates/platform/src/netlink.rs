@@ -139,7 +139,7 @@ impl<'a> Reply<'a> {
         let request_len = u32::from_ne_bytes(self.body.get(4..8)?.try_into().ok()?) as usize;
         let skip = if self.flags & CAPPED != 0 { HEADER } else { request_len };
         let words = (self.flags & ACK_TLVS != 0)
-            .then(|| self.body.get(4 + skip.next_multiple_of(4)..))
+            .then(|| self.body.get(skip.checked_next_multiple_of(4)?.checked_add(4)?..))
             .flatten()
             .and_then(|tail| attrs(tail).find(|(kind, _)| *kind == ATTR_MSG))
             .and_then(|(_, text)| std::str::from_utf8(text).ok())
