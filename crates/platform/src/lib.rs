@@ -17,9 +17,9 @@ use wire::MacAddr;
 
 mod error;
 mod framing;
-mod poll;
 #[cfg(fuzzing)]
 pub mod fuzz;
+mod poll;
 pub mod virtual_;
 mod waker;
 
