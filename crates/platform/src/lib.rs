@@ -17,6 +17,7 @@ use wire::MacAddr;
 
 mod error;
 mod framing;
+mod poll;
 pub mod virtual_;
 mod waker;
 
@@ -32,8 +33,7 @@ mod imp;
 pub mod no_netns;
 
 /// Encodings of the BSD kernels, which can be tested anywhere.
-#[cfg(test)]
-#[cfg(target_os = "linux")]
+#[cfg(all(test, target_os = "linux"))]
 #[path = "bsd/abi.rs"]
 mod bsd_abi;
 

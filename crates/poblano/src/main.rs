@@ -15,6 +15,7 @@ mod resolvers;
 mod run;
 mod settings;
 mod slow;
+mod udp;
 
 use std::process::ExitCode;
 

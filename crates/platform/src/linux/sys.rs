@@ -3,7 +3,7 @@
 use std::ffi::c_int;
 use std::io;
 use std::mem::{size_of, size_of_val, zeroed};
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command};
 
@@ -163,32 +163,6 @@ unsafe fn tag_of(header: &libc::msghdr) -> Option<(u16, u16)> {
         let tpid =
             if aux.status & TP_STATUS_VLAN_TPID_VALID != 0 { aux.vlan_tpid } else { crate::framing::ETHERTYPE_VLAN };
         (aux.status & TP_STATUS_VLAN_VALID != 0).then_some((aux.vlan_tci, tpid))
-    }
-}
-
-/// What ended a wait.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Ready {
-    /// The first descriptor has something, if only an error.
-    Fd,
-    /// The second one has.
-    Waker,
-    /// The time is over, or a signal came.
-    Nothing,
-}
-
-/// Waits until `fd` or `waker` can be read, at most `millis`.
-pub(super) fn poll(fd: BorrowedFd<'_>, waker: BorrowedFd<'_>, millis: i32) -> io::Result<Ready> {
-    let entry = |fd: BorrowedFd<'_>| libc::pollfd { fd: fd.as_raw_fd(), events: libc::POLLIN, revents: 0 };
-    let mut fds = [entry(fd), entry(waker)];
-    // SAFETY: pointer and length are those of `fds`.
-    let result = check(unsafe { libc::poll(fds.as_mut_ptr(), fds.len() as libc::nfds_t, millis) });
-    match result {
-        Err(e) if e.kind() == io::ErrorKind::Interrupted => Ok(Ready::Nothing),
-        Err(e) => Err(e),
-        Ok(_) if fds[1].revents != 0 => Ok(Ready::Waker),
-        Ok(_) if fds[0].revents != 0 => Ok(Ready::Fd),
-        Ok(_) => Ok(Ready::Nothing),
     }
 }
 
