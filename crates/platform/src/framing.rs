@@ -14,8 +14,10 @@ pub(crate) const ETHERTYPE_VLAN: u16 = 0x8100;
 /// The twelve bits of the VLAN identifier in a tag.
 pub(crate) const VID_MASK: u16 = 0x0fff;
 /// Where the offload header before a network-layer packet begins (TUN).
+#[cfg(target_os = "linux")]
 pub(crate) const VNET_AT_L3: usize = HEADROOM - VnetHeader::LEN;
 /// Where the offload header before a frame begins (AF_PACKET, TAP).
+#[cfg(target_os = "linux")]
 pub(crate) const VNET_AT_FRAME: usize = ETH_AT - VnetHeader::LEN;
 
 /// Makes a packet of a frame that was received at [`ETH_AT`]. `tag` is what the kernel took off it. False if it is

@@ -235,3 +235,7 @@ impl TunPort for VirtualTun {
         self.0.send(Queued { bytes: packet.l3().to_vec(), vlan: Vlan::NONE, vnet: packet.vnet })
     }
 }
+
+#[cfg(test)]
+#[path = "virtual_tests.rs"]
+mod tests;

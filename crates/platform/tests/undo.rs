@@ -1,5 +1,7 @@
 //! What we change, what we leave, and what outlives us. Needs root, or a user namespace's root.
 
+#![allow(clippy::unwrap_used, reason = "in a test an error is a failure")]
+
 mod common;
 
 use common::{GATEWAY, INTERNET, LAN, Net, TUN, UPLINK, UPLINK_ADDRESS, forward_spec, net, tun_spec};

@@ -7,6 +7,7 @@ mod cli;
 mod clock;
 mod commands;
 mod control;
+mod demo;
 mod gateway;
 mod leases;
 mod log;
@@ -15,6 +16,7 @@ mod resolvers;
 mod run;
 mod settings;
 mod slow;
+mod udp;
 
 use std::process::ExitCode;
 
@@ -35,6 +37,7 @@ fn main() -> ExitCode {
 fn perform(command: Command) -> anyhow::Result<()> {
     match command {
         Command::Run(setup) => run::run(&setup),
+        Command::Demo { stay } => demo::demo(stay),
         Command::Check { setup, json } => check::check(&setup, json),
         Command::Sessions { control, counters } => commands::sessions(&control, counters),
         Command::Kick { guest, control } => commands::kick(&control, guest),

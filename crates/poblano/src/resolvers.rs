@@ -3,7 +3,7 @@
 
 use std::cell::RefCell;
 use std::collections::{HashMap, VecDeque};
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -13,6 +13,7 @@ use tokio::time::Instant;
 use tracing::debug;
 
 use crate::gateway::Gateway;
+use crate::udp;
 
 /// Sockets for each resolver.
 const SOCKETS: usize = 16;
@@ -57,7 +58,7 @@ impl Resolvers {
                 let asked = (question.resolver, port, id);
                 state.asked.insert(asked, question.token);
                 state.by_age.push_back((Instant::now(), asked));
-                let _ = socket.try_send(&question.payload);
+                let _ = udp::send(&socket, &question.payload);
             }
             Err(error) => debug!(resolver = %question.resolver, %error, "a resolver cannot be asked"),
         }
@@ -86,7 +87,7 @@ impl State {
             slot.questions += 1;
             return Ok((slot.port, Rc::clone(&slot.socket)));
         }
-        let socket = open(resolver)?;
+        let socket = udp::open(resolver)?;
         let port = socket.local_addr()?.port();
         let socket = Rc::new(socket);
         tokio::task::spawn_local(listen(Rc::clone(gateway), Rc::clone(&socket), resolver, port));
@@ -97,17 +98,6 @@ impl State {
         }
         Ok((port, socket))
     }
-}
-
-fn open(resolver: SocketAddr) -> std::io::Result<UdpSocket> {
-    let any: SocketAddr = match resolver {
-        SocketAddr::V4(_) => (Ipv4Addr::UNSPECIFIED, 0).into(),
-        SocketAddr::V6(_) => (Ipv6Addr::UNSPECIFIED, 0).into(),
-    };
-    let socket = std::net::UdpSocket::bind(any)?;
-    socket.connect(resolver)?; // the kernel drops what others send
-    socket.set_nonblocking(true)?;
-    UdpSocket::from_std(socket)
 }
 
 /// Takes answers until the socket has been replaced and nothing more can come.

@@ -229,6 +229,13 @@ fn failed(path: &Path, error: impl Into<redb::Error>) -> StoreError {
 mod tests {
     use super::*;
 
+    impl Store {
+        pub(crate) fn close_as_after_an_error(&self) {
+            let error = io::Error::from(io::ErrorKind::StorageFull);
+            assert!(self.with(|_| Err::<(), _>(redb::Error::Io(error))).is_err());
+        }
+    }
+
     #[test]
     fn a_disk_error_is_told_and_the_next_write_opens_the_file_again() {
         let directory = std::env::temp_dir().join(format!("poblano-store-reopen-{}", std::process::id()));

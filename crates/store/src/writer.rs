@@ -160,3 +160,45 @@ fn write(store: &Store, batch: &HashMap<LeaseKey, Option<LeaseRecord>>) -> Resul
     let delete = batch.iter().filter(|(_, change)| change.is_none()).map(|(key, _)| key);
     store.write_leases(put, delete)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+    use std::sync::mpsc;
+
+    use wire::{MacAddr, Vlan};
+
+    use super::*;
+
+    fn lease(guest: u8) -> LeaseRecord {
+        LeaseRecord {
+            key: LeaseKey { lan: 0, vlan: Vlan::NONE, mac: MacAddr([2, 0, 0, 0, 0, guest]) },
+            address: Ipv4Addr::new(10, 85, 0, guest),
+            hostname: None,
+            expires_unix_secs: 1_800_000_000,
+        }
+    }
+
+    #[test]
+    fn a_failing_disk_is_reported_once_and_what_failed_is_written_later() {
+        let directory = std::env::temp_dir().join(format!("poblano-store-failing-{}", std::process::id()));
+        let store = Arc::new(Store::open(&directory).expect("a temporary folder").store);
+        let file = directory.join("state.redb");
+        // A folder in the place of the file: it cannot be opened.
+        store.close_as_after_an_error();
+        std::fs::remove_file(&file).expect("it is there");
+        std::fs::create_dir(&file).expect("its name is free");
+        let (sender, reports) = mpsc::channel();
+        let report = Box::new(move |e: &StoreError| sender.send(e.to_string()).expect("the test listens"));
+        let writer = Writer::start(store.clone(), Duration::ZERO, 100, report).expect("a thread");
+        writer.put(lease(1));
+        let told = reports.recv_timeout(Duration::from_secs(60)).expect("a report");
+        assert!(told.starts_with("cannot read or write "), "{told}");
+        writer.put(lease(2));
+        std::fs::remove_dir(&file).expect("it is empty");
+        writer.close().expect("the disk works again");
+        assert_eq!(store.leases().expect("it can be read").leases, [lease(1), lease(2)]);
+        assert_eq!(reports.try_iter().count(), 0, "reported once");
+        std::fs::remove_dir_all(&directory).expect("our own folder");
+    }
+}

@@ -3,8 +3,8 @@
 use std::net::Ipv4Addr;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use store::{LeaseKey, LeaseRecord, LoadedLeases, Store, StoreError, Writer};
@@ -190,11 +190,9 @@ fn a_writer_that_is_dropped_writes_what_is_left() {
     let folder = Folder::new("dropped-writer");
     let store = Arc::new(open(&folder));
     let hour = Duration::from_secs(3600);
-    drop(
-        Writer::start(store.clone(), hour, 100, Box::new(|e| panic!("{e}")))
-            .map(|w| w.put(lease(1)))
-            .expect("a thread"),
-    );
+    let writer = Writer::start(store.clone(), hour, 100, Box::new(|e| panic!("{e}"))).expect("a thread");
+    writer.put(lease(1));
+    drop(writer);
     assert_eq!(loaded(&store), [lease(1)]);
 }
 
@@ -212,25 +210,4 @@ fn a_flood_of_guests_before_a_slow_disk_is_bounded_and_counted() {
     assert!((980..=990).contains(&lost), "{lost}");
     writer.close().expect("it can be written");
     assert_eq!(loaded(&store).len() as u64, 1000 - lost);
-}
-
-#[test]
-fn a_failing_disk_is_reported_once_and_nothing_blocks() {
-    let folder = Folder::new("failing");
-    let store = Arc::new(open(&folder));
-    let blocker = folder.0.join("state/state.redb");
-    // The store lets go of its file, and somebody puts a folder there: every write fails from now on.
-    std::fs::remove_file(&blocker).expect("it is there");
-    std::fs::create_dir(&blocker).expect("it was taken away");
-    let (sender, reports) = mpsc::channel();
-    let report = Box::new(move |e: &StoreError| sender.send(e.to_string()).expect("the test listens"));
-    let writer = Writer::start(store.clone(), Duration::ZERO, 100, report).expect("a thread");
-    writer.put(lease(1));
-    let report = reports.recv().expect("a report");
-    assert!(report.starts_with("cannot read or write "), "{report}");
-    writer.put(lease(2));
-    std::fs::remove_dir(&blocker).expect("it is empty");
-    writer.close().expect("the disk works again");
-    assert_eq!(loaded(&store), [lease(1), lease(2)], "what failed was tried again");
-    assert_eq!(reports.try_iter().count(), 0, "reported once");
 }

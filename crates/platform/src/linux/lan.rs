@@ -10,6 +10,7 @@ use wire::vnet::VnetHeader;
 
 use super::sys;
 use crate::framing::{self, ETHERTYPE_VLAN, VNET_AT_FRAME};
+use crate::poll::{Ready, poll};
 use crate::{Error, Interface, Result, WAIT_MILLIS, Waker};
 
 /// `if_packet.h`
@@ -95,11 +96,11 @@ impl LanPort for Lan {
             Err(e) => return self.survive(e),
             Ok(count) => return Ok(count),
         }
-        match sys::poll(self.socket.as_fd(), self.waker.fd(), WAIT_MILLIS)? {
-            sys::Ready::Waker => Ok(0),
-            sys::Ready::Nothing if sys::interface_exists(&self.socket, self.index) => Ok(0),
-            sys::Ready::Nothing => Err(io::Error::from_raw_os_error(libc::ENODEV)),
-            sys::Ready::Fd => match self.receive(batch) {
+        match poll(self.socket.as_fd(), self.waker.fd(), WAIT_MILLIS)? {
+            Ready::Waker => Ok(0),
+            Ready::Nothing if sys::interface_exists(&self.socket, self.index) => Ok(0),
+            Ready::Nothing => Err(io::Error::from_raw_os_error(libc::ENODEV)),
+            Ready::Fd => match self.receive(batch) {
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => Ok(0),
                 Err(e) => self.survive(e),
                 Ok(count) => Ok(count),

@@ -55,9 +55,37 @@ impl Host {
         Self::default()
     }
 
+    /// Sets a switch. Its former value is remembered before it changes, in the table that outlives us: whoever takes
+    /// over after our death restores the machine as it was before us.
     fn set(&mut self, switch: Switch, value: &str) -> Result<()> {
-        if let Some(former) = switch.set(value)? {
-            self.undo.push(Change::Switch { switch, former });
+        match switch.read()? {
+            Some(former) if former != value => {
+                self.undo.push(Change::Switch { switch: switch.clone(), former });
+                firewall("remember the machine's settings", rules::lock(&self.lans, &self.memory()))?;
+                switch.write(value)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn memory(&self) -> String {
+        sysctl::remember(self.undo.iter().filter_map(|change| match change {
+            Change::Switch { switch, former } => Some((switch, former.as_str())),
+            _ => None,
+        }))
+    }
+
+    /// Takes over what a former life that ended without undo had to restore.
+    fn recall(&mut self) -> Result<()> {
+        let (kind, header) = nft::list_tables(Family::Netdev);
+        let mut line = None;
+        NetlinkSocket::open(libc::NETLINK_NETFILTER)?.dump("list the firewall tables", kind, &header, |_, body| {
+            line = line.take().or_else(|| nft::parse_comment(rules::TABLE, body));
+        })?;
+        for (switch, former) in sysctl::recall(&line.unwrap_or_default()) {
+            if !self.undo.iter().any(|c| matches!(c, Change::Switch { switch: known, .. } if *known == switch)) {
+                self.undo.push(Change::Switch { switch, former });
+            }
         }
         Ok(())
     }
@@ -70,12 +98,24 @@ impl Host {
         Ok(())
     }
 
+    /// The way to the Internet must not be where the guests are.
+    fn check_uplink(&self, uplink: &str) -> Result<()> {
+        if self.lans.iter().any(|lan| lan == uplink) {
+            return Err(Error::refused(format!("use {uplink} as the uplink"), "it is the guests' interface")
+                .hint("guests' interface and uplink must be two"));
+        }
+        Ok(())
+    }
+
     fn take_back(&mut self, change: Change) -> Result<()> {
         match change {
             Change::Lock { lan } => {
                 self.lans.retain(|other| *other != lan);
-                let messages =
-                    if self.lans.is_empty() { rules::remove(Family::Netdev) } else { rules::lock(&self.lans) };
+                let messages = if self.lans.is_empty() {
+                    rules::remove(Family::Netdev)
+                } else {
+                    rules::lock(&self.lans, &self.memory())
+                };
                 firewall("unlock the guests' interface", messages)
             }
             Change::Filter => firewall("remove the firewall rules", rules::remove(Family::Inet)),
@@ -112,7 +152,8 @@ impl System for Host {
         }
         // Remembered before it is done: after a failure, undo must look at it as well.
         self.undo.push(Change::Lock { lan: lan.to_owned() });
-        firewall(&format!("lock {lan}"), rules::lock(&self.lans))?;
+        self.recall()?;
+        firewall(&format!("lock {lan}"), rules::lock(&self.lans, &self.memory()))?;
         self.undo.push(Change::Filter);
         firewall("set the firewall rules", rules::filter(&self.lans, None, false))?;
         self.set(Switch::no_ipv6(lan), "1")?;
@@ -133,7 +174,7 @@ impl System for Host {
             tun.set_kernel_mac(interface.mac);
         }
         // All of this vanishes with the device, so there is nothing to undo.
-        Switch::no_ipv6(&spec.name).set("1")?;
+        Switch::no_ipv6(&spec.name).write("1")?;
         let mut rtnetlink = Rtnetlink::open()?;
         rtnetlink.set_sizes(&spec.name, interface.index, spec.mtu, TUN_QUEUE)?;
         rtnetlink.add_address(&spec.name, interface.index, spec.address, spec.prefix)?;
@@ -143,6 +184,7 @@ impl System for Host {
 
     fn configure_uplink(&mut self, spec: &UplinkSpec) -> Result<()> {
         let UplinkSpec { interface: name, address, prefix, gateway } = spec;
+        self.check_uplink(name)?;
         let interface = self.interface(name)?;
         let index = interface.index;
         self.bring_up(&interface)?;
@@ -170,6 +212,7 @@ impl System for Host {
     }
 
     fn forward(&mut self, spec: &ForwardSpec) -> Result<()> {
+        self.check_uplink(&spec.uplink)?;
         let uplink = Switch::forwarding(&spec.uplink);
         let changed_by_us = self
             .undo
@@ -181,8 +224,7 @@ impl System for Host {
         firewall("set the firewall rules", rules::filter(&self.lans, Some(spec), forwarded))?;
         self.set(uplink, "1")?;
         // Vanishes with the device.
-        Switch::forwarding(&spec.tun).set("1")?;
-        Ok(())
+        Switch::forwarding(&spec.tun).write("1")
     }
 
     fn undo(&mut self) -> std::result::Result<(), UndoErrors> {

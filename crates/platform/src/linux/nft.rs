@@ -4,7 +4,7 @@
 use std::net::Ipv4Addr;
 
 use crate::mask;
-use crate::netlink::{APPEND, CREATE, Message};
+use crate::netlink::{APPEND, CREATE, Message, attrs};
 
 /// The families that we use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,11 +41,16 @@ pub(super) enum Term<'a> {
 
 const SUBSYSTEM: u16 = 10;
 const NEWTABLE: u16 = 0;
+const GETTABLE: u16 = 1;
 const DELTABLE: u16 = 2;
 const NEWCHAIN: u16 = 3;
 const NEWRULE: u16 = 6;
 const BATCH_BEGIN: u16 = 0x10;
 const BATCH_END: u16 = 0x11;
+/// NFTA_TABLE_USERDATA, at most 256 octets: how `nft` keeps a table's comment, as type, length, text and zero.
+const USERDATA: u16 = 6;
+const COMMENT: u8 = 0;
+const COMMENT_MAX: u8 = 254;
 
 const REGISTER: u32 = 1;
 const REGISTER_VERDICT: u32 = 0;
@@ -67,6 +72,11 @@ const DESTINATION_PORT_AT: u32 = 2;
 const NF_DROP: u32 = 0;
 const NF_ACCEPT: u32 = 1;
 
+/// Message type and header that ask for the list of tables.
+pub(super) fn list_tables(family: Family) -> (u16, [u8; 4]) {
+    (SUBSYSTEM << 8 | GETTABLE, [family as u8, 0, 0, 0])
+}
+
 /// Wraps messages so that they come into force together or not at all. Only the last asks for an acknowledgement: the
 /// kernel reports in order, so whatever it says first is about the whole.
 pub(super) fn batch(mut messages: Vec<Message>) -> Vec<Message> {
@@ -77,6 +87,30 @@ pub(super) fn batch(mut messages: Vec<Message>) -> Vec<Message> {
     all.extend(last);
     all.push(frame(BATCH_END));
     all
+}
+
+/// The table's comment that this entry of a list has, if it is about `table`.
+pub(super) fn parse_comment(table: &str, body: &[u8]) -> Option<String> {
+    let attribute = |wanted| attrs(body.get(4..)?).find(|(kind, _)| *kind == wanted).map(|(_, value)| value);
+    if attribute(1)?.strip_suffix(&[0])? != table.as_bytes() {
+        return None;
+    }
+    let [COMMENT, _, text @ ..] = attribute(USERDATA)? else { return None };
+    Some(std::str::from_utf8(text).ok()?.trim_end_matches('\0').to_owned())
+}
+
+/// Makes the table with a comment, if it is not there. A comment that is too long is left out.
+pub(super) fn add_table_with_comment(family: Family, table: &str, comment: &str) -> Message {
+    let m = add_table(family, table);
+    match u8::try_from(comment.len() + 1) {
+        Ok(len) if !comment.is_empty() && len <= COMMENT_MAX => {
+            let mut data = vec![COMMENT, len];
+            data.extend_from_slice(comment.as_bytes());
+            data.push(0);
+            m.attr(USERDATA, &data)
+        }
+        _ => m,
+    }
 }
 
 /// Makes the table, if it is not there.
@@ -188,4 +222,67 @@ fn padded(name: &str) -> [u8; libc::IFNAMSIZ] {
         *to = from;
     }
     bytes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::netlink::messages;
+
+    #[test]
+    #[cfg(target_endian = "little")]
+    fn a_rule_is_laid_out_as_the_kernel_takes_it() {
+        let bytes = add_rule(Family::Inet, "t", "c", &[Term::EchoRequest, Term::Drop]).finish(7);
+        #[rustfmt::skip]
+        let golden: &[&[u8]] = &[
+            &[0x08, 0x01, 0, 0,  6, 10,  1, 12,  7, 0, 0, 0,  0, 0, 0, 0,  1, 0, 0, 0],
+            &[6, 0, 1, 0], b"t\0\0\0", &[6, 0, 2, 0], b"c\0\0\0",
+            &[0xe4, 0, 4, 0x80],
+            // meta load l4proto => register 1
+            &[0x24, 0, 1, 0x80, 9, 0, 1, 0], b"meta\0\0\0\0",
+            &[0x14, 0, 2, 0x80, 8, 0, 1, 0, 0, 0, 0, 1, 8, 0, 2, 0, 0, 0, 0, 16],
+            // cmp eq register 1 ICMP
+            &[0x2c, 0, 1, 0x80, 8, 0, 1, 0], b"cmp\0",
+            &[0x20, 0, 2, 0x80, 8, 0, 1, 0, 0, 0, 0, 1, 8, 0, 2, 0, 0, 0, 0, 0, 12, 0, 3, 0x80, 5, 0, 1, 0, 1, 0, 0, 0],
+            // payload load one octet of the transport header => register 1
+            &[0x34, 0, 1, 0x80, 12, 0, 1, 0], b"payload\0",
+            &[0x24, 0, 2, 0x80, 8, 0, 1, 0, 0, 0, 0, 1, 8, 0, 2, 0, 0, 0, 0, 2],
+            &[8, 0, 3, 0, 0, 0, 0, 0, 8, 0, 4, 0, 0, 0, 0, 1],
+            // cmp eq register 1 echo-request
+            &[0x2c, 0, 1, 0x80, 8, 0, 1, 0], b"cmp\0",
+            &[0x20, 0, 2, 0x80, 8, 0, 1, 0, 0, 0, 0, 1, 8, 0, 2, 0, 0, 0, 0, 0, 12, 0, 3, 0x80, 5, 0, 1, 0, 8, 0, 0, 0],
+            // immediate verdict drop
+            &[0x30, 0, 1, 0x80, 14, 0, 1, 0], b"immediate\0\0\0",
+            &[0x1c, 0, 2, 0x80, 8, 0, 1, 0, 0, 0, 0, 0, 16, 0, 2, 0x80, 12, 0, 2, 0x80, 8, 0, 1, 0, 0, 0, 0, 0],
+        ];
+        assert_eq!(bytes, golden.concat());
+    }
+
+    #[test]
+    fn only_the_last_message_of_a_batch_is_acknowledged() {
+        let all = batch(vec![add_table(Family::Inet, "t"), delete_table(Family::Inet, "t")]);
+        let flags: Vec<_> = all
+            .into_iter()
+            .map(|message| message.finish(1))
+            .map(|bytes| messages(&bytes).next().unwrap().flags & crate::netlink::ACK != 0)
+            .collect();
+        assert_eq!(flags, [false, false, true, false]);
+    }
+
+    #[test]
+    fn a_comment_is_read_back_and_one_that_is_too_long_is_left_out() {
+        let read = |comment: &str| {
+            let bytes = add_table_with_comment(Family::Netdev, "t", comment).finish(1);
+            let body = messages(&bytes).next().unwrap().body.to_vec();
+            for cut in 0..body.len() {
+                let _ = parse_comment("t", &body[..cut]);
+            }
+            (parse_comment("t", &body), parse_comment("u", &body))
+        };
+        assert_eq!(read("former=1"), (Some("former=1".to_owned()), None));
+        assert_eq!(read(""), (None, None));
+        assert_eq!(read(&"x".repeat(253)).0.map(|c| c.len()), Some(253));
+        assert_eq!(read(&"x".repeat(254)), (None, None));
+        assert_eq!(read(&"x".repeat(300)), (None, None));
+    }
 }

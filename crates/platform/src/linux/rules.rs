@@ -28,9 +28,9 @@ const PRIORITY_FIRST: i32 = -500;
 const PRIORITY_FILTER: i32 = 0;
 const PRIORITY_SOURCE_NAT: i32 = 100;
 
-/// The lock of these interfaces, in place of the one that is there.
-pub(super) fn lock(lans: &[String]) -> Vec<Message> {
-    let mut messages = replace(Family::Netdev);
+/// The lock of these interfaces, in place of the one that is there. `memory` outlives us with it.
+pub(super) fn lock(lans: &[String], memory: &str) -> Vec<Message> {
+    let mut messages = replace(Family::Netdev, memory);
     for (n, lan) in lans.iter().enumerate() {
         let hook =
             Hook { number: HOOK_INGRESS, priority: PRIORITY_FIRST, kind: "filter", drop: true, device: Some(lan) };
@@ -42,7 +42,7 @@ pub(super) fn lock(lans: &[String]) -> Vec<Message> {
 /// The rules of forwarding, in place of those that are there. `uplink_forwarded` says that the uplink forwarded
 /// packets before we came.
 pub(super) fn filter(lans: &[String], spec: Option<&ForwardSpec>, uplink_forwarded: bool) -> Vec<Message> {
-    let mut messages = replace(Family::Inet);
+    let mut messages = replace(Family::Inet, "");
     let base = |number, priority, kind| Hook { number, priority, kind, drop: false, device: None };
     for (name, hook) in [
         ("input", base(HOOK_INPUT, PRIORITY_FILTER, "filter")),
@@ -93,6 +93,10 @@ pub(super) fn remove(family: Family) -> Vec<Message> {
 }
 
 /// Adding before deleting makes deleting succeed whether or not a former run has left the table.
-fn replace(family: Family) -> Vec<Message> {
-    vec![nft::add_table(family, TABLE), nft::delete_table(family, TABLE), nft::add_table(family, TABLE)]
+fn replace(family: Family, comment: &str) -> Vec<Message> {
+    vec![
+        nft::add_table(family, TABLE),
+        nft::delete_table(family, TABLE),
+        nft::add_table_with_comment(family, TABLE, comment),
+    ]
 }

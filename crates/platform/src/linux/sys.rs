@@ -3,7 +3,9 @@
 use std::ffi::c_int;
 use std::io;
 use std::mem::{size_of, size_of_val, zeroed};
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
+use std::os::unix::process::CommandExt;
+use std::process::{Child, Command};
 
 use fastpath::port::Packet;
 
@@ -164,32 +166,6 @@ unsafe fn tag_of(header: &libc::msghdr) -> Option<(u16, u16)> {
     }
 }
 
-/// What ended a wait.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Ready {
-    /// The first descriptor has something, if only an error.
-    Fd,
-    /// The second one has.
-    Waker,
-    /// The time is over, or a signal came.
-    Nothing,
-}
-
-/// Waits until `fd` or `waker` can be read, at most `millis`.
-pub(super) fn poll(fd: BorrowedFd<'_>, waker: BorrowedFd<'_>, millis: i32) -> io::Result<Ready> {
-    let entry = |fd: BorrowedFd<'_>| libc::pollfd { fd: fd.as_raw_fd(), events: libc::POLLIN, revents: 0 };
-    let mut fds = [entry(fd), entry(waker)];
-    // SAFETY: pointer and length are those of `fds`.
-    let result = check(unsafe { libc::poll(fds.as_mut_ptr(), fds.len() as libc::nfds_t, millis) });
-    match result {
-        Err(e) if e.kind() == io::ErrorKind::Interrupted => Ok(Ready::Nothing),
-        Err(e) => Err(e),
-        Ok(_) if fds[1].revents != 0 => Ok(Ready::Waker),
-        Ok(_) if fds[0].revents != 0 => Ok(Ready::Fd),
-        Ok(_) => Ok(Ready::Nothing),
-    }
-}
-
 /// TUNSETIFF: makes the device; an existing one of that name is refused with EBUSY.
 pub(super) fn tun_create(fd: impl AsFd, name: &[u8; libc::IFNAMSIZ], flags: c_int) -> io::Result<()> {
     // SAFETY: all zeros is a valid ifreq; the kernel reads and writes it alone.
@@ -227,6 +203,28 @@ pub(super) fn unshare(kinds: c_int) -> io::Result<()> {
 pub(super) fn enter_netns(fd: impl AsFd) -> io::Result<()> {
     // SAFETY: no pointers; only the calling thread changes.
     check(unsafe { libc::setns(fd.as_fd().as_raw_fd(), libc::CLONE_NEWNET) }).map(drop)
+}
+
+/// The process gets SIGKILL when the thread that has started it ends.
+pub(super) fn die_with_parent(command: &mut Command) {
+    let parent = std::process::id();
+    let ask = move || {
+        // SAFETY: no pointers; both calls are allowed between fork and exec.
+        let orphaned = unsafe {
+            check(libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL as libc::c_ulong))?;
+            libc::getppid().cast_unsigned() != parent
+        };
+        // A parent that ended before the request will never end again.
+        if orphaned { Err(io::ErrorKind::BrokenPipe.into()) } else { Ok(()) }
+    };
+    // SAFETY: `ask` allocates nothing and takes no lock.
+    unsafe { command.pre_exec(ask) };
+}
+
+/// Sends SIGTERM. The process is not reaped while its `Child` is borrowed, so that the number is still its own.
+pub(super) fn terminate(child: &Child) -> io::Result<()> {
+    // SAFETY: no pointers.
+    check(unsafe { libc::kill(child.id().cast_signed(), libc::SIGTERM) }).map(drop)
 }
 
 /// User and group that the process acts as.

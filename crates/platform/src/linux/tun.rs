@@ -12,6 +12,7 @@ use wire::{MacAddr, Vlan};
 use super::sys;
 use super::tap::{self, Stations};
 use crate::framing::{self, VNET_AT_FRAME, VNET_AT_L3};
+use crate::poll::{Ready, poll};
 use crate::{Error, MAX_BATCH, Result, TunMode, TunSpec, WAIT_MILLIS, Waker};
 
 /// TUN_F_CSUM, TSO4, TSO6, TSO_ECN, USO4, USO6: the sets to try, from all to none. UDP segmentation is there
@@ -115,9 +116,9 @@ impl TunPort for Tun {
             Err(e) if e.kind() == io::ErrorKind::WouldBlock => {}
             other => return other,
         }
-        match sys::poll(self.device.as_fd(), self.waker.fd(), WAIT_MILLIS)? {
-            sys::Ready::Waker | sys::Ready::Nothing => Ok(0),
-            sys::Ready::Fd => match self.receive(batch) {
+        match poll(self.device.as_fd(), self.waker.fd(), WAIT_MILLIS)? {
+            Ready::Waker | Ready::Nothing => Ok(0),
+            Ready::Fd => match self.receive(batch) {
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => Ok(0),
                 other => other,
             },

@@ -1,5 +1,5 @@
 //! A guest, a gateway and an Internet, each in a network namespace of its own, joined by cables.
-#![allow(dead_code, clippy::unwrap_used, reason = "a helper of tests, of which each uses its part")]
+#![allow(dead_code, clippy::unwrap_used, reason = "helpers of several tests, of which each uses its part")]
 
 use std::net::Ipv4Addr;
 use std::process::Command;
@@ -98,4 +98,60 @@ pub(crate) fn forward_spec() -> ForwardSpec {
         tcp_ports: vec![3990],
         udp_ports: vec![53],
     }
+}
+
+/// Octets of a frame from the guest; `kind` is its EtherType.
+pub(crate) fn frame(to: MacAddr, kind: u16, payload: &[u8]) -> Vec<u8> {
+    let mut frame = Vec::new();
+    frame.extend(to.0);
+    frame.extend(GUEST_MAC.0);
+    frame.extend(kind.to_be_bytes());
+    frame.extend(payload);
+    frame.resize(frame.len().max(60), 0);
+    frame
+}
+
+/// Who has `target`? asks the guest.
+pub(crate) fn arp_request(target: Ipv4Addr) -> Vec<u8> {
+    let mut arp = vec![0, 1, 8, 0, 6, 4, 0, 1];
+    arp.extend(GUEST_MAC.0);
+    arp.extend(GUEST.octets());
+    arp.extend([0; 6]);
+    arp.extend(target.octets());
+    frame(MacAddr::BROADCAST, 0x0806, &arp)
+}
+
+/// An IPv4 packet of the guest with a UDP datagram to a port where nobody listens, which the kernel answers with
+/// ICMP.
+pub(crate) fn datagram_to(target: Ipv4Addr) -> Vec<u8> {
+    let mut ip = vec![0x45, 0, 0, 28, 0, 0, 0, 0, 64, 17, 0, 0];
+    ip.extend(GUEST.octets());
+    ip.extend(target.octets());
+    let sum = wire::checksum::of(&ip);
+    ip[10..12].copy_from_slice(&sum.to_be_bytes());
+    ip.extend([0x30, 0x39, 0x30, 0x39, 0, 8, 0, 0]);
+    frame(LAN_MAC, 0x0800, &ip)
+}
+
+/// A neighbour solicitation for the link-local address that the gateway's kernel gives its LAN interface.
+pub(crate) fn ipv6_solicitation() -> Vec<u8> {
+    use std::net::Ipv6Addr;
+    let target = Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0xff, 0xfe00, 0x0101);
+    let source = Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0xff, 0xfe00, 0x0102);
+    let group = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 1, 0xff00, 0x0101);
+    let mut icmp = vec![135, 0, 0, 0, 0, 0, 0, 0];
+    icmp.extend(target.octets());
+    icmp.extend([1, 1]);
+    icmp.extend(GUEST_MAC.0);
+    let mut pseudo = source.octets().to_vec();
+    pseudo.extend(group.octets());
+    pseudo.extend([0, 0, 0, 32, 0, 0, 0, 58]);
+    pseudo.extend(&icmp);
+    let sum = wire::checksum::of(&pseudo);
+    icmp[2..4].copy_from_slice(&sum.to_be_bytes());
+    let mut ip = vec![0x60, 0, 0, 0, 0, 32, 58, 255];
+    ip.extend(source.octets());
+    ip.extend(group.octets());
+    ip.extend(icmp);
+    frame(MacAddr([0x33, 0x33, 0xff, 0, 1, 1]), 0x86dd, &ip)
 }

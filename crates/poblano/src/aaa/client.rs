@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 use std::collections::HashMap;
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::rc::Rc;
 
 use radius::{AccessRequest, AccountingRequest, Client, Kind, Outcome, Socket, SubmitError, Token};
@@ -11,6 +11,7 @@ use tokio::sync::{Notify, oneshot};
 use tracing::{debug, warn};
 
 use crate::clock::Clock;
+use crate::udp;
 
 /// The client with its sockets; lives on the control thread.
 pub(crate) struct RadiusClient {
@@ -65,7 +66,7 @@ impl RadiusClient {
             let Some(transmit) = transmit else { break };
             match self.socket(transmit.socket, transmit.to) {
                 // A full socket buffer is a lost datagram: the client sends it again.
-                Ok(socket) => drop(socket.try_send(&transmit.bytes)),
+                Ok(socket) => drop(udp::send(&socket, &transmit.bytes)),
                 Err(error) => warn!(server = %transmit.to, %error, "cannot open a socket to the RADIUS server"),
             }
         }
@@ -83,12 +84,7 @@ impl RadiusClient {
         if let Some(socket) = self.sockets.borrow().get(&name) {
             return Ok(Rc::clone(socket));
         }
-        let any: SocketAddr =
-            if to.is_ipv4() { (Ipv4Addr::UNSPECIFIED, 0).into() } else { (Ipv6Addr::UNSPECIFIED, 0).into() };
-        let socket = std::net::UdpSocket::bind(any)?;
-        socket.connect(to)?; // the kernel drops what others send
-        socket.set_nonblocking(true)?;
-        let socket = Rc::new(UdpSocket::from_std(socket)?);
+        let socket = Rc::new(udp::open(to)?);
         self.sockets.borrow_mut().insert(name, Rc::clone(&socket));
         tokio::task::spawn_local(Rc::clone(self).listen(name, Rc::clone(&socket), to));
         Ok(socket)

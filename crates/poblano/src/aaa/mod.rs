@@ -8,6 +8,7 @@ use std::collections::{HashMap, VecDeque};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use config::{AuthMethod, Config, PasswordMethod};
@@ -42,6 +43,9 @@ pub(crate) enum Answer {
     Unavailable,
 }
 
+/// No local account has that name: another source may.
+struct UnknownName;
+
 /// Authentication and accounting.
 pub(crate) struct Aaa {
     methods: Vec<AuthMethod>,
@@ -49,7 +53,7 @@ pub(crate) struct Aaa {
     defaults: Grant,
     accounts_file: PathBuf,
     accounts: RefCell<Option<Accounts>>,
-    checks: std::sync::Arc<Semaphore>,
+    checks: Arc<Semaphore>,
     waiting_checks: Semaphore,
     nas: NasFacts,
     lan: String,
@@ -76,7 +80,7 @@ impl Aaa {
             defaults: defaults(config),
             accounts_file: config.auth.accounts.clone(),
             accounts: RefCell::new(None),
-            checks: std::sync::Arc::new(Semaphore::new(CHECKS)),
+            checks: Arc::new(Semaphore::new(CHECKS)),
             waiting_checks: Semaphore::new(WAITING_CHECKS),
             nas: NasFacts {
                 identifier: config.radius.nas_identifier.clone(),
@@ -95,21 +99,26 @@ impl Aaa {
         Ok(this)
     }
 
-    /// Asks the configured sources in their order; the first that grants wins.
+    /// Asks the configured sources in their order, until one knows: the next is asked only if a source does not answer
+    /// or does not know the name.
     pub(crate) async fn authenticate(&self, attempt: &Attempt, name: &str, password: &str) -> Answer {
-        let mut answer = Answer::Unavailable;
+        let mut unknown = false;
         for method in &self.methods {
-            let next = match method {
-                AuthMethod::Local => self.ask_accounts(name, password).await,
+            let answer = match method {
+                AuthMethod::Local => match self.ask_accounts(name, password).await {
+                    Ok(answer) => answer,
+                    Err(UnknownName) => {
+                        unknown = true;
+                        continue;
+                    }
+                },
                 AuthMethod::Radius => self.ask_radius(attempt, name, password).await,
             };
-            match next {
-                Answer::Granted { .. } => return next,
-                Answer::Refused { .. } => answer = next,
-                Answer::Unavailable => {}
+            if !matches!(answer, Answer::Unavailable) {
+                return answer;
             }
         }
-        answer
+        if unknown { Answer::Refused { message: None } } else { Answer::Unavailable }
     }
 
     /// What a guest gets that an operator lets in.
@@ -151,14 +160,14 @@ impl Aaa {
         self.servers.iter().zip(health).map(|(server, (auth, acct))| (*server, auth, acct)).collect()
     }
 
-    async fn ask_accounts(&self, name: &str, password: &str) -> Answer {
-        let Ok(_waiting) = self.waiting_checks.try_acquire() else { return Answer::Unavailable };
-        let Ok(check) = std::sync::Arc::clone(&self.checks).acquire_owned().await else { return Answer::Unavailable };
-        let password_check = match self.password_check(name) {
-            Ok(password_check) => password_check,
+    async fn ask_accounts(&self, name: &str, password: &str) -> Result<Answer, UnknownName> {
+        let Ok(_waiting) = self.waiting_checks.try_acquire() else { return Ok(Answer::Unavailable) };
+        let Ok(check) = Arc::clone(&self.checks).acquire_owned().await else { return Ok(Answer::Unavailable) };
+        let (known, password_check) = match self.password_check(name) {
+            Ok(found) => found,
             Err(error) => {
                 warn!(%error, "local accounts cannot be read");
-                return Answer::Unavailable;
+                return Ok(Answer::Unavailable);
             }
         };
         let password = password.to_owned();
@@ -168,13 +177,16 @@ impl Aaa {
             right
         });
         match checked.await {
-            Ok(true) => Answer::Granted { grant: self.defaults.clone(), message: None },
-            Ok(false) => Answer::Refused { message: None },
-            Err(_) => Answer::Unavailable,
+            Ok(true) => Ok(Answer::Granted { grant: self.defaults.clone(), message: None }),
+            // The work was done for an unknown name too: time does not tell which names there are.
+            Ok(false) if !known => Err(UnknownName),
+            Ok(false) => Ok(Answer::Refused { message: None }),
+            Err(_) => Ok(Answer::Unavailable),
         }
     }
 
-    fn password_check(&self, name: &str) -> Result<PasswordCheck, AccountsError> {
+    /// Whether there is such an account, and the work that checks its password (or as much work, if there is none).
+    fn password_check(&self, name: &str) -> Result<(bool, PasswordCheck), AccountsError> {
         let mut accounts = self.accounts.borrow_mut();
         let accounts = match accounts.as_mut() {
             Some(accounts) => {
@@ -183,7 +195,7 @@ impl Aaa {
             }
             None => accounts.insert(Accounts::load(&self.accounts_file)?),
         };
-        Ok(accounts.check(name))
+        Ok((accounts.contains(name), accounts.check(name)))
     }
 
     async fn ask_radius(&self, attempt: &Attempt, name: &str, password: &str) -> Answer {

@@ -1,0 +1,113 @@
+//! Thin wrappers around the system calls that the standard library lacks.
+
+use std::ffi::{CStr, c_int, c_ulong};
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
+use std::ptr;
+use std::slice;
+
+/// Makes a socket that does not survive `exec`.
+pub(super) fn socket(family: c_int, kind: c_int) -> io::Result<OwnedFd> {
+    // SAFETY: no pointers; a descriptor that is returned is ours alone.
+    unsafe {
+        let fd = check(libc::socket(family, kind | libc::SOCK_CLOEXEC, 0))?;
+        Ok(OwnedFd::from_raw_fd(fd))
+    }
+}
+
+/// An ioctl whose argument is `bytes`; the kernel may change them.
+///
+/// # Panics
+/// If the request's number says that its argument is longer.
+pub(super) fn ioctl(fd: impl AsFd, request: u32, bytes: &mut [u8]) -> io::Result<()> {
+    // Bits 16 to 28 of a BSD request are its argument's length: the kernel touches no more than that.
+    let len = (request >> 16 & 0x1fff) as usize;
+    assert!(bytes.len() >= len, "the argument of ioctl {request:#x} has {len} octets");
+    // SAFETY: by the assertion the kernel stays inside `bytes`.
+    check(unsafe { libc::ioctl(fd.as_fd().as_raw_fd(), c_ulong::from(request) as _, bytes.as_mut_ptr()) }).map(drop)
+}
+
+/// An ioctl whose argument is one number.
+pub(super) fn ioctl_word(fd: impl AsFd, request: u32, value: u32) -> io::Result<u32> {
+    let mut bytes = value.to_ne_bytes();
+    ioctl(fd, request, &mut bytes)?;
+    Ok(u32::from_ne_bytes(bytes))
+}
+
+/// Sets O_NONBLOCK on an open descriptor. NetBSD's tun looks only at what was set this way.
+pub(super) fn set_nonblocking(fd: impl AsFd) -> io::Result<()> {
+    let fd = fd.as_fd().as_raw_fd();
+    // SAFETY: no pointers.
+    unsafe {
+        let flags = check(libc::fcntl(fd, libc::F_GETFL))?;
+        check(libc::fcntl(fd, libc::F_SETFL, flags | libc::O_NONBLOCK)).map(drop)
+    }
+}
+
+/// The IPv4 routing table as the kernel writes it.
+pub(super) fn routing_table(pf_route: c_int) -> io::Result<Vec<u8>> {
+    let name = [libc::CTL_NET, pf_route, 0, libc::AF_INET, libc::NET_RT_DUMP, 0];
+    let read = |buffer: *mut u8, len: &mut usize| {
+        // SAFETY: the name has the length that is told; the kernel writes at most `len` octets to `buffer`.
+        check(unsafe {
+            libc::sysctl(name.as_ptr().cast_mut(), name.len() as _, buffer.cast(), len, ptr::null_mut(), 0)
+        })
+    };
+    let mut len = 0;
+    read(ptr::null_mut(), &mut len)?;
+    // The table may grow between the two calls.
+    let mut bytes = vec![0; len + len / 4 + 4096];
+    let mut len = bytes.len();
+    read(bytes.as_mut_ptr(), &mut len)?;
+    bytes.truncate(len);
+    Ok(bytes)
+}
+
+/// One address of an interface, from `getifaddrs`.
+pub(super) struct Address {
+    pub(super) name: String,
+    pub(super) flags: u32,
+    /// The raw `sockaddr`s; empty where there is none.
+    pub(super) address: Vec<u8>,
+    pub(super) mask: Vec<u8>,
+}
+
+/// All addresses of all interfaces.
+pub(super) fn addresses() -> io::Result<Vec<Address>> {
+    let mut found = Vec::new();
+    // SAFETY: getifaddrs gives a list that stays until freeifaddrs; names end with a zero; each sockaddr begins with
+    // its length. Everything is copied out before the list is freed.
+    unsafe {
+        let mut list = ptr::null_mut();
+        check(libc::getifaddrs(&raw mut list))?;
+        let mut entry = list;
+        while !entry.is_null() {
+            let item = &*entry;
+            found.push(Address {
+                name: CStr::from_ptr(item.ifa_name).to_string_lossy().into_owned(),
+                flags: item.ifa_flags as u32,
+                address: sockaddr(item.ifa_addr),
+                mask: sockaddr(item.ifa_netmask),
+            });
+            entry = item.ifa_next;
+        }
+        libc::freeifaddrs(list);
+    }
+    Ok(found)
+}
+
+/// The octets of a `sockaddr`.
+///
+/// # Safety
+/// The pointer must be null or point to a `sockaddr` with a true length.
+unsafe fn sockaddr(address: *const libc::sockaddr) -> Vec<u8> {
+    if address.is_null() {
+        return Vec::new();
+    }
+    // SAFETY: by the caller's promise.
+    unsafe { slice::from_raw_parts(address.cast(), usize::from((*address).sa_len)).to_vec() }
+}
+
+fn check(result: c_int) -> io::Result<c_int> {
+    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(result) }
+}

@@ -1,0 +1,59 @@
+//! The demonstration's ground: network namespaces without being root. A program of its own, because a user namespace
+//! can be entered only before there are threads.
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "in a test an error is a failure, and a skip is told")]
+
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::os::unix::fs::MetadataExt;
+use std::os::unix::process::CommandExt;
+use std::process::Command;
+
+use platform::netns::{Netns, become_root};
+use platform::{Host, System, TunMode, TunSpec, Waker};
+
+/// Nobody, on every Linux.
+const NOBODY: u32 = 65_534;
+const CHILD: &str = "POBLANO_TEST_CHILD";
+
+fn main() {
+    if std::env::var_os(CHILD).is_some() {
+        return a_user_without_rights_builds_a_network_of_its_own();
+    }
+    let program = std::env::current_exe().unwrap();
+    let spawn = |command: &mut Command| command.env(CHILD, "1").status();
+    let user = std::fs::metadata("/proc/self").unwrap().uid();
+    let status = if user == 0 {
+        spawn(Command::new(&program).uid(NOBODY).gid(NOBODY))
+    } else {
+        spawn(&mut Command::new(&program))
+    };
+    assert!(status.unwrap().success());
+}
+
+fn a_user_without_rights_builds_a_network_of_its_own() {
+    if let Err(e) = become_root() {
+        assert!(std::env::var_os("POBLANO_REQUIRE_ROOT").is_none(), "{e}");
+        println!("SKIPPED, nothing was tested: {e}");
+        return;
+    }
+    let (gateway, guest) = (Netns::new().unwrap(), Netns::new().unwrap());
+    gateway.cable("lan0", None, &guest, "eth0", None).unwrap();
+    gateway.cable("wan0", None, &guest, "eth1", None).unwrap();
+    let here = Ipv4Addr::new(192, 0, 2, 1);
+    gateway.add_address("wan0", here, 24).unwrap();
+    guest.add_address("eth1", Ipv4Addr::new(192, 0, 2, 2), 24).unwrap();
+    let listener = gateway.run(|| TcpListener::bind((here, 80)).unwrap()).unwrap();
+    guest.run(|| TcpStream::connect(listener.local_addr().unwrap()).unwrap()).unwrap();
+    gateway
+        .run(|| {
+            let waker = Waker::new().unwrap();
+            let mut host = Host::new();
+            host.lock_lan("lan0").unwrap();
+            host.open_lan("lan0", &waker).unwrap();
+            let address = Ipv4Addr::new(10, 1, 0, 1);
+            let tun = TunSpec { name: "poblano0".into(), mode: TunMode::Tun, mtu: 1500, address, prefix: 16 };
+            host.create_tun(&tun, &waker).unwrap();
+            host.undo().unwrap();
+        })
+        .unwrap();
+    println!("a_user_without_rights_builds_a_network_of_its_own ... ok");
+}

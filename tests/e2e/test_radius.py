@@ -1,0 +1,196 @@
+"""FreeRADIUS is the AAA."""
+
+import contextlib
+import json
+import socket
+import subprocess
+
+import pytest
+
+from aaa import FreeRadius, settings
+from frames import Wire, is_ipv4
+from internet import DNS, HOST, wait_for
+from lab import Lab
+
+USERS = """
+ada Cleartext-Password := "lovelace"
+    Session-Timeout = 600,
+    Idle-Timeout = 300,
+    Class = 0x636c617373,
+    Reply-Message = "Hello Ada"
+
+brief Cleartext-Password := "brief"
+    Session-Timeout = 3
+
+silent Cleartext-Password := "silent"
+    Idle-Timeout = 2
+
+slow Cleartext-Password := "slow"
+    WISPr-Bandwidth-Max-Up = 2000000,
+    WISPr-Bandwidth-Max-Down = 8000000
+
+DEFAULT Auth-Type := Reject
+    Reply-Message = "Your ticket is used up"
+"""
+
+
+@contextlib.contextmanager
+def radius_lab(offloads=True, **more):
+    own = {**settings(), **more.pop("settings", {})}
+    own["radius"] = {**own["radius"], **more}
+    with Lab(start=False, offloads=offloads, settings=own) as lab:
+        lab.radius = FreeRadius(lab, USERS)
+        try:
+            lab.gateway.start()
+            assert lab.guest.lease()
+            yield lab
+        except BaseException:
+            print(lab.radius.log.read_text()[-3000:], *lab.radius.records(), sep="\n")
+            raise
+        finally:
+            # While somebody is there to take the last records.
+            lab.gateway.stop()
+            lab.radius.stop()
+
+
+@pytest.mark.parametrize("method", ["pap", "chap"])
+def test_a_guest_that_freeradius_knows_gets_online(method):
+    with radius_lab(method=method) as lab:
+        assert lab.guest.login().status == 303
+        assert lab.guest.is_online()
+
+
+def test_a_guest_that_freeradius_refuses_reads_why():
+    with radius_lab() as lab:
+        assert "Your ticket is used up" in lab.guest.login("eve", "x").body
+        assert not lab.guest.is_online()
+        assert lab.radius.records("Start") == []
+
+
+def test_a_server_that_does_not_answer_lets_nobody_in():
+    with radius_lab(timeout="1s", tries=1) as lab:
+        lab.radius.stop()
+        reply = lab.guest.login()
+        assert reply.status != 303
+        assert not lab.guest.is_online()
+
+
+def test_the_octets_of_the_accounting_are_those_the_guests_interface_counted():
+    with radius_lab(offloads=False) as lab:
+        guest = lab.guest
+        assert guest.login().status == 303
+        with Wire(guest.ns, "wlan0", buffer=256 << 20) as wire:
+            before = interface(guest)
+            for _ in range(3):
+                assert guest.curl_status("http://online.test/blob") == 0
+            upload = lab.directory / "upload"
+            upload.write_bytes(bytes(2_000_000))
+            assert guest.curl_status("http://online.test/", "--data-binary", f"@{upload}") == 0
+            assert guest.ping(HOST, count=3)
+            assert guest.ask_dns(DNS, "mine.test", 1)
+            assert guest.logout().status in (302, 303)
+            stop = lab.radius.wait("Stop")
+            frames = list(wire.both_ways())
+            after = interface(guest)
+        # The sniffer missed nothing: its sum is that of the interface.
+        for way, counter in ((True, "tx"), (False, "rx")):
+            seen = [len(frame) for outgoing, frame in frames if outgoing == way]
+            assert (len(seen), sum(seen)) == tuple(after[counter][n] - before[counter][n] for n in (0, 1))
+        up = [frame for outgoing, frame in frames if outgoing and is_foreign(frame, 30)]
+        down = [frame for outgoing, frame in frames if not outgoing and is_foreign(frame, 26)]
+        assert sum(map(ip_octets, up)) > 2_000_000
+        assert sum(map(ip_octets, down)) > 3 << 20
+        # RFC 2866: Input is from the guest, Output is to it.
+        told = {
+            key: int(stop[f"Acct-{key}"])
+            for key in ("Input-Octets", "Output-Octets", "Input-Packets", "Output-Packets")
+        }
+        assert told == {
+            "Input-Octets": sum(map(ip_octets, up)),
+            "Output-Octets": sum(map(ip_octets, down)),
+            "Input-Packets": len(up),
+            "Output-Packets": len(down),
+        }
+
+
+def test_the_detail_file_tells_the_life_of_a_session():
+    with radius_lab(settings={"session": {"interim": "1m"}}) as lab:
+        guest = lab.guest
+        lab.radius.wait("Accounting-On")
+        assert guest.login().status == 303
+        start = lab.radius.wait("Start")
+        assert start["User-Name"] == "ada"
+        assert start["Framed-IP-Address"] == guest.address
+        assert start["Class"] == "0x636c617373"
+        assert start["Calling-Station-Id"].upper().replace(":", "-") == guest.mac.upper().replace(":", "-")
+        assert start["NAS-Identifier"] == "lab"
+        assert guest.is_online()
+        interim = wait_for(lambda: lab.radius.records("Interim-Update"), "an interim record", 90)[0]
+        assert guest.logout().status in (302, 303)
+        stop = lab.radius.wait("Stop")
+        assert stop["Acct-Terminate-Cause"] == "User-Request"
+        assert {r["Acct-Session-Id"] for r in (start, interim, stop)} == {start["Acct-Session-Id"]}
+        assert 0 < int(interim["Acct-Input-Octets"]) <= int(stop["Acct-Input-Octets"])
+        assert int(stop["Acct-Session-Time"]) >= 60
+        assert lab.gateway.stop() == 0
+        lab.radius.wait("Accounting-Off")
+
+
+def test_a_session_ends_with_its_time_however_busy_it_is():
+    with radius_lab() as lab:
+        assert lab.guest.login("brief", "brief").status == 303
+        busy = lab.guest.ns.spawn("ping", "-q", "-i", "0.1", HOST, stdout=subprocess.DEVNULL)
+        try:
+            assert lab.radius.wait("Stop")["Acct-Terminate-Cause"] == "Session-Timeout"
+        finally:
+            busy.kill()
+            busy.wait()
+        assert not lab.guest.is_online()
+        assert lab.gateway.sessions() == []
+
+
+def test_a_silent_session_ends():
+    with radius_lab() as lab:
+        assert lab.guest.login("silent", "silent").status == 303
+        assert lab.guest.is_online()
+        assert lab.radius.wait("Stop")["Acct-Terminate-Cause"] == "Idle-Timeout"
+        assert not lab.guest.is_online()
+
+
+def test_a_clean_stop_ends_the_sessions_in_the_accounting():
+    with radius_lab() as lab:
+        assert lab.guest.login().status == 303
+        assert lab.gateway.stop() == 0
+        assert lab.radius.wait("Stop")["Acct-Terminate-Cause"] in ("NAS-Reboot", "Admin-Reboot", "NAS-Request")
+
+
+def test_the_bandwidth_that_radius_grants_holds_in_each_direction():
+    with radius_lab() as lab:
+        assert lab.guest.login("slow", "slow").status == 303
+        up, down = (bits(lab.guest, *way) for way in ((), ("-R",)))
+        assert 1.0e6 < up < 3.0e6
+        assert 4.0e6 < down < 12.0e6
+
+
+def bits(guest, *way):
+    report = json.loads(guest.ns.run("iperf3", "-J", "-c", HOST, "-t", "4", "-O", "1", *way))
+    return report["end"]["sum_received"]["bits_per_second"]
+
+
+def interface(guest):
+    """The kernel's own counters: direction -> (packets, octets)."""
+    read = {}
+    for way in ("tx", "rx"):
+        base = f"/sys/class/net/wlan0/statistics/{way}_"
+        read[way] = tuple(int(n) for n in guest.ns.run("cat", f"{base}packets", f"{base}bytes").split())
+    return read
+
+
+def is_foreign(frame, at):
+    """The far end, whose address stands at offset `at`, is none of the gateway's network."""
+    far = frame[at : at + 4]
+    return is_ipv4(frame) and not far.startswith(socket.inet_aton("10.85.0.0")[:2]) and far != b"\xff\xff\xff\xff"
+
+
+def ip_octets(frame):
+    return int.from_bytes(frame[16:18], "big")
