@@ -155,7 +155,7 @@ be kind"""
     );
     assert_eq!(config.lan.interface, "eth1");
     assert_eq!(config.lan.gateway, Ipv4Addr::new(172, 20, 255, 254));
-    assert!(!!config.uplink.masquerade);
+    assert!(!config.uplink.masquerade);
     assert_eq!(config.uplink.address.map(|a| a.to_string()).as_deref(), Some("198.51.100.7/32"));
     assert_eq!(config.uplink.gateway, Some(Ipv4Addr::new(192, 0, 2, 1)), "outside the /32, as rented servers have it");
     assert_eq!((config.tun.name.as_str(), config.tun.mode, config.tun.mtu), ("guests0", TunMode::Tap, Some(1400)));

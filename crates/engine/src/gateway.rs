@@ -134,6 +134,13 @@ struct Closing {
     baseline: Usage,
 }
 
+impl Closing {
+    /// The last record, with what the slot has `counted` in all.
+    fn finish(self, counted: Usage) -> Output {
+        Output::Account(Record { usage: counted - self.baseline, ..self.record })
+    }
+}
+
 /// The control plane's state.
 pub struct Engine {
     config: Config,
@@ -233,11 +240,18 @@ impl Engine {
             return false;
         }
         guest.attempts.forgive();
+        // One reading ends the account of the session before, if it is not settled yet, and begins this one's: no
+        // packet is on both.
+        let baseline = self.writer.table().usage(attempt.slot);
+        while let Some(at) = self.closing.iter().position(|closing| closing.record.slot == attempt.slot) {
+            let Some(closing) = self.closing.remove(at) else { break };
+            self.outputs.push_back(closing.finish(baseline));
+        }
         let session = Box::new(Session {
             id: attempt.session_id.clone(),
             user: grant.user.clone().unwrap_or_else(|| user.to_owned()),
             began: now,
-            baseline: self.writer.table().usage(attempt.slot),
+            baseline,
             next_interim: grant.interim.map(|interval| now.mono + interval),
             grant,
         });
@@ -489,8 +503,8 @@ impl Engine {
 
     fn close_until(&mut self, mono: Duration) {
         while let Some(closing) = self.closing.pop_front_if(|closing| closing.due <= mono) {
-            let usage = self.writer.table().usage(closing.record.slot) - closing.baseline;
-            self.outputs.push_back(Output::Account(Record { usage, ..closing.record }));
+            let counted = self.writer.table().usage(closing.record.slot);
+            self.outputs.push_back(closing.finish(counted));
         }
     }
 

@@ -17,6 +17,8 @@ use wire::MacAddr;
 
 mod error;
 mod framing;
+#[cfg(fuzzing)]
+pub mod fuzz;
 mod poll;
 pub mod virtual_;
 mod waker;
@@ -28,6 +30,10 @@ mod netlink;
 #[cfg_attr(any(target_os = "freebsd", target_os = "netbsd", target_os = "openbsd"), path = "bsd/mod.rs")]
 mod imp;
 
+#[cfg(any(not(target_os = "linux"), test))]
+#[cfg_attr(target_os = "linux", allow(dead_code, reason = "here only to see that it compiles"))]
+pub mod no_netns;
+
 /// Encodings of the BSD kernels, which can be tested anywhere.
 #[cfg(all(test, target_os = "linux"))]
 #[path = "bsd/abi.rs"]
@@ -37,6 +43,8 @@ pub use error::{Error, Result};
 pub use imp::Host;
 #[cfg(target_os = "linux")]
 pub use imp::netns;
+#[cfg(not(target_os = "linux"))]
+pub use no_netns as netns;
 pub use waker::Waker;
 
 /// The most packets that a port receives at once; longer batches are filled up to here.

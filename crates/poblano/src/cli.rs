@@ -19,6 +19,12 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Run the gateway in the foreground; SIGTERM stops it and undoes what it changed
     Run(Setup),
+    /// Show the whole job in namespaces of its own: lease, redirect, login, traffic, logout
+    Demo {
+        /// Keep it up afterwards, with the portal reachable from this machine's browser, until Ctrl-C
+        #[arg(long)]
+        stay: bool,
+    },
     /// Check a configuration and say what `run` would do, without doing it
     Check {
         #[command(flatten)]

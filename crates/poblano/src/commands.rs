@@ -25,6 +25,12 @@ pub(crate) fn sessions(control: &Control, counters: bool) -> anyhow::Result<()> 
         say(&format!("{reply:#}"));
         return Ok(());
     }
+    say(&sessions_text(&reply, counters));
+    Ok(())
+}
+
+/// A gateway's answer to `sessions` as people read it, without the last line feed.
+pub(crate) fn sessions_text(reply: &Value, counters: bool) -> String {
     let empty = Vec::new();
     let guests = reply["guests"].as_array().unwrap_or(&empty);
     let mut rows = vec![["IP", "MAC", "STATE", "USER", "TIME", "LEFT", "IN", "OUT", "NAME"].map(str::to_owned)];
@@ -41,17 +47,18 @@ pub(crate) fn sessions(control: &Control, counters: bool) -> anyhow::Result<()> 
             text(&session["user"]),
             seconds(&session["seconds"]),
             seconds(&session["seconds_left"]),
-            octets(&session["input_octets"]),
-            octets(&session["output_octets"]),
+            session["input_octets"].as_u64().map_or_else(|| "-".to_owned(), octets),
+            session["output_octets"].as_u64().map_or_else(|| "-".to_owned(), octets),
             text(&guest["hostname"]),
         ]);
     }
-    print_table(&rows);
+    let mut lines = table(&rows);
     let online = guests.iter().filter(|guest| !guest["session"].is_null()).count();
-    say(&format!("{} guests, {online} online", guests.len()));
+    let guests = if guests.len() == 1 { "1 guest".to_owned() } else { format!("{} guests", guests.len()) };
+    lines.push(format!("{guests}, {online} online"));
     for server in reply["radius"].as_array().unwrap_or(&empty) {
         let state = |up: &Value| if up.as_bool() == Some(true) { "up" } else { "silent" };
-        say(&format!(
+        lines.push(format!(
             "RADIUS {}: authentication {}, accounting {}",
             text(&server["server"]),
             state(&server["authentication"]),
@@ -60,13 +67,13 @@ pub(crate) fn sessions(control: &Control, counters: bool) -> anyhow::Result<()> 
     }
     if counters {
         for direction in ["from_guests", "to_guests"] {
-            say(&format!("packets {}:", direction.replace('_', " ")));
+            lines.push(format!("packets {}:", direction.replace('_', " ")));
             for (label, count) in reply["counters"][direction].as_object().into_iter().flatten() {
-                say(&format!("  {label:<28} {count}"));
+                lines.push(format!("  {label:<28} {count}"));
             }
         }
     }
-    Ok(())
+    lines.join("\n")
 }
 
 pub(crate) fn kick(control: &Control, guest: Guest) -> anyhow::Result<()> {
@@ -177,8 +184,8 @@ fn seconds(value: &Value) -> String {
     value.as_u64().map_or_else(|| "-".to_owned(), |s| config::format_duration(std::time::Duration::from_secs(s)))
 }
 
-fn octets(value: &Value) -> String {
-    let Some(octets) = value.as_u64() else { return "-".to_owned() };
+/// Octets in the largest unit of which there are ten.
+pub(crate) fn octets(octets: u64) -> String {
     match octets {
         0..10_000 => format!("{octets} B"),
         10_000..10_000_000 => format!("{} kB", octets / 1000),
@@ -187,15 +194,16 @@ fn octets(value: &Value) -> String {
     }
 }
 
-fn print_table<const N: usize>(rows: &[[String; N]]) {
+fn table<const N: usize>(rows: &[[String; N]]) -> Vec<String> {
     let mut widths = [0; N];
     for row in rows {
         for (width, cell) in widths.iter_mut().zip(row) {
             *width = (*width).max(cell.chars().count());
         }
     }
-    for row in rows {
+    let line = |row: &[String; N]| {
         let cells: Vec<String> = row.iter().zip(widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
-        say(cells.join("  ").trim_end());
-    }
+        cells.join("  ").trim_end().to_owned()
+    };
+    rows.iter().map(line).collect()
 }

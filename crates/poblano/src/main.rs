@@ -7,9 +7,11 @@ mod cli;
 mod clock;
 mod commands;
 mod control;
+mod demo;
 mod gateway;
 mod leases;
 mod log;
+mod man;
 mod resolvers;
 mod run;
 mod settings;
@@ -35,16 +37,22 @@ fn main() -> ExitCode {
 fn perform(command: Command) -> anyhow::Result<()> {
     match command {
         Command::Run(setup) => run::run(&setup),
+        Command::Demo { stay } => demo::demo(stay),
         Command::Check { setup, json } => check::check(&setup, json),
         Command::Sessions { control, counters } => commands::sessions(&control, counters),
         Command::Kick { guest, control } => commands::kick(&control, guest),
         Command::Login { guest, user, control } => commands::login(&control, guest, &user),
         Command::User(command) => commands::user(&command),
         Command::Completion { shell } => {
-            clap_complete::generate(shell, &mut Cli::command(), "poblano", &mut std::io::stdout());
+            let mut script = Vec::new(); // into memory first: a closed pipe would be a panic
+            clap_complete::generate(shell, &mut Cli::command(), "poblano", &mut script);
+            commands::say(String::from_utf8_lossy(&script).trim_end());
             Ok(())
         }
-        Command::Man => Ok(clap_mangen::Man::new(Cli::command()).render(&mut std::io::stdout())?),
+        Command::Man => {
+            commands::say(man::page(Cli::command()).trim_end());
+            Ok(())
+        }
         Command::Config => {
             commands::say(config::sample().trim_end());
             Ok(())

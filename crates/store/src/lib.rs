@@ -7,6 +7,8 @@
 
 mod accounts;
 mod database;
+#[cfg(fuzzing)]
+pub mod fuzz;
 mod lease;
 mod password;
 mod writer;

@@ -21,6 +21,8 @@ use fastpath::port::{LanPort, TunPort};
 
 use self::nft::Family;
 use self::nlsock::NetlinkSocket;
+#[cfg(fuzzing)]
+pub(crate) use self::rtnetlink::read_anything;
 use self::rtnetlink::{Route, Rtnetlink};
 use self::sysctl::Switch;
 use crate::netlink::Message;

@@ -3,13 +3,17 @@
 use std::fs::{self, File};
 use std::net::Ipv4Addr;
 use std::os::fd::{AsFd, BorrowedFd};
+use std::process::{Child, Command};
+use std::sync::Arc;
 use std::thread;
 
+use fastpath::port::LanPort;
 use wire::MacAddr;
 
+use super::lan::Lan;
 use super::rtnetlink::{Route, Rtnetlink};
 use super::{Host, sys};
-use crate::{Error, Interface, Result, System};
+use crate::{Error, Interface, Result, System, Waker};
 
 /// A network namespace of our own; it vanishes with the last descriptor and process in it.
 pub struct Netns {
@@ -122,6 +126,17 @@ impl Netns {
             Rtnetlink::open()?.add_route(&Route { destination, prefix, gateway, interface, metric: 0 })
         })?
     }
+
+    /// Opens an interface of the namespace for frames, beside the kernel, as a station's DHCP client does.
+    ///
+    /// # Errors
+    /// The kernel's.
+    pub fn open(&self, name: &str) -> Result<Arc<dyn LanPort>> {
+        self.run(|| {
+            let port: Arc<dyn LanPort> = Arc::new(Lan::open(&interface(name)?, &Waker::new()?)?);
+            Ok(port)
+        })?
+    }
 }
 
 impl AsFd for Netns {
@@ -153,6 +168,19 @@ pub fn become_root() -> Result<()> {
         fs::write(format!("/proc/self/{file}"), text).map_err(explained)?;
     }
     Ok(())
+}
+
+/// Has the process that `command` will start killed when the thread that starts it ends, however that happens.
+pub fn die_with_us(command: &mut Command) {
+    sys::die_with_parent(command);
+}
+
+/// Asks a process to end, with SIGTERM.
+///
+/// # Errors
+/// The kernel's.
+pub fn terminate(child: &Child) -> Result<()> {
+    sys::terminate(child).map_err(|e| Error::kernel(format!("stop process {}", child.id()), e))
 }
 
 fn enter(namespace: &File) -> Result<()> {

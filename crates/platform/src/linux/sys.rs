@@ -4,6 +4,8 @@ use std::ffi::c_int;
 use std::io;
 use std::mem::{size_of, size_of_val, zeroed};
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
+use std::os::unix::process::CommandExt;
+use std::process::{Child, Command};
 
 use fastpath::port::Packet;
 
@@ -201,6 +203,28 @@ pub(super) fn unshare(kinds: c_int) -> io::Result<()> {
 pub(super) fn enter_netns(fd: impl AsFd) -> io::Result<()> {
     // SAFETY: no pointers; only the calling thread changes.
     check(unsafe { libc::setns(fd.as_fd().as_raw_fd(), libc::CLONE_NEWNET) }).map(drop)
+}
+
+/// The process gets SIGKILL when the thread that has started it ends.
+pub(super) fn die_with_parent(command: &mut Command) {
+    let parent = std::process::id();
+    let ask = move || {
+        // SAFETY: no pointers; both calls are allowed between fork and exec.
+        let orphaned = unsafe {
+            check(libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL as libc::c_ulong))?;
+            libc::getppid().cast_unsigned() != parent
+        };
+        // A parent that ended before the request will never end again.
+        if orphaned { Err(io::ErrorKind::BrokenPipe.into()) } else { Ok(()) }
+    };
+    // SAFETY: `ask` allocates nothing and takes no lock.
+    unsafe { command.pre_exec(ask) };
+}
+
+/// Sends SIGTERM. The process is not reaped while its `Child` is borrowed, so that the number is still its own.
+pub(super) fn terminate(child: &Child) -> io::Result<()> {
+    // SAFETY: no pointers.
+    check(unsafe { libc::kill(child.id().cast_signed(), libc::SIGTERM) }).map(drop)
 }
 
 /// User and group that the process acts as.
