@@ -85,8 +85,8 @@ pub trait System {
     /// stays when the process dies; a lock that is there already is taken over without a gap.
     ///
     /// # Errors
-    /// If the interface has an IPv4 address, belongs to a bridge, or is the way of the default route, or the
-    /// kernel refuses. Then nobody may be let online.
+    /// If the interface has an IPv4 address, belongs to a bridge, or is the way of the default route, if another
+    /// gateway has this machine, or the kernel refuses. Then nobody may be let online.
     fn lock_lan(&mut self, lan: &str) -> Result<()>;
 
     /// Opens the guests' interface, which must be locked, for frames.
