@@ -214,6 +214,10 @@ mod tests {
         body.extend(&words[HEADER..]);
         let reply = Reply { kind: ERROR, flags: CAPPED | ACK_TLVS, seq: 3, body: &body };
         assert_eq!(reply.error(), Some((libc::EEXIST, Some("Already there"))));
+        let mut whole_request = body.clone();
+        whole_request[4..8].copy_from_slice(&u32::MAX.to_ne_bytes());
+        let lying = Reply { flags: ACK_TLVS, body: &whole_request, ..reply };
+        assert_eq!(lying.error(), Some((libc::EEXIST, None)), "a request that cannot be that long");
         assert_eq!(Reply { flags: 0, ..reply }.error(), Some((libc::EEXIST, None)));
         assert_eq!(Reply { body: &body[..3], ..reply }.error(), None);
     }

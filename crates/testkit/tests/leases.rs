@@ -208,6 +208,7 @@ fn ten_thousand_invented_stations_do_not_take_an_online_guests_place() {
     }
     assert!(lab.view(phone).is_some_and(|view| view.address == address));
     assert!(gets_out(&mut lab, phone));
+    phone.frames(&mut lab); // it has heard the probes for everybody's address
     assert_eq!(phone.renew(&mut lab), Some(Offer::Address(address)));
     assert!(lab.stored().count() <= 4094, "there are no more addresses");
     // When the flood's leases have ended, others get theirs again.

@@ -117,7 +117,7 @@ fn super_packets_are_accounted_as_the_packets_on_the_guests_wire() {
     lab.packet_in(&down, vnet_down);
     assert_eq!(lab.internet()[0].vnet, vnet_up, "the kernel gets it whole");
     assert_eq!(phone.receives(&mut lab)[0].l3.len(), 64_040);
-    let usage = lab.view(phone).unwrap().session.unwrap().usage;
+    let usage = lab.view(phone).and_then(|view| view.session).expect("it is online").usage;
     let expected = Usage { octets_up: 10_000 + 7 * 40, octets_down: 64_000 + 46 * 40, packets_up: 7, packets_down: 46 };
     assert_eq!(usage, expected);
     assert_eq!(lab.counted_up("forward"), 1, "but the gateway's own counters count what it handled");
@@ -205,7 +205,7 @@ fn interim_records_come_at_their_interval_with_the_usage_so_far() {
 fn greedy(lab: &mut Lab, phone: Guest, secs: u64) -> (u64, u64) {
     let here = phone.socket(lab, 40_000);
     let (up, down) = (udp(here, HOST, &[0; 1222]), udp(HOST, here, &[0; 1222]));
-    let before = lab.view(phone).unwrap().session.unwrap().usage;
+    let before = lab.view(phone).and_then(|view| view.session).expect("it is online").usage;
     for _ in 0..secs * 500 {
         lab.advance(Duration::from_millis(2));
         for _ in 0..2 {
@@ -215,7 +215,7 @@ fn greedy(lab: &mut Lab, phone: Guest, secs: u64) -> (u64, u64) {
         lab.internet();
         phone.frames(lab);
     }
-    let used = lab.view(phone).unwrap().session.unwrap().usage - before;
+    let used = lab.view(phone).and_then(|view| view.session).expect("it is online").usage - before;
     (used.octets_up, used.octets_down)
 }
 

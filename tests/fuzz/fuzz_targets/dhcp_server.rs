@@ -18,13 +18,8 @@ const GATEWAY: Ipv4Addr = Ipv4Addr::new(10, 1, 0, 1);
 const RELAY: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 9);
 const STATIONS: u8 = 5;
 
-const TYPES: [MessageType; 5] = [
-    MessageType::Discover,
-    MessageType::Request,
-    MessageType::Decline,
-    MessageType::Release,
-    MessageType::Inform,
-];
+const TYPES: [MessageType; 5] =
+    [MessageType::Discover, MessageType::Request, MessageType::Decline, MessageType::Release, MessageType::Inform];
 
 struct World {
     server: Server,

@@ -14,8 +14,8 @@ use radius::dictionary::attribute;
 use radius::packet::describe;
 use radius::request::{Authentic, Record, SessionFacts};
 use radius::{
-    AccessRequest, AccountingRequest, Attribute, Client, Code, Config, Credential, GuestFacts, Kind, NasFacts,
-    Packet, Reply, Secret, Server, Transmit, View,
+    AccessRequest, AccountingRequest, Attribute, Client, Code, Config, Credential, GuestFacts, Kind, NasFacts, Packet,
+    Reply, Secret, Server, Transmit, View,
 };
 use wire::MacAddr;
 
@@ -66,11 +66,12 @@ fn client(old_server: bool) -> (Client, [Transmit; 2]) {
         port: None,
         port_id: String::new(),
     };
-    let login = AccessRequest::new("anne", Credential::Pap("secret".into()), NasFacts::default(), guest.clone());
+    let nas = NasFacts { identifier: "fuzz".to_owned(), ..NasFacts::default() };
+    let login = AccessRequest::new("anne", Credential::Pap("secret".into()), nas.clone(), guest.clone());
     client.submit_access(start(), login).expect("it can be sent");
     let session =
         SessionFacts { user: "anne".to_owned(), guest, classes: Vec::new(), cui: None, authentic: Authentic::Radius };
-    let record = AccountingRequest::new(Record::Start(session), start(), NasFacts::default());
+    let record = AccountingRequest::new(Record::Start(session), start(), nas);
     client.submit_accounting(start(), record).expect("it can be sent");
     let sent = [client.poll_transmit().expect("the login"), client.poll_transmit().expect("the record")];
     assert_eq!(sent.each_ref().map(|transmit| transmit.socket.kind), [Kind::Auth, Kind::Acct]);

@@ -12,7 +12,10 @@ fuzz_target!(|bytes: &[u8]| {
         let Some(record) = read_lease(key, value) else { return };
         let (key, value) = written_lease(&record);
         let again = read_lease(&key, &value).expect("what we write can be read");
-        assert_eq!((again.key, again.address, again.expires_unix_secs), (record.key, record.address, record.expires_unix_secs));
+        assert_eq!(
+            (again.key, again.address, again.expires_unix_secs),
+            (record.key, record.address, record.expires_unix_secs)
+        );
     } else {
         let text = String::from_utf8_lossy(input.rest());
         let lines = text.lines().count();

@@ -127,7 +127,8 @@ pub fn is_right(l3: &[u8], ip: &Ipv4) -> bool {
 pub fn fill(packet: &mut Packet, input: &mut Input<'_>, known: &[Ipv4Addr]) {
     let how = input.u8();
     let source = guest(2 + input.u8() % 6).mac;
-    let destination = input.choose(&[LAN_MAC, LAN_MAC, MacAddr::BROADCAST, guest(2).mac, MacAddr([1, 0, 0x5e, 0, 0, 1])]);
+    let destination =
+        input.choose(&[LAN_MAC, LAN_MAC, MacAddr::BROADCAST, guest(2).mac, MacAddr([1, 0, 0x5e, 0, 0, 1])]);
     let source = if how & 1 == 0 { source } else { MacAddr(input.array()) };
     let ethertype = if how & 2 == 0 { input.choose(&[0x0800, 0x0800, 0x86dd, 0x0806]) } else { input.u16() };
     packet.set_link(destination, source, ethertype);
