@@ -190,6 +190,12 @@ impl Engine {
         self.outputs.clear(); // they are written down already
     }
 
+    /// Takes new settings of the DHCP server. Leases that fit them stay, with their sessions; the others end.
+    pub fn reconfigure_dhcp(&mut self, now: Now, dhcp: dhcp::Config) {
+        self.dhcp.reconfigure(now, dhcp);
+        self.drain_dhcp(now);
+    }
+
     /// Takes a frame for one of our servers. `guest` is what the packet path found of the sender.
     pub fn handle_frame(&mut self, now: Now, key: GuestKey, service: Service, guest: Option<SlotIndex>, frame: &[u8]) {
         match service {

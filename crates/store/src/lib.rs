@@ -15,6 +15,6 @@ mod writer;
 
 pub use accounts::{Accounts, AccountsError, edit_accounts};
 pub use database::{LoadedLeases, Opened, Store, StoreError};
-pub use lease::{LeaseKey, LeaseRecord};
+pub use lease::LeaseRecord;
 pub use password::{PasswordCheck, PasswordHash, readable_password};
 pub use writer::{ReportFailure, Writer};

@@ -37,10 +37,8 @@ pub(super) fn ask_for_lease(guest: &Netns) -> anyhow::Result<Lease> {
     let xid = u32::from_be_bytes(xid);
     let mut discover = Message::request(MessageType::Discover, xid, PHONE_MAC);
     let wanted = [code::SUBNET_MASK, code::ROUTER, code::DNS, code::CAPTIVE_PORTAL];
-    for message in [&mut discover] {
-        message.options.push(code::HOST_NAME, HOSTNAME.as_bytes());
-        message.options.push(code::PARAMETER_LIST, &wanted);
-    }
+    discover.options.push(code::HOST_NAME, HOSTNAME.as_bytes());
+    discover.options.push(code::PARAMETER_LIST, &wanted);
     let offer = exchange(&*port, &discover, MessageType::Offer)?;
 
     let mut request = discover;

@@ -59,7 +59,11 @@ pub(crate) fn demo(stay: bool) -> anyhow::Result<()> {
             show.farewell();
             Ok(())
         }
-        None => bail!("the demo was stopped before its end"),
+        None => {
+            show.aloud();
+            show.passed();
+            bail!("the demo was stopped before its end");
+        }
     }
 }
 

@@ -94,6 +94,11 @@ impl Show {
         }
     }
 
+    /// A passing line that stands where the step's own will be.
+    pub(super) fn progress(&self, text: &str) {
+        self.passing(&format!("{:width$}{text}", "", width = if self.utf8 { 13 } else { 14 }));
+    }
+
     /// The end of a line that was passing.
     pub(super) fn passed(&self) {
         if self.terminal {

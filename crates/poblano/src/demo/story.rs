@@ -44,7 +44,11 @@ impl<'a> Story<'a> {
         show.picture();
 
         show.chapter("The gateway starts");
-        self.step("the Internet", || internet::start(network), |()| "an Internet of five servers is there".to_owned())?;
+        self.step(
+            "the Internet",
+            || internet::start(network),
+            |()| "an Internet, with two resolvers and three web servers".to_owned(),
+        )?;
         self.step("start", || gateway.wait_until_ready(), |()| "`poblano run` is ready for guests".to_owned())?;
 
         show.chapter("A phone joins the Wi-Fi");
@@ -52,7 +56,7 @@ impl<'a> Story<'a> {
         guest::use_lease(&network.guest, &lease)?;
         let portal = self.before_login(&lease)?;
 
-        show.chapter("Its owner signs in");
+        show.chapter("Its owner logs in");
         self.sign_in(portal)?;
         self.online(&lease)?;
 
@@ -61,12 +65,13 @@ impl<'a> Story<'a> {
         let up = self.transfer("up", transfer::upload)?;
 
         show.chapter("What the operator sees");
-        let counted =
-            |reply: &Value| format!("every octet is counted: {}", counted_words(&reply["guests"][0]["session"]));
+        let counted = |reply: &Value| {
+            format!("every octet is counted, headers too: {}", counted_words(&reply["guests"][0]["session"]))
+        };
         let reply = self.step("counters", || counters(gateway, &down, &up), counted)?;
         show.command("poblano sessions", &commands::sessions_text(&reply, false));
 
-        show.chapter("The owner signs out");
+        show.chapter("The owner logs out");
         self.sign_out(portal, &lease)?;
         Ok(portal)
     }
@@ -92,16 +97,18 @@ impl<'a> Story<'a> {
     fn before_login(&mut self, lease: &Lease) -> anyhow::Result<SocketAddr> {
         let (dns, gateway) = (lease.resolver, lease.router);
         let true_answer = || right_answer(guest::resolve(dns, APPLE.0)?, APPLE.1);
-        self.step("DNS", true_answer, |address| format!("DNS gives true answers: {} is {address}", APPLE.0))?;
+        self.step("DNS", true_answer, |address| format!("DNS: {} is {address}, a true answer", APPLE.0))?;
         let led = |name: &'static str, path: &'static str| move || redirected(&probe(dns, name, path)?, gateway);
         let portal = self.step("Apple's probe", led(APPLE.0, "/hotspot-detect.html"), |portal| {
-            format!("iOS asks {}: 302, to http://{portal}/", APPLE.0)
+            format!("iOS probes {}: 302, a redirect to http://{portal}/", APPLE.0)
         })?;
-        self.step("Android's probe", led(GOOGLE.0, "/generate_204"), |_| format!("Android asks {}: 302", GOOGLE.0))?;
+        self.step("Android's probe", led(GOOGLE.0, "/generate_204"), |_| {
+            format!("Android probes {}: 302 as well", GOOGLE.0)
+        })?;
         self.step("https", || refused(WEB.1), |()| "https is refused at once, so that no app hangs".to_owned())?;
         let other = || right_answer(guest::resolve(OTHER_RESOLVER, WEB.0)?, WEB.1);
         self.step("another resolver", other, |_| {
-            format!("DNS to {OTHER_RESOLVER}, typed in by hand: the gateway answers")
+            format!("a resolver typed in by hand, {OTHER_RESOLVER}: the gateway answers for it")
         })?;
         Ok(portal)
     }
@@ -110,13 +117,13 @@ impl<'a> Story<'a> {
         let gateway = self.gateway;
         let login = |password: &str| http::post(portal, "/login", &format!("name={ACCOUNT}&password={password}"));
         let wrong = || polite_refusal(&login("letmein")?);
-        self.step("wrong password", wrong, |words| format!("a wrong password: \"{words}\""))?;
+        self.step("wrong password", wrong, |words| format!("a wrong password: 403, \"{words}\""))?;
         let right = || {
             let answer = login(&gateway.password)?;
             ensure!(answer.status == 303, "the login is answered with {}", answer.status);
             Ok(answer.location.unwrap_or_default())
         };
-        self.step("login", right, |to| format!("the right one: 303, to {to}"))?;
+        self.step("login", right, |to| format!("the right login: 303, on to {to}"))?;
         Ok(())
     }
 
@@ -124,23 +131,25 @@ impl<'a> Story<'a> {
         let dns = lease.resolver;
         let apple = || succeeded(&probe(dns, APPLE.0, "/hotspot-detect.html")?, 200, APPLE_SUCCESS);
         self.step("Apple's probe again", apple, |()| {
-            "iOS asks again: Success, and its sign-in sheet closes".to_owned()
+            "iOS probes again: Success, and its sign-in sheet closes".to_owned()
         })?;
         let google = || succeeded(&probe(dns, GOOGLE.0, "/generate_204")?, 204, "");
         self.step("Android's probe again", google, |()| {
-            "Android asks again: 204, and its notification goes".to_owned()
+            "Android probes again: 204, and its notification goes".to_owned()
         })?;
         let https = || Ok(http::connect((WEB.1, 443).into())?);
         self.step("https again", https, |_| "https connects".to_owned())?;
         let other = || right_answer(guest::resolve(OTHER_RESOLVER, WEB.0)?, OTHER_ANSWER);
-        self.step("another resolver again", other, |_| format!("DNS: now {OTHER_RESOLVER} answers itself"))?;
+        self.step("another resolver again", other, |_| {
+            format!("the resolver typed in by hand, {OTHER_RESOLVER}, now answers itself")
+        })?;
         Ok(())
     }
 
     fn transfer(&mut self, way: &str, carry: Carry) -> anyhow::Result<Carried> {
         let show = self.show;
         let look = |part: f64, rate: f64| {
-            show.passing(&format!("             {}  {:>11} {way}", show.bar(part), show::rate(rate)));
+            show.progress(&format!("{}  {:>11} {way}", show.bar(part), show::rate(rate)));
         };
         let words = |carried: &Carried| {
             let rate = show::rate(carried.bits_per_second());
@@ -158,7 +167,7 @@ impl<'a> Story<'a> {
             ensure!(reply["guests"][0]["session"].is_null(), "the session goes on: {reply}");
             Ok(())
         };
-        self.step("logout", logout, |()| "303, and the session has ended".to_owned())?;
+        self.step("logout", logout, |()| "logout: 303, and the session has ended".to_owned())?;
         let offline = || {
             refused(WEB.1)?;
             redirected(&probe(lease.resolver, APPLE.0, "/hotspot-detect.html")?, lease.router)
@@ -192,7 +201,7 @@ impl<'a> Story<'a> {
 
 fn lease_words(lease: &Lease) -> String {
     let Lease { address, prefix, time, .. } = lease;
-    format!("DHCP: {address}/{prefix} for {}, after a look that it is free", config::format_duration(*time))
+    format!("a DHCP lease: {address}/{prefix} for {}", config::format_duration(*time))
 }
 
 fn counted_words(session: &Value) -> String {
