@@ -11,7 +11,7 @@ ETH_P_ALL = 3
 SO_RCVBUFFORCE = 33
 SOL_PACKET, PACKET_STATISTICS, PACKET_VNET_HDR = 263, 6, 15
 VNET_HEADER = struct.Struct("=BBHHHH")
-"""struct virtio_net_hdr: flags, kind, length of the headers, size of a segment's payload, checksum's start and place."""
+"""struct virtio_net_hdr: flags, kind, length of headers, size of a segment's payload, checksum's start and place."""
 BROADCAST = "ff:ff:ff:ff:ff:ff"
 MARK = b"MUST-NOT-LEAVE"
 """Each frame of an unauthenticated guest carries this, so that a leak is recognised behind NAT too."""

@@ -8,6 +8,7 @@ another came through the gateway. With one guest there is no bridge: its wire en
 With VLANs a switch stands in the bridge's place, which tags the frames of each guest.
 """
 
+import contextlib
 import errno
 import html.parser
 import itertools
@@ -36,7 +37,7 @@ PORTAL = f"http://{GATEWAY}:3990"
 UPSTREAM = "203.0.113.1"
 """The provider's router, which is also the Internet's own address."""
 UPLINKS = {"subnet": "203.0.113.2/24", "host-route": "198.51.100.7/32", "bare": "198.51.100.7/32"}
-"""The gateway's address: "host-route" has its router outside of its subnet, "bare" is left to the program under test."""
+"""The gateway's address; "host-route" has its router outside of its subnet, "bare" is left to the gateway."""
 NUMBERS = itertools.count()
 
 
@@ -115,6 +116,27 @@ class Guest:
 
     def lease(self, client="udhcpc", timeout=30):
         """Asks for a lease with one of the three clients; true when there is one."""
+        child = self.ask(client, once=True)
+        try:
+            return child.wait(timeout) == 0 and self.address is not None
+        except subprocess.TimeoutExpired:
+            child.kill()
+            child.wait()
+            return False
+
+    @contextlib.contextmanager
+    def stays(self, client):
+        """A client that looks after its lease until the end."""
+        child = self.ask(client, once=False)
+        try:
+            wait_for(lambda: self.address, f"a lease with {client}", 30)
+            yield
+        finally:
+            child.kill()
+            child.wait()
+
+    def ask(self, client, once):
+        """Starts a client, which ends with its first lease or stays in the foreground."""
         self.ns.ip("addr", "flush", "dev", self.nic)
         own = self.directory
         # dhclient and dhcpcd clear the environment: the places are written into a script of this guest's own.
@@ -123,27 +145,24 @@ class Guest:
         script.write_text(f'#!/bin/sh\nexport {places}\nexec {HERE}/dhcp-script "$@"\n')
         script.chmod(0o755)
         argv = {
-            "udhcpc": ["udhcpc", "-i", self.nic, "-s", script, "-n", "-q", "-t", 5, "-T", 1, "-A", 1],
+            "udhcpc": [
+                *("udhcpc", "-i", self.nic, "-s", script, "-f", "-n", "-t", 5, "-T", 1, "-A", 1),
+                *(["-q"] if once else []),
+            ],
             "dhclient": [
-                *("dhclient", "-1", "-v", "-sf", script, "-lf", own / "leases", "-pf", own / "pid"),
+                *("dhclient", "-1" if once else "-d", "-v", "-sf", script, "-lf", own / "leases", "-pf", own / "pid"),
                 *("-cf", "/dev/null", self.nic),
             ],
             # dhcpcd keeps files under fixed names: a mount namespace of its own holds them.
             "dhcpcd": [
                 *("unshare", "--mount", "sh", "-c"),
                 "mkdir -p /run/dhcpcd /var/lib/dhcpcd && mount -t tmpfs lab /run/dhcpcd"
-                " && mount -t tmpfs lab /var/lib/dhcpcd && exec dhcpcd"
-                f" -4 -1 -d -t 20 -f {HERE}/dhcpcd.conf -c {script} {self.nic}",
+                f" && mount -t tmpfs lab /var/lib/dhcpcd && exec dhcpcd {'-1' if once else '-B'}"
+                f" -4 -d -t 20 -f {HERE}/dhcpcd.conf -c {script} {self.nic}",
             ],
         }[client]
         with (own / f"{client}.log").open("w") as log:
-            child = self.ns.spawn(*argv, stdout=log, stderr=log)
-            try:
-                return child.wait(timeout) == 0 and self.address is not None
-            except subprocess.TimeoutExpired:
-                child.kill()
-                child.wait()
-                return False
+            return self.ns.spawn(*argv, stdout=log, stderr=log)
 
     def offered(self):
         """The options of the last lease, as the client told its script."""
@@ -243,10 +262,16 @@ class Gateway:
         return [guest for guest in guests if guest["session"]]
 
     def start(self):
+        self.spawn()
+        self.wait_up()
+        return self
+
+    def spawn(self):
         with self.log.open("a") as log:
             self.process = self.ns.spawn(binary(), "run", "--config", self.config, stdout=log, stderr=log)
+
+    def wait_up(self):
         wait_for(self.is_up, f"the gateway\n{self.config.read_text()}\n{self.log.read_text()}")
-        return self
 
     def is_up(self):
         if self.process.poll() is not None:
