@@ -72,7 +72,7 @@ impl GardenEntry {
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
         let wrong = || {
             format!(
-                "{text:?} is not a garden entry; write [tcp:|udp:|icmp:]host[:port], as in \"example.org:443\" or \"203.0.113.0/24\""
+                "{text:?} is not a garden entry; write [tcp:|udp:|icmp:]host[:port], as in \"203.0.113.7:443\", \"example.org\" or \"203.0.113.0/24\""
             )
         };
         let (protocol, rest) = match text.split_once(':') {
@@ -99,6 +99,10 @@ impl GardenEntry {
                 return Err(format!("{text:?} has host bits set; write {}", given.network()));
             }
             GardenHost::Network(given.network())
+        } else if is_name(host) && (protocol, port) != (GardenProtocol::Any, None) {
+            return Err(format!(
+                "{text:?}: a name opens every port of its addresses; write {host:?}, or its addresses with the port"
+            ));
         } else if is_name(host) {
             GardenHost::Name(host.to_ascii_lowercase())
         } else {
@@ -140,8 +144,8 @@ mod tests {
         for text in [
             "203.0.113.0/24",
             "203.0.113.7",
-            "example.org:443",
-            "tcp:example.org:443",
+            "203.0.113.7:443",
+            "tcp:203.0.113.7:443",
             "udp:192.0.2.1:53",
             "icmp:192.0.2.1",
         ] {
@@ -154,6 +158,8 @@ mod tests {
     fn a_wrong_entry_is_told_what_to_write() {
         for (text, advice) in [
             ("203.0.113.9/24", "write 203.0.113.0/24"),
+            ("example.org:443", "write \"example.org\""),
+            ("udp:example.org", "write \"example.org\""),
             ("example.org:http", "write 1 to 65535"),
             ("example.org:0", "write 1 to 65535"),
             ("icmp:192.0.2.1:7", "leave the port out"),

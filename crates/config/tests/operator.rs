@@ -119,7 +119,7 @@ fn every_section_can_be_set() {
         terms = """
 be kind"""
         [garden]
-        allow = ["203.0.113.0/24", "tcp:Example.org:443"]
+        allow = ["203.0.113.0/24", "Example.org"]
         domains = [".cdn.example"]
         [auth]
         method = ["radius", "local"]
