@@ -9,6 +9,9 @@ import time
 
 ETH_P_ALL = 3
 SO_RCVBUFFORCE = 33
+SOL_PACKET, PACKET_STATISTICS, PACKET_VNET_HDR = 263, 6, 15
+VNET_HEADER = struct.Struct("=BBHHHH")
+"""struct virtio_net_hdr: flags, kind, length of headers, size of a segment's payload, checksum's start and place."""
 BROADCAST = "ff:ff:ff:ff:ff:ff"
 MARK = b"MUST-NOT-LEAVE"
 """Each frame of an unauthenticated guest carries this, so that a leak is recognised behind NAT too."""
@@ -100,10 +103,16 @@ def every_kind(mac, gateway_mac, src, dst):
     yield "first fragment", ip(17, whole[:64], fragment=0x2000)
     yield "last fragment", ip(17, whole[64:], fragment=8)
     yield "lone fragment of tcp to port 80", ip(6, MARK * 2, fragment=0x2000 | 100)
-    yield "source route", ip(17, udp(src, dst, 40000, 4500), options=b"\x83\x07\x04" + ipaddress.ip_address(dst).packed + b"\0")
+    yield (
+        "source route",
+        ip(17, udp(src, dst, 40000, 4500), options=b"\x83\x07\x04" + ipaddress.ip_address(dst).packed + b"\0"),
+    )
     yield "time to live of 1", ip(17, udp(src, dst, 40000, 4500), ttl=1)
     for name, target in (("broadcast", BROADCAST), ("multicast", "01:00:5e:00:00:fb")):
-        yield f"udp in an ethernet {name}", ethernet(target, mac, 0x0800, ipv4(src, dst, 17, udp(src, dst, 40000, 4500)))
+        yield (
+            f"udp in an ethernet {name}",
+            ethernet(target, mac, 0x0800, ipv4(src, dst, 17, udp(src, dst, 40000, 4500))),
+        )
     six = ipv6("fe80::1234", "2001:db8::80", 17, MARK)
     yield "ipv6", ethernet(gateway_mac, mac, 0x86DD, six)
     yield "ipv6 to everybody", ethernet("33:33:00:00:00:01", mac, 0x86DD, ipv6("fe80::1234", "ff02::1", 17, MARK))
@@ -124,12 +133,18 @@ def every_kind(mac, gateway_mac, src, dst):
 
 
 class Wire:
-    """A raw socket on an interface of a namespace, to send and to listen."""
+    """A raw socket on an interface of a namespace, to send and to listen.
 
-    def __init__(self, ns, interface, buffer=1 << 22):
+    With `headers` it only listens, and a frame is a pair: (payload of a super-packet's segment or 0, frame).
+    """
+
+    def __init__(self, ns, interface, buffer=1 << 22, headers=False):
+        self.headers = headers
         self.socket = ns.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ETH_P_ALL))
         self.socket.bind((interface, ETH_P_ALL))
         self.socket.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, buffer)
+        if headers:
+            self.socket.setsockopt(SOL_PACKET, PACKET_VNET_HDR, 1)
         self.mac = self.socket.getsockname()[4].hex(":")
 
     def __enter__(self):
@@ -152,8 +167,15 @@ class Wire:
             ready, _, _ = select.select([self.socket], [], [], max(0.0, end - time.monotonic()))
             if not ready:
                 return
-            frame, (_, _, kind, _, _) = self.socket.recvfrom(65536)
+            frame, (_, _, kind, _, _) = self.socket.recvfrom(VNET_HEADER.size + 65550)
+            if self.headers:
+                *_, size, _, _ = VNET_HEADER.unpack(frame[: VNET_HEADER.size])
+                frame = size, frame[VNET_HEADER.size :]
             yield kind == socket.PACKET_OUTGOING, frame
+
+    def lost(self):
+        """Frames that had no room in the buffer since the last call."""
+        return struct.unpack("=II", self.socket.getsockopt(SOL_PACKET, PACKET_STATISTICS, 8))[1]
 
     def ask(self, frame, answer, seconds=5.0):
         """Sends, and waits for the first frame for which `answer` says yes."""

@@ -6,7 +6,6 @@ import socket
 import threading
 import time
 
-
 DNS = "192.0.2.53"
 HOST = "192.0.2.80"
 """The address that every name without its own resolves to."""

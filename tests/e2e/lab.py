@@ -5,8 +5,10 @@
 
 The bridge keeps guests apart as an access point with client isolation does, so what one guest gets from
 another came through the gateway. With one guest there is no bridge: its wire ends at the gateway's lan0.
+With VLANs a switch stands in the bridge's place, which tags the frames of each guest.
 """
 
+import contextlib
 import errno
 import html.parser
 import itertools
@@ -25,6 +27,7 @@ import urllib.parse
 
 from internet import DNS, Internet, wait_for
 from namespace import Namespace, sh
+from switch import Switch
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 HERE = pathlib.Path(__file__).resolve().parent
@@ -33,7 +36,8 @@ GATEWAY = "10.85.0.1"
 PORTAL = f"http://{GATEWAY}:3990"
 UPSTREAM = "203.0.113.1"
 """The provider's router, which is also the Internet's own address."""
-UPLINKS = {"subnet": "203.0.113.2/24", "host-route": "198.51.100.7/32"}
+UPLINKS = {"subnet": "203.0.113.2/24", "host-route": "198.51.100.7/32", "bare": "198.51.100.7/32"}
+"""The gateway's address; "host-route" has its router outside of its subnet, "bare" is left to the gateway."""
 NUMBERS = itertools.count()
 
 
@@ -112,6 +116,27 @@ class Guest:
 
     def lease(self, client="udhcpc", timeout=30):
         """Asks for a lease with one of the three clients; true when there is one."""
+        child = self.ask(client, once=True)
+        try:
+            return child.wait(timeout) == 0 and self.address is not None
+        except subprocess.TimeoutExpired:
+            child.kill()
+            child.wait()
+            return False
+
+    @contextlib.contextmanager
+    def stays(self, client):
+        """A client that looks after its lease until the end."""
+        child = self.ask(client, once=False)
+        try:
+            wait_for(lambda: self.address, f"a lease with {client}", 30)
+            yield
+        finally:
+            child.kill()
+            child.wait()
+
+    def ask(self, client, once):
+        """Starts a client, which ends with its first lease or stays in the foreground."""
         self.ns.ip("addr", "flush", "dev", self.nic)
         own = self.directory
         # dhclient and dhcpcd clear the environment: the places are written into a script of this guest's own.
@@ -120,27 +145,24 @@ class Guest:
         script.write_text(f'#!/bin/sh\nexport {places}\nexec {HERE}/dhcp-script "$@"\n')
         script.chmod(0o755)
         argv = {
-            "udhcpc": ["udhcpc", "-i", self.nic, "-s", script, "-n", "-q", "-t", 5, "-T", 1, "-A", 1],
+            "udhcpc": [
+                *("udhcpc", "-i", self.nic, "-s", script, "-f", "-n", "-t", 5, "-T", 1, "-A", 1),
+                *(["-q"] if once else []),
+            ],
             "dhclient": [
-                *("dhclient", "-1", "-v", "-sf", script, "-lf", own / "leases", "-pf", own / "pid"),
+                *("dhclient", "-1" if once else "-d", "-v", "-sf", script, "-lf", own / "leases", "-pf", own / "pid"),
                 *("-cf", "/dev/null", self.nic),
             ],
             # dhcpcd keeps files under fixed names: a mount namespace of its own holds them.
             "dhcpcd": [
                 *("unshare", "--mount", "sh", "-c"),
                 "mkdir -p /run/dhcpcd /var/lib/dhcpcd && mount -t tmpfs lab /run/dhcpcd"
-                " && mount -t tmpfs lab /var/lib/dhcpcd && exec dhcpcd"
-                f" -4 -1 -d -t 20 -f {HERE}/dhcpcd.conf -c {script} {self.nic}",
+                f" && mount -t tmpfs lab /var/lib/dhcpcd && exec dhcpcd {'-1' if once else '-B'}"
+                f" -4 -d -t 20 -f {HERE}/dhcpcd.conf -c {script} {self.nic}",
             ],
         }[client]
         with (own / f"{client}.log").open("w") as log:
-            child = self.ns.spawn(*argv, stdout=log, stderr=log)
-            try:
-                return child.wait(timeout) == 0 and self.address is not None
-            except subprocess.TimeoutExpired:
-                child.kill()
-                child.wait()
-                return False
+            return self.ns.spawn(*argv, stdout=log, stderr=log)
 
     def offered(self):
         """The options of the last lease, as the client told its script."""
@@ -204,6 +226,7 @@ class Gateway:
     def __init__(self, ns, directory, settings):
         self.ns = ns
         self.directory = directory
+        directory.mkdir(exist_ok=True)
         self.log = directory / "gateway.log"
         self.config = directory / "poblano.toml"
         self.control = directory / "control"
@@ -239,10 +262,16 @@ class Gateway:
         return [guest for guest in guests if guest["session"]]
 
     def start(self):
+        self.spawn()
+        self.wait_up()
+        return self
+
+    def spawn(self):
         with self.log.open("a") as log:
             self.process = self.ns.spawn(binary(), "run", "--config", self.config, stdout=log, stderr=log)
+
+    def wait_up(self):
         wait_for(self.is_up, f"the gateway\n{self.config.read_text()}\n{self.log.read_text()}")
-        return self
 
     def is_up(self):
         if self.process.poll() is not None:
@@ -278,13 +307,13 @@ class Gateway:
 class Lab:
     """A context: what it builds is gone at its end, however it ends."""
 
-    def __init__(self, guests=1, uplink="subnet", settings=None, offloads=True, start=True, accounts=True):
+    def __init__(self, guests=1, uplink="subnet", settings=None, offloads=True, start=True, accounts=True, vlans=()):
         self.prefix = f"pbl{os.getpid()}x{next(NUMBERS)}"
         self.directory = pathlib.Path(tempfile.mkdtemp(prefix="poblano-"))
         self.machines = []
-        self.gateway = self.internet = None
+        self.gateway = self.internet = self.switch = None
         try:
-            self.build(guests, uplink, settings, offloads)
+            self.build(len(vlans) or guests, uplink, settings, offloads, vlans)
             if accounts and self.gateway.settings["auth"]["method"] == "local":
                 self.gateway.add_user("ada", "lovelace")
             if start:
@@ -293,12 +322,14 @@ class Lab:
             self.close()
             raise
 
-    def build(self, guests, uplink, settings, offloads):
+    def build(self, guests, uplink, settings, offloads, vlans):
         self.gw, self.inet = self.machine("gw"), self.machine("inet")
         self.gw.ip("link", "add", "wan0", "type", "veth", "peer", "name", "up0", "netns", self.inet.name)
         wires = [(self.gw, "wan0"), (self.inet, "up0")]
         names = [self.machine(f"guest{n + 1}") for n in range(guests)]
-        if guests == 1:
+        if vlans:
+            wires += self.build_ports(names)
+        elif guests == 1:
             self.gw.ip("link", "add", "lan0", "type", "veth", "peer", "name", Guest.nic, "netns", names[0].name)
         else:
             wires += self.build_bridge(names)
@@ -306,14 +337,18 @@ class Lab:
         for ns, interface in wires:
             ns.offloads(interface, offloads)
             ns.ip("link", "set", interface, "up")
+        if vlans:
+            self.switch = Switch(wires[2][0], "trunk", {f"port{n}": tag for n, tag in enumerate(vlans)})
         self.inet.ip("addr", "add", f"{UPSTREAM}/24", "dev", "up0")
         address = UPLINKS[uplink]
-        self.gw.ip("addr", "add", address, "dev", "wan0")
-        if uplink == "host-route":
-            # As rented servers have it: the router is outside of our network of one address.
-            self.gw.ip("route", "add", UPSTREAM, "dev", "wan0", "scope", "link")
+        if address.endswith("/32"):
             self.inet.ip("route", "add", address, "dev", "up0")
-        self.gw.ip("route", "add", "default", "via", UPSTREAM)
+        if uplink != "bare":
+            self.gw.ip("addr", "add", address, "dev", "wan0")
+            if uplink == "host-route":
+                # As rented servers have it: the router is outside of our network of one address.
+                self.gw.ip("route", "add", UPSTREAM, "dev", "wan0", "scope", "link")
+            self.gw.ip("route", "add", "default", "via", UPSTREAM)
         self.gw.set_resolvers(DNS)
         self.uplink_address = address.split("/")[0]
         # An address of the gateway's owner that is none of the guests' business.
@@ -324,15 +359,22 @@ class Lab:
         self.gateway = Gateway(self.gw, self.directory, settings)
 
     def build_bridge(self, guests):
-        lan = self.machine("lan")
+        wires = self.build_ports(guests)
+        lan = wires[0][0]
         lan.ip("link", "add", "br0", "type", "bridge", "mcast_snooping", "0")
         lan.ip("link", "set", "br0", "up")
+        for _, port in wires:
+            lan.ip("link", "set", port, "master", "br0")
+            if port != "trunk":
+                lan.run("bridge", "link", "set", "dev", port, "isolated", "on")
+        return wires
+
+    def build_ports(self, guests):
+        """A machine in the middle, with a port for each guest and a trunk to the gateway."""
+        lan = self.machine("lan")
         self.gw.ip("link", "add", "lan0", "type", "veth", "peer", "name", "trunk", "netns", lan.name)
-        lan.ip("link", "set", "trunk", "master", "br0")
         for n, guest in enumerate(guests):
             guest.ip("link", "add", Guest.nic, "type", "veth", "peer", "name", f"port{n}", "netns", lan.name)
-            lan.ip("link", "set", f"port{n}", "master", "br0")
-            lan.run("bridge", "link", "set", "dev", f"port{n}", "isolated", "on")
         return [(lan, "trunk"), *((lan, f"port{n}") for n in range(len(guests)))]
 
     def machine(self, name):
@@ -365,6 +407,8 @@ class Lab:
             if self.gateway and self.gateway.process:
                 self.gateway.stop()
         finally:
+            if self.switch:
+                self.switch.stop()
             if self.internet:
                 self.internet.stop()
             for ns in self.machines:

@@ -55,10 +55,14 @@ class Namespace:
     def run(self, *argv, **options):
         return sh("ip", "netns", "exec", self.name, *argv, **options)
 
+    def done(self, *argv, timeout=30):
+        """A command that may fail: its returncode, stdout, stderr."""
+        command = ["ip", "netns", "exec", self.name, *map(str, argv)]
+        return subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=timeout)
+
     def status(self, *argv, timeout=30):
         """The exit status, for a command that is expected to fail."""
-        command = ["ip", "netns", "exec", self.name, *map(str, argv)]
-        return subprocess.run(command, capture_output=True, timeout=timeout).returncode
+        return self.done(*argv, timeout=timeout).returncode
 
     def spawn(self, *argv, **options):
         """`ip netns exec` becomes the program, so the child's pid is the program's own."""

@@ -1,6 +1,7 @@
 """A person with a browser."""
 
 import pytest
+
 from browser import Browser
 from lab import PORTAL
 

@@ -3,7 +3,8 @@
 import socket
 
 import pytest
-from frames import MARK, Wire, ethernet, every_kind, icmp_echo, ipv4, is_ipv4, udp
+
+from frames import MARK, Wire, ethernet, every_kind, icmp_echo, ipv4, is_ipv4
 from internet import DNS, HOST
 from lab import GATEWAY, UPSTREAM, Lab
 

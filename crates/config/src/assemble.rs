@@ -20,12 +20,7 @@ const MAX_GUESTS_UNASKED: u32 = 65_536;
 pub(crate) fn assemble(read: &Read<'_>) -> Config {
     let network: Network = read.required("lan.network");
     let gateway = read.optional("lan.gateway").unwrap_or(network.first_host());
-    let lan = Lan {
-        interface: read.optional("lan.interface").unwrap_or_default(),
-        network,
-        gateway,
-        isolate: read.required("lan.isolate"),
-    };
+    let lan = Lan { interface: read.optional("lan.interface").unwrap_or_default(), network, gateway };
     let dhcp = dhcp(read, &lan);
     let directory: PathBuf = read.required("state.directory");
     Config {

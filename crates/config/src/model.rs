@@ -51,8 +51,6 @@ pub struct Lan {
     pub network: Network,
     /// Our address in it, a host of `network`.
     pub gateway: Ipv4Addr,
-    /// Guests cannot reach each other through us.
-    pub isolate: bool,
 }
 
 /// `[uplink]`

@@ -46,7 +46,7 @@ fn two_interfaces_on_the_command_line_are_configuration_enough() {
     assert_eq!(config.session.timeout, None);
     assert_eq!(config.session.idle_timeout, Some(Duration::from_secs(900)));
     assert_eq!((config.session.rate_up, config.session.rate_down), (None, None));
-    assert!(config.lan.isolate && config.uplink.masquerade);
+    assert!(config.uplink.masquerade);
 }
 
 #[test]
@@ -79,7 +79,6 @@ fn every_section_can_be_set() {
         interface = "br-guest"   # --lan eth1 goes over it
         network = "172.20.0.0/16"
         gateway = "172.20.255.254"
-        isolate = false
         [uplink]
         interface = "eth0"
         address = "198.51.100.7/32"
@@ -156,7 +155,7 @@ be kind"""
     );
     assert_eq!(config.lan.interface, "eth1");
     assert_eq!(config.lan.gateway, Ipv4Addr::new(172, 20, 255, 254));
-    assert!(!config.lan.isolate && !config.uplink.masquerade);
+    assert!(!config.uplink.masquerade);
     assert_eq!(config.uplink.address.map(|a| a.to_string()).as_deref(), Some("198.51.100.7/32"));
     assert_eq!(config.uplink.gateway, Some(Ipv4Addr::new(192, 0, 2, 1)), "outside the /32, as rented servers have it");
     assert_eq!((config.tun.name.as_str(), config.tun.mode, config.tun.mtu), ("guests0", TunMode::Tap, Some(1400)));

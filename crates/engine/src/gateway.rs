@@ -122,7 +122,8 @@ struct Guest {
     address: Ipv4Addr,
     hostname: Option<Box<str>>,
     attempts: Attempts,
-    session: Option<Session>,
+    /// Boxed: most guests that hold a lease are not logged in.
+    session: Option<Box<Session>>,
     /// This guest's entry in the timers.
     due: Option<Duration>,
 }
@@ -131,6 +132,13 @@ struct Closing {
     due: Duration,
     record: Record,
     baseline: Usage,
+}
+
+impl Closing {
+    /// The last record, with what the slot has `counted` in all.
+    fn finish(self, counted: Usage) -> Output {
+        Output::Account(Record { usage: counted - self.baseline, ..self.record })
+    }
 }
 
 /// The control plane's state.
@@ -180,6 +188,12 @@ impl Engine {
             self.bind(now, &lease);
         }
         self.outputs.clear(); // they are written down already
+    }
+
+    /// Takes new settings of the DHCP server. Leases that fit them stay, with their sessions; the others end.
+    pub fn reconfigure_dhcp(&mut self, now: Now, dhcp: dhcp::Config) {
+        self.dhcp.reconfigure(now, dhcp);
+        self.drain_dhcp(now);
     }
 
     /// Takes a frame for one of our servers. `guest` is what the packet path found of the sender.
@@ -232,14 +246,21 @@ impl Engine {
             return false;
         }
         guest.attempts.forgive();
-        let session = Session {
+        // One reading ends the account of the session before, if it is not settled yet, and begins this one's: no
+        // packet is on both.
+        let baseline = self.writer.table().usage(attempt.slot);
+        while let Some(at) = self.closing.iter().position(|closing| closing.record.slot == attempt.slot) {
+            let Some(closing) = self.closing.remove(at) else { break };
+            self.outputs.push_back(closing.finish(baseline));
+        }
+        let session = Box::new(Session {
             id: attempt.session_id.clone(),
             user: grant.user.clone().unwrap_or_else(|| user.to_owned()),
             began: now,
-            baseline: self.writer.table().usage(attempt.slot),
+            baseline,
             next_interim: grant.interim.map(|interval| now.mono + interval),
             grant,
-        };
+        });
         self.writer.set_policy(attempt.slot, &session.policy());
         self.dhcp.protect(attempt.key, true);
         let record = record(guest, attempt.slot, &session, Status::Start, Usage::default(), now);
@@ -488,8 +509,8 @@ impl Engine {
 
     fn close_until(&mut self, mono: Duration) {
         while let Some(closing) = self.closing.pop_front_if(|closing| closing.due <= mono) {
-            let usage = self.writer.table().usage(closing.record.slot) - closing.baseline;
-            self.outputs.push_back(Output::Account(Record { usage, ..closing.record }));
+            let counted = self.writer.table().usage(closing.record.slot);
+            self.outputs.push_back(closing.finish(counted));
         }
     }
 

@@ -5,6 +5,7 @@
 pub mod counters;
 mod facts;
 pub mod garden;
+mod join;
 pub mod pipeline;
 pub mod police;
 pub mod port;

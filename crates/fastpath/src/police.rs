@@ -75,6 +75,11 @@ impl Policer {
         self.full_again_nanos.store(full_again, Ordering::Relaxed);
         true
     }
+
+    /// Fills the bucket, for another guest or another rate.
+    pub(crate) fn refill(&self) {
+        self.full_again_nanos.store(0, Ordering::Relaxed);
+    }
 }
 
 #[cfg(test)]

@@ -50,6 +50,15 @@ impl Packet {
         self.l3_len = len;
     }
 
+    /// Puts more payload behind the network-layer packet; false, and nothing is put, if it does not fit.
+    pub fn extend_l3(&mut self, more: &[u8]) -> bool {
+        let end = HEADROOM + self.l3_len;
+        let Some(room) = self.memory.get_mut(end..end + more.len()) else { return false };
+        room.copy_from_slice(more);
+        self.l3_len += more.len();
+        true
+    }
+
     /// The packet from its network-layer header on.
     #[must_use]
     pub fn l3(&self) -> &[u8] {

@@ -4,11 +4,12 @@ use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use crate::join::Joiner;
 use crate::pipeline::{Action, Plane};
 use crate::port::{LanPort, Packet, TunPort};
 
 /// Packets taken from a device at once. Buffers cost memory only as far as they are used.
-pub const BATCH: usize = 32;
+pub const BATCH: usize = 64;
 
 /// Carries guests' packets up until `stop`. `clock` tells the gateway's monotonic time.
 ///
@@ -22,20 +23,28 @@ pub fn carry_up(
     stop: &AtomicBool,
 ) -> io::Result<()> {
     let mut batch: Vec<Packet> = (0..BATCH).map(|_| Packet::new()).collect();
+    let mut joiner = Joiner::default();
+    // A device that does not take one packet must not cost the others.
+    let mut send = |packet: &mut Packet| {
+        if tun.send(packet).is_err() {
+            plane.lost(&plane.from_guests);
+        }
+    };
     while !stop.load(Ordering::Relaxed) {
         let received = lan.recv(&mut batch)?;
         let now = clock();
-        for packet in &mut batch[..received] {
-            // A device that does not take one packet must not cost the others.
-            let sent = match plane.from_guest(packet, now) {
-                Action::Send => tun.send(packet),
-                Action::Answer(answer) => lan.send_frame(packet.vlan, answer.frame()),
-                Action::Done => Ok(()),
-            };
-            if sent.is_err() {
-                plane.lost(&plane.from_guests);
+        for index in 0..received {
+            match plane.from_guest(&mut batch[index], now) {
+                Action::Send => joiner.offer(&mut batch, index, &mut send),
+                Action::Answer(answer) => {
+                    if lan.send_frame(batch[index].vlan, answer.frame()).is_err() {
+                        plane.lost(&plane.from_guests);
+                    }
+                }
+                Action::Done => {}
             }
         }
+        joiner.finish(&mut batch, &mut send);
     }
     Ok(())
 }
@@ -52,14 +61,21 @@ pub fn carry_down(
     stop: &AtomicBool,
 ) -> io::Result<()> {
     let mut batch: Vec<Packet> = (0..BATCH).map(|_| Packet::new()).collect();
+    let mut joiner = Joiner::default();
+    let mut send = |packet: &mut Packet| {
+        if lan.send(packet).is_err() {
+            plane.lost(&plane.to_guests);
+        }
+    };
     while !stop.load(Ordering::Relaxed) {
         let received = tun.recv(&mut batch)?;
         let now = clock();
-        for packet in &mut batch[..received] {
-            if matches!(plane.to_guest(packet, now), Action::Send) && lan.send(packet).is_err() {
-                plane.lost(&plane.to_guests);
+        for index in 0..received {
+            if matches!(plane.to_guest(&mut batch[index], now), Action::Send) {
+                joiner.offer(&mut batch, index, &mut send);
             }
         }
+        joiner.finish(&mut batch, &mut send);
     }
     Ok(())
 }

@@ -40,6 +40,13 @@ impl Ring {
         entry.port.store(wanted, Ordering::Release);
     }
 
+    /// Forgets everything, for another guest.
+    pub fn clear(&self) {
+        for entry in &self.entries {
+            entry.port.store(0, Ordering::Release);
+        }
+    }
+
     /// Where the guest's `port` wanted to go.
     #[must_use]
     pub fn recall(&self, port: u16) -> Option<Ipv4Addr> {

@@ -141,15 +141,30 @@ impl Slot {
         self.sequence.store(sequence.wrapping_add(1), Ordering::Relaxed);
         fence(Ordering::Release);
         let m = key.mac.0;
-        self.mac_high.store(u32::from_be_bytes([m[0], m[1], m[2], m[3]]), Ordering::Relaxed);
-        self.mac_low.store(u32::from_be_bytes([m[4], m[5], 0, 0]) | u32::from(key.vlan.0), Ordering::Relaxed);
-        self.lan.store(u32::from(key.lan), Ordering::Relaxed);
-        self.address.store(address.to_bits(), Ordering::Relaxed);
+        let identity = [
+            (&self.mac_high, u32::from_be_bytes([m[0], m[1], m[2], m[3]])),
+            (&self.mac_low, u32::from_be_bytes([m[4], m[5], 0, 0]) | u32::from(key.vlan.0)),
+            (&self.lan, u32::from(key.lan)),
+            (&self.address, address.to_bits()),
+        ];
+        let mut another = false;
+        for (cell, value) in identity {
+            another |= cell.swap(value, Ordering::Relaxed) != value;
+        }
+        if another {
+            self.rejects.refill();
+        }
         self.flags.store(if policy.online { ONLINE } else { 0 }, Ordering::Relaxed);
         // A session that ends at second 0 of the gateway's clock has ended; 1 says so without meaning "never".
         self.ends_at_secs.store(policy.ends_at_secs.map_or(0, |end| end.max(1)), Ordering::Relaxed);
-        self.rate_up.store(policy.rate_up.to_bits(), Ordering::Relaxed);
-        self.rate_down.store(policy.rate_down.to_bits(), Ordering::Relaxed);
+        for (cell, rate, bucket) in
+            [(&self.rate_up, policy.rate_up, &self.up), (&self.rate_down, policy.rate_down, &self.down)]
+        {
+            // What one rate or guest took is no debt of another: at a slow rate it would be one of many seconds.
+            if cell.swap(rate.to_bits(), Ordering::Relaxed) != rate.to_bits() || another {
+                bucket.refill();
+            }
+        }
         self.sequence.store(sequence.wrapping_add(2), Ordering::Release);
     }
 

@@ -160,6 +160,9 @@ impl Writer {
         };
         let table = &self.table;
         table.write(SlotIndex(slot), key, address, policy);
+        if let Some(redirects) = table.redirects(SlotIndex(slot)) {
+            redirects.clear(); // they were of whoever had the slot before
+        }
         table.by_key.insert(table.hash_key(key), slot);
         table.by_address.insert(table.hash_address(address), slot);
         Ok(SlotIndex(slot))

@@ -44,13 +44,14 @@ pub(crate) fn received_frame(packet: &mut Packet, frame_len: usize, vnet: VnetHe
 
 /// Takes over the offload facts of a packet whose link header has `link_len` octets. False if they point outside.
 pub(crate) fn received_offload(packet: &mut Packet, vnet: VnetHeader, link_len: usize) -> bool {
+    let frame_len = link_len + packet.l3().len();
     if vnet.needs_csum() {
         let end = usize::from(vnet.csum_start) + usize::from(vnet.csum_offset) + 2;
-        if usize::from(vnet.csum_start) < link_len || end > link_len + packet.l3().len() {
+        if usize::from(vnet.csum_start) < link_len || end > frame_len {
             return false;
         }
     }
-    if vnet.hdr_len != 0 && usize::from(vnet.hdr_len) < link_len {
+    if vnet.hdr_len != 0 && !(link_len..=frame_len).contains(&usize::from(vnet.hdr_len)) {
         return false;
     }
     packet.vnet = vnet.shifted(-(link_len as i16));
@@ -157,7 +158,15 @@ mod tests {
             let vnet = VnetHeader { csum_start: start, csum_offset: offset, ..CSUM };
             assert!(received(&frame(&[]), vnet, None).is_none(), "{start} {offset}");
         }
-        assert!(received(&frame(&[]), VnetHeader { hdr_len: 13, ..CSUM }, None).is_none());
+    }
+
+    #[test]
+    fn headers_that_end_before_they_begin_or_after_the_frame_are_refused() {
+        let whole = frame(&[]).len() as u16;
+        for (hdr_len, is_taken) in [(13, false), (14, true), (whole, true), (whole + 1, false), (65_535, false)] {
+            let taken = received(&frame(&[]), VnetHeader { hdr_len, ..CSUM }, None);
+            assert_eq!(taken.is_some(), is_taken, "{hdr_len}");
+        }
     }
 
     #[test]

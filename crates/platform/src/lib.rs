@@ -17,6 +17,8 @@ use wire::MacAddr;
 
 mod error;
 mod framing;
+#[cfg(fuzzing)]
+pub mod fuzz;
 mod poll;
 pub mod virtual_;
 mod waker;
@@ -83,8 +85,8 @@ pub trait System {
     /// stays when the process dies; a lock that is there already is taken over without a gap.
     ///
     /// # Errors
-    /// If the interface has an IPv4 address, belongs to a bridge, or is the way of the default route, or the
-    /// kernel refuses. Then nobody may be let online.
+    /// If the interface has an IPv4 address, belongs to a bridge, or is the way of the default route, if another
+    /// gateway has this machine, or the kernel refuses. Then nobody may be let online.
     fn lock_lan(&mut self, lan: &str) -> Result<()>;
 
     /// Opens the guests' interface, which must be locked, for frames.
@@ -228,6 +230,25 @@ impl fmt::Display for UndoErrors {
 }
 
 impl std::error::Error for UndoErrors {}
+
+/// Lets the process open as many files as its hard limit allows, and says how many that is: a portal for a thousand
+/// guests has more connections than the usual soft limit.
+///
+/// # Errors
+/// The kernel's.
+pub fn raise_open_files() -> Result<u64> {
+    let failed = |_| Error::kernel("raise the limit of open files", std::io::Error::last_os_error());
+    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: the pointer is to a live rlimit, which the call fills.
+    let got = unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) };
+    (got == 0).then_some(()).ok_or(()).map_err(failed)?;
+    limit.rlim_cur = limit.rlim_max;
+    // SAFETY: the pointer is to a live rlimit, which the call reads.
+    let set = unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit) };
+    (set == 0).then_some(()).ok_or(()).map_err(failed)?;
+    #[allow(clippy::useless_conversion, reason = "the type is signed or narrower on other systems")]
+    Ok(u64::try_from(limit.rlim_cur).unwrap_or(u64::MAX))
+}
 
 /// The subnet mask of a prefix; lengths over 32 count as 32.
 pub(crate) fn mask(prefix: u8) -> u32 {

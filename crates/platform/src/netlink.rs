@@ -139,7 +139,7 @@ impl<'a> Reply<'a> {
         let request_len = u32::from_ne_bytes(self.body.get(4..8)?.try_into().ok()?) as usize;
         let skip = if self.flags & CAPPED != 0 { HEADER } else { request_len };
         let words = (self.flags & ACK_TLVS != 0)
-            .then(|| self.body.get(4 + skip.next_multiple_of(4)..))
+            .then(|| self.body.get(skip.checked_next_multiple_of(4)?.checked_add(4)?..))
             .flatten()
             .and_then(|tail| attrs(tail).find(|(kind, _)| *kind == ATTR_MSG))
             .and_then(|(_, text)| std::str::from_utf8(text).ok())
@@ -214,6 +214,10 @@ mod tests {
         body.extend(&words[HEADER..]);
         let reply = Reply { kind: ERROR, flags: CAPPED | ACK_TLVS, seq: 3, body: &body };
         assert_eq!(reply.error(), Some((libc::EEXIST, Some("Already there"))));
+        let mut whole_request = body.clone();
+        whole_request[4..8].copy_from_slice(&u32::MAX.to_ne_bytes());
+        let lying = Reply { flags: ACK_TLVS, body: &whole_request, ..reply };
+        assert_eq!(lying.error(), Some((libc::EEXIST, None)), "a request that cannot be that long");
         assert_eq!(Reply { flags: 0, ..reply }.error(), Some((libc::EEXIST, None)));
         assert_eq!(Reply { body: &body[..3], ..reply }.error(), None);
     }

@@ -111,6 +111,26 @@ fn the_kernel_is_mute_and_deaf_on_a_locked_lan_even_after_our_death() {
 }
 
 #[test]
+fn a_second_gateway_is_refused_and_takes_nothing_from_the_first() {
+    let Some(net) = net() else { return };
+    net.gateway
+        .run(|| {
+            let mut first = Host::new();
+            first.lock_lan(LAN).unwrap();
+            let during = net.state();
+            let mut second = Host::new();
+            let refusal = second.lock_lan(LAN).unwrap_err().to_string();
+            assert!(refusal.contains("another gateway runs on this machine"), "{refusal}");
+            second.undo().unwrap();
+            assert_eq!(net.state(), during);
+            first.undo().unwrap();
+            second.lock_lan(LAN).unwrap();
+            second.undo().unwrap();
+        })
+        .unwrap();
+}
+
+#[test]
 fn an_interface_that_is_not_for_guests_is_refused_with_a_way_out() {
     let Some(net) = net() else { return };
     net.gateway.add_address(UPLINK, UPLINK_ADDRESS, 24).unwrap();

@@ -111,7 +111,7 @@ impl Gateway {
                 }
                 Output::LeaseEnded(lease) => {
                     debug!(guest = %lease.key, address = %lease.address, "lease ended");
-                    self.store.delete(leases::to_key(lease.key));
+                    self.store.delete(lease.key);
                 }
                 Output::Account(record) => self.account(&record),
             }

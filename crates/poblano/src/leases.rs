@@ -3,16 +3,11 @@
 use std::time::Duration;
 
 use engine::dhcp::Lease;
-use store::{LeaseKey, LeaseRecord};
-use wire::GuestKey;
-
-pub(crate) fn to_key(key: GuestKey) -> LeaseKey {
-    LeaseKey { lan: key.lan, vlan: key.vlan, mac: key.mac }
-}
+use store::LeaseRecord;
 
 pub(crate) fn to_record(lease: &Lease) -> LeaseRecord {
     LeaseRecord {
-        key: to_key(lease.key),
+        key: lease.key,
         address: lease.address,
         hostname: lease.hostname.as_deref().map(str::to_owned),
         expires_unix_secs: lease.expires_unix.as_secs(),
@@ -21,9 +16,8 @@ pub(crate) fn to_record(lease: &Lease) -> LeaseRecord {
 
 /// A lease of a former run. Its guest has to log in again.
 pub(crate) fn from_record(record: LeaseRecord) -> Lease {
-    let LeaseKey { lan, vlan, mac } = record.key;
     Lease {
-        key: GuestKey { lan, vlan, mac },
+        key: record.key,
         address: record.address,
         hostname: record.hostname.map(String::into_boxed_str),
         client_id: None,

@@ -11,6 +11,7 @@ mod demo;
 mod gateway;
 mod leases;
 mod log;
+mod man;
 mod resolvers;
 mod run;
 mod settings;
@@ -43,10 +44,15 @@ fn perform(command: Command) -> anyhow::Result<()> {
         Command::Login { guest, user, control } => commands::login(&control, guest, &user),
         Command::User(command) => commands::user(&command),
         Command::Completion { shell } => {
-            clap_complete::generate(shell, &mut Cli::command(), "poblano", &mut std::io::stdout());
+            let mut script = Vec::new(); // into memory first: a closed pipe would be a panic
+            clap_complete::generate(shell, &mut Cli::command(), "poblano", &mut script);
+            commands::say(String::from_utf8_lossy(&script).trim_end());
             Ok(())
         }
-        Command::Man => Ok(clap_mangen::Man::new(Cli::command()).render(&mut std::io::stdout())?),
+        Command::Man => {
+            commands::say(man::page(Cli::command()).trim_end());
+            Ok(())
+        }
         Command::Config => {
             commands::say(config::sample().trim_end());
             Ok(())

@@ -53,8 +53,11 @@ pub(crate) fn run(setup: &Setup) -> anyhow::Result<()> {
     let store = Arc::new(opened.store);
     first_account(&config)?;
 
+    if let Err(error) = platform::raise_open_files() {
+        warn!("{error}");
+    }
     host.lock_lan(&lan.name)?;
-    let result = with_devices(&mut host, config, &lan, &uplink, store);
+    let result = with_devices(&mut host, config, setup, &lan, &uplink, store);
     // Whatever happened: an orderly end leaves nothing behind, not even the lock.
     match host.undo() {
         Ok(()) => info!("stopped; everything that was changed is as it was"),
@@ -103,6 +106,7 @@ fn first_account(config: &Config) -> anyhow::Result<()> {
 fn with_devices(
     host: &mut Host,
     config: Config,
+    setup: &Setup,
     lan: &Interface,
     uplink: &Interface,
     store: Arc<Store>,
@@ -146,7 +150,8 @@ fn with_devices(
             tcp_ports: vec![config.portal.port, redirect_port],
             udp_ports: vec![],
         })?;
-        let parts = Parts { config, lan_mac: lan.mac, mtu, lan_port, tun_port, waker, portal, redirect, store };
+        let setup = setup.clone();
+        let parts = Parts { config, setup, lan_mac: lan.mac, mtu, lan_port, tun_port, waker, portal, redirect, store };
         tokio::task::LocalSet::new().run_until(serve(parts)).await
     })
 }
@@ -157,6 +162,7 @@ async fn listen(address: Ipv4Addr, port: u16) -> anyhow::Result<TcpListener> {
 
 struct Parts {
     config: Config,
+    setup: Setup,
     lan_mac: wire::MacAddr,
     mtu: u32,
     lan_port: Arc<dyn LanPort>,
@@ -169,7 +175,7 @@ struct Parts {
 
 /// Everything is open and locked: serves guests until a signal says stop.
 async fn serve(parts: Parts) -> anyhow::Result<()> {
-    let Parts { config, lan_mac, mtu, lan_port, tun_port, waker, portal, redirect, store } = parts;
+    let Parts { config, setup, lan_mac, mtu, lan_port, tun_port, waker, portal, redirect, store } = parts;
     let clock = Clock::start();
     let mut seed = [0; 32];
     crate::dice(&mut seed);
@@ -223,6 +229,8 @@ async fn serve(parts: Parts) -> anyhow::Result<()> {
     aaa.account_gateway(true);
     let packets = Packets::start(plane, lan_port, tun_port, clock)?;
     info!("{started}");
+    let reload = Reload { setup, config, lan_mac, mtu };
+    tokio::task::spawn_local(reload.on_signal(Rc::clone(&gateway)));
     let ended = until_told(&gateway, frames, site, portal, redirect, socket, packets.ended()).await;
 
     packets.stop(&waker);
@@ -259,6 +267,45 @@ async fn until_told(
         _ = portal::serve(redirect, portal::Kind::Redirected, site, backend) => {}
     }
     Ok(())
+}
+
+/// What SIGHUP needs: the configuration is read again, and what can change without a restart does.
+struct Reload {
+    setup: Setup,
+    config: Config,
+    lan_mac: wire::MacAddr,
+    mtu: u32,
+}
+
+impl Reload {
+    async fn on_signal(mut self, gateway: Rc<Gateway>) {
+        let Ok(mut hangup) = signal(SignalKind::hangup()) else { return };
+        while hangup.recv().await.is_some() {
+            match settings::load(&self.setup) {
+                Ok(loaded) => self.apply(&gateway, loaded),
+                Err(errors) => error!("the configuration stays as it is:\n{errors}"),
+            }
+        }
+    }
+
+    fn apply(&mut self, gateway: &Rc<Gateway>, loaded: config::Loaded) {
+        for warning in &loaded.warnings {
+            warn!("{warning}");
+        }
+        // All but [dhcp] is built into devices, tables and rules at start.
+        let now_running = Config { dhcp: loaded.config.dhcp.clone(), ..self.config.clone() };
+        if now_running != loaded.config {
+            warn!("only [dhcp] changes without a restart; what else has changed waits for one");
+        }
+        if now_running.lan != loaded.config.lan || now_running.guests != loaded.config.guests {
+            warn!("[dhcp] waits too: its pool depends on [lan] and [guests], which have changed");
+            return;
+        }
+        let dhcp = settings::dhcp(&now_running, self.lan_mac, self.mtu);
+        gateway.with(|engine, now| engine.reconfigure_dhcp(now, dhcp));
+        self.config = now_running;
+        info!("[dhcp] is as the configuration has it now");
+    }
 }
 
 /// The threads that carry packets.

@@ -69,7 +69,7 @@ pub(crate) fn resolvers(config: &Config) -> Vec<SocketAddr> {
     addresses.take(3).map(|ip: std::net::IpAddr| (ip, DNS_PORT).into()).collect()
 }
 
-fn dhcp(config: &Config, lan_mac: MacAddr, mtu: u32) -> engine::dhcp::Config {
+pub(crate) fn dhcp(config: &Config, lan_mac: MacAddr, mtu: u32) -> engine::dhcp::Config {
     let options = |options: &[config::DhcpOption]| -> BTreeMap<u8, Vec<u8>> {
         options.iter().map(|option| (option.code, option.data.clone())).collect()
     };

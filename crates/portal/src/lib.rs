@@ -16,6 +16,8 @@ use std::time::Duration;
 
 mod api;
 mod forms;
+#[cfg(fuzzing)]
+pub mod fuzz;
 mod gate;
 mod limits;
 mod pages;

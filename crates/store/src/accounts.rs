@@ -26,7 +26,7 @@ pub struct Accounts {
 }
 
 #[derive(Debug)]
-enum Line {
+pub(crate) enum Line {
     Account {
         name: String,
         hash: PasswordHash,
@@ -250,7 +250,7 @@ pub fn edit_accounts<T>(
     Ok(outcome)
 }
 
-fn parse(text: &str) -> Result<Vec<Line>, (usize, String)> {
+pub(crate) fn parse(text: &str) -> Result<Vec<Line>, (usize, String)> {
     let mut names = HashSet::new();
     let mut lines = Vec::new();
     for (i, line) in text.lines().enumerate() {

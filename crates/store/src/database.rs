@@ -9,7 +9,8 @@ use std::sync::{Mutex, PoisonError};
 
 use redb::{Database, DatabaseError, ReadableDatabase, ReadableTable, StorageError, TableDefinition, TableError};
 
-use crate::lease::{LeaseKey, LeaseRecord};
+use crate::lease::{LeaseRecord, key_bytes};
+use wire::GuestKey;
 
 const FILE_NAME: &str = "state.redb";
 /// Where a damaged file goes. One is kept: the next one takes its place, so that a bad disk does not fill it.
@@ -132,17 +133,17 @@ impl Store {
     pub fn write_leases<'a>(
         &self,
         put: impl IntoIterator<Item = &'a LeaseRecord>,
-        delete: impl IntoIterator<Item = &'a LeaseKey>,
+        delete: impl IntoIterator<Item = &'a GuestKey>,
     ) -> Result<(), StoreError> {
         self.with(|database| {
             let transaction = database.begin_write()?;
             {
                 let mut table = transaction.open_table(LEASES)?;
                 for record in put {
-                    table.insert(&record.key.to_bytes()[..], &record.value_bytes()[..])?;
+                    table.insert(&key_bytes(record.key)[..], &record.value_bytes()[..])?;
                 }
                 for key in delete {
-                    table.remove(&key.to_bytes()[..])?;
+                    table.remove(&key_bytes(*key)[..])?;
                 }
             }
             // Durable, as redb commits by default: without it a kill loses everything since the last durable one.

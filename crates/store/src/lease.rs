@@ -2,28 +2,17 @@
 
 use std::net::Ipv4Addr;
 
-use wire::{MacAddr, Vlan};
+use wire::{GuestKey, MacAddr, Vlan};
 
 /// The first octet of every value; another layout gets another one.
 const VERSION: u8 = 1;
 const FIXED_OCTETS: usize = 13;
 
-/// Whose lease it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct LeaseKey {
-    /// Index of the LAN interface in the configuration.
-    pub lan: u8,
-    /// The VLAN on it.
-    pub vlan: Vlan,
-    /// The station.
-    pub mac: MacAddr,
-}
-
 /// A lease. The hostname is what the guest says of itself: to be shown with care.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LeaseRecord {
     /// Whose it is.
-    pub key: LeaseKey,
+    pub key: GuestKey,
     /// The address that is leased.
     pub address: Ipv4Addr,
     /// Option 12 of the guest, cut to 255 octets when kept.
@@ -32,17 +21,16 @@ pub struct LeaseRecord {
     pub expires_unix_secs: u64,
 }
 
-impl LeaseKey {
-    pub(crate) fn to_bytes(self) -> [u8; 9] {
-        let [high, low] = self.vlan.0.to_be_bytes();
-        let [a, b, c, d, e, f] = self.mac.0;
-        [self.lan, high, low, a, b, c, d, e, f]
-    }
+/// The database's key: LAN, VLAN in network order, station.
+pub(crate) fn key_bytes(key: GuestKey) -> [u8; 9] {
+    let [high, low] = key.vlan.0.to_be_bytes();
+    let [a, b, c, d, e, f] = key.mac.0;
+    [key.lan, high, low, a, b, c, d, e, f]
+}
 
-    pub(crate) fn from_bytes(bytes: &[u8]) -> Option<Self> {
-        let &[lan, high, low, a, b, c, d, e, f] = bytes else { return None };
-        Some(Self { lan, vlan: Vlan(u16::from_be_bytes([high, low])), mac: MacAddr([a, b, c, d, e, f]) })
-    }
+fn key_from_bytes(bytes: &[u8]) -> Option<GuestKey> {
+    let &[lan, high, low, a, b, c, d, e, f] = bytes else { return None };
+    Some(GuestKey { lan, vlan: Vlan(u16::from_be_bytes([high, low])), mac: MacAddr([a, b, c, d, e, f]) })
 }
 
 impl LeaseRecord {
@@ -67,7 +55,7 @@ impl LeaseRecord {
             return None;
         }
         Some(Self {
-            key: LeaseKey::from_bytes(key)?,
+            key: key_from_bytes(key)?,
             address: (*address).into(),
             expires_unix_secs: u64::from_be_bytes(expires.try_into().ok()?),
             hostname: if hostname.is_empty() { None } else { Some(std::str::from_utf8(hostname).ok()?.to_owned()) },
@@ -81,7 +69,7 @@ mod tests {
 
     fn record(hostname: Option<&str>) -> LeaseRecord {
         LeaseRecord {
-            key: LeaseKey { lan: 1, vlan: Vlan(4094), mac: MacAddr([2, 0, 0x5e, 0x10, 0, 1]) },
+            key: GuestKey { lan: 1, vlan: Vlan(4094), mac: MacAddr([2, 0, 0x5e, 0x10, 0, 1]) },
             address: Ipv4Addr::new(10, 85, 0, 9),
             hostname: hostname.map(str::to_owned),
             expires_unix_secs: 1_800_000_000,
@@ -92,24 +80,24 @@ mod tests {
     fn a_lease_is_read_as_it_was_written() {
         for hostname in [None, Some("phone"), Some("Ünïcödé")] {
             let record = record(hostname);
-            assert_eq!(LeaseRecord::from_bytes(&record.key.to_bytes(), &record.value_bytes()), Some(record));
+            assert_eq!(LeaseRecord::from_bytes(&key_bytes(record.key), &record.value_bytes()), Some(record));
         }
         let long = record(Some(&"ü".repeat(200)));
-        let read = LeaseRecord::from_bytes(&long.key.to_bytes(), &long.value_bytes()).expect("it is well formed");
+        let read = LeaseRecord::from_bytes(&key_bytes(long.key), &long.value_bytes()).expect("it is well formed");
         assert_eq!(read.hostname, Some("ü".repeat(127)), "cut between characters");
     }
 
     #[test]
     fn the_layout_on_disk_stays() {
         let record = record(Some("tv"));
-        assert_eq!(record.key.to_bytes(), [1, 0x0f, 0xfe, 2, 0, 0x5e, 0x10, 0, 1]);
+        assert_eq!(key_bytes(record.key), [1, 0x0f, 0xfe, 2, 0, 0x5e, 0x10, 0, 1]);
         assert_eq!(record.value_bytes(), [1, 10, 85, 0, 9, 0, 0, 0, 0, 0x6b, 0x49, 0xd2, 0, b't', b'v']);
     }
 
     #[test]
     fn what_is_damaged_or_of_a_later_version_is_no_lease() {
         let record = record(Some("tv"));
-        let (key, value) = (record.key.to_bytes(), record.value_bytes());
+        let (key, value) = (key_bytes(record.key), record.value_bytes());
         for end in 0..FIXED_OCTETS {
             assert_eq!(LeaseRecord::from_bytes(&key, &value[..end]), None);
         }

@@ -7,12 +7,14 @@
 
 mod accounts;
 mod database;
+#[cfg(fuzzing)]
+pub mod fuzz;
 mod lease;
 mod password;
 mod writer;
 
 pub use accounts::{Accounts, AccountsError, edit_accounts};
 pub use database::{LoadedLeases, Opened, Store, StoreError};
-pub use lease::{LeaseKey, LeaseRecord};
+pub use lease::LeaseRecord;
 pub use password::{PasswordCheck, PasswordHash, readable_password};
 pub use writer::{ReportFailure, Writer};

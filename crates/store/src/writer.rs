@@ -6,7 +6,8 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use crate::database::{Store, StoreError};
-use crate::lease::{LeaseKey, LeaseRecord};
+use crate::lease::LeaseRecord;
+use wire::GuestKey;
 
 /// Hears of a failed write; see [`Writer::start`].
 pub type ReportFailure = Box<dyn FnMut(&StoreError) + Send>;
@@ -28,7 +29,7 @@ struct Shared {
 #[derive(Debug, Default)]
 struct State {
     /// `None` is "forget it".
-    pending: HashMap<LeaseKey, Option<LeaseRecord>>,
+    pending: HashMap<GuestKey, Option<LeaseRecord>>,
     lost: u64,
     closing: bool,
 }
@@ -54,7 +55,7 @@ impl Writer {
     }
 
     /// Forgets a lease. Does not wait.
-    pub fn delete(&self, key: LeaseKey) {
+    pub fn delete(&self, key: GuestKey) {
         self.change(key, None);
     }
 
@@ -69,7 +70,7 @@ impl Writer {
         self.join()
     }
 
-    fn change(&self, key: LeaseKey, record: Option<LeaseRecord>) {
+    fn change(&self, key: GuestKey, record: Option<LeaseRecord>) {
         let mut state = self.shared.lock();
         if state.pending.len() >= self.shared.capacity && !state.pending.contains_key(&key) {
             state.lost += 1;
@@ -130,7 +131,7 @@ impl Shared {
     }
 
     /// Waits until something has changed or the end has come.
-    fn next_batch(&self) -> (HashMap<LeaseKey, Option<LeaseRecord>>, bool) {
+    fn next_batch(&self) -> (HashMap<GuestKey, Option<LeaseRecord>>, bool) {
         let is_idle = |state: &mut State| state.pending.is_empty() && !state.closing;
         let mut state = self.wake.wait_while(self.lock(), is_idle).unwrap_or_else(PoisonError::into_inner);
         (std::mem::take(&mut state.pending), state.closing)
@@ -152,7 +153,7 @@ impl Shared {
     }
 }
 
-fn write(store: &Store, batch: &HashMap<LeaseKey, Option<LeaseRecord>>) -> Result<(), StoreError> {
+fn write(store: &Store, batch: &HashMap<GuestKey, Option<LeaseRecord>>) -> Result<(), StoreError> {
     if batch.is_empty() {
         return Ok(());
     }
@@ -172,7 +173,7 @@ mod tests {
 
     fn lease(guest: u8) -> LeaseRecord {
         LeaseRecord {
-            key: LeaseKey { lan: 0, vlan: Vlan::NONE, mac: MacAddr([2, 0, 0, 0, 0, guest]) },
+            key: GuestKey { lan: 0, vlan: Vlan::NONE, mac: MacAddr([2, 0, 0, 0, 0, guest]) },
             address: Ipv4Addr::new(10, 85, 0, guest),
             hostname: None,
             expires_unix_secs: 1_800_000_000,

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use store::{LeaseKey, LeaseRecord, LoadedLeases, Store, StoreError, Writer};
-use wire::{MacAddr, Vlan};
+use store::{LeaseRecord, LoadedLeases, Store, StoreError, Writer};
+use wire::{GuestKey, MacAddr, Vlan};
 
 /// A folder that goes when the test ends.
 struct Folder(PathBuf);
@@ -32,7 +32,7 @@ impl Drop for Folder {
 fn lease(guest: u32) -> LeaseRecord {
     let [_, a, b, c] = guest.to_be_bytes();
     LeaseRecord {
-        key: LeaseKey { lan: 0, vlan: Vlan::NONE, mac: MacAddr([2, 0, 0, a, b, c]) },
+        key: GuestKey { lan: 0, vlan: Vlan::NONE, mac: MacAddr([2, 0, 0, a, b, c]) },
         address: Ipv4Addr::new(10, a, b, c),
         hostname: Some(format!("phone-{guest}")),
         expires_unix_secs: 1_800_000_000 + u64::from(guest),

@@ -6,17 +6,18 @@ use std::net::Ipv4Addr;
 /// as the high half of a word.
 #[must_use]
 pub fn add(sum: u32, bytes: &[u8]) -> u32 {
-    let mut wide = u64::from(sum);
+    // Summed in the machine's byte order and swapped once (RFC 1071, 2 B): the compiler makes vectors of it.
+    let mut wide = 0u64;
     let mut words = bytes.chunks_exact(4);
     for word in &mut words {
-        wide += u64::from(u32::from_be_bytes([word[0], word[1], word[2], word[3]]));
+        wide += u64::from(u32::from_ne_bytes([word[0], word[1], word[2], word[3]]));
     }
     for pair in words.remainder().chunks(2) {
-        wide += u64::from(u16::from_be_bytes([pair[0], pair.get(1).copied().unwrap_or(0)]));
+        wide += u64::from(u16::from_ne_bytes([pair[0], pair.get(1).copied().unwrap_or(0)]));
     }
     let wide = (wide & 0xffff_ffff) + (wide >> 32);
-    let wide = (wide & 0xffff_ffff) + (wide >> 32);
-    u32::from(fold(wide as u32))
+    let wide = (wide & 0xffff) + (wide >> 16 & 0xffff) + (wide >> 32);
+    u32::from(fold(sum)) + u32::from(u16::from_be(fold(wide as u32)))
 }
 
 /// Folds a sum to 16 bits, without complementing it.
@@ -80,6 +81,17 @@ mod tests {
         let new = Ipv4Addr::new(203, 0, 113, 77);
         bytes[4..8].copy_from_slice(&new.octets());
         assert_eq!(update_address(before, old, new), of(&bytes));
+    }
+
+    #[test]
+    fn long_and_short_sums_equal_the_definition() {
+        let bytes: Vec<u8> = (0..4099u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
+        for len in (0..40).chain([1500, 4096, 4097, 4098, 4099]) {
+            let words = bytes[..len].chunks(2).map(|w| u32::from(w[0]) << 8 | u32::from(*w.get(1).unwrap_or(&0)));
+            let slow = words.fold(0xffee, |sum, word| ((sum + word) & 0xffff) + ((sum + word) >> 16));
+            assert_eq!(u32::from(fold(add(0xffee, &bytes[..len]))) % 0xffff, slow % 0xffff, "{len} octets");
+        }
+        assert_eq!(of(&[0xff; 65_536]), 0);
     }
 
     #[test]

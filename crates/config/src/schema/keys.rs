@@ -38,19 +38,13 @@ pub const SECTIONS: &[Section] = &[
                 "network",
                 Network,
                 Is("\"10.85.0.0/20\""),
-                "The guests' network. It bounds how many guests there can be; it must not be a network that is reached through the uplink.",
+                "The guests' network. It bounds how many guests there can be; it must not be a network that is reached through the uplink. Guests never reach each other through the gateway; isolation inside one radio cell or switch is the access point's or switch's own setting, and dhcp.host_routes helps with it.",
             ),
             key(
                 "gateway",
                 Address,
                 or("the first address of the network", "\"10.85.0.1\""),
                 "Our address in that network: the guests' router, DNS server and portal.",
-            ),
-            key(
-                "isolate",
-                Bool,
-                Is("true"),
-                "Guests cannot reach each other through the gateway. Isolation inside one radio cell or switch is the access point's or switch's own setting; dhcp.host_routes helps with it.",
             ),
         ],
     ),
@@ -162,7 +156,7 @@ pub const SECTIONS: &[Section] = &[
                 "dns",
                 Addresses { max: 8 },
                 or("the gateway", "[\"10.85.0.1\"]"),
-                "The DNS servers that guests are given (option 6). Before login only the gateway answers, whatever stands here; without it in the list, guests whose device insists on the list see no login page.",
+                "The DNS servers that guests are given (option 6). Before login the gateway answers in their place, whatever stands here; after it guests reach them directly.",
             ),
             key(
                 "ntp",
@@ -174,7 +168,7 @@ pub const SECTIONS: &[Section] = &[
                 "conflict_probe",
                 Bool,
                 Is("true"),
-                "Before an address is offered for the first time, ARP asks whether somebody has it. Costs a new guest up to half a second; without it, a device with a stolen static address breaks the guest that gets the same.",
+                "Before an address is offered for the first time, ARP asks whether somebody has it. The offer does not wait for the answer; who answers keeps the address, and the guest gets another one. Without it, a device with a static address breaks the guest that gets the same.",
             ),
             key(
                 "options",
@@ -206,7 +200,7 @@ pub const SECTIONS: &[Section] = &[
                 "next_server",
                 Address,
                 or("none; not sent", "\"10.85.0.5\""),
-                "The server of the boot file (field siaddr). Before login it is reached only if the garden has it.",
+                "The server of the boot file (field siaddr), best in the guests' network: TFTP does not pass NAT. Elsewhere it is reached before login only if the garden has it.",
             ),
             key(
                 "root_path",
@@ -273,7 +267,7 @@ pub const SECTIONS: &[Section] = &[
                 "allow",
                 GardenEntries { max: 256 },
                 Is("[]"),
-                "Hosts, networks and ports, such as [\"203.0.113.0/24\", \"example.org:443\", \"udp:192.0.2.1:123\"]. A port without a protocol is TCP and UDP. A name is open at the addresses that our DNS gives a guest for it, until their TTL ends. Everything here can be used without logging in.",
+                "Hosts, networks and ports, such as [\"203.0.113.0/24\", \"example.org\", \"udp:192.0.2.1:123\"]. A port without a protocol is TCP and UDP. A name opens the addresses that our DNS gives a guest for it, with all their ports, for their TTL and at least 5 minutes. Everything here can be used without logging in.",
             ),
             key(
                 "domains",

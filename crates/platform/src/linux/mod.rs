@@ -11,13 +11,18 @@ mod sysctl;
 mod tap;
 mod tun;
 
+use std::io;
 use std::net::Ipv4Addr;
+use std::os::linux::net::SocketAddrExt as _;
+use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::sync::Arc;
 
 use fastpath::port::{LanPort, TunPort};
 
 use self::nft::Family;
 use self::nlsock::NetlinkSocket;
+#[cfg(fuzzing)]
+pub(crate) use self::rtnetlink::read_anything;
 use self::rtnetlink::{Route, Rtnetlink};
 use self::sysctl::Switch;
 use crate::netlink::Message;
@@ -28,12 +33,16 @@ use crate::{
 
 /// Packets that wait in the TUN for us. The usual 500 are too few for a burst of small ones.
 const TUN_QUEUE: u32 = 1000;
+/// An abstract Unix socket. Like our firewall tables, there is one of the name in a network namespace.
+const ONLY_ONE: &str = "poblano";
 
 /// The machine that we run on, in the network namespace of the calling thread. Dropping it undoes nothing.
 #[derive(Default)]
 pub struct Host {
     lans: Vec<String>,
     undo: Vec<Change>,
+    /// Nobody else changes the machine while we live: a second one's undo would take our lock away.
+    alone: Option<UnixDatagram>,
 }
 
 /// Something that [`System::undo`] takes back.
@@ -51,6 +60,21 @@ impl Host {
     #[must_use]
     pub fn new() -> Self {
         Self::default()
+    }
+
+    fn be_alone(&mut self, lan: &str) -> Result<()> {
+        if self.alone.is_some() {
+            return Ok(());
+        }
+        let doing = || format!("lock {lan}");
+        let bound = SocketAddr::from_abstract_name(ONLY_ONE).and_then(|name| UnixDatagram::bind_addr(&name));
+        self.alone = Some(bound.map_err(|e| match e.kind() {
+            io::ErrorKind::AddrInUse => Error::refused(doing(), "another gateway runs on this machine").hint(format!(
+                "stop it, or run this one in a network namespace of its own; see: ss -xap src @{ONLY_ONE}"
+            )),
+            _ => Error::kernel(doing(), e),
+        })?);
+        Ok(())
     }
 
     /// Sets a switch. Its former value is remembered before it changes, in the table that outlives us: whoever takes
@@ -145,6 +169,7 @@ impl System for Host {
     fn lock_lan(&mut self, lan: &str) -> Result<()> {
         let interface = self.interface(lan)?;
         check_lan(&interface, self.default_route()?.as_ref())?;
+        self.be_alone(lan)?;
         if !self.lans.iter().any(|locked| locked == lan) {
             self.lans.push(lan.to_owned());
         }
@@ -230,6 +255,7 @@ impl System for Host {
         while let Some(change) = self.undo.pop() {
             errors.extend(self.take_back(change).err());
         }
+        self.alone = None;
         if errors.is_empty() { Ok(()) } else { Err(UndoErrors(errors)) }
     }
 }

@@ -264,6 +264,12 @@ fn parse_route(body: &[u8]) -> Option<Route> {
     (table == u32::from(TABLE_MAIN)).then_some(route)
 }
 
+/// Reads a message's body as everything that it could be.
+#[cfg(fuzzing)]
+pub(crate) fn read_anything(body: &[u8]) {
+    let _ = (parse_link(body), parse_address(body), parse_route(body));
+}
+
 fn number(value: &[u8]) -> Option<u32> {
     Some(u32::from_ne_bytes(value.get(..4)?.try_into().ok()?))
 }

@@ -6,7 +6,7 @@
 set -eu
 
 target=${1:-x86_64-unknown-freebsd}
-root=$(cd "$(dirname "$0")/../../.." && pwd)
+root=$(cd "$(dirname "$0")/.." && pwd)
 packages="rustc-web cargo-web rust-web-src"
 
 # shellcheck disable=SC2086 # the list is meant to be split
@@ -15,6 +15,6 @@ if ! dpkg -s $packages >/dev/null 2>&1; then
 fi
 
 cd "$root"
-export RUSTC_BOOTSTRAP=1 RUSTC=/usr/bin/rustc PATH=/usr/bin:$PATH
+export RUSTC_BOOTSTRAP=1 RUSTC=/usr/bin/rustc PATH="/usr/bin:$PATH"
 export CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-$root/target}/freebsd"
-exec /usr/bin/cargo check -Zbuild-std=std,panic_abort --target "$target" -p poblano-platform
+exec /usr/bin/cargo check --locked -Zbuild-std=std,panic_abort --target "$target" -p poblano-platform

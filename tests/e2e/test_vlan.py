@@ -1,0 +1,47 @@
+"""Guests that an access point or a switch puts into VLANs; the gateway's kernel has no VLAN interface for them."""
+
+import pytest
+
+from lab import PORTAL, Lab
+
+IPV6 = b"\x86\xdd"
+
+
+@pytest.fixture
+def vlans():
+    # The switch sees frames as they are on a cable: no super-packets, no checksums still to be filled in.
+    with Lab(vlans=(10, 4094), offloads=False) as lab:
+        assert all(guest.lease() for guest in lab.guests)
+        yield lab
+
+
+def test_guests_in_vlans_get_online_and_every_answer_has_their_tag(vlans):
+    for guest in vlans.guests:
+        assert guest.curl("http://anything.test/").location.startswith(PORTAL)
+        assert guest.login().status == 303
+        assert guest.is_online()
+        assert guest.curl_status("http://online.test/blob") == 0
+    # Before the gateway's start its kernel may have spoken IPv6, untagged.
+    assert {tag for tag, frame in vlans.switch.from_gateway if frame[12:14] != IPV6} == {10, 4094}
+    assert sorted(guest["vlan"] for guest in vlans.gateway.sessions()) == [10, 4094]
+    assert vlans.guests[0].logout().status == 303
+    assert [guest.is_online() for guest in vlans.guests] == [False, True]
+
+
+def test_the_same_device_in_another_vlan_is_another_guest(vlans):
+    """Who copies a MAC address from another VLAN gets nothing by it."""
+    ada, eve = vlans.guests
+    assert ada.login().status == 303
+    eve.ns.ip("link", "set", "wlan0", "down")
+    eve.ns.ip("link", "set", "wlan0", "address", ada.mac)
+    eve.ns.ip("link", "set", "wlan0", "up")
+    assert eve.lease()
+    assert eve.address != ada.address
+    assert not eve.is_online()
+    assert ada.is_online()
+    # Nor with the address as well.
+    eve.ns.ip("addr", "flush", "dev", "wlan0")
+    eve.ns.ip("addr", "add", f"{ada.address}/20", "dev", "wlan0")
+    eve.ns.ip("route", "add", "default", "via", "10.85.0.1")
+    assert not eve.is_online()
+    assert ada.is_online()

@@ -1,0 +1,65 @@
+//! What a browser sends: `which (1)`, then a form, an address, header fields or a request target.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use poblano_fuzz::Input;
+use portal::fuzz::{encoded, form_field, is_own_form, redirected, tidy, web_url};
+use portal::{Guest, Limits, Session, Site};
+
+const BASE: &str = "http://10.1.0.1:3990";
+
+fuzz_target!(|bytes: &[u8]| {
+    let mut input = Input::new(bytes);
+    match input.u8() % 5 {
+        0 => {
+            let name = form_field(input.rest(), "name");
+            assert!(name.is_none_or(|name| name.len() <= bytes.len()));
+        }
+        1 => {
+            let text = String::from_utf8_lossy(input.rest());
+            let form = format!("url={}", encoded(&text));
+            assert_eq!(form_field(form.as_bytes(), "url").as_deref(), Some(&*text), "what is encoded can be decoded");
+            if let Some((url, host)) = web_url(&text) {
+                assert!(!url.contains(['"', '<', '>', '\\', ' ', '\r', '\n']) && url.is_ascii());
+                assert!(!host.is_empty() && !host.contains(['@', '/', '?', '#']));
+            }
+        }
+        2 => {
+            let (host, origin) = (input.short(), input.rest());
+            let own = is_own_form(host, origin);
+            let said = String::from_utf8_lossy(origin).to_ascii_lowercase();
+            let ours = String::from_utf8_lossy(host).to_ascii_lowercase();
+            // A field that cannot be sent is not there, and a form without Origin is a simple program's.
+            if own && can_be_sent(origin) && can_be_sent(host) {
+                assert!(
+                    said.split_once("://").is_some_and(|(_, rest)| rest.starts_with(&ours)),
+                    "{said:?} for {ours:?}"
+                );
+            }
+        }
+        3 => assert!(!tidy(&String::from_utf8_lossy(input.rest())).contains(char::is_control)),
+        _ => {
+            let guest = if input.u8() & 1 == 0 { Guest::NotLoggedIn } else { Guest::LoggedIn(Session::default()) };
+            let host = input.short();
+            let Some(to) = redirected(input.rest(), host, &guest, &site()) else { return };
+            let to = String::from_utf8(to).expect("a header that is text");
+            assert!(to.starts_with(BASE) || guest != Guest::NotLoggedIn, "{to}");
+            assert!(to.starts_with(BASE) || web_url(&to).is_some(), "{to}");
+        }
+    }
+});
+
+/// True if the octets can be a header field's value (RFC 9110, 5.5).
+fn can_be_sent(octets: &[u8]) -> bool {
+    octets.iter().all(|&octet| octet == b'\t' || (octet >= b' ' && octet != 0x7f))
+}
+
+fn site() -> Site {
+    Site {
+        title: "Café".to_owned(),
+        terms: None,
+        base_url: BASE.to_owned(),
+        name: "wifi.internal".to_owned(),
+        limits: Limits::default(),
+    }
+}

@@ -1,0 +1,27 @@
+//! What is on the disk, damaged: `which (1)`, then key (9) and value of a lease, or a file of accounts.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use poblano_fuzz::Input;
+use store::fuzz::{read_accounts, read_lease, written_lease};
+
+fuzz_target!(|bytes: &[u8]| {
+    let mut input = Input::new(bytes);
+    if input.u8() & 1 == 0 {
+        let (key, value) = (input.bytes(9), input.rest());
+        let Some(record) = read_lease(key, value) else { return };
+        let (key, value) = written_lease(&record);
+        let again = read_lease(&key, &value).expect("what we write can be read");
+        assert_eq!(
+            (again.key, again.address, again.expires_unix_secs),
+            (record.key, record.address, record.expires_unix_secs)
+        );
+    } else {
+        let text = String::from_utf8_lossy(input.rest());
+        let lines = text.lines().count();
+        match read_accounts(&text) {
+            Ok(read) => assert_eq!(read, lines),
+            Err((line, message)) => assert!((1..=lines).contains(&line) && !message.is_empty()),
+        }
+    }
+});
