@@ -66,14 +66,8 @@ impl fmt::Display for Error {
     }
 }
 
-impl std::error::Error for Error {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match &self.cause {
-            Cause::Kernel(cause) => Some(cause),
-            Cause::Refused(_) => None,
-        }
-    }
-}
+/// Has no source, because the cause is in the text already; it would be printed twice.
+impl std::error::Error for Error {}
 
 #[cfg(test)]
 mod tests {

@@ -88,11 +88,8 @@ impl fmt::Display for AccountsError {
     }
 }
 
-impl std::error::Error for AccountsError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        if let Self::Io { error, .. } = self { Some(error) } else { None }
-    }
-}
+/// Has no source, because the cause is in the text already; it would be printed twice.
+impl std::error::Error for AccountsError {}
 
 impl Accounts {
     /// Reads the file; one that is not there has no accounts.

@@ -66,9 +66,8 @@ impl<'a> Story<'a> {
         let up = self.transfer("up", transfer::upload)?;
 
         show.chapter("What the operator sees");
-        let counted = |reply: &Value| {
-            format!("counted with headers: {}", counted_words(&reply["guests"][0]["session"]))
-        };
+        let counted =
+            |reply: &Value| format!("counted with headers: {}", counted_words(&reply["guests"][0]["session"]));
         let reply = self.step("counters", || counters(gateway, &down, &up), counted)?;
         show.command("poblano sessions", &commands::sessions_text(&reply, false));
 
