@@ -194,7 +194,9 @@ impl Seen {
     pub fn has_right_checksums(&self) -> bool {
         let header = of(&self.l3[..usize::from(self.ip.header_len)]) == 0;
         let transport = match self.ip.transport {
-            Transport::Tcp { .. } | Transport::Udp { .. } if !self.vnet.needs_csum() => transport_sum(&self.l3) == 0xffff,
+            Transport::Tcp { .. } | Transport::Udp { .. } if !self.vnet.needs_csum() => {
+                transport_sum(&self.l3) == 0xffff
+            }
             _ => true,
         };
         header && transport
@@ -216,7 +218,9 @@ impl Seen {
 
     fn ports(&self) -> (u16, u16) {
         match self.ip.transport {
-            Transport::Tcp { source, destination, .. } | Transport::Udp { source, destination } => (source, destination),
+            Transport::Tcp { source, destination, .. } | Transport::Udp { source, destination } => {
+                (source, destination)
+            }
             _ => (0, 0),
         }
     }

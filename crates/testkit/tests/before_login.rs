@@ -186,7 +186,11 @@ fn ways_out(phone: SocketAddrV4) -> Vec<(&'static str, &'static str, Vec<u8>)> {
         ("loopback", "reject_unroutable", tcp(phone, at(Ipv4Addr::LOCALHOST, 80), 2, b"")),
         ("link-local", "reject_unroutable", tcp(phone, at(Ipv4Addr::new(169, 254, 169, 254), 80), 2, b"")),
         ("reserved", "reject_unroutable", tcp(phone, at(Ipv4Addr::new(240, 0, 0, 1), 80), 2, b"")),
-        ("somebody else's address", "drop_source_spoofed", tcp(at(Ipv4Addr::new(10, 1, 0, 99), 1), at(HOST, 80), 2, b"")),
+        (
+            "somebody else's address",
+            "drop_source_spoofed",
+            tcp(at(Ipv4Addr::new(10, 1, 0, 99), 1), at(HOST, 80), 2, b""),
+        ),
         ("the gateway's address", "drop_source_spoofed", tcp(at(GATEWAY, 1), at(HOST, 80), 2, b"")),
         ("no address", "drop_source_spoofed", tcp(at(Ipv4Addr::UNSPECIFIED, 1), at(HOST, 80), 2, b"")),
         ("an Internet address", "drop_source_spoofed", udp(at(Ipv4Addr::new(9, 9, 9, 9), 53), at(HOST, 443), b"")),

@@ -117,7 +117,8 @@ impl Model {
             0..3 => tcp(from, to, *self.dice.pick(&flags), &payload),
             3..5 => udp(from, to, &payload),
             5 => icmp(*from.ip(), *to.ip(), *self.dice.pick(&[8, 0, 3]), 0),
-            6 => ipv4(*from.ip(), *to.ip(), self.dice.roll() as u8, &payload),
+            // None of those whose headers are looked at, which would be malformed.
+            6 => ipv4(*from.ip(), *to.ip(), 32 | self.dice.roll() as u8, &payload),
             _ => {
                 let mut l3 = udp(from, to, &payload);
                 make_fragment(&mut l3, self.dice.below(50) as u16, self.dice.one_in(2));
@@ -242,7 +243,11 @@ impl Model {
         let station = self.station();
         let key = station.key(&self.lab);
         if self.leases.remove(&key).is_some() {
-            if self.dice.one_in(4) { station.decline(&mut self.lab) } else { station.release(&mut self.lab) }
+            if self.dice.one_in(4) {
+                station.decline(&mut self.lab)
+            } else {
+                station.release(&mut self.lab)
+            }
             self.end_sessions(|session| session.key == key);
         }
     }

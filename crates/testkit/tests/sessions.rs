@@ -92,7 +92,10 @@ fn a_session_is_accounted_from_start_to_stop_to_the_octet() {
     assert_eq!(statuses(&records), [Status::Start, Status::Stop(Cause::UserRequest)]);
     let [start, stop] = &records[..] else { panic!("{records:?}") };
     assert_eq!(start.usage, Usage::default());
-    assert_eq!(stop.usage, Usage { octets_up: 4 * 40 + 1561, octets_down: 2 * 40 + 1400, packets_up: 4, packets_down: 2 });
+    assert_eq!(
+        stop.usage,
+        Usage { octets_up: 4 * 40 + 1561, octets_down: 2 * 40 + 1400, packets_up: 4, packets_down: 2 }
+    );
     assert_eq!(stop.duration, Duration::from_secs(90));
     for record in &records {
         assert_eq!((record.user.as_str(), record.key, record.address), ("billed", phone.key(&lab), *here.ip()));
@@ -115,12 +118,7 @@ fn super_packets_are_accounted_as_the_packets_on_the_guests_wire() {
     assert_eq!(lab.internet()[0].vnet, vnet_up, "the kernel gets it whole");
     assert_eq!(phone.receives(&mut lab)[0].l3.len(), 64_040);
     let usage = lab.view(phone).unwrap().session.unwrap().usage;
-    let expected = Usage {
-        octets_up: 10_000 + 7 * 40,
-        octets_down: 64_000 + 46 * 40,
-        packets_up: 7,
-        packets_down: 46,
-    };
+    let expected = Usage { octets_up: 10_000 + 7 * 40, octets_down: 64_000 + 46 * 40, packets_up: 7, packets_down: 46 };
     assert_eq!(usage, expected);
     assert_eq!(lab.counted_up("forward"), 1, "but the gateway's own counters count what it handled");
 }
@@ -275,7 +273,11 @@ fn what_is_sent_after_a_new_login_is_on_the_new_sessions_account_only() {
     assert_eq!(stops.iter().map(|record| record.usage.packets_up).collect::<Vec<_>>(), [1, 2]);
     assert_ne!(stops[0].session_id, stops[1].session_id);
     let firsts = statuses(&records);
-    assert_eq!(firsts[..2], [Status::Start, Status::Stop(Cause::UserRequest)], "the first ends before the second begins");
+    assert_eq!(
+        firsts[..2],
+        [Status::Start, Status::Stop(Cause::UserRequest)],
+        "the first ends before the second begins"
+    );
 }
 
 #[test]
