@@ -201,11 +201,15 @@ fn interim_records_come_at_their_interval_with_the_usage_so_far() {
     assert!(lab.records().is_empty());
 }
 
+fn used(lab: &Lab, phone: Guest) -> Usage {
+    lab.view(phone).and_then(|view| view.session).expect("the phone is online").usage
+}
+
 /// Octets that pass of a sender who offers far too much for so many seconds.
 fn greedy(lab: &mut Lab, phone: Guest, secs: u64) -> (u64, u64) {
     let here = phone.socket(lab, 40_000);
     let (up, down) = (udp(here, HOST, &[0; 1222]), udp(HOST, here, &[0; 1222]));
-    let before = lab.view(phone).unwrap().session.unwrap().usage;
+    let before = used(lab, phone);
     for _ in 0..secs * 500 {
         lab.advance(Duration::from_millis(2));
         for _ in 0..2 {
@@ -215,7 +219,7 @@ fn greedy(lab: &mut Lab, phone: Guest, secs: u64) -> (u64, u64) {
         lab.internet();
         phone.frames(lab);
     }
-    let used = lab.view(phone).unwrap().session.unwrap().usage - before;
+    let used = used(lab, phone) - before;
     (used.octets_up, used.octets_down)
 }
 
