@@ -152,7 +152,8 @@ impl Model {
                 }
             }
         }
-        let sender = GuestKey { lan: 0, vlan, mac: MacAddr(*frame[6..].first_chunk().unwrap()) };
+        let sender =
+            GuestKey { lan: 0, vlan, mac: MacAddr(*frame[6..].first_chunk().expect("a frame has an Ethernet header")) };
         self.lab.frame_in(vlan, &frame, VnetHeader::default());
         let out = self.lab.internet();
         assert!(out.len() <= 1, "one packet became {out:?}");
