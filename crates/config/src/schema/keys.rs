@@ -267,7 +267,7 @@ pub const SECTIONS: &[Section] = &[
                 "allow",
                 GardenEntries { max: 256 },
                 Is("[]"),
-                "Hosts, networks and ports, such as [\"203.0.113.0/24\", \"example.org:443\", \"udp:192.0.2.1:123\"]. A port without a protocol is TCP and UDP. A name is open at the addresses that our DNS gives a guest for it, until their TTL ends. Everything here can be used without logging in.",
+                "Hosts, networks and ports, such as [\"203.0.113.0/24\", \"example.org\", \"udp:192.0.2.1:123\"]. A port without a protocol is TCP and UDP. A name has no port and is open at the addresses that our DNS gives a guest for it, until their TTL ends. Everything here can be used without logging in.",
             ),
             key(
                 "domains",
