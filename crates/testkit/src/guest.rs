@@ -1,5 +1,6 @@
 //! A guest's device: what it sends, and what reached it.
 
+use std::collections::VecDeque;
 use std::net::{Ipv4Addr, SocketAddrV4};
 
 use wire::arp::Arp;
@@ -13,26 +14,31 @@ use wire::{GuestKey, MacAddr};
 use crate::lab::{GATEWAY, GATEWAY_MAC, Lab};
 use crate::packet::{self, Seen};
 
-/// Frames that an inbox keeps; the newest are lost beyond that, as in a device that is not read.
-const INBOX: usize = 1024;
+/// Frames that an inbox keeps, the newest.
+const INBOX: usize = 256;
 
 pub(crate) struct Station {
     pub(crate) name: String,
     pub(crate) key: GuestKey,
     address: Option<Ipv4Addr>,
-    inbox: Vec<(Vec<u8>, VnetHeader)>,
+    inbox: VecDeque<(Vec<u8>, VnetHeader)>,
+    gone: bool,
     xid: u32,
 }
 
 impl Station {
     pub(crate) fn new(name: &str, key: GuestKey) -> Self {
-        Self { name: name.into(), key, address: None, inbox: Vec::new(), xid: 100 }
+        Self { name: name.into(), key, address: None, inbox: VecDeque::new(), gone: false, xid: 100 }
     }
 
     pub(crate) fn receive(&mut self, frame: &[u8], vnet: VnetHeader) {
-        if self.inbox.len() < INBOX {
-            self.inbox.push((frame.to_vec(), vnet));
+        if self.gone {
+            return;
         }
+        if self.inbox.len() == INBOX {
+            self.inbox.pop_front();
+        }
+        self.inbox.push_back((frame.to_vec(), vnet));
     }
 }
 
@@ -139,6 +145,13 @@ impl Guest {
         self.exchange(lab, &message, Ipv4Addr::BROADCAST);
     }
 
+    /// Leaves the LAN without a word: nothing reaches it any more.
+    pub fn walks_away(self, lab: &mut Lab) {
+        let station = &mut lab.stations[self.0];
+        station.gone = true;
+        station.inbox.clear();
+    }
+
     /// Sends a frame as it is.
     pub fn sends_frame(self, lab: &mut Lab, frame: &[u8]) {
         lab.frame_in(self.key(lab).vlan, frame, VnetHeader::default());
@@ -228,7 +241,7 @@ impl Guest {
         self.sends_frame(lab, &frame);
         let inbox = &mut lab.stations[self.0].inbox;
         let at = inbox.iter().position(|(frame, _)| said(frame, message.xid).is_some())?;
-        let (frame, _) = inbox.remove(at);
+        let (frame, _) = inbox.remove(at)?;
         said(&frame, message.xid)
     }
 }

@@ -1,6 +1,6 @@
 //! The gateway in a test tube.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
@@ -36,6 +36,8 @@ pub const REDIRECT_PORT: u16 = 41_234;
 
 /// Calls of the engine at one moment before the test is said to hang.
 const MAX_TURNS: usize = 10_000;
+/// Guests that a failing test prints.
+const MAX_DESCRIBED: usize = 40;
 
 /// What a test may choose; the rest is as the binary sets it.
 #[derive(Clone)]
@@ -338,7 +340,7 @@ impl Lab {
         let mut text = format!("at {:?} of the gateway's clock\n", self.now.mono);
         let mut guests: Vec<_> = self.engine.guests(self.now).collect();
         guests.sort_by_key(|guest| guest.address);
-        for guest in guests {
+        for guest in guests.into_iter().take(MAX_DESCRIBED) {
             let name = self.who.get(&(guest.key.vlan, guest.key.mac)).map_or("?", |&index| &self.stations[index].name);
             text += &format!("guest {} {name:?} at {}", guest.key, guest.address);
             if let Some(session) = guest.session {
@@ -441,6 +443,5 @@ fn start(setup: &Setup) -> (Arc<Plane>, Engine, Arc<Queue>) {
 }
 
 fn count(counters: &Counters, label: &str) -> u64 {
-    let list: VecDeque<_> = counters.list().into();
-    list.iter().find(|(name, _)| name == label).map_or(0, |(_, count)| *count)
+    counters.list().iter().find(|(name, _)| name == label).map_or(0, |(_, count)| *count)
 }

@@ -204,6 +204,7 @@ fn ten_thousand_invented_stations_do_not_take_an_online_guests_place() {
         let [.., a, b, c] = n.to_be_bytes();
         let flood = lab.guest_as("flood", Vlan::NONE, MacAddr([6, 6, 6, a, b, c]));
         flood.try_dhcp(&mut lab);
+        flood.walks_away(&mut lab);
         lab.advance(Duration::from_millis(1));
     }
     assert!(lab.view(phone).is_some_and(|view| view.address == address));

@@ -156,7 +156,7 @@ pub const SECTIONS: &[Section] = &[
                 "dns",
                 Addresses { max: 8 },
                 or("the gateway", "[\"10.85.0.1\"]"),
-                "The DNS servers that guests are given (option 6). Before login only the gateway answers, whatever stands here; without it in the list, guests whose device insists on the list see no login page.",
+                "The DNS servers that guests are given (option 6). Before login the gateway answers in their place, whatever stands here; after it guests reach them directly.",
             ),
             key(
                 "ntp",
@@ -168,7 +168,7 @@ pub const SECTIONS: &[Section] = &[
                 "conflict_probe",
                 Bool,
                 Is("true"),
-                "Before an address is offered for the first time, ARP asks whether somebody has it. Costs a new guest up to half a second; without it, a device with a stolen static address breaks the guest that gets the same.",
+                "Before an address is offered for the first time, ARP asks whether somebody has it. The offer does not wait for the answer; who answers keeps the address, and the guest gets another one. Without it, a device with a static address breaks the guest that gets the same.",
             ),
             key(
                 "options",
@@ -200,7 +200,7 @@ pub const SECTIONS: &[Section] = &[
                 "next_server",
                 Address,
                 or("none; not sent", "\"10.85.0.5\""),
-                "The server of the boot file (field siaddr). Before login it is reached only if the garden has it.",
+                "The server of the boot file (field siaddr), best in the guests' network: TFTP does not pass NAT. Elsewhere it is reached before login only if the garden has it.",
             ),
             key(
                 "root_path",
@@ -267,7 +267,7 @@ pub const SECTIONS: &[Section] = &[
                 "allow",
                 GardenEntries { max: 256 },
                 Is("[]"),
-                "Hosts, networks and ports, such as [\"203.0.113.0/24\", \"example.org\", \"udp:192.0.2.1:123\"]. A port without a protocol is TCP and UDP. A name has no port and is open at the addresses that our DNS gives a guest for it, until their TTL ends. Everything here can be used without logging in.",
+                "Hosts, networks and ports, such as [\"203.0.113.0/24\", \"example.org\", \"udp:192.0.2.1:123\"]. A port without a protocol is TCP and UDP. A name opens the addresses that our DNS gives a guest for it, with all their ports, for their TTL and at least 5 minutes. Everything here can be used without logging in.",
             ),
             key(
                 "domains",
