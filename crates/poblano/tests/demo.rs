@@ -3,6 +3,7 @@
 //! It takes the right to make network namespaces and /dev/net/tun. Where that is missing nothing is tested, which is
 //! said aloud, and is a failure where `POBLANO_REQUIRE_ROOT` is set.
 #![forbid(unsafe_code)]
+#![allow(clippy::unwrap_used, reason = "what fails here fails the test")]
 
 use std::fs::{self, Permissions};
 use std::io::{BufRead, BufReader, Read, Write};
