@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::units::{Network, is_name, parse_address_prefix};
 
-/// What of a host is open before login; of a name everything. Prints as it is written in the file.
+/// What of a host is open before login. Prints as it is written in the file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GardenEntry {
     /// Which protocol.
@@ -68,12 +68,11 @@ impl GardenDomain {
 }
 
 impl GardenEntry {
-    /// Reads `[protocol:]host[:port]`, where host is an address or a network, or a name alone: the addresses that DNS
-    /// gives for it are shared by many names, and the table that holds them knows no ports.
+    /// Reads `[protocol:]host[:port]`, where host is a name, an address or a network.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
         let wrong = || {
             format!(
-                "{text:?} is not a garden entry; write [tcp:|udp:|icmp:]address[:port], as in \"192.0.2.80:443\" or \"203.0.113.0/24\", or a name"
+                "{text:?} is not a garden entry; write [tcp:|udp:|icmp:]host[:port], as in \"203.0.113.7:443\", \"example.org\" or \"203.0.113.0/24\""
             )
         };
         let (protocol, rest) = match text.split_once(':') {
@@ -101,7 +100,9 @@ impl GardenEntry {
             }
             GardenHost::Network(given.network())
         } else if is_name(host) && (protocol, port) != (GardenProtocol::Any, None) {
-            return Err(format!("{text:?}: a name is open as a whole; write {host:?}, or its address with the port"));
+            return Err(format!(
+                "{text:?}: a name opens every port of its addresses; write {host:?}, or its addresses with the port"
+            ));
         } else if is_name(host) {
             GardenHost::Name(host.to_ascii_lowercase())
         } else {
@@ -143,9 +144,8 @@ mod tests {
         for text in [
             "203.0.113.0/24",
             "203.0.113.7",
-            "example.org",
-            "192.0.2.80:443",
-            "tcp:192.0.2.80:443",
+            "203.0.113.7:443",
+            "tcp:203.0.113.7:443",
             "udp:192.0.2.1:53",
             "icmp:192.0.2.1",
         ] {
@@ -158,15 +158,15 @@ mod tests {
     fn a_wrong_entry_is_told_what_to_write() {
         for (text, advice) in [
             ("203.0.113.9/24", "write 203.0.113.0/24"),
-            ("example.org:http", "write 1 to 65535"),
-            ("example.org:0", "write 1 to 65535"),
             ("example.org:443", "write \"example.org\""),
             ("udp:example.org", "write \"example.org\""),
+            ("example.org:http", "write 1 to 65535"),
+            ("example.org:0", "write 1 to 65535"),
             ("icmp:192.0.2.1:7", "leave the port out"),
             ("https://example.org", "is not a port"),
-            ("300.1.1.1/8", "write [tcp:|udp:|icmp:]address"),
-            ("", "write [tcp:|udp:|icmp:]address"),
-            ("tcp:", "write [tcp:|udp:|icmp:]address"),
+            ("300.1.1.1/8", "write [tcp:"),
+            ("", "write [tcp:"),
+            ("tcp:", "write [tcp:"),
         ] {
             let message = GardenEntry::parse(text).expect_err(text);
             assert!(message.contains(advice), "{text}: {message}");

@@ -153,7 +153,7 @@ impl Kind {
             Self::SecretFile => "a path, relative to this file".to_owned(),
             Self::Secret => "text, 1 to 128 octets; at least 16 are advised".to_owned(),
             Self::Mac => "an Ethernet address".to_owned(),
-            Self::GardenEntries { max } => format!("a list of \"[tcp:|udp:|icmp:]address[:port]\" or names, at most {max}"),
+            Self::GardenEntries { max } => format!("a list of \"[tcp:|udp:|icmp:]host[:port]\", at most {max}"),
             Self::GardenDomains { max } => format!("a list of DNS names, at most {max}"),
             Self::DhcpOptions { max } => {
                 format!("a list of {{ code, text | hex | ip }}, at most {max}, each of 1 to 255 octets")

@@ -119,7 +119,7 @@ fn every_section_can_be_set() {
         terms = """
 be kind"""
         [garden]
-        allow = ["203.0.113.0/24", "tcp:192.0.2.80:443", "Example.org"]
+        allow = ["203.0.113.0/24", "Example.org"]
         domains = [".cdn.example"]
         [auth]
         method = ["radius", "local"]
@@ -180,7 +180,7 @@ be kind"""
         (config.portal.port, config.portal.title.as_str(), config.portal.terms.as_str()),
         (8080, "Café", "be kind")
     );
-    assert_eq!(config.garden.allow[2].host, GardenHost::Name("example.org".to_owned()));
+    assert_eq!(config.garden.allow[1].host, GardenHost::Name("example.org".to_owned()));
     assert_eq!(config.garden.domains, [GardenDomain { name: "cdn.example".to_owned(), below_only: true }]);
     assert_eq!(config.auth.methods, [AuthMethod::Radius, AuthMethod::Local]);
     assert_eq!(config.auth.accounts, Path::new("/etc/poblano/accounts"));

@@ -27,6 +27,9 @@ const SETTLE: Duration = Duration::from_millis(50);
 
 /// What the engine is told at start.
 pub struct Config {
+    /// Counts the starts of this gateway: sessions of different starts never have the same name, even on a router
+    /// whose clock begins in 1970 each time.
+    pub boot: u32,
     /// Our address on the guests' network.
     pub gateway: Ipv4Addr,
     /// Our MAC on the LAN.
@@ -154,6 +157,7 @@ pub struct Engine {
     closing: VecDeque<Closing>,
     outputs: VecDeque<Output>,
     dice: u64,
+    sessions: u32,
 }
 
 impl Engine {
@@ -177,6 +181,7 @@ impl Engine {
             closing: VecDeque::new(),
             outputs: VecDeque::new(),
             dice: dice.rotate_left(32),
+            sessions: 0,
         }
     }
 
@@ -235,7 +240,7 @@ impl Engine {
             return Err(LoginRefusal::AlreadyOnline);
         }
         guest.attempts.take(now.mono).map_err(LoginRefusal::TooManyTries)?;
-        let session_id = self.session_id(now);
+        let session_id = self.session_id();
         Ok(Attempt { slot: snapshot.slot, key: snapshot.key, address, session_id })
     }
 
@@ -533,14 +538,15 @@ impl Engine {
         }
     }
 
-    /// Unique over restarts by its time, hard to guess by its second half.
-    fn session_id(&mut self, now: Now) -> String {
+    /// Unique by boot and number; hard to guess by its last third.
+    fn session_id(&mut self) -> String {
+        self.sessions = self.sessions.wrapping_add(1);
         // SplitMix64
         self.dice = self.dice.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.dice;
         z = (z ^ z >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         z = (z ^ z >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
-        format!("{:08x}{:08x}", now.unix.as_secs() as u32, (z ^ z >> 31) as u32)
+        format!("{:06x}{:08x}{:08x}", self.config.boot, self.sessions, (z ^ z >> 31) as u32)
     }
 }
 

@@ -52,7 +52,7 @@ reasons! {
     Unroutable = "unroutable",
     /// Above the guest's rate.
     RateExceeded = "rate_exceeded",
-    /// A queue to our own servers, or a device, was full.
+    /// The queue to our own servers was full, or the station had its share of it.
     QueueFull = "queue_full",
     /// An answer of the portal to a connection that is not remembered.
     NoRedirect = "no_redirect",
@@ -63,7 +63,8 @@ const GARDEN: usize = 1;
 const REDIRECT: usize = 2;
 const SERVE: usize = 3;
 const REJECT: usize = SERVE + 4;
-const LEN: usize = REJECT + 2 * 16;
+const NOT_SENT: usize = REJECT + 2 * 16;
+const LEN: usize = NOT_SENT + 1;
 const _: () = assert!(Reason::ALL.len() == 16);
 
 /// The counters of one direction.
@@ -82,6 +83,17 @@ impl Counters {
         self.cells[cell(verdict)].fetch_add(1, Ordering::Relaxed);
     }
 
+    /// Notes that a device did not take what a verdict wanted sent: beside the verdict's own count.
+    pub(crate) fn count_not_sent(&self) {
+        self.cells[NOT_SENT].fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// How many packets (super-packets as one) their device did not take.
+    #[must_use]
+    pub fn not_sent(&self) -> u64 {
+        self.cells[NOT_SENT].load(Ordering::Relaxed)
+    }
+
     /// How many packets got `verdict`.
     #[must_use]
     pub fn get(&self, verdict: Verdict) -> u64 {
@@ -98,6 +110,7 @@ impl Counters {
             .chain(Reason::ALL.iter().map(|&reason| Verdict::Reject(reason)))
             .chain(Reason::ALL.iter().map(|&reason| Verdict::Drop(reason)))
             .map(|verdict| (label(verdict), self.get(verdict)))
+            .chain(std::iter::once(("not_sent".to_owned(), self.not_sent())))
             .filter(|(_, count)| *count != 0)
             .collect()
     }

@@ -137,11 +137,6 @@ impl Plane {
         }
     }
 
-    /// Notes that a device did not take a packet that was to be sent.
-    pub fn lost(&self, counters: &Counters) {
-        counters.count(Verdict::Drop(Reason::QueueFull));
-    }
-
     fn police_up(
         &self,
         verdict: Verdict,

@@ -27,7 +27,7 @@ pub fn carry_up(
     // A device that does not take one packet must not cost the others.
     let mut send = |packet: &mut Packet| {
         if tun.send(packet).is_err() {
-            plane.lost(&plane.from_guests);
+            plane.from_guests.count_not_sent();
         }
     };
     while !stop.load(Ordering::Relaxed) {
@@ -38,7 +38,7 @@ pub fn carry_up(
                 Action::Send => joiner.offer(&mut batch, index, &mut send),
                 Action::Answer(answer) => {
                     if lan.send_frame(batch[index].vlan, answer.frame()).is_err() {
-                        plane.lost(&plane.from_guests);
+                        plane.from_guests.count_not_sent();
                     }
                 }
                 Action::Done => {}
@@ -64,7 +64,7 @@ pub fn carry_down(
     let mut joiner = Joiner::default();
     let mut send = |packet: &mut Packet| {
         if lan.send(packet).is_err() {
-            plane.lost(&plane.to_guests);
+            plane.to_guests.count_not_sent();
         }
     };
     while !stop.load(Ordering::Relaxed) {

@@ -49,7 +49,7 @@ pub(crate) fn check(setup: &Setup, as_json: bool) -> anyhow::Result<()> {
     writeln!(text, "  shut the kernel out of {lan} and serve guests there")?;
     writeln!(
         text,
-        "  lease {} to {} for {}",
+        "  lease {} to {}, but for the gateway's own, for {}",
         config.dhcp.first,
         config.dhcp.last,
         config::format_duration(config.dhcp.lease)

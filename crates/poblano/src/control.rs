@@ -91,9 +91,9 @@ fn perform(gateway: &Rc<Gateway>, request: &Value) -> Value {
         let text = request["guest"].as_str().unwrap_or_default();
         text.parse().map_err(|error| json!({ "error": format!("guest {text:?}: {error}") }))
     };
-    let count = |what: &str, count: usize, guest: cli::Guest| match count {
-        0 => json!({ "error": format!("no guest {guest} that could be {what}; `poblano sessions` lists guests") }),
-        _ => json!({ what: count }),
+    let count = |key: &str, words: &str, count: usize, guest: cli::Guest| match count {
+        0 => json!({ "error": format!("there is no guest {guest} that {words}; `poblano sessions` lists guests") }),
+        _ => json!({ key: count }),
     };
     match request["command"].as_str() {
         Some("sessions") => json!({
@@ -107,13 +107,13 @@ fn perform(gateway: &Rc<Gateway>, request: &Value) -> Value {
             }).collect::<Vec<_>>(),
         }),
         Some("kick") => match guest() {
-            Ok(guest) => count("kicked", gateway.kick(guest, Cause::AdminReset), guest),
+            Ok(guest) => count("kicked", "is online", gateway.kick(guest, Cause::AdminReset), guest),
             Err(error) => error,
         },
         Some("login") => match guest() {
             Ok(guest) => {
                 let user = request["user"].as_str().unwrap_or("operator");
-                count("logged_in", gateway.let_in(guest, user), guest)
+                count("logged_in", "is not online", gateway.let_in(guest, user), guest)
             }
             Err(error) => error,
         },

@@ -202,7 +202,8 @@ async fn serve(parts: Parts) -> anyhow::Result<()> {
         from_guests: Counters::default(),
         to_guests: Counters::default(),
     });
-    let mut engine = Engine::new(settings::engine(&config, lan_mac, mtu)?, writer, garden, seed);
+    let mut engine =
+        Engine::new(settings::engine(&config, store.next_boot()? as u32, lan_mac, mtu)?, writer, garden, seed);
     let kept = store.leases()?;
     if kept.unreadable > 0 {
         warn!(count = kept.unreadable, "leases of another version cannot be read; their guests ask again");

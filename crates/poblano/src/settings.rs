@@ -30,8 +30,14 @@ pub(crate) fn network(network: config::Network) -> anyhow::Result<Network> {
     Network::new(network.address, network.prefix).context("a network prefix is longer than 32")
 }
 
-pub(crate) fn engine(config: &Config, lan_mac: MacAddr, mtu: u32) -> anyhow::Result<engine::gateway::Config> {
+pub(crate) fn engine(
+    config: &Config,
+    boot: u32,
+    lan_mac: MacAddr,
+    mtu: u32,
+) -> anyhow::Result<engine::gateway::Config> {
     Ok(engine::gateway::Config {
+        boot,
         gateway: config.lan.gateway,
         gateway_mac: lan_mac,
         dhcp: dhcp(config, lan_mac, mtu),

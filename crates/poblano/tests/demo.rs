@@ -45,8 +45,8 @@ struct Demo {
 impl Demo {
     fn new(test: &str) -> Self {
         let directory = std::env::temp_dir().join(format!("poblano-test-{test}-{}", std::process::id()));
-        fs::create_dir(&directory).unwrap();
-        fs::set_permissions(&directory, Permissions::from_mode(0o777)).unwrap();
+        fs::create_dir(&directory).expect("the file system works");
+        fs::set_permissions(&directory, Permissions::from_mode(0o777)).expect("the file system works");
         let mut command = Command::new(env!("CARGO_BIN_EXE_poblano"));
         command.arg("demo").env("TMPDIR", &directory).env("LC_ALL", "C");
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -61,23 +61,23 @@ impl Demo {
 
     /// The output, or `None` for who may not.
     fn run(&mut self) -> Option<Output> {
-        let output = self.command.output().unwrap();
+        let output = self.command.output().expect("the demo starts");
         let error = String::from_utf8_lossy(&output.stderr);
         (!forbidden(&error)).then_some(output)
     }
 
     /// Nothing is there any more: no file, no process.
     fn assert_gone(&self) {
-        let files: Vec<_> = fs::read_dir(&self.directory).unwrap().map(|entry| entry.unwrap().path()).collect();
+        let files: Vec<_> = fs::read_dir(&self.directory).expect("the file system works").map(|entry| entry.expect("the file system works").path()).collect();
         assert_eq!(files, Vec::<PathBuf>::new(), "files are left behind");
         assert_eq!(self.gateways(), Vec::<String>::new(), "processes are left behind");
     }
 
     /// The gateway processes of this demonstration.
     fn gateways(&self) -> Vec<String> {
-        let directory = self.directory.to_str().unwrap();
+        let directory = self.directory.to_str().expect("the file system works");
         let processes =
-            fs::read_dir("/proc").unwrap().filter_map(|entry| fs::read(entry.ok()?.path().join("cmdline")).ok());
+            fs::read_dir("/proc").expect("the file system works").filter_map(|entry| fs::read(entry.ok()?.path().join("cmdline")).ok());
         let commands = processes.map(|words| String::from_utf8_lossy(&words).replace('\0', " "));
         commands.filter(|command| command.contains(directory)).collect()
     }
@@ -120,7 +120,7 @@ fn a_stranger_sees_the_whole_job_and_nothing_is_left_behind() {
 
 #[test]
 fn who_is_not_root_sees_the_same_or_is_told_what_to_do() {
-    if fs::metadata("/proc/self").unwrap().uid() != 0 {
+    if fs::metadata("/proc/self").expect("the file system works").uid() != 0 {
         return; // then the other test has shown it
     }
     let mut demo = Demo::new("nobody");
@@ -154,9 +154,9 @@ fn the_machines_own_browser_logs_in_and_ctrl_c_ends_it_all() {
     assert!(ask(&door, "GET /status HTTP/1.1", "").contains("Signed in as anne"));
     until(&mut lines, "  online as anne");
 
-    let interrupted = Command::new("kill").args(["-INT", &child.0.id().to_string()]).status().unwrap();
+    let interrupted = Command::new("kill").args(["-INT", &child.0.id().to_string()]).status().expect("the file system works");
     assert!(interrupted.success());
-    assert!(child.0.wait().unwrap().success(), "Ctrl-C is how it is meant to end");
+    assert!(child.0.wait().expect("the file system works").success(), "Ctrl-C is how it is meant to end");
     demo.assert_gone();
 }
 
@@ -166,10 +166,10 @@ fn the_gateway_dies_with_a_demo_that_is_killed() {
     let Some((mut child, mut lines)) = start_and_wait(&mut demo) else { return };
     until(&mut lines, "  Password  ");
     assert_eq!(demo.gateways().len(), 1, "{:?}", demo.gateways());
-    let folder = fs::read_dir(&demo.directory).unwrap().next().unwrap().unwrap().path();
+    let folder = fs::read_dir(&demo.directory).expect("the file system works").next().expect("the file system works").expect("the file system works").path();
 
-    child.0.kill().unwrap();
-    child.0.wait().unwrap();
+    child.0.kill().expect("the file system works");
+    child.0.wait().expect("the file system works");
     let killed = Instant::now();
     while UnixStream::connect(folder.join("control")).is_ok() || !demo.gateways().is_empty() {
         assert!(killed.elapsed() < PATIENCE, "it lives on: {:?}", demo.gateways());
@@ -191,12 +191,12 @@ type Lines = std::io::Lines<BufReader<ChildStdout>>;
 
 /// Starts it and waits for the first line, or returns `None` for who may not.
 fn start_and_wait(demo: &mut Demo) -> Option<(Running, Lines)> {
-    let mut child = demo.command.spawn().unwrap();
-    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let mut child = demo.command.spawn().expect("the file system works");
+    let mut lines = BufReader::new(child.stdout.take().expect("the file system works")).lines();
     if lines.next().is_none() {
         let mut error = String::new();
-        child.stderr.take().unwrap().read_to_string(&mut error).unwrap();
-        child.wait().unwrap();
+        child.stderr.take().expect("the file system works").read_to_string(&mut error).expect("the file system works");
+        child.wait().expect("the file system works");
         assert!(forbidden(&error), "{error}");
         return None;
     }
@@ -207,7 +207,7 @@ fn start_and_wait(demo: &mut Demo) -> Option<(Running, Lines)> {
 fn until(lines: &mut Lines, start: &str) -> String {
     let mut seen = Vec::new();
     for line in lines {
-        let line = line.unwrap();
+        let line = line.expect("the file system works");
         if let Some(rest) = line.strip_prefix(start) {
             return rest.to_owned();
         }
@@ -218,12 +218,12 @@ fn until(lines: &mut Lines, start: &str) -> String {
 
 /// One request of a browser to `host`.
 fn ask(host: &str, line: &str, form: &str) -> String {
-    let mut stream = TcpStream::connect(host).unwrap();
-    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    let mut stream = TcpStream::connect(host).expect("the file system works");
+    stream.set_read_timeout(Some(PATIENCE)).expect("the file system works");
     let kind = "Content-Type: application/x-www-form-urlencoded";
     let fields = format!("Host: {host}\r\nOrigin: http://{host}\r\n{kind}\r\nContent-Length: {}", form.len());
-    write!(stream, "{line}\r\n{fields}\r\nConnection: close\r\n\r\n{form}").unwrap();
+    write!(stream, "{line}\r\n{fields}\r\nConnection: close\r\n\r\n{form}").expect("the file system works");
     let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
+    stream.read_to_string(&mut answer).expect("the file system works");
     answer
 }

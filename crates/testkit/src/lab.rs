@@ -432,6 +432,7 @@ fn start(setup: &Setup) -> (Arc<Plane>, Engine, Arc<Queue>) {
         to_guests: Counters::default(),
     });
     let config = engine::gateway::Config {
+        boot: 1,
         gateway: setup.dhcp.gateway,
         gateway_mac: GATEWAY_MAC,
         dhcp: setup.dhcp.clone(),

@@ -1,6 +1,8 @@
 //! The gateway against a model that is too simple to be wrong: thousands of random events, and after each one the
 //! question whether anything got out, or in, that should not have. The same seed is the same run.
 
+#![allow(clippy::unwrap_used, reason = "a test")]
+
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::time::Duration;
@@ -242,7 +244,11 @@ impl Model {
         let station = self.station();
         let key = station.key(&self.lab);
         if self.leases.remove(&key).is_some() {
-            if self.dice.one_in(4) { station.decline(&mut self.lab) } else { station.release(&mut self.lab) }
+            if self.dice.one_in(4) {
+                station.decline(&mut self.lab)
+            } else {
+                station.release(&mut self.lab)
+            }
             self.end_sessions(|session| session.key == key);
         }
     }

@@ -1,5 +1,7 @@
 //! DNS for guests, and the walled garden that it opens.
 
+#![allow(clippy::unwrap_used, reason = "a test")]
+
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::time::Duration;
 
@@ -48,7 +50,10 @@ fn a_name_is_resolved_before_login_whichever_server_was_asked_and_the_answer_is_
         let questions = lab.questions();
         let [question] = &questions[..] else { panic!("{questions:?}") };
         assert_ne!(question.payload[..2], [0x12, 0x34], "with an identifier of our own");
-        assert!(!lab.resolver_answers(question, &answer(&testkit::dns::query(1, "example.com", wire::dns::Type::A), &[HOST], 60)));
+        assert!(!lab.resolver_answers(
+            question,
+            &answer(&testkit::dns::query(1, "example.com", wire::dns::Type::A), &[HOST], 60)
+        ));
         assert!(lab.resolver_answers(question, &answer(&question.payload, &[HOST], 60)));
         let received = phone.receives(&mut lab);
         let [seen] = &received[..] else { panic!("{received:?}") };
