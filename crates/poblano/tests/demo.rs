@@ -68,7 +68,10 @@ impl Demo {
 
     /// Nothing is there any more: no file, no process.
     fn assert_gone(&self) {
-        let files: Vec<_> = fs::read_dir(&self.directory).expect("the file system works").map(|entry| entry.expect("the file system works").path()).collect();
+        let files: Vec<_> = fs::read_dir(&self.directory)
+            .expect("the file system works")
+            .map(|entry| entry.expect("the file system works").path())
+            .collect();
         assert_eq!(files, Vec::<PathBuf>::new(), "files are left behind");
         assert_eq!(self.gateways(), Vec::<String>::new(), "processes are left behind");
     }
@@ -76,8 +79,9 @@ impl Demo {
     /// The gateway processes of this demonstration.
     fn gateways(&self) -> Vec<String> {
         let directory = self.directory.to_str().expect("the file system works");
-        let processes =
-            fs::read_dir("/proc").expect("the file system works").filter_map(|entry| fs::read(entry.ok()?.path().join("cmdline")).ok());
+        let processes = fs::read_dir("/proc")
+            .expect("the file system works")
+            .filter_map(|entry| fs::read(entry.ok()?.path().join("cmdline")).ok());
         let commands = processes.map(|words| String::from_utf8_lossy(&words).replace('\0', " "));
         commands.filter(|command| command.contains(directory)).collect()
     }
@@ -154,7 +158,8 @@ fn the_machines_own_browser_logs_in_and_ctrl_c_ends_it_all() {
     assert!(ask(&door, "GET /status HTTP/1.1", "").contains("Signed in as anne"));
     until(&mut lines, "  online as anne");
 
-    let interrupted = Command::new("kill").args(["-INT", &child.0.id().to_string()]).status().expect("the file system works");
+    let interrupted =
+        Command::new("kill").args(["-INT", &child.0.id().to_string()]).status().expect("the file system works");
     assert!(interrupted.success());
     assert!(child.0.wait().expect("the file system works").success(), "Ctrl-C is how it is meant to end");
     demo.assert_gone();
@@ -166,7 +171,12 @@ fn the_gateway_dies_with_a_demo_that_is_killed() {
     let Some((mut child, mut lines)) = start_and_wait(&mut demo) else { return };
     until(&mut lines, "  Password  ");
     assert_eq!(demo.gateways().len(), 1, "{:?}", demo.gateways());
-    let folder = fs::read_dir(&demo.directory).expect("the file system works").next().expect("the file system works").expect("the file system works").path();
+    let folder = fs::read_dir(&demo.directory)
+        .expect("the file system works")
+        .next()
+        .expect("the file system works")
+        .expect("the file system works")
+        .path();
 
     child.0.kill().expect("the file system works");
     child.0.wait().expect("the file system works");
