@@ -66,14 +66,8 @@ impl fmt::Display for Error {
     }
 }
 
-impl std::error::Error for Error {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match &self.cause {
-            Cause::Kernel(cause) => Some(cause),
-            Cause::Refused(_) => None,
-        }
-    }
-}
+// The sentence tells the cause already.
+impl std::error::Error for Error {}
 
 #[cfg(test)]
 mod tests {

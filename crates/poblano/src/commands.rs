@@ -184,13 +184,13 @@ fn seconds(value: &Value) -> String {
     value.as_u64().map_or_else(|| "-".to_owned(), |s| config::format_duration(std::time::Duration::from_secs(s)))
 }
 
-/// Octets in the largest unit of which there are ten.
+/// An amount of data in few digits.
 pub(crate) fn octets(octets: u64) -> String {
     match octets {
         0..10_000 => format!("{octets} B"),
         10_000..10_000_000 => format!("{} kB", octets / 1000),
-        10_000_000..10_000_000_000 => format!("{} MB", octets / 1_000_000),
-        _ => format!("{} GB", octets / 1_000_000_000),
+        10_000_000..1_000_000_000 => format!("{} MB", octets / 1_000_000),
+        _ => format!("{}.{} GB", octets / 1_000_000_000, octets / 100_000_000 % 10),
     }
 }
 

@@ -24,7 +24,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 const STORY: [&str; 12] = [
     "a DHCP lease: 10.85.",
     "captive.apple.com is 198.51.100.17, a true answer",
-    "iOS probes captive.apple.com: 302, a redirect to http://10.85.0.1:3990/",
+    "iOS probes captive.apple.com: 302 to http://10.85.0.1:3990/",
     "https is refused at once",
     "\"That name and password do not match.\"",
     "the right login: 303",

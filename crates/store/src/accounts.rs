@@ -3,9 +3,9 @@
 
 use std::collections::HashSet;
 use std::fmt;
-use std::fs::{File, OpenOptions};
+use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
@@ -88,11 +88,8 @@ impl fmt::Display for AccountsError {
     }
 }
 
-impl std::error::Error for AccountsError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        if let Self::Io { error, .. } = self { Some(error) } else { None }
-    }
-}
+// The sentence tells the cause already.
+impl std::error::Error for AccountsError {}
 
 impl Accounts {
     /// Reads the file; one that is not there has no accounts.
@@ -235,13 +232,17 @@ impl Accounts {
 }
 
 /// Reads the file, lets `change` change it, and writes it, with mode 0600. Others that do the same at the same time
-/// wait. When `change` fails nothing is written.
+/// wait. When `change` fails nothing is written. The directory is made, with mode 0700, when it is not there.
 pub fn edit_accounts<T>(
     path: &Path,
     change: impl FnOnce(&mut Accounts) -> Result<T, AccountsError>,
 ) -> Result<T, AccountsError> {
     let lock_path = beside(path, ".lock");
     let io = |error| AccountsError::Io { path: lock_path.clone(), doing: "lock", error };
+    if let Some(directory) = path.parent().filter(|directory| !directory.as_os_str().is_empty()) {
+        let io = |error| AccountsError::Io { path: directory.to_owned(), doing: "make", error };
+        DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(io)?;
+    }
     let lock = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&lock_path).map_err(io)?;
     lock.lock().map_err(io)?;
     let mut accounts = Accounts::load(path)?;

@@ -90,15 +90,8 @@ impl fmt::Display for StoreError {
     }
 }
 
-impl std::error::Error for StoreError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            Self::Directory { error, .. } => Some(error),
-            Self::InUse(_) => None,
-            Self::Database { error, .. } => Some(error),
-        }
-    }
-}
+// The sentence tells the cause already.
+impl std::error::Error for StoreError {}
 
 impl Store {
     /// Opens the database of a directory. The directory is made with mode 0700 when it is not there, the file with 0600.

@@ -58,6 +58,14 @@ fn an_added_account_logs_in_until_it_is_removed() {
 }
 
 #[test]
+fn the_first_account_of_a_new_machine_needs_no_directory() {
+    let folder = Folder::new("new-machine");
+    let file = folder.accounts().with_file_name("state").join("accounts");
+    edit_accounts(&file, |accounts| accounts.add("ada", hash("lovelace"))).expect("the directory is made");
+    assert!(Accounts::load(&file).expect("it can be read").contains("ada"));
+}
+
+#[test]
 fn the_file_is_private_and_keeps_what_people_wrote_in_it() {
     let folder = Folder::new("private-file");
     let path = folder.accounts();

@@ -46,6 +46,7 @@ impl Drop for Folder {
 /// The running gateway.
 pub(super) struct Gateway {
     child: Mutex<Child>,
+    pub(super) began: Instant,
     socket: PathBuf,
     log: PathBuf,
     pub(super) password: String,
@@ -67,8 +68,9 @@ impl Gateway {
         // Ctrl-C is for us, who stop it in order.
         command.process_group(0);
         netns::die_with_us(&mut command);
+        let began = Instant::now();
         let child = Mutex::new(command.spawn().context("cannot start the gateway")?);
-        Ok(Self { child, socket, log, password })
+        Ok(Self { child, began, socket, log, password })
     }
 
     /// Waits until it answers.

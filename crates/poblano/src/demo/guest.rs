@@ -14,7 +14,7 @@ use wire::dns::{self, Class, Header, NameBuf, Type};
 use super::network::{PHONE, PHONE_MAC};
 
 /// The name that the phone gives itself.
-const HOSTNAME: &str = "annes-phone";
+const HOSTNAME: &str = "phone";
 /// How often a question is repeated, and how long each time is waited for the answer. The gateway looks for half a
 /// second whether somebody else has the address before it offers it.
 const TRIES: u32 = 4;

@@ -20,7 +20,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
-use anyhow::{Context, bail};
+use anyhow::{anyhow, bail};
 use platform::netns;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
@@ -100,7 +100,7 @@ fn until_told_or(scene: Scene) -> Option<anyhow::Result<()>> {
                 let _ = tell.send(scene.play()); // nobody waits for it any more when a signal came
             })?;
             Ok(tokio::select! {
-                result = told => Some(result.unwrap_or_else(|_| Err(anyhow::anyhow!("the story broke off")))),
+                result = told => Some(result.unwrap_or_else(|_| Err(anyhow!("the story broke off")))),
                 _ = interrupt.recv() => None,
                 _ = terminate.recv() => None,
                 _ = hangup.recv() => None,
@@ -112,19 +112,30 @@ fn until_told_or(scene: Scene) -> Option<anyhow::Result<()>> {
 
 /// Gets the rights that it takes, and builds the network with them.
 fn prepare() -> anyhow::Result<Network> {
-    let advice = || format!("the demo could not make its network namespaces; root always may: sudo {} demo", program());
-    netns::become_root().with_context(advice)?;
+    let advised = |error: platform::Error| match error.errno() {
+        Some(_) => {
+            anyhow!(
+                "{error}. The demo needs network namespaces of its own, which root may make: sudo {} demo",
+                program()
+            )
+        }
+        None => error.into(), // it is not a matter of rights: this system has none
+    };
+    netns::become_root().map_err(advised)?;
     // Looked at first, because it is what fails most often, in a container for instance.
     if let Err(error) = OpenOptions::new().read(true).write(true).open("/dev/net/tun") {
         match error.kind() {
             ErrorKind::NotFound => bail!(
-                "there is no /dev/net/tun, through which the gateway hands packets to the kernel; load it with: \
-                 sudo modprobe tun (for a container: --device /dev/net/tun)"
+                "there is no /dev/net/tun, through which the gateway hands packets to the kernel. Load the driver with: \
+                 sudo modprobe tun (or give it to the container: --device /dev/net/tun)"
             ),
-            _ => bail!("/dev/net/tun cannot be opened ({error}); root may: sudo {} demo", program()),
+            _ => bail!(
+                "cannot open /dev/net/tun: {error}. The gateway hands packets to the kernel through it; root may: sudo {} demo",
+                program()
+            ),
         }
     }
-    Network::build().with_context(advice)
+    Network::build().map_err(advised)
 }
 
 /// How we were called, for people to repeat it.

@@ -5,8 +5,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use crate::commands;
-
 /// A person reads along on a terminal; nobody does in a pipe.
 const BREATH: Duration = Duration::from_millis(400);
 const BAR_CELLS: usize = 30;
@@ -119,9 +117,9 @@ impl Show {
 
     /// A command and what it prints.
     pub(super) fn command(&self, command: &str, output: &str) {
-        self.line(&format!("  {}", self.dressed(Dress::Bold, &format!("$ {command}"))));
+        self.line(&self.dressed(Dress::Bold, &format!("$ {command}")));
         for line in output.lines() {
-            self.line(&format!("  {line}"));
+            self.line(line);
         }
     }
 
@@ -182,11 +180,6 @@ pub(super) fn rate(bits_per_second: f64) -> String {
     }
 }
 
-/// Octets as `poblano sessions` has them, with a digit more.
-pub(super) fn amount(octets: u64) -> String {
-    if octets >= 1_000_000_000 { format!("{:.1} GB", octets as f64 / 1e9) } else { commands::octets(octets) }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -198,7 +191,6 @@ mod tests {
         assert_eq!(time(Duration::from_millis(2_040)), "2.0 s");
         assert_eq!(rate(14.24e9), "14.2 Gbit/s");
         assert_eq!(rate(87.6e6), "88 Mbit/s");
-        assert_eq!(amount(3_560_000_000), "3.6 GB");
     }
 
     #[test]

@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use super::gateway::{ACCOUNT, Gateway};
 use super::http::PATIENCE;
-use super::show::{Show, amount};
+use super::show::Show;
 
 /// The port that is tried first, and how many after it.
 const PORT: u16 = 8080;
@@ -46,10 +46,10 @@ impl Door {
         thread::spawn(move || self.admit(portal));
         let mut told = String::new();
         loop {
-            let (state, amounts) = words(&gateway.sessions()?);
+            let (state, time) = words(&gateway.sessions()?);
             // Elsewhere than on a terminal, only news are told.
             if show.is_terminal() {
-                show.passing(&format!("  {state}{amounts}"));
+                show.passing(&format!("  {state}{time}"));
             } else if state != told {
                 show.line(&format!("  {state}"));
                 told = state;
@@ -95,12 +95,10 @@ fn carry(mut from: TcpStream, mut to: TcpStream) {
     let _ = from.shutdown(Shutdown::Read);
 }
 
-/// The phone's state, and what changes all the time.
+/// The phone's state, and for how long if that is known.
 fn words(reply: &Value) -> (String, String) {
     let session = &reply["guests"][0]["session"];
     let Some(user) = session["user"].as_str() else { return ("not logged in".to_owned(), String::new()) };
-    let number = |key: &str| session[key].as_u64().unwrap_or_default();
-    let time = config::format_duration(Duration::from_secs(number("seconds")));
-    let (up, down) = (amount(number("input_octets")), amount(number("output_octets")));
-    (format!("online as {user}"), format!(" for {time}, {up} from the phone, {down} to it"))
+    let time = Duration::from_secs(session["seconds"].as_u64().unwrap_or_default());
+    (format!("online as {user}"), format!(" for {}", config::format_duration(time)))
 }

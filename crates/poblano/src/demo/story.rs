@@ -12,7 +12,7 @@ use super::guest::{self, Lease};
 use super::http::{self, Answer};
 use super::internet::{self, APPLE_SUCCESS, OTHER_ANSWER};
 use super::network::{APPLE, GOOGLE, Network, OTHER_RESOLVER, PHONE_MAC, WEB};
-use super::show::{self, Show, amount};
+use super::show::{self, Show};
 use super::transfer::{self, Carried};
 use crate::commands;
 
@@ -33,23 +33,24 @@ pub(super) struct Story<'a> {
 
 impl<'a> Story<'a> {
     pub(super) fn new(show: &'a Show, network: &'a Network, gateway: &'a Gateway) -> Self {
-        Self { show, network, gateway, began: Instant::now(), steps: 0 }
+        Self { show, network, gateway, began: gateway.began, steps: 0 }
     }
 
     /// From the first lease to the last logout. Returns where the portal is.
     pub(super) fn tell(&mut self) -> anyhow::Result<SocketAddr> {
         let (show, network, gateway) = (self.show, self.network, self.gateway);
         show.title("Poblano demo: how a phone gets online");
-        show.aside("All of it happens in network namespaces of its own; this machine's network stays as it is.\n");
+        show.aside("In network namespaces of its own; this machine's network stays as it is.\n");
         show.picture();
 
-        show.chapter("The gateway starts");
+        show.title("\nThe gateway starts");
+        let ready = |_: &()| "`poblano run` is ready for guests".to_owned();
+        self.step_since(gateway.began, "start", || gateway.wait_until_ready(), ready)?;
         self.step(
             "the Internet",
             || internet::start(network),
             |()| "an Internet, with two resolvers and three web servers".to_owned(),
         )?;
-        self.step("start", || gateway.wait_until_ready(), |()| "`poblano run` is ready for guests".to_owned())?;
 
         show.chapter("A phone joins the Wi-Fi");
         let lease = self.step("DHCP", || guest::ask_for_lease(&network.guest), lease_words)?;
@@ -65,9 +66,8 @@ impl<'a> Story<'a> {
         let up = self.transfer("up", transfer::upload)?;
 
         show.chapter("What the operator sees");
-        let counted = |reply: &Value| {
-            format!("every octet is counted, headers too: {}", counted_words(&reply["guests"][0]["session"]))
-        };
+        let counted =
+            |reply: &Value| format!("counted with headers: {}", counted_words(&reply["guests"][0]["session"]));
         let reply = self.step("counters", || counters(gateway, &down, &up), counted)?;
         show.command("poblano sessions", &commands::sessions_text(&reply, false));
 
@@ -100,15 +100,15 @@ impl<'a> Story<'a> {
         self.step("DNS", true_answer, |address| format!("DNS: {} is {address}, a true answer", APPLE.0))?;
         let led = |name: &'static str, path: &'static str| move || redirected(&probe(dns, name, path)?, gateway);
         let portal = self.step("Apple's probe", led(APPLE.0, "/hotspot-detect.html"), |portal| {
-            format!("iOS probes {}: 302, a redirect to http://{portal}/", APPLE.0)
+            format!("iOS probes {}: 302 to http://{portal}/", APPLE.0)
         })?;
         self.step("Android's probe", led(GOOGLE.0, "/generate_204"), |_| {
-            format!("Android probes {}: 302 as well", GOOGLE.0)
+            format!("Android probes {}: the same redirect", GOOGLE.0)
         })?;
         self.step("https", || refused(WEB.1), |()| "https is refused at once, so that no app hangs".to_owned())?;
         let other = || right_answer(guest::resolve(OTHER_RESOLVER, WEB.0)?, WEB.1);
         self.step("another resolver", other, |_| {
-            format!("a resolver typed in by hand, {OTHER_RESOLVER}: the gateway answers for it")
+            format!("DNS to {OTHER_RESOLVER}, typed in by hand: the gateway answers")
         })?;
         Ok(portal)
     }
@@ -140,9 +140,7 @@ impl<'a> Story<'a> {
         let https = || Ok(http::connect((WEB.1, 443).into())?);
         self.step("https again", https, |_| "https connects".to_owned())?;
         let other = || right_answer(guest::resolve(OTHER_RESOLVER, WEB.0)?, OTHER_ANSWER);
-        self.step("another resolver again", other, |_| {
-            format!("the resolver typed in by hand, {OTHER_RESOLVER}, now answers itself")
-        })?;
+        self.step("another resolver again", other, |_| format!("DNS to {OTHER_RESOLVER}: now it answers itself"))?;
         Ok(())
     }
 
@@ -153,7 +151,7 @@ impl<'a> Story<'a> {
         };
         let words = |carried: &Carried| {
             let rate = show::rate(carried.bits_per_second());
-            format!("{}  {rate:>11} {way}, {}", show.bar(1.0), amount(carried.octets))
+            format!("{}  {rate:>11} {way}, {}", show.bar(1.0), commands::octets(carried.octets))
         };
         self.step(way, || carry(WEB.1, &look), words)
     }
@@ -182,7 +180,16 @@ impl<'a> Story<'a> {
         work: impl FnOnce() -> anyhow::Result<T>,
         words: impl FnOnce(&T) -> String,
     ) -> anyhow::Result<T> {
-        let start = Instant::now();
+        self.step_since(Instant::now(), name, work, words)
+    }
+
+    fn step_since<T>(
+        &mut self,
+        start: Instant,
+        name: &str,
+        work: impl FnOnce() -> anyhow::Result<T>,
+        words: impl FnOnce(&T) -> String,
+    ) -> anyhow::Result<T> {
         let result = work();
         let took = start.elapsed();
         match result {
@@ -205,7 +212,7 @@ fn lease_words(lease: &Lease) -> String {
 }
 
 fn counted_words(session: &Value) -> String {
-    let octets = |key: &str| amount(session[key].as_u64().unwrap_or_default());
+    let octets = |key: &str| commands::octets(session[key].as_u64().unwrap_or_default());
     format!("{} from the phone, {} to it", octets("input_octets"), octets("output_octets"))
 }
 

@@ -1,0 +1,112 @@
+//! What one packet costs between the two devices: parse, look up, judge, police, count.
+//!
+//! `cargo bench -p poblano-fastpath`
+#![allow(missing_docs, reason = "the macros of criterion make functions")]
+
+use std::hint::black_box;
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
+use fastpath::counters::Counters;
+use fastpath::garden::{Garden, Network};
+use fastpath::pipeline::Plane;
+use fastpath::police::Rate;
+use fastpath::port::{HEADROOM, Packet};
+use fastpath::session::Policy;
+use fastpath::slow::{SlowFrame, SlowPath, StationLimit};
+use fastpath::table::Table;
+use wire::{GuestKey, MacAddr, Vlan};
+
+const GATEWAY: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 1);
+const GATEWAY_MAC: MacAddr = MacAddr([2, 0, 0, 0, 0, 1]);
+const NOW: Duration = Duration::from_secs(100);
+
+struct Nowhere;
+
+impl SlowPath for Nowhere {
+    fn offer(&self, _: SlowFrame<'_>) -> bool {
+        true
+    }
+}
+
+fn address(guest: u32) -> Ipv4Addr {
+    Ipv4Addr::from_bits(GATEWAY.to_bits() + 1 + guest)
+}
+
+fn mac(guest: u32) -> MacAddr {
+    let [a, b, c, d] = guest.to_be_bytes();
+    MacAddr([6, 0, a, b, c, d])
+}
+
+/// A plane with so many guests online.
+fn plane(guests: u32) -> Plane {
+    let (table, mut writer) = Table::new(guests, 7);
+    let policy = Policy { online: true, rate_up: Rate::bits_per_second(100_000_000_000), ..Policy::default() };
+    for guest in 0..guests {
+        let key = GuestKey { lan: 0, vlan: Vlan::NONE, mac: mac(guest) };
+        writer.insert(key, address(guest), &policy).expect("the table was made for so many");
+    }
+    Plane {
+        table,
+        garden: Arc::new(Garden::new(Vec::new(), 1024).expect("an empty garden")),
+        gateway: GATEWAY,
+        network: Network::new(GATEWAY, 8).expect("a prefix"),
+        broadcast: Ipv4Addr::new(10, 255, 255, 255),
+        lan_mac: GATEWAY_MAC,
+        lan: 0,
+        portal_port: 3990,
+        redirect_port: 3991,
+        slow: Arc::new(Nowhere),
+        slow_limit: StationLimit::new(3),
+        from_guests: Counters::default(),
+        to_guests: Counters::default(),
+    }
+}
+
+/// A TCP segment of 64 octets on the wire.
+fn packet(from: Ipv4Addr, to: Ipv4Addr, station: MacAddr) -> Packet {
+    let mut l3 = vec![0x45, 0, 0, 46, 0, 1, 0x40, 0, 64, 6, 0, 0];
+    l3.extend(from.octets());
+    l3.extend(to.octets());
+    l3.extend([0xc0, 0, 1, 0xbb, 0, 0, 0, 1, 0, 0, 0, 2, 0x50, 0x10, 1, 0, 0, 0, 0, 0, 1, 2, 3, 4, 5, 6]);
+    let mut packet = Packet::new();
+    packet.memory_mut()[HEADROOM..HEADROOM + l3.len()].copy_from_slice(&l3);
+    packet.set_l3_len(l3.len());
+    packet.set_link(GATEWAY_MAC, station, 0x0800);
+    packet
+}
+
+fn decisions(criterion: &mut Criterion) {
+    const BATCH: usize = 64;
+    for guests in [1_000u32, 100_000, 1_000_000] {
+        let plane = plane(guests);
+        let mut group = criterion.benchmark_group(format!("{guests} guests online"));
+        group.throughput(Throughput::Elements(BATCH as u64));
+        let mut dice = 1u32;
+        let mut next = move || {
+            dice = dice.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (dice >> 8) % guests
+        };
+        let internet = Ipv4Addr::new(203, 0, 113, 9);
+        group.bench_function("from guest", |bench| {
+            bench.iter_batched_ref(
+                || (0..BATCH).map(|_| next()).map(|n| packet(address(n), internet, mac(n))).collect::<Vec<_>>(),
+                |batch| batch.iter_mut().for_each(|packet| drop(black_box(plane.from_guest(packet, NOW)))),
+                BatchSize::LargeInput,
+            );
+        });
+        group.bench_function("to guest", |bench| {
+            bench.iter_batched_ref(
+                || (0..BATCH).map(|_| next()).map(|n| packet(internet, address(n), mac(n))).collect::<Vec<_>>(),
+                |batch| batch.iter_mut().for_each(|packet| drop(black_box(plane.to_guest(packet, NOW)))),
+                BatchSize::LargeInput,
+            );
+        });
+        group.finish();
+    }
+}
+
+criterion_group!(benches, decisions);
+criterion_main!(benches);
