@@ -16,18 +16,20 @@ phase() { # a function and its arguments
 }
 
 closing() {
-    local status=$? passed failed
+    local status=$?
     printf '\n=== %s in %d s\n' "$( ((status)) && echo "failed: ${RUNNING:-setup}" || echo done)" "$SECONDS"
     ((${#PHASES[@]} == 0)) || printf '%s\n' "${PHASES[@]}"
     # Of cargo ("ok. 3 passed; 0 failed;") and of pytest ("1 failed, 3 passed in 2.5s").
-    passed=$(grep -aE '^test result|(passed|failed).* in [0-9.]+s' "$PHASE_LOG" | grep -oE '[0-9]+ passed' | sum)
-    failed=$(grep -aE '^test result|(passed|failed).* in [0-9.]+s' "$PHASE_LOG" | grep -oE '[0-9]+ (failed|error)' | sum)
+    awk '/^test result|(passed|failed|error).* in [0-9.]+s/ {
+            for (i = 2; i <= NF; i++) {
+                if ($i ~ /^passed/) passed += $(i - 1)
+                if ($i ~ /^(failed|error)/) failed += $(i - 1)
+            }
+        }
+        END { printf "%d passed, %d failed\n", passed, failed }' "$PHASE_LOG"
     rm "$PHASE_LOG"
-    printf '%d passed, %d failed\n' "$passed" "$failed"
     exit "$status"
 }
-
-sum() { awk '{ n += $1 } END { print n + 0 }'; }
 
 debian_packages() { # installs those that are missing
     local missing=() package policy=/usr/sbin/policy-rc.d

@@ -299,6 +299,14 @@ class Gateway:
         self.process = None
         return status
 
+    def cpu_seconds(self):
+        """Of all threads, in user space and in the kernel for them; 0 when it does not run."""
+        if self.process is None:
+            return 0
+        # After the name in parentheses, the 12th and 13th field (proc(5), 14 and 15).
+        fields = pathlib.Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
     def memory_kb(self):
         status = pathlib.Path(f"/proc/{self.process.pid}/status").read_text()
         return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmRSS"))

@@ -20,7 +20,7 @@ def test_sessions_are_shown_as_a_table_and_as_json(online):
     assert guest.curl_status("http://online.test/blob") == 0
     table = cli(online, "sessions")
     assert re.search(rf"{guest.address} +{guest.mac} +online +ada ", table)
-    assert "1 guests, 1 online" in table
+    assert "1 guest, 1 online" in table
     told = json.loads(cli(online, "sessions", "--json"))
     [entry] = told["guests"]
     assert (entry["ip"], entry["mac"], entry["state"]) == (guest.address, guest.mac, "online")
