@@ -185,14 +185,18 @@ impl Engine {
         }
     }
 
-    /// Takes up the leases of a former run; nobody is logged in.
-    pub fn restore(&mut self, now: Now, leases: impl IntoIterator<Item = Lease>) {
-        self.dhcp.restore(now, leases.into_iter());
-        let leases: Vec<Lease> = self.dhcp.leases().cloned().collect();
+    /// Takes up the leases of a former run; nobody is logged in. Those that have ended meanwhile, or fit the
+    /// configuration no more, come back as [`Output::LeaseEnded`].
+    pub fn restore(&mut self, now: Now, leases: Vec<Lease>) {
+        self.dhcp.restore(now, leases.iter().cloned());
+        while self.dhcp.poll_output().is_some() {} // what is restored is written down already
         for lease in leases {
-            self.bind(now, &lease);
+            if self.dhcp.lease(lease.key).is_some_and(|held| held.address == lease.address) {
+                self.bind(now, &lease);
+            } else {
+                self.outputs.push_back(Output::LeaseEnded(lease));
+            }
         }
-        self.outputs.clear(); // they are written down already
     }
 
     /// Takes new settings of the DHCP server. Leases that fit them stay, with their sessions; the others end.
@@ -263,7 +267,7 @@ impl Engine {
             user: grant.user.clone().unwrap_or_else(|| user.to_owned()),
             began: now,
             baseline,
-            next_interim: grant.interim.map(|interval| now.mono + interval),
+            next_interim: grant.interim.filter(|interval| !interval.is_zero()).map(|interval| now.mono + interval),
             grant,
         });
         self.writer.set_policy(attempt.slot, &session.policy());

@@ -47,7 +47,7 @@ pub(crate) fn up(plane: &Plane, packet: &Packet, key: GuestKey, now: Duration) -
         },
         ethertype::IPV6 => {
             facts.network = Network::Ipv6;
-            if !ipv6_can_be_answered(packet.l3()) {
+            if packet.destination() != plane.lan_mac || !ipv6_can_be_answered(packet.l3()) {
                 facts.peer = Peer::Multicast;
             }
         }
@@ -66,6 +66,10 @@ pub(crate) fn up(plane: &Plane, packet: &Packet, key: GuestKey, now: Duration) -
     }
     if let Some(ip) = &ip {
         facts.peer = peer(plane, ip.destination);
+        if packet.destination() != plane.lan_mac && facts.kind != Kind::Dhcp {
+            // RFC 1122, 3.3.6: a frame for everybody carries no packet for one host.
+            facts.peer = Peer::Multicast;
+        }
         if facts.peer == Peer::Internet && facts.guest == Guest::Offline && in_garden(plane, ip, true, now) {
             facts.peer = Peer::Garden;
         }

@@ -208,7 +208,7 @@ async fn serve(parts: Parts) -> anyhow::Result<()> {
     if kept.unreadable > 0 {
         warn!(count = kept.unreadable, "leases of another version cannot be read; their guests ask again");
     }
-    engine.restore(clock.now(), kept.leases.into_iter().map(leases::from_record));
+    engine.restore(clock.now(), kept.leases.into_iter().map(leases::from_record).collect());
     let capacity = config.guests.max as usize * 2;
     let report = Box::new(|error: &store::StoreError| warn!("{error}"));
     let lease_writer = store::Writer::start(store, WRITE_LEASES_EVERY, capacity, report)?;

@@ -132,7 +132,7 @@ impl Lab {
         self.setup.seed = self.setup.seed.wrapping_add(1);
         (self.plane, self.engine, self.queue) = start(&self.setup);
         (self.frames_in, self.packets_in) = (0, 0);
-        self.engine.restore(self.now, self.stored.values().cloned());
+        self.engine.restore(self.now, self.stored.values().cloned().collect());
         self.carry_out();
     }
 
