@@ -93,14 +93,14 @@ fn decisions(criterion: &mut Criterion) {
         group.bench_function("from guest", |bench| {
             bench.iter_batched_ref(
                 || (0..BATCH).map(|_| next()).map(|n| packet(address(n), internet, mac(n))).collect::<Vec<_>>(),
-                |batch| batch.iter_mut().for_each(|packet| drop(black_box(plane.from_guest(packet, NOW)))),
+                |batch| batch.iter_mut().for_each(|packet| _ = black_box(plane.from_guest(packet, NOW))),
                 BatchSize::LargeInput,
             );
         });
         group.bench_function("to guest", |bench| {
             bench.iter_batched_ref(
                 || (0..BATCH).map(|_| next()).map(|n| packet(internet, address(n), mac(n))).collect::<Vec<_>>(),
-                |batch| batch.iter_mut().for_each(|packet| drop(black_box(plane.to_guest(packet, NOW)))),
+                |batch| batch.iter_mut().for_each(|packet| _ = black_box(plane.to_guest(packet, NOW))),
                 BatchSize::LargeInput,
             );
         });
