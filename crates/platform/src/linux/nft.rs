@@ -93,14 +93,22 @@ pub(super) fn batch(mut messages: Vec<Message>) -> Vec<Message> {
     all
 }
 
+/// True if this entry of a list is about `table`.
+pub(super) fn is_table(table: &str, body: &[u8]) -> bool {
+    attribute(body, 1).is_some_and(|name| name.strip_suffix(&[0]) == Some(table.as_bytes()))
+}
+
 /// The table's comment that this entry of a list has, if it is about `table`.
 pub(super) fn parse_comment(table: &str, body: &[u8]) -> Option<String> {
-    let attribute = |wanted| attrs(body.get(4..)?).find(|(kind, _)| *kind == wanted).map(|(_, value)| value);
-    if attribute(1)?.strip_suffix(&[0])? != table.as_bytes() {
+    if !is_table(table, body) {
         return None;
     }
-    let [COMMENT, _, text @ ..] = attribute(USERDATA)? else { return None };
+    let [COMMENT, _, text @ ..] = attribute(body, USERDATA)? else { return None };
     Some(std::str::from_utf8(text).ok()?.trim_end_matches('\0').to_owned())
+}
+
+fn attribute(body: &[u8], wanted: u16) -> Option<&[u8]> {
+    attrs(body.get(4..)?).find(|(kind, _)| *kind == wanted).map(|(_, value)| value)
 }
 
 /// Makes the table with a comment, if it is not there. A comment that is too long is left out.
