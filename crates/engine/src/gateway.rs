@@ -16,7 +16,7 @@ use wire::build::{Checksum, UdpDatagram, udp4};
 use wire::{GuestKey, MacAddr, Now, Vlan};
 
 use crate::arp;
-use crate::attempts::Attempts;
+use crate::attempts::{Attempts, Departed};
 use crate::dhcp::{self, Lease};
 use crate::dns::{self, Asker, ReturnPath};
 use crate::session::{Cause, Grant, Record, Session, Status};
@@ -153,6 +153,7 @@ pub struct Engine {
     arp: arp::Responder,
     dns: dns::Forwarder,
     guests: HashMap<SlotIndex, Guest>,
+    departed: Departed,
     timers: BTreeSet<(Duration, SlotIndex)>,
     closing: VecDeque<Closing>,
     outputs: VecDeque<Output>,
@@ -177,6 +178,7 @@ impl Engine {
             arp,
             dns,
             guests: HashMap::new(),
+            departed: Departed::default(),
             timers: BTreeSet::new(),
             closing: VecDeque::new(),
             outputs: VecDeque::new(),
@@ -254,7 +256,6 @@ impl Engine {
         if guest.key != attempt.key || guest.address != attempt.address || guest.session.is_some() {
             return false;
         }
-        guest.attempts.forgive();
         // One reading ends the account of the session before, if it is not settled yet, and begins this one's: no
         // packet is on both.
         let baseline = self.writer.table().usage(attempt.slot);
@@ -447,7 +448,7 @@ impl Engine {
                 key: lease.key,
                 address: lease.address,
                 hostname: lease.hostname.clone(),
-                attempts: Attempts::default(),
+                attempts: self.departed.take(lease.key),
                 session: None,
                 due: None,
             };
@@ -457,8 +458,11 @@ impl Engine {
 
     fn forget(&mut self, now: Now, slot: SlotIndex) {
         self.end_session(now, slot, Cause::LostCarrier);
-        if let Some(due) = self.guests.remove(&slot).and_then(|guest| guest.due) {
-            self.timers.remove(&(due, slot));
+        if let Some(guest) = self.guests.remove(&slot) {
+            self.departed.keep(now.mono, guest.key, guest.attempts);
+            if let Some(due) = guest.due {
+                self.timers.remove(&(due, slot));
+            }
         }
         self.writer.remove(slot);
     }
