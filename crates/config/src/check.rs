@@ -7,8 +7,17 @@ use crate::read::Read;
 use crate::{AuthMethod, Config, DhcpOption, GardenHost, Network};
 
 /// Secrets that stand in everybody's manual.
-const KNOWN_SECRETS: [&str; 8] =
-    ["testing123", "secret", "radius", "password", "changeme", "mysecret", "radiussecret", "sharedsecret"];
+const KNOWN_SECRETS: [&str; 9] = [
+    "testing123",
+    "secret",
+    "radius",
+    "password",
+    "changeme",
+    "mysecret",
+    "radiussecret",
+    "sharedsecret",
+    "replace me: 32 random characters", // our own example's
+];
 
 pub(crate) fn check(config: &Config, read: &mut Read<'_>) {
     interfaces(config, read);

@@ -136,6 +136,13 @@ impl Read<'_> {
         }
     }
 
+    fn warn_of_open_file(&mut self, key_path: &str, file: &Path) {
+        if others_can_read(file) {
+            let message = format!("{} can be read by every user; chmod 600 it", file.display());
+            self.warn(key_path, &[], message);
+        }
+    }
+
     /// Errors and warnings in the order of the file; what has no place comes last.
     pub(crate) fn into_problems(mut self) -> (Vec<Problem>, Vec<Problem>) {
         let sorted = |problems: &mut Vec<(Option<usize>, Problem)>| {
@@ -248,8 +255,11 @@ impl Read<'_> {
                 Some(value) => {
                     self.places.insert(key_path.clone(), value.span().start);
                     match convert(value, &key.kind, folder) {
-                        Ok(value) => {
-                            self.values.insert(key_path, value);
+                        Ok(converted) => {
+                            if let (Kind::SecretFile, Some(file)) = (&key.kind, value.get_ref().as_str()) {
+                                self.warn_of_open_file(&key_path, &in_folder(folder, file));
+                            }
+                            self.values.insert(key_path, converted);
                             continue;
                         }
                         Err((offset, why)) => {
@@ -400,8 +410,7 @@ fn convert(value: &Spanned<DeValue<'_>>, kind: &Kind, folder: Option<&Path>) -> 
         }
         Kind::SecretFile => {
             let path = text().filter(|t| !t.is_empty()).ok_or_else(wanted)?;
-            let path = folder.map_or_else(|| PathBuf::from(path), |f| f.join(path));
-            secret_file(&path).map(Value::Secret).map_err(in_words)
+            secret_file(&in_folder(folder, path)).map(Value::Secret).map_err(in_words)
         }
         Kind::Secret => {
             // The message must not repeat the secret.
@@ -463,6 +472,10 @@ fn interface(name: &str) -> Result<Value, String> {
     } else {
         Err(format!("{name:?} cannot be an interface; write a name of 1 to 15 letters, digits, '-', '.' or '_'"))
     }
+}
+
+fn in_folder(folder: Option<&Path>, path: &str) -> PathBuf {
+    folder.map_or_else(|| PathBuf::from(path), |f| f.join(path))
 }
 
 fn secret_file(path: &Path) -> Result<Secret, String> {

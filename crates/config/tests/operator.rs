@@ -330,7 +330,13 @@ fn what_is_unwise_is_warned_of_and_works() {
 fn a_secret_may_lie_in_a_file_beside_the_configuration() {
     let folder = std::env::temp_dir().join(format!("poblano-config-test-{}", std::process::id()));
     std::fs::create_dir_all(&folder).expect("a temporary folder");
-    std::fs::write(folder.join("radius.secret"), "correct horse battery\nsecond line\n").expect("writable");
+    use std::os::unix::fs::PermissionsExt;
+    let set_mode = |path: &Path, mode| {
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).expect("our own file");
+    };
+    let secret = folder.join("radius.secret");
+    std::fs::write(&secret, "correct horse battery\nsecond line\n").expect("writable");
+    set_mode(&secret, 0o600);
     let path = folder.join("poblano.toml");
     let text = "[lan]\ninterface = \"eth1\"\n[auth]\nmethod = \"radius\"\n[[radius.server]]\naddress = \"192.0.2.1\"\nsecret_file = \"radius.secret\"";
     std::fs::write(&path, text).expect("writable");
@@ -338,10 +344,13 @@ fn a_secret_may_lie_in_a_file_beside_the_configuration() {
     assert_eq!(loaded.config.radius.servers[0].secret.expose(), b"correct horse battery");
     assert_eq!(loaded.warnings, []);
 
+    set_mode(&secret, 0o644);
+    let loaded = Config::load(&path, &Overrides::default()).unwrap_or_else(|e| panic!("{e}"));
+    assert!(loaded.warnings[0].to_string().ends_with("radius.secret can be read by every user; chmod 600 it"));
+
     std::fs::write(&path, text.replace("secret_file = \"radius.secret\"", "secret = \"correct horse battery\""))
         .expect("writable");
-    use std::os::unix::fs::PermissionsExt;
-    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).expect("our own file");
+    set_mode(&path, 0o644);
     let loaded = Config::load(&path, &Overrides::default()).unwrap_or_else(|e| panic!("{e}"));
     assert!(loaded.warnings[0].to_string().contains("chmod 600"), "{:?}", loaded.warnings);
     std::fs::remove_dir_all(&folder).expect("our own folder");
