@@ -72,6 +72,14 @@ pub(crate) enum Command {
     Config,
 }
 
+/// Which file the configuration is, for commands that have nothing to do with interfaces.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct ConfigFile {
+    /// Configuration file [default: /etc/poblano/poblano.toml, if there is one]
+    #[arg(long, short, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+}
+
 /// Where the configuration comes from.
 #[derive(Debug, Clone, Default, Args)]
 pub(crate) struct Setup {
@@ -107,7 +115,7 @@ pub(crate) enum User {
         #[arg(long)]
         password_stdin: bool,
         #[command(flatten)]
-        setup: Setup,
+        file: ConfigFile,
         /// Print JSON
         #[arg(long)]
         json: bool,
@@ -117,7 +125,7 @@ pub(crate) enum User {
         /// The account's name
         name: String,
         #[command(flatten)]
-        setup: Setup,
+        file: ConfigFile,
         /// Print JSON
         #[arg(long)]
         json: bool,
@@ -125,7 +133,7 @@ pub(crate) enum User {
     /// List the accounts' names
     List {
         #[command(flatten)]
-        setup: Setup,
+        file: ConfigFile,
         /// Print JSON
         #[arg(long)]
         json: bool,

@@ -7,7 +7,7 @@ use anyhow::{Context, bail};
 use serde_json::{Value, json};
 use store::{Accounts, PasswordHash, edit_accounts, readable_password};
 
-use crate::cli::{Control, Guest, User};
+use crate::cli::{ConfigFile, Control, Guest, Setup, User};
 use crate::{control, settings};
 
 /// Longest password that is taken from standard input.
@@ -91,10 +91,10 @@ pub(crate) fn login(control: &Control, guest: Guest, user: &str) -> anyhow::Resu
 
 pub(crate) fn user(command: &User) -> anyhow::Result<()> {
     match command {
-        User::Add { name, password_stdin, setup, json } => {
-            let file = accounts_file(setup)?;
+        User::Add { name, password_stdin, file, json } => {
+            let accounts = accounts_file(file)?;
             let (password, made_up) = if *password_stdin { (read_password()?, false) } else { (make_password(), true) };
-            let changed = set_password(&file, name, &password)?;
+            let changed = set_password(&accounts, name, &password)?;
             let verb = if changed { "changed" } else { "added" };
             if *json {
                 let shown = made_up.then_some(&password);
@@ -105,16 +105,16 @@ pub(crate) fn user(command: &User) -> anyhow::Result<()> {
                 say(&format!("{verb} {name}"));
             }
         }
-        User::Remove { name, setup, json } => {
-            edit_accounts(&accounts_file(setup)?, |accounts| accounts.remove(name))?;
+        User::Remove { name, file, json } => {
+            edit_accounts(&accounts_file(file)?, |accounts| accounts.remove(name))?;
             say(&if *json {
                 json!({ "user": name, "result": "removed" }).to_string()
             } else {
                 format!("removed {name}")
             });
         }
-        User::List { setup, json } => {
-            let accounts = Accounts::load(&accounts_file(setup)?)?;
+        User::List { file, json } => {
+            let accounts = Accounts::load(&accounts_file(file)?)?;
             if *json {
                 say(&json!({ "users": accounts.names().collect::<Vec<_>>() }).to_string());
             } else {
@@ -149,10 +149,9 @@ pub(crate) fn make_password() -> String {
     readable_password(random)
 }
 
-fn accounts_file(setup: &crate::cli::Setup) -> anyhow::Result<PathBuf> {
+fn accounts_file(file: &ConfigFile) -> anyhow::Result<PathBuf> {
     // The accounts are the same whatever the interfaces are; the LAN need not be known here.
-    let mut setup = setup.clone();
-    setup.lan.get_or_insert_with(|| "lan".to_owned());
+    let setup = Setup { config: file.config.clone(), lan: Some("lan".to_owned()), uplink: None };
     Ok(settings::load(&setup)?.config.auth.accounts)
 }
 
