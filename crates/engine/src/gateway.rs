@@ -16,7 +16,7 @@ use wire::build::{Checksum, UdpDatagram, udp4};
 use wire::{GuestKey, MacAddr, Now, Vlan};
 
 use crate::arp;
-use crate::attempts::Attempts;
+use crate::attempts::{Attempts, Departed};
 use crate::dhcp::{self, Lease};
 use crate::dns::{self, Asker, ReturnPath};
 use crate::session::{Cause, Grant, Record, Session, Status};
@@ -153,6 +153,7 @@ pub struct Engine {
     arp: arp::Responder,
     dns: dns::Forwarder,
     guests: HashMap<SlotIndex, Guest>,
+    departed: Departed,
     timers: BTreeSet<(Duration, SlotIndex)>,
     closing: VecDeque<Closing>,
     outputs: VecDeque<Output>,
@@ -177,6 +178,7 @@ impl Engine {
             arp,
             dns,
             guests: HashMap::new(),
+            departed: Departed::default(),
             timers: BTreeSet::new(),
             closing: VecDeque::new(),
             outputs: VecDeque::new(),
@@ -185,14 +187,18 @@ impl Engine {
         }
     }
 
-    /// Takes up the leases of a former run; nobody is logged in.
-    pub fn restore(&mut self, now: Now, leases: impl IntoIterator<Item = Lease>) {
-        self.dhcp.restore(now, leases.into_iter());
-        let leases: Vec<Lease> = self.dhcp.leases().cloned().collect();
+    /// Takes up the leases of a former run; nobody is logged in. Those that have ended meanwhile, or fit the
+    /// configuration no more, come back as [`Output::LeaseEnded`].
+    pub fn restore(&mut self, now: Now, leases: Vec<Lease>) {
+        self.dhcp.restore(now, leases.iter().cloned());
+        while self.dhcp.poll_output().is_some() {} // what is restored is written down already
         for lease in leases {
-            self.bind(now, &lease);
+            if self.dhcp.lease(lease.key).is_some_and(|held| held.address == lease.address) {
+                self.bind(now, &lease);
+            } else {
+                self.outputs.push_back(Output::LeaseEnded(lease));
+            }
         }
-        self.outputs.clear(); // they are written down already
     }
 
     /// Takes new settings of the DHCP server. Leases that fit them stay, with their sessions; the others end.
@@ -250,7 +256,6 @@ impl Engine {
         if guest.key != attempt.key || guest.address != attempt.address || guest.session.is_some() {
             return false;
         }
-        guest.attempts.forgive();
         // One reading ends the account of the session before, if it is not settled yet, and begins this one's: no
         // packet is on both.
         let baseline = self.writer.table().usage(attempt.slot);
@@ -263,7 +268,7 @@ impl Engine {
             user: grant.user.clone().unwrap_or_else(|| user.to_owned()),
             began: now,
             baseline,
-            next_interim: grant.interim.map(|interval| now.mono + interval),
+            next_interim: grant.interim.filter(|interval| !interval.is_zero()).map(|interval| now.mono + interval),
             grant,
         });
         self.writer.set_policy(attempt.slot, &session.policy());
@@ -443,7 +448,7 @@ impl Engine {
                 key: lease.key,
                 address: lease.address,
                 hostname: lease.hostname.clone(),
-                attempts: Attempts::default(),
+                attempts: self.departed.take(lease.key),
                 session: None,
                 due: None,
             };
@@ -453,8 +458,11 @@ impl Engine {
 
     fn forget(&mut self, now: Now, slot: SlotIndex) {
         self.end_session(now, slot, Cause::LostCarrier);
-        if let Some(due) = self.guests.remove(&slot).and_then(|guest| guest.due) {
-            self.timers.remove(&(due, slot));
+        if let Some(guest) = self.guests.remove(&slot) {
+            self.departed.keep(now.mono, guest.key, guest.attempts);
+            if let Some(due) = guest.due {
+                self.timers.remove(&(due, slot));
+            }
         }
         self.writer.remove(slot);
     }

@@ -27,7 +27,8 @@ pub(crate) struct Classified {
 /// Looks at a frame that a guest sent.
 pub(crate) fn up(plane: &Plane, packet: &Packet, key: GuestKey, now: Duration) -> Classified {
     let mut facts = Facts {
-        from_station: key.mac.is_station(),
+        // A frame that comes from us and did not is a stranger's, or a loop in the LAN.
+        from_station: key.mac.is_station() && key.mac != plane.lan_mac,
         to_us: is_to_us(packet.destination(), plane.lan_mac),
         network: Network::Other,
         guest: Guest::Unknown,
@@ -38,6 +39,9 @@ pub(crate) fn up(plane: &Plane, packet: &Packet, key: GuestKey, now: Duration) -
     match packet.ethertype() {
         ethertype::ARP => facts.network = Network::Arp,
         ethertype::IPV4 => match Ipv4::parse(packet.l3()) {
+            Ok(headers) if has_source_route(&packet.l3()[20..usize::from(headers.header_len)]) => {
+                facts.network = Network::Malformed;
+            }
             Ok(headers) => {
                 facts.network = Network::Ipv4;
                 facts.kind = kind_up(&headers, plane.portal_port);
@@ -47,7 +51,7 @@ pub(crate) fn up(plane: &Plane, packet: &Packet, key: GuestKey, now: Duration) -
         },
         ethertype::IPV6 => {
             facts.network = Network::Ipv6;
-            if !ipv6_can_be_answered(packet.l3()) {
+            if packet.destination() != plane.lan_mac || !ipv6_can_be_answered(packet.l3()) {
                 facts.peer = Peer::Multicast;
             }
         }
@@ -66,6 +70,10 @@ pub(crate) fn up(plane: &Plane, packet: &Packet, key: GuestKey, now: Duration) -
     }
     if let Some(ip) = &ip {
         facts.peer = peer(plane, ip.destination);
+        if packet.destination() != plane.lan_mac && facts.kind != Kind::Dhcp {
+            // RFC 1122, 3.3.6: a frame for everybody carries no packet for one host.
+            facts.peer = Peer::Multicast;
+        }
         if facts.peer == Peer::Internet && facts.guest == Guest::Offline && in_garden(plane, ip, true, now) {
             facts.peer = Peer::Garden;
         }
@@ -160,6 +168,29 @@ fn in_garden(plane: &Plane, ip: &Ipv4, up: bool, now: Duration) -> bool {
     plane.garden.allows(address, ip.protocol, port, now.as_secs() as u32)
 }
 
+/// True if IPv4 options name the hops of the way: then the destination that was judged is not the last one, and a
+/// kernel that obeys would send a packet for the portal on to anywhere (RFC 7126, 4.3 and 4.4, wants such packets dropped).
+/// So would one that reads options behind the first malformed one, where we stop: that counts as naming hops.
+fn has_source_route(options: &[u8]) -> bool {
+    const END: u8 = 0;
+    const NOTHING: u8 = 1;
+    const LOOSE: u8 = 131;
+    const STRICT: u8 = 137;
+    let mut rest = options;
+    loop {
+        rest = match rest {
+            [] | [END, ..] => return false,
+            [NOTHING, rest @ ..] => rest,
+            [LOOSE | STRICT, ..] => return true,
+            [_, len, ..] if *len >= 2 => match rest.get(usize::from(*len)..) {
+                Some(rest) => rest,
+                None => return true,
+            },
+            _ => return true,
+        }
+    }
+}
+
 /// True if an ICMPv6 error may answer the packet (RFC 4443, 2.4 e): source and destination are one host's, and
 /// it is no ICMPv6 itself, which would be neighbour discovery or an error.
 fn ipv6_can_be_answered(l3: &[u8]) -> bool {
@@ -167,4 +198,27 @@ fn ipv6_can_be_answered(l3: &[u8]) -> bool {
     let Some(header) = l3.get(..40) else { return false };
     let unspecified = header[8..24].iter().all(|&b| b == 0);
     header[24] != 0xff && header[8] != 0xff && !unspecified && header[6] != ICMPV6 && header[6] != protocol::ICMP
+}
+
+#[cfg(test)]
+mod tests {
+    use super::has_source_route;
+
+    #[test]
+    fn a_packet_that_names_its_hops_is_found_wherever_the_option_stands_and_others_are_not_blamed() {
+        let (loose, strict): (&[u8], &[u8]) = (&[131, 7, 4, 192, 0, 2, 80, 0], &[137, 7, 4, 192, 0, 2, 80, 0]);
+        let (record, alert): (&[u8], &[u8]) = (&[7, 7, 4, 0, 0, 0, 0], &[148, 4, 0, 0]);
+        for route in [loose, strict] {
+            assert!(has_source_route(route));
+            for before in [&[1, 1, 1][..], record, alert] {
+                assert!(has_source_route(&[before, route].concat()), "{before:?}");
+            }
+        }
+        for harmless in [&[][..], &[0, 0, 0, 0], &[1, 1, 1, 1], record, alert, &[148, 4, 131, 137]] {
+            assert!(!has_source_route(harmless), "{harmless:?}");
+        }
+        for broken in [&[7][..], &[7, 0, 131, 7], &[7, 1, 131, 7], &[7, 200, 131, 7]] {
+            assert!(has_source_route(broken), "{broken:?}");
+        }
+    }
 }

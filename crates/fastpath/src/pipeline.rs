@@ -184,7 +184,7 @@ impl Plane {
         let may_answer = guest
             .and_then(|guest| self.table.slot(guest.slot))
             .is_some_and(|slot| slot.rejects.admit(REJECT_RATE, REJECT_COST, now));
-        if !may_answer || packet.destination() != self.lan_mac {
+        if !may_answer {
             return Action::Done;
         }
         let answer = match (facts.network, &ip) {

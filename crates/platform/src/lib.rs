@@ -115,6 +115,12 @@ pub trait System {
     /// The kernel's. Then nothing is forwarded.
     fn forward(&mut self, spec: &ForwardSpec) -> Result<()>;
 
+    /// True if [`System::lock_lan`] found the lock of a former life that ended without [`System::undo`]: guests were
+    /// relying on it, so it should not be taken back because of a failure.
+    fn took_over(&self) -> bool {
+        false
+    }
+
     /// Takes back everything that was changed, the last change first, whatever fails on the way. Close the ports
     /// before: with the lock gone, the kernel is back on the LAN.
     ///

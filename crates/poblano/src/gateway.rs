@@ -150,12 +150,14 @@ impl Gateway {
     pub(crate) fn let_in(self: &Rc<Self>, guest: cli::Guest, user: &str) -> usize {
         let grant = self.aaa.default_grant();
         let found = self.find(guest);
+        let mut messages = self.messages.borrow_mut();
         self.with(|engine, now| {
             let login = |view: &&GuestView| {
                 let Ok(attempt) = engine.begin_login(now, view.address) else { return false };
                 engine.finish_login(now, &attempt, user, grant.clone())
             };
-            found.iter().filter(login).count()
+            // Whoever had the place before is not the one who is greeted.
+            found.iter().filter(login).inspect(|view| drop(messages.remove(&view.slot.0))).count()
         })
     }
 

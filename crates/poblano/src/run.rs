@@ -57,8 +57,17 @@ pub(crate) fn run(setup: &Setup) -> anyhow::Result<()> {
         warn!("{error}");
     }
     host.lock_lan(&lan.name)?;
-    let result = with_devices(&mut host, config, setup, &lan, &uplink, store);
-    // Whatever happened: an orderly end leaves nothing behind, not even the lock.
+    let mut served = host.took_over();
+    let result = with_devices(&mut host, config, setup, &lan, &uplink, store, &mut served);
+    if served && result.is_err() {
+        // As after a crash: a machine that forwards by itself would now forward for everybody.
+        warn!(
+            "{} stays locked; the next start takes it over, and a clean stop unlocks it (or: nft delete table netdev poblano)",
+            lan.name
+        );
+        return result;
+    }
+    // An orderly end leaves nothing behind, not even the lock; neither does a first start that failed.
     match host.undo() {
         Ok(()) => info!("stopped; everything that was changed is as it was"),
         Err(errors) => error!("stopped, but: {errors}"),
@@ -110,6 +119,7 @@ fn with_devices(
     lan: &Interface,
     uplink: &Interface,
     store: Arc<Store>,
+    served: &mut bool,
 ) -> anyhow::Result<()> {
     let waker = Waker::new()?;
     let lan_port = host.open_lan(&lan.name, &waker)?;
@@ -152,6 +162,7 @@ fn with_devices(
         })?;
         let setup = setup.clone();
         let parts = Parts { config, setup, lan_mac: lan.mac, mtu, lan_port, tun_port, waker, portal, redirect, store };
+        *served = true;
         tokio::task::LocalSet::new().run_until(serve(parts)).await
     })
 }
@@ -208,7 +219,7 @@ async fn serve(parts: Parts) -> anyhow::Result<()> {
     if kept.unreadable > 0 {
         warn!(count = kept.unreadable, "leases of another version cannot be read; their guests ask again");
     }
-    engine.restore(clock.now(), kept.leases.into_iter().map(leases::from_record));
+    engine.restore(clock.now(), kept.leases.into_iter().map(leases::from_record).collect());
     let capacity = config.guests.max as usize * 2;
     let report = Box::new(|error: &store::StoreError| warn!("{error}"));
     let lease_writer = store::Writer::start(store, WRITE_LEASES_EVERY, capacity, report)?;

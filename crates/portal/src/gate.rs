@@ -1,11 +1,13 @@
 //! Who may open another connection, and who may ask another question.
 
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
+use std::cmp::Reverse;
+use std::collections::{HashMap, VecDeque};
 use std::net::Ipv4Addr;
 use std::rc::Rc;
 use std::time::Duration;
 
+use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use crate::Limits;
@@ -14,16 +16,31 @@ use crate::Limits;
 pub(crate) struct Gate {
     limits: Limits,
     open: Cell<usize>,
-    open_by_guest: RefCell<HashMap<Ipv4Addr, usize>>,
+    /// Each guest's connections, the oldest first.
+    open_by_guest: RefCell<HashMap<Ipv4Addr, VecDeque<Rc<Place>>>>,
+    next_number: Cell<u64>,
     /// When each guest's burst will be whole again: a token bucket kept as one point in time.
     whole_at: RefCell<HashMap<Ipv4Addr, Instant>>,
     next_sweep: Cell<Instant>,
 }
 
-/// One admitted connection; counted until it is dropped.
+/// One admitted connection; counted until it is dropped or has to go.
 pub(crate) struct Admission {
     gate: Rc<Gate>,
     ip: Ipv4Addr,
+    place: Rc<Place>,
+}
+
+impl Admission {
+    /// Ends when another guest needs the place more.
+    pub(crate) async fn withdrawn(&self) {
+        self.place.withdrawn.notified().await;
+    }
+}
+
+struct Place {
+    number: u64,
+    withdrawn: Notify,
 }
 
 impl Gate {
@@ -32,23 +49,35 @@ impl Gate {
             limits: limits.clone(),
             open: Cell::new(0),
             open_by_guest: RefCell::default(),
+            next_number: Cell::new(0),
             whole_at: RefCell::default(),
             next_sweep: Cell::new(Instant::now()),
         })
     }
 
-    /// Counts a new connection in, or says no.
+    /// Counts a new connection in, or says no. When there is no room, the guest with the most connections gives its
+    /// oldest one up for a guest with fewer: some dozen devices that hold all they may do not keep the others out.
     pub(crate) fn admit(self: &Rc<Self>, ip: Ipv4Addr) -> Option<Admission> {
-        if self.open.get() >= self.limits.connections {
-            return None;
-        }
         let mut by_guest = self.open_by_guest.borrow_mut();
-        if by_guest.get(&ip).is_some_and(|&open| open >= self.limits.connections_per_guest) {
+        let own = by_guest.get(&ip).map_or(0, VecDeque::len);
+        if own >= self.limits.connections_per_guest {
             return None;
         }
-        *by_guest.entry(ip).or_default() += 1;
+        if self.open.get() >= self.limits.connections {
+            let oldest = |places: &VecDeque<Rc<Place>>| places.front().map(|place| place.number);
+            let (_, places) = by_guest.iter_mut().max_by_key(|(_, places)| (places.len(), Reverse(oldest(places))))?;
+            if places.len() <= own {
+                return None;
+            }
+            let place = places.pop_front()?;
+            place.withdrawn.notify_one();
+            self.open.set(self.open.get() - 1);
+        }
+        let place = Rc::new(Place { number: self.next_number.get(), withdrawn: Notify::new() });
+        self.next_number.set(place.number + 1);
+        by_guest.entry(ip).or_default().push_back(Rc::clone(&place));
         self.open.set(self.open.get() + 1);
-        Some(Admission { gate: Rc::clone(self), ip })
+        Some(Admission { gate: Rc::clone(self), ip, place })
     }
 
     /// Whether this guest may ask once more now.
@@ -78,13 +107,14 @@ impl Gate {
 
 impl Drop for Admission {
     fn drop(&mut self) {
-        self.gate.open.set(self.gate.open.get().saturating_sub(1));
         let mut by_guest = self.gate.open_by_guest.borrow_mut();
-        if let Some(open) = by_guest.get_mut(&self.ip) {
-            *open -= 1;
-            if *open == 0 {
-                by_guest.remove(&self.ip);
-            }
+        let Some(places) = by_guest.get_mut(&self.ip) else { return };
+        if let Some(at) = places.iter().position(|place| Rc::ptr_eq(place, &self.place)) {
+            places.remove(at);
+            self.gate.open.set(self.gate.open.get().saturating_sub(1));
+        }
+        if places.is_empty() {
+            by_guest.remove(&self.ip);
         }
     }
 }
@@ -103,9 +133,29 @@ mod tests {
         let _second = gate.admit(ANNE).expect("second");
         assert!(gate.admit(ANNE).is_none());
         let _other = gate.admit(BEN).expect("another guest");
-        assert!(gate.admit(BEN).is_none(), "the listener is full");
+        assert!(gate.admit(ANNE).is_none());
         drop(first);
         assert!(gate.admit(ANNE).is_some(), "a closed connection makes room");
+    }
+
+    #[test]
+    fn a_crowd_that_holds_all_connections_gives_one_up_for_who_has_none_and_no_more() {
+        let gate = Gate::new(&Limits { connections: 4, connections_per_guest: 2, ..Limits::default() });
+        let crowd: Vec<_> =
+            [1, 2, 1, 2].map(|n| gate.admit(Ipv4Addr::new(10, 85, 1, n)).expect("a place")).into_iter().collect();
+        let _anne = gate.admit(ANNE).expect("a place that another gave up");
+        let is_withdrawn = |admission: &Admission| {
+            gate.open_by_guest
+                .borrow()
+                .get(&admission.ip)
+                .is_none_or(|places| !places.iter().any(|place| Rc::ptr_eq(place, &admission.place)))
+        };
+        assert_eq!(crowd.iter().map(is_withdrawn).collect::<Vec<_>>(), [true, false, false, false], "the oldest");
+        let _ben = gate.admit(BEN).expect("a place that another gave up");
+        assert!(gate.admit(ANNE).is_none(), "everybody has one now");
+        assert_eq!(gate.open.get(), 4);
+        drop(crowd);
+        assert_eq!(gate.open.get(), 2, "one that was given up is not counted twice");
     }
 
     #[test]

@@ -7,7 +7,8 @@ use std::time::Duration;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// Open connections of one listener. Worst-case memory: this many times [`header_octets`](Self::header_octets)
-    /// and about 8 kB, so 12 MB; an open file each. More are closed as they come.
+    /// and about 8 kB, so 12 MB; an open file each. For more, the guest with
+    /// the most gives one up.
     pub connections: usize,
     /// Open connections of one guest. A browser opens six to one host.
     pub connections_per_guest: usize,

@@ -30,6 +30,9 @@ pub(crate) async fn answer<B: Backend>(
     let path = request.uri().path().to_owned();
     let reads = matches!(*request.method(), Method::GET | Method::HEAD);
     let posts = request.method() == Method::POST;
+    if !urls::names_us(request.uri(), request.headers(), site) {
+        return reply::closing(if reads { see_other(&format!("{}/", site.base_url)) } else { page.foreign_form() });
+    }
     match path.as_str() {
         "/login" if posts => login(request, ip, &guest, page, backend).await,
         "/logout" if posts => logout(request, ip, page, backend),

@@ -65,12 +65,14 @@ impl<B: Backend> Connection<B> {
             .header_read_timeout(limits.header_time)
             .max_buf_size(limits.header_octets.max(8192))
             .serve_connection(TokioIo::new(stream), service_fn(|request| self.answer(request)));
-        match timeout(life, connection).await {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => tracing::trace!(%error, "a guest's connection ended early"),
-            Err(_) => tracing::trace!("a guest's connection took too long"),
+        tokio::select! {
+            ended = timeout(life, connection) => match ended {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => tracing::trace!(%error, "a guest's connection ended early"),
+                Err(_) => tracing::trace!("a guest's connection took too long"),
+            },
+            () = admission.withdrawn() => tracing::trace!("a guest's connection made room for another guest's"),
         }
-        drop(admission);
     }
 
     async fn answer(&self, request: hyper::Request<hyper::body::Incoming>) -> Result<reply::Reply, Stranger> {

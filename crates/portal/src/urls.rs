@@ -91,6 +91,24 @@ pub(crate) fn original(uri: &Uri, headers: &HeaderMap) -> Option<WebUrl> {
     WebUrl::parse(&format!("http://{host}{path}")).or_else(|| WebUrl::parse(&format!("http://{host}/")))
 }
 
+/// Whether a request means us by a name that is ours, or by a number.
+///
+/// A website whose name was made to lead to the portal's address (DNS rebinding) would be of one origin with the portal,
+/// and could read the guest's status and sign it in and out. Its name is in Host.
+pub(crate) fn names_us(uri: &Uri, headers: &HeaderMap, site: &Site) -> bool {
+    let host = match (uri.authority(), headers.get(HOST)) {
+        (Some(authority), _) => authority.as_str(),
+        (None, Some(host)) => host.to_str().unwrap_or_default(),
+        (None, None) => return true,
+    };
+    let host = bare_host(host);
+    let base = site.base_url.split_once("://").map_or(site.base_url.as_str(), |(_, rest)| rest);
+    let ours = [site.name.as_str(), bare_host(authority(base)), "localhost"];
+    ours.iter().any(|name| host.eq_ignore_ascii_case(name))
+        || host.parse::<std::net::Ipv4Addr>().is_ok()
+        || host.starts_with('[')
+}
+
 /// Whether a form came from one of our own pages.
 ///
 /// There is no cookie and no script to carry a token, and none is needed: every browser of today sends Origin with a

@@ -8,13 +8,14 @@ use common::*;
 use portal::Limits;
 use tokio::io::AsyncWriteExt;
 
-const FORM_HEAD: &str = "POST /login HTTP/1.1\r\nHost: h\r\nContent-Type: application/x-www-form-urlencoded\r\n";
+const FORM_HEAD: &str =
+    "POST /login HTTP/1.1\r\nHost: 10.85.0.1\r\nContent-Type: application/x-www-form-urlencoded\r\n";
 
 #[test]
 fn somebody_without_a_lease_is_hung_up_on_without_a_byte() {
     with_portal(wide(), None, async |portal| {
         for to in [portal.direct, portal.redirected] {
-            assert!(raw(STRANGER, to, "GET / HTTP/1.1\r\nHost: h\r\n\r\n").await.is_empty());
+            assert!(raw(STRANGER, to, "GET / HTTP/1.1\r\nHost: 10.85.0.1\r\n\r\n").await.is_empty());
         }
     });
 }
@@ -23,10 +24,10 @@ fn somebody_without_a_lease_is_hung_up_on_without_a_byte() {
 fn a_guest_whose_lease_ends_is_not_answered_on_its_open_connection() {
     with_portal(wide(), None, async |portal| {
         let mut stream = connect(ANNE, portal.direct).await;
-        stream.write_all(b"HEAD / HTTP/1.1\r\nHost: h\r\n\r\n").await.expect("write");
+        stream.write_all(b"HEAD / HTTP/1.1\r\nHost: 10.85.0.1\r\n\r\n").await.expect("write");
         stream.readable().await.expect("an answer");
         portal.house.left.borrow_mut().push(ANNE);
-        stream.write_all(b"HEAD / HTTP/1.1\r\nHost: h\r\n\r\n").await.expect("write");
+        stream.write_all(b"HEAD / HTTP/1.1\r\nHost: 10.85.0.1\r\n\r\n").await.expect("write");
         let all = String::from_utf8(read_all(&mut stream).await).expect("text");
         assert_eq!(all.matches("HTTP/1.1 200").count(), 1, "{all}");
     });
@@ -42,7 +43,7 @@ fn a_guest_that_holds_all_its_connections_open_does_not_keep_another_out() {
             stream.write_all(b"GET / HTTP/1.1\r\nHost:").await.expect("write");
             held.push(stream);
         }
-        assert!(raw(ANNE, portal.direct, "GET / HTTP/1.1\r\nHost: h\r\n\r\n").await.is_empty(), "one too many");
+        assert!(raw(ANNE, portal.direct, "GET / HTTP/1.1\r\nHost: 10.85.0.1\r\n\r\n").await.is_empty(), "one too many");
         assert_eq!(page(&portal, BEN, "/").await.status, 200);
     });
 }
@@ -87,9 +88,9 @@ fn a_connection_that_dawdles_is_ended_whatever_it_is_doing() {
 fn a_request_that_is_too_large_is_refused_by_the_right_name() {
     with_portal(wide(), None, async |portal| {
         for to in [portal.direct, portal.redirected] {
-            let head = format!("GET / HTTP/1.1\r\nHost: h\r\nCookie: {}\r\n\r\n", "a".repeat(40_000));
+            let head = format!("GET / HTTP/1.1\r\nHost: 10.85.0.1\r\nCookie: {}\r\n\r\n", "a".repeat(40_000));
             assert_eq!(Answer::parse(&raw(ANNE, to, head).await).status, 431);
-            let many = format!("GET / HTTP/1.1\r\nHost: h\r\n{}\r\n", "A: b\r\n".repeat(1000));
+            let many = format!("GET / HTTP/1.1\r\nHost: 10.85.0.1\r\n{}\r\n", "A: b\r\n".repeat(1000));
             assert_eq!(Answer::parse(&raw(ANNE, to, many).await).status, 431);
         }
         let announced = format!("{FORM_HEAD}Content-Length: 5000000000\r\n\r\n");
@@ -106,12 +107,12 @@ fn nonsense_gets_a_refusal_and_the_portal_goes_on() {
         for (request, status) in [
             ("\x16\x03\x01\x02\x00\x01\x00\x01\u{fc}\x03\x03".to_owned(), 400),
             ("GET\r\n\r\n".to_owned(), 400),
-            ("DELETE / HTTP/1.1\r\nHost: h\r\n\r\n".to_owned(), 405),
-            ("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\n\r\n".to_owned(), 405),
-            ("PUT /login HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\n\r\n".to_owned(), 405),
-            ("POST /login HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\n\r\n".to_owned(), 415),
+            ("DELETE / HTTP/1.1\r\nHost: 10.85.0.1\r\n\r\n".to_owned(), 405),
+            ("POST / HTTP/1.1\r\nHost: 10.85.0.1\r\nContent-Length: 0\r\n\r\n".to_owned(), 405),
+            ("PUT /login HTTP/1.1\r\nHost: 10.85.0.1\r\nContent-Length: 0\r\n\r\n".to_owned(), 405),
+            ("POST /login HTTP/1.1\r\nHost: 10.85.0.1\r\nContent-Length: 0\r\n\r\n".to_owned(), 415),
             (format!("{FORM_HEAD}Content-Length: 8\r\n\r\nname=%ff"), 400),
-            ("GET /../../etc/passwd HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n".to_owned(), 404),
+            ("GET /../../etc/passwd HTTP/1.1\r\nHost: 10.85.0.1\r\nConnection: close\r\n\r\n".to_owned(), 404),
         ] {
             assert_eq!(Answer::parse(&raw(ANNE, portal.direct, &request).await).status, status, "{request:?}");
         }
@@ -122,8 +123,8 @@ fn nonsense_gets_a_refusal_and_the_portal_goes_on() {
 #[test]
 fn a_browser_may_keep_its_connection_and_ask_ahead() {
     with_portal(wide(), None, async |portal| {
-        let ahead = "GET / HTTP/1.1\r\nHost: h\r\n\r\nHEAD /portal.css HTTP/1.1\r\nHost: h\r\n\r\n\
-                     GET /logo.svg HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n";
+        let ahead = "GET / HTTP/1.1\r\nHost: 10.85.0.1\r\n\r\nHEAD /portal.css HTTP/1.1\r\nHost: 10.85.0.1\r\n\r\n\
+                     GET /logo.svg HTTP/1.1\r\nHost: 10.85.0.1\r\nConnection: close\r\n\r\n";
         let all = String::from_utf8(raw(ANNE, portal.direct, ahead).await).expect("text");
         assert_eq!(all.matches("HTTP/1.1 200").count(), 3, "{all}");
         assert!(all.ends_with("</svg>\n"));

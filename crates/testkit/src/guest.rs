@@ -240,16 +240,18 @@ impl Guest {
         let frame = packet::ethernet(destination, self.key(lab).mac, ethertype::IPV4, &l3);
         self.sends_frame(lab, &frame);
         let inbox = &mut lab.stations[self.0].inbox;
-        let at = inbox.iter().position(|(frame, _)| said(frame, message.xid).is_some())?;
+        let at = inbox.iter().position(|(frame, _)| said(frame, message).is_some())?;
         let (frame, _) = inbox.remove(at)?;
-        said(&frame, message.xid)
+        said(&frame, message)
     }
 }
 
-fn said(frame: &[u8], xid: u32) -> Option<Offer> {
+/// What the frame says if it answers this message, and not another station's that a broadcast answered.
+fn said(frame: &[u8], question: &Message) -> Option<Offer> {
     let datagram = UdpDatagram::parse(frame, Checksum::Verify).ok()?;
     let packet = Packet::parse(datagram.payload).ok()?;
-    if datagram.dport != dhcp::CLIENT_PORT || packet.op() != dhcp::BOOTREPLY || packet.xid() != xid {
+    let answers = packet.xid() == question.xid && packet.chaddr() == question.chaddr;
+    if datagram.dport != dhcp::CLIENT_PORT || packet.op() != dhcp::BOOTREPLY || !answers {
         return None;
     }
     match packet.message_type() {

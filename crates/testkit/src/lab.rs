@@ -123,16 +123,21 @@ impl Lab {
         }
     }
 
-    /// Stops the gateway as the binary does, then starts it again a minute later with the leases that were written
-    /// down. The guests do not notice.
+    /// [`Lab::restart_after`] a minute.
     pub fn restart(&mut self) {
+        self.restart_after(Duration::from_secs(60));
+    }
+
+    /// Stops the gateway as the binary does, then starts it again after `pause` with the leases that were written
+    /// down. The guests do not notice.
+    pub fn restart_after(&mut self, pause: Duration) {
         self.stop();
-        self.now.unix += Duration::from_secs(60);
+        self.now.unix += pause;
         self.now.mono = Duration::from_millis(700);
         self.setup.seed = self.setup.seed.wrapping_add(1);
         (self.plane, self.engine, self.queue) = start(&self.setup);
         (self.frames_in, self.packets_in) = (0, 0);
-        self.engine.restore(self.now, self.stored.values().cloned());
+        self.engine.restore(self.now, self.stored.values().cloned().collect());
         self.carry_out();
     }
 

@@ -196,6 +196,14 @@ fn a_guest_without_a_place_in_the_session_table_is_refused_and_gets_one_when_the
 }
 
 #[test]
+fn a_lease_that_ended_while_the_gateway_was_down_is_forgotten() {
+    let (mut lab, _) = lab_with_phone(Setup::default());
+    assert_eq!(lab.stored().count(), 1);
+    lab.restart_after(Duration::from_secs(3600));
+    assert_eq!(lab.stored().count(), 0);
+}
+
+#[test]
 fn ten_thousand_invented_stations_do_not_take_an_online_guests_place() {
     let (mut lab, phone) = lab_with_phone(Setup::default());
     let address = phone.address(&lab);

@@ -18,9 +18,9 @@ const GOOGLE: Ipv4Addr = Ipv4Addr::new(8, 8, 8, 8);
 
 fn setup() -> Setup {
     let mut setup = Setup::default();
-    setup.dns.garden = vec!["pay.example".parse().unwrap()];
+    setup.dns.garden = vec!["pay.example".parse().expect("a name")];
     setup.garden = vec![Entry {
-        network: Network::new(Ipv4Addr::new(198, 51, 100, 0), 24).unwrap(),
+        network: Network::new(Ipv4Addr::new(198, 51, 100, 0), 24).expect("a prefix of at most 32"),
         protocol: Some(6),
         port: Some(443),
     }];

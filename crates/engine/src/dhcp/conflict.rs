@@ -1,6 +1,6 @@
 //! Strangers on addresses that we offer.
 
-use super::limits::QUARANTINE;
+use super::limits::{MAX_BELIEVED, QUARANTINE};
 use super::table::Use;
 use super::{Outcome, Reason, Server};
 use wire::arp::Arp;
@@ -15,6 +15,7 @@ impl Server {
         let believed = offered_to_another && arp.sender_mac == key.mac && self.lease(key).is_none();
         // The offer stands if it is of a host's own address, or if the station cries wolf.
         let conflict = believed
+            && self.table.quarantined() < MAX_BELIEVED
             && self.rates.allow(now.mono, key)
             && self.table.quarantine(arp.sender, key, now.mono + QUARANTINE);
         self.count(if conflict { Outcome::Conflict } else { Outcome::Silent(Reason::NoConflict) })

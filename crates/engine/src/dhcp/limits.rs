@@ -15,6 +15,9 @@ pub const QUARANTINE: Duration = Duration::from_secs(600);
 /// One in so many addresses of the pool may be in quarantine; the oldest leaves first. Who declines everything, or
 /// answers every probe, takes no more than this from the others.
 pub const QUARANTINE_SHARE: usize = 8;
+/// With so many addresses in quarantine, no more strangers are believed to use one. A device that invents a new MAC for
+/// each answer could otherwise keep all newcomers from getting a lease; clients still probe for themselves.
+pub const MAX_BELIEVED: usize = 16;
 /// Addresses in quarantine because of one station.
 pub const MAX_QUARANTINE_PER_STATION: u8 = 3;
 /// Stations whose rate is remembered, 16 octets each. A station that falls out starts with a full bucket, which is

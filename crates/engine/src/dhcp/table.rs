@@ -86,6 +86,10 @@ impl Table {
         self.leases.len()
     }
 
+    pub(super) fn quarantined(&self) -> usize {
+        self.quarantine_ends.len()
+    }
+
     pub(super) fn offers(&self) -> usize {
         self.offers.len()
     }

@@ -43,6 +43,8 @@ pub struct Host {
     undo: Vec<Change>,
     /// Nobody else changes the machine while we live: a second one's undo would take our lock away.
     alone: Option<UnixDatagram>,
+    /// The lock was there already: of a run that did not end cleanly.
+    took_over: bool,
 }
 
 /// Something that [`System::undo`] takes back.
@@ -100,10 +102,12 @@ impl Host {
     /// Takes over what a former life that ended without undo had to restore.
     fn recall(&mut self) -> Result<()> {
         let (kind, header) = nft::list_tables(Family::Netdev);
-        let mut line = None;
+        let (mut line, mut found) = (None, false);
         NetlinkSocket::open(libc::NETLINK_NETFILTER)?.dump("list the firewall tables", kind, &header, |_, body| {
+            found |= nft::is_table(rules::TABLE, body);
             line = line.take().or_else(|| nft::parse_comment(rules::TABLE, body));
         })?;
+        self.took_over |= found;
         for (switch, former) in sysctl::recall(&line.unwrap_or_default()) {
             if !self.undo.iter().any(|c| matches!(c, Change::Switch { switch: known, .. } if *known == switch)) {
                 self.undo.push(Change::Switch { switch, former });
@@ -175,7 +179,9 @@ impl System for Host {
         }
         // Remembered before it is done: after a failure, undo must look at it as well.
         self.undo.push(Change::Lock { lan: lan.to_owned() });
-        self.recall()?;
+        if self.lans.len() == 1 {
+            self.recall()?;
+        }
         firewall(&format!("lock {lan}"), rules::lock(&self.lans, &self.memory()))?;
         self.undo.push(Change::Filter);
         firewall("set the firewall rules", rules::filter(&self.lans, None, false))?;
@@ -248,6 +254,10 @@ impl System for Host {
         self.set(uplink, "1")?;
         // Vanishes with the device.
         Switch::forwarding(&spec.tun).write("1")
+    }
+
+    fn took_over(&self) -> bool {
+        self.took_over
     }
 
     fn undo(&mut self) -> std::result::Result<(), UndoErrors> {

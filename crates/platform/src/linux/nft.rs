@@ -30,11 +30,14 @@ pub(super) enum Term<'a> {
     Source(Ipv4Addr, u8),
     Destination(Ipv4Addr),
     Tcp(u16),
+    TcpFrom(u16),
     Udp(u16),
     EchoRequest,
     /// Answers of connections that were let through, and errors about them.
     Established,
     Masquerade,
+    /// The packet is let alone by connection tracking.
+    Untracked,
     Accept,
     Drop,
 }
@@ -68,6 +71,7 @@ const CT_STATE: u32 = 0;
 const CT_ESTABLISHED_RELATED: u32 = 2 | 4;
 const IPV4_SOURCE_AT: u32 = 12;
 const IPV4_DESTINATION_AT: u32 = 16;
+const SOURCE_PORT_AT: u32 = 0;
 const DESTINATION_PORT_AT: u32 = 2;
 const NF_DROP: u32 = 0;
 const NF_ACCEPT: u32 = 1;
@@ -89,14 +93,22 @@ pub(super) fn batch(mut messages: Vec<Message>) -> Vec<Message> {
     all
 }
 
+/// True if this entry of a list is about `table`.
+pub(super) fn is_table(table: &str, body: &[u8]) -> bool {
+    attribute(body, 1).is_some_and(|name| name.strip_suffix(&[0]) == Some(table.as_bytes()))
+}
+
 /// The table's comment that this entry of a list has, if it is about `table`.
 pub(super) fn parse_comment(table: &str, body: &[u8]) -> Option<String> {
-    let attribute = |wanted| attrs(body.get(4..)?).find(|(kind, _)| *kind == wanted).map(|(_, value)| value);
-    if attribute(1)?.strip_suffix(&[0])? != table.as_bytes() {
+    if !is_table(table, body) {
         return None;
     }
-    let [COMMENT, _, text @ ..] = attribute(USERDATA)? else { return None };
+    let [COMMENT, _, text @ ..] = attribute(body, USERDATA)? else { return None };
     Some(std::str::from_utf8(text).ok()?.trim_end_matches('\0').to_owned())
+}
+
+fn attribute(body: &[u8], wanted: u16) -> Option<&[u8]> {
+    attrs(body.get(4..)?).find(|(kind, _)| *kind == wanted).map(|(_, value)| value)
 }
 
 /// Makes the table with a comment, if it is not there. A comment that is too long is left out.
@@ -164,8 +176,9 @@ fn expressions(m: Message, term: &Term<'_>) -> Message {
         Term::Destination(address) => {
             compare(load_payload(ipv4(m), BASE_NETWORK, IPV4_DESTINATION_AT, 4), EQUAL, &address.octets())
         }
-        Term::Tcp(port) => destination_port(m, libc::IPPROTO_TCP as u8, *port),
-        Term::Udp(port) => destination_port(m, libc::IPPROTO_UDP as u8, *port),
+        Term::Tcp(number) => port(m, libc::IPPROTO_TCP as u8, DESTINATION_PORT_AT, *number),
+        Term::TcpFrom(number) => port(m, libc::IPPROTO_TCP as u8, SOURCE_PORT_AT, *number),
+        Term::Udp(number) => port(m, libc::IPPROTO_UDP as u8, DESTINATION_PORT_AT, *number),
         Term::EchoRequest => {
             let m = compare(load_meta(m, META_L4PROTO), EQUAL, &[libc::IPPROTO_ICMP as u8]);
             compare(load_payload(m, BASE_TRANSPORT, 0, 1), EQUAL, &[8])
@@ -175,14 +188,15 @@ fn expressions(m: Message, term: &Term<'_>) -> Message {
             compare(and(m, CT_ESTABLISHED_RELATED.to_ne_bytes()), NOT_EQUAL, &[0; 4])
         }
         Term::Masquerade => expression(m, "masq", |m| m),
+        Term::Untracked => expression(m, "notrack", |m| m),
         Term::Accept => verdict(m, NF_ACCEPT),
         Term::Drop => verdict(m, NF_DROP),
     }
 }
 
-fn destination_port(m: Message, protocol: u8, port: u16) -> Message {
+fn port(m: Message, protocol: u8, at: u32, number: u16) -> Message {
     let m = compare(load_meta(m, META_L4PROTO), EQUAL, &[protocol]);
-    compare(load_payload(m, BASE_TRANSPORT, DESTINATION_PORT_AT, 2), EQUAL, &port.to_be_bytes())
+    compare(load_payload(m, BASE_TRANSPORT, at, 2), EQUAL, &number.to_be_bytes())
 }
 
 fn ipv4(m: Message) -> Message {

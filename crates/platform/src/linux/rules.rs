@@ -7,6 +7,8 @@
 //!   the uplink only answers come back. The uplink forwards nothing else if it did not forward before us.
 //! * Guests reach the gateway's own address on the portal's ports and by ping, and nothing else of the machine.
 //! * Nobody else reaches that address, because the portal is for guests.
+//! * What guests say to that address leaves no trace in connection tracking: who is not logged in must not be able to
+//!   fill the table that those who are depend on.
 //! * Guests' addresses are rewritten to the uplink's, if wanted.
 //!
 //! `accept` here ends only our own chains: what another table drops stays dropped.
@@ -19,12 +21,15 @@ use crate::netlink::Message;
 pub(super) const TABLE: &str = "poblano";
 
 const HOOK_INGRESS: u32 = 0;
+const HOOK_PREROUTING: u32 = 0;
 const HOOK_INPUT: u32 = 1;
 const HOOK_FORWARD: u32 = 2;
 const HOOK_OUTPUT: u32 = 3;
 const HOOK_POSTROUTING: u32 = 4;
 /// Before everything that others may hang on the interface.
 const PRIORITY_FIRST: i32 = -500;
+/// Before connection tracking.
+const PRIORITY_RAW: i32 = -300;
 const PRIORITY_FILTER: i32 = 0;
 const PRIORITY_SOURCE_NAT: i32 = 100;
 
@@ -61,6 +66,20 @@ pub(super) fn filter(lans: &[String], spec: Option<&ForwardSpec>, uplink_forward
     let Some(spec) = spec else { return nft::batch(messages) };
     let (tun, uplink) = (spec.tun.as_str(), spec.uplink.as_str());
     let (network, prefix) = spec.guests;
+
+    for (name, number) in [("untracked-in", HOOK_PREROUTING), ("untracked-out", HOOK_OUTPUT)] {
+        messages.push(nft::add_chain(Family::Inet, TABLE, name, &base(number, PRIORITY_RAW, "filter")));
+    }
+    let untracked_in =
+        |term| rule("untracked-in", &[Term::In(tun), Term::Destination(spec.gateway), term, Term::Untracked]);
+    let untracked_out =
+        |term| rule("untracked-out", &[Term::Out(tun), Term::Source(spec.gateway, 32), term, Term::Untracked]);
+    for port in &spec.tcp_ports {
+        messages.push(untracked_in(Term::Tcp(*port)));
+        messages.push(untracked_out(Term::TcpFrom(*port)));
+    }
+    // Its answer begins no connection.
+    messages.push(untracked_in(Term::EchoRequest));
 
     let to_gateway = |term| rule("input", &[Term::In(tun), Term::Destination(spec.gateway), term, Term::Accept]);
     messages.extend(spec.tcp_ports.iter().map(|port| to_gateway(Term::Tcp(*port))));

@@ -165,3 +165,19 @@ fn no_message_at_all_makes_the_server_panic_or_lend_an_address_twice() {
         lan.join(guest(number));
     }
 }
+
+#[test]
+fn a_liar_with_a_new_address_for_each_lie_does_not_keep_newcomers_out() {
+    let mut lan = Lan::new(config());
+    let mut conflicts = 0;
+    for number in 0..200 {
+        let address = lan.offer(guest(number));
+        let liar = guest(1000 + number);
+        conflicts += usize::from(lan.arp(liar, &Arp::announcement(liar.mac, address)) == Outcome::Conflict);
+    }
+    assert_eq!(conflicts, limits::MAX_BELIEVED);
+    let address = lan.offer(guest(300));
+    let liar = guest(2000);
+    lan.arp(liar, &Arp::announcement(liar.mac, address));
+    assert_eq!(lan.join(guest(300)), address, "the offer stands");
+}
