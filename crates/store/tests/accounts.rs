@@ -95,9 +95,9 @@ fn a_change_that_cannot_be_made_says_why_and_writes_nothing() {
         assert!(error.contains("cannot be an account"), "{error}");
     }
     assert_eq!(std::fs::read(&path).expect("it is there"), before);
-    let nowhere = folder.0.join("missing/accounts");
-    let error = edit_accounts(&nowhere, |a| a.add("anna", hash("x"))).expect_err("no folder").to_string();
-    assert!(error.starts_with(&format!("cannot lock {}.lock: ", nowhere.display())), "{error}");
+    // A file stands where the directory should be.
+    let error = edit_accounts(&path.join("x"), |a| a.add("anna", hash("x"))).expect_err("no folder").to_string();
+    assert!(error.starts_with(&format!("cannot make {}: ", path.display())), "{error}");
 }
 
 #[test]
