@@ -211,3 +211,24 @@ fn a_device_that_asks_the_api_is_told_the_truth() {
         assert!(answer.body.ends_with(",\"seconds-remaining\":326,\"bytes-remaining\":65536}\n"), "{}", answer.body);
     });
 }
+
+#[test]
+fn a_website_whose_name_leads_to_the_portal_is_sent_to_the_portals_own_name() {
+    with_portal(wide(), None, async |portal| {
+        portal.house.let_in(ANNE, Session { user: "anne".into(), ..Session::default() });
+        for host in ["rebound.example:3990", "10.85.0.1.rebound.example", "wifi.internal.rebound.example"] {
+            let request = format!("GET /status HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
+            let answer = Answer::parse(&raw(ANNE, portal.direct, request).await);
+            assert_eq!((answer.status, answer.header("location")), (303, Some("http://10.85.0.1:3990/")), "{host}");
+            let leave = format!(
+                "POST /logout HTTP/1.1\r\nHost: {host}\r\nOrigin: http://{host}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+            );
+            assert_eq!(Answer::parse(&raw(ANNE, portal.direct, leave).await).status, 403, "{host}");
+            assert!(portal.house.is_online(ANNE));
+        }
+        for host in ["10.85.0.1:3990", "WIFI.internal:3990", "localhost:8080", "192.0.2.9", "[::1]:80"] {
+            let request = format!("GET /status HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
+            assert_eq!(Answer::parse(&raw(ANNE, portal.direct, request).await).status, 200, "{host}");
+        }
+    });
+}

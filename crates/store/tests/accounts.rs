@@ -95,8 +95,8 @@ fn a_change_that_cannot_be_made_says_why_and_writes_nothing() {
         assert!(error.contains("cannot be an account"), "{error}");
     }
     assert_eq!(std::fs::read(&path).expect("it is there"), before);
-    // A file stands where the directory should be.
-    let error = edit_accounts(&path.join("x"), |a| a.add("anna", hash("x"))).expect_err("no folder").to_string();
+    let nowhere = path.join("accounts");
+    let error = edit_accounts(&nowhere, |a| a.add("anna", hash("x"))).expect_err("a file is there").to_string();
     assert!(error.starts_with(&format!("cannot make {}: ", path.display())), "{error}");
 }
 

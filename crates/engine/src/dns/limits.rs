@@ -6,7 +6,7 @@ use std::time::Duration;
 
 /// Queries under way for all guests together: at about 150 octets each, 600 kB.
 pub(super) const MAX_PENDING: usize = 4096;
-/// Of those, what guests before login may fill together. The rest is kept for those who are online.
+/// Of those, what guests before login may fill together; then the oldest goes. The rest is kept for those who are online.
 pub(super) const MAX_PENDING_BEFORE_LOGIN: usize = MAX_PENDING / 2;
 /// Guests whose buckets are not full. One entry is about 100 octets; a guest beyond that waits a few seconds.
 pub(super) const MAX_GUESTS: usize = 65_536;

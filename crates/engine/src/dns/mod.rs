@@ -177,7 +177,8 @@ pub struct Forwarder {
     guests: Guests,
     pending: HashMap<u32, Pending>,
     deadlines: BTreeSet<(Duration, u32)>,
-    pending_before_login: usize,
+    /// Of those, the ones of guests before login. Tokens count up, so the first is the oldest.
+    before_login: BTreeSet<u32>,
     last_token: u32,
     /// The resolver that is asked first: the one that last answered when another did not.
     preferred: usize,
@@ -193,7 +194,7 @@ impl Forwarder {
             guests: Guests::new(),
             pending: HashMap::new(),
             deadlines: BTreeSet::new(),
-            pending_before_login: 0,
+            before_login: BTreeSet::new(),
             last_token: 0,
             preferred: 0,
         }
@@ -324,12 +325,18 @@ impl Forwarder {
         payload: &[u8],
         asked: &Message<'_>,
     ) -> Result<Forward, DropReason> {
-        let full = self.pending.len() >= MAX_PENDING;
-        if full || !asker.authorised && self.pending_before_login >= MAX_PENDING_BEFORE_LOGIN {
+        if self.pending.len() >= MAX_PENDING {
             return Err(DropReason::Full);
         }
         let limits = self.limits(asker);
         self.guests.begin(asker.address, &limits)?;
+        // Questions that nobody answers stay longest: who asks many of them keeps nobody else from asking.
+        if !asker.authorised
+            && self.before_login.len() >= MAX_PENDING_BEFORE_LOGIN
+            && let Some(&oldest) = self.before_login.first()
+        {
+            self.end(oldest);
+        }
         let mut token = self.last_token.wrapping_add(1);
         while self.pending.contains_key(&token) {
             token = token.wrapping_add(1);
@@ -347,7 +354,9 @@ impl Forwarder {
             due: now + RETRY_AFTER,
         };
         let forward = self.forward(token, &pending);
-        self.pending_before_login += usize::from(!asker.authorised);
+        if !asker.authorised {
+            self.before_login.insert(token);
+        }
         self.deadlines.insert((pending.due, token));
         self.pending.insert(token, pending);
         Ok(forward)
@@ -376,7 +385,7 @@ impl Forwarder {
     fn end(&mut self, token: u32) -> Option<Pending> {
         let pending = self.pending.remove(&token)?;
         self.deadlines.remove(&(pending.due, token));
-        self.pending_before_login -= usize::from(!pending.asker.authorised);
+        self.before_login.remove(&token);
         self.guests.end(pending.asker.address);
         Some(pending)
     }
