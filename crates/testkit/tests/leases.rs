@@ -236,6 +236,7 @@ fn flood_of_one_shot_stations(lab: &mut Lab, count: u32) {
         let flood = lab.guest_as("flood", Vlan::NONE, MacAddr([6, 6, 6, a, b, c]));
         flood.discover(lab);
         flood.walks_away(lab);
+        lab.advance(Duration::from_millis(1));
     }
 }
 
