@@ -240,12 +240,23 @@ impl Engine {
     /// # Errors
     /// Why not.
     pub fn begin_login(&mut self, now: Now, address: Ipv4Addr) -> Result<Attempt, LoginRefusal> {
+        let attempt = self.begin_admission(address)?;
+        let guest = self.guests.get_mut(&attempt.slot).ok_or(LoginRefusal::NotAGuest)?;
+        guest.attempts.take(now.mono).map_err(LoginRefusal::TooManyTries)?;
+        Ok(attempt)
+    }
+
+    /// As [`begin_login`](Self::begin_login), for an operator: whoever has mistyped the password too often is the one
+    /// who asks at the desk, so no try is needed and none is counted.
+    ///
+    /// # Errors
+    /// Nobody has this address, or its guest is online.
+    pub fn begin_admission(&mut self, address: Ipv4Addr) -> Result<Attempt, LoginRefusal> {
         let snapshot = self.writer.table().by_address(address).ok_or(LoginRefusal::NotAGuest)?;
-        let guest = self.guests.get_mut(&snapshot.slot).ok_or(LoginRefusal::NotAGuest)?;
+        let guest = self.guests.get(&snapshot.slot).ok_or(LoginRefusal::NotAGuest)?;
         if guest.session.is_some() {
             return Err(LoginRefusal::AlreadyOnline);
         }
-        guest.attempts.take(now.mono).map_err(LoginRefusal::TooManyTries)?;
         let session_id = self.session_id();
         Ok(Attempt { slot: snapshot.slot, key: snapshot.key, address, session_id })
     }

@@ -290,8 +290,11 @@ pub(crate) fn same_network(a: Ipv4Addr, b: Ipv4Addr, prefix: u8) -> bool {
     (u32::from(a) ^ u32::from(b)) & mask(prefix) == 0
 }
 
-/// What every implementation refuses of a LAN interface.
-pub(crate) fn check_lan(lan: &Interface, default_route: Option<&DefaultRoute>) -> Result<()> {
+/// What every implementation refuses of a LAN interface; `lock_lan` asks it too.
+///
+/// # Errors
+/// What makes the interface unfit for guests, and what to do about it.
+pub fn check_lan(lan: &Interface, default_route: Option<&DefaultRoute>) -> Result<()> {
     let name = &lan.name;
     let doing = || format!("use {name} as the guests' interface");
     if !lan.ethernet {

@@ -21,7 +21,8 @@ pub(crate) fn check(setup: &Setup, as_json: bool) -> anyhow::Result<()> {
     let machine = run::check_machine(&Host::new(), &loaded.config);
     let config = &loaded.config;
     let resolvers: Vec<String> = settings::resolvers(config).iter().map(ToString::to_string).collect();
-    let warnings: Vec<String> = loaded.warnings.iter().map(ToString::to_string).collect();
+    let warnings = loaded.warnings.iter().map(ToString::to_string);
+    let warnings: Vec<String> = warnings.chain(run::damaged_accounts(config)).collect();
     let fits = match &machine {
         Ok(_) => None,
         Err(error) => Some(format!("{error:#}")),
@@ -41,7 +42,7 @@ pub(crate) fn check(setup: &Setup, as_json: bool) -> anyhow::Result<()> {
             })
             .to_string(),
         );
-        return Ok(());
+        return not_ready(fits);
     }
     let mut text = String::from("the configuration is valid; `poblano run` would\n");
     let uplink = machine.as_ref().map_or("the uplink", |(_, uplink)| uplink.name.as_str());
@@ -66,7 +67,12 @@ pub(crate) fn check(setup: &Setup, as_json: bool) -> anyhow::Result<()> {
     for warning in warnings {
         commands::say(&format!("warning: {warning}"));
     }
-    match fits {
+    not_ready(fits)
+}
+
+/// What is in the way is an error of the check, whoever reads its output.
+fn not_ready(why: Option<String>) -> anyhow::Result<()> {
+    match why {
         None => Ok(()),
         Some(error) => anyhow::bail!("this machine is not ready: {error}"),
     }

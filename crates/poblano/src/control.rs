@@ -1,6 +1,6 @@
 //! The operator's Unix socket: one JSON object in a line asks, one in a line answers.
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, ErrorKind, Write};
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::os::unix::net::UnixStream as StdUnixStream;
 use std::path::{Path, PathBuf};
@@ -91,8 +91,11 @@ fn perform(gateway: &Rc<Gateway>, request: &Value) -> Value {
         let text = request["guest"].as_str().unwrap_or_default();
         text.parse().map_err(|error| json!({ "error": format!("guest {text:?}: {error}") }))
     };
-    let count = |key: &str, words: &str, count: usize, guest: cli::Guest| match count {
-        0 => json!({ "error": format!("there is no guest {guest} that {words}; `poblano sessions` lists guests") }),
+    let count = |key: &str, otherwise: &str, count: usize, guest: cli::Guest| match count {
+        0 if gateway.find(guest).is_empty() => {
+            json!({ "error": format!("there is no guest {guest}; `poblano sessions` lists guests") })
+        }
+        0 => json!({ "error": format!("{guest} {otherwise}") }),
         _ => json!({ key: count }),
     };
     match request["command"].as_str() {
@@ -107,13 +110,13 @@ fn perform(gateway: &Rc<Gateway>, request: &Value) -> Value {
             }).collect::<Vec<_>>(),
         }),
         Some("kick") => match guest() {
-            Ok(guest) => count("kicked", "is online", gateway.kick(guest, Cause::AdminReset), guest),
+            Ok(guest) => count("kicked", "is not logged in", gateway.kick(guest, Cause::AdminReset), guest),
             Err(error) => error,
         },
         Some("login") => match guest() {
             Ok(guest) => {
                 let user = request["user"].as_str().unwrap_or("operator");
-                count("logged_in", "is not online", gateway.let_in(guest, user), guest)
+                count("logged_in", "is online already", gateway.let_in(guest, user), guest)
             }
             Err(error) => error,
         },
@@ -156,7 +159,12 @@ fn guest_json(guest: &GuestView) -> Value {
 pub(crate) fn ask(socket: &Path, request: &Value) -> anyhow::Result<Value> {
     let doing =
         || format!("no gateway answers at {}; is it running? --socket names another control socket", socket.display());
-    let mut stream = StdUnixStream::connect(socket).with_context(doing)?;
+    let mut stream = match StdUnixStream::connect(socket) {
+        Err(error) if error.kind() == ErrorKind::PermissionDenied => {
+            bail!("only the user that runs the gateway may use {}; try again with sudo", socket.display());
+        }
+        connected => connected.with_context(doing)?,
+    };
     stream.set_read_timeout(Some(PATIENCE)).with_context(doing)?;
     writeln!(stream, "{request}").with_context(doing)?;
     let mut line = String::new();

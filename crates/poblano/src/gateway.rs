@@ -159,7 +159,7 @@ impl Gateway {
         let mut messages = self.messages.borrow_mut();
         self.with(|engine, now| {
             let login = |view: &&GuestView| {
-                let Ok(attempt) = engine.begin_login(now, view.address) else { return false };
+                let Ok(attempt) = engine.begin_admission(view.address) else { return false };
                 engine.finish_login(now, &attempt, user, grant.clone())
             };
             // Whoever had the place before is not the one who is greeted.

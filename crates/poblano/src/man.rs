@@ -13,7 +13,7 @@ The configuration, if there is one.
 .B poblano config
 prints one with every key, its meaning and its default.
 .TP
-.I /etc/poblano/accounts
+.I /var/lib/poblano/accounts
 Local accounts, one
 .RI ` name : hash '
 a line.

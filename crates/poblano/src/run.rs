@@ -17,7 +17,7 @@ use fastpath::pump;
 use fastpath::slow::StationLimit;
 use fastpath::table::Table;
 use platform::{ForwardSpec, Host, Interface, System, TunSpec, UplinkSpec, Waker};
-use store::Store;
+use store::{Accounts, AccountsError, Store};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
@@ -53,13 +53,19 @@ pub(crate) fn run(setup: &Setup) -> anyhow::Result<()> {
     }
     let store = Arc::new(opened.store);
     first_account(&config)?;
+    if let Some(warning) = damaged_accounts(&config) {
+        warn!("{warning}");
+    }
 
     if let Err(error) = platform::raise_open_files() {
         warn!("{error}");
     }
-    host.lock_lan(&lan.name)?;
+    let locked = host.lock_lan(&lan.name);
     let mut served = host.took_over();
-    let result = with_devices(&mut host, config, setup, &lan, &uplink, store, &mut served);
+    let result = match locked {
+        Ok(()) => with_devices(&mut host, config, setup, &lan, &uplink, store, &mut served),
+        Err(error) => Err(error.into()), // half of a lock is undone like a whole one
+    };
     if served && result.is_err() {
         // As after a crash: a machine that forwards by itself would now forward for everybody.
         warn!(
@@ -93,6 +99,7 @@ pub(crate) fn check_machine(host: &Host, config: &Config) -> anyhow::Result<(Int
     if lan.index == uplink.index {
         bail!("lan.interface and uplink.interface are both {}; guests need an interface of their own", lan.name);
     }
+    platform::check_lan(&lan, host.default_route()?.as_ref())?;
     if let Some((address, prefix)) = settings::overlap(config, &uplink) {
         bail!(
             "lan.network {} overlaps the uplink's {address}/{prefix}; set lan.network to another private network",
@@ -111,6 +118,18 @@ fn first_account(config: &Config) -> anyhow::Result<()> {
     commands::set_password(&config.auth.accounts, "guest", &password)?;
     commands::say(&format!("a first account was made: name guest, password {password} (it is not shown again)"));
     Ok(())
+}
+
+/// Accounts that cannot be read let nobody in; better told now than to the first guest. A file that only root may read
+/// is none of them.
+pub(crate) fn damaged_accounts(config: &Config) -> Option<String> {
+    if !config.auth.methods.contains(&AuthMethod::Local) {
+        return None;
+    }
+    match Accounts::load(&config.auth.accounts) {
+        Err(error @ AccountsError::Line { .. }) => Some(format!("{error}; until then nobody logs in with an account")),
+        _ => None,
+    }
 }
 
 fn with_devices(
@@ -180,7 +199,11 @@ fn forget_former_run(host: &mut Host, config: &Config) -> anyhow::Result<Forgett
 }
 
 async fn listen(address: Ipv4Addr, port: u16) -> anyhow::Result<TcpListener> {
-    TcpListener::bind((address, port)).await.with_context(|| format!("cannot listen on {address}:{port} (portal.port)"))
+    TcpListener::bind((address, port)).await.with_context(|| {
+        format!(
+            "cannot listen on {address}:{port}; stop what listens there (ss -ltnp), or set portal.port to another port"
+        )
+    })
 }
 
 struct Parts {

@@ -75,7 +75,15 @@ pub enum AccountsError {
 impl fmt::Display for AccountsError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Io { path, doing, error } => write!(f, "cannot {doing} {}: {error}", path.display()),
+            Self::Io { path, doing, error } => {
+                write!(f, "cannot {doing} {}: {error}", path.display())?;
+                match error.kind() {
+                    io::ErrorKind::PermissionDenied => {
+                        f.write_str("; run as the user that runs the gateway, usually root")
+                    }
+                    _ => Ok(()),
+                }
+            }
             Self::Line { path, line, message } => write!(f, "{}:{line}: {message}", path.display()),
             Self::Name(name) => write!(
                 f,

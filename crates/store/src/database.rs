@@ -74,9 +74,10 @@ impl fmt::Display for StoreError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Directory { path, error } => {
+                let root = if error.kind() == io::ErrorKind::PermissionDenied { "run as root, or " } else { "" };
                 write!(
                     f,
-                    "cannot use the state directory {}: {error}; set state.directory to one that can be written",
+                    "cannot use the state directory {}: {error}; {root}set state.directory to one that can be written",
                     path.display()
                 )
             }
@@ -85,7 +86,15 @@ impl fmt::Display for StoreError {
                 "{} is in use by another process; is a gateway running already? Give each its own state.directory",
                 path.display()
             ),
-            Self::Database { path, error } => write!(f, "cannot read or write {}: {error}", path.display()),
+            Self::Database { path, error } => {
+                write!(f, "cannot read or write {}: {error}", path.display())?;
+                match error.as_ref() {
+                    redb::Error::Io(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                        f.write_str("; run as the user that it belongs to, usually root")
+                    }
+                    _ => Ok(()),
+                }
+            }
         }
     }
 }

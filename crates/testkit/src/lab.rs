@@ -274,6 +274,15 @@ impl Lab {
         attempt
     }
 
+    /// An operator lets a guest in. Why it cannot is an error.
+    ///
+    /// # Errors
+    /// The gateway's refusal.
+    pub fn begin_admission(&mut self, guest: Guest) -> Result<Attempt, LoginRefusal> {
+        let address = guest.address(self);
+        self.engine.begin_admission(address)
+    }
+
     /// The source of grants answers. False if that came too late.
     pub fn finish_login(&mut self, attempt: &Attempt, user: &str, grant: Grant) -> bool {
         let done = self.engine.finish_login(self.now, attempt, user, grant);

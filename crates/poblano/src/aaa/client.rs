@@ -4,8 +4,9 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::rc::Rc;
+use std::time::Duration;
 
-use radius::{AccessRequest, AccountingRequest, Client, Kind, Outcome, Socket, SubmitError, Token};
+use radius::{AccessRequest, AccountingRequest, Client, Kind, Outcome, Refusal, Socket, SubmitError, Token};
 use tokio::net::UdpSocket;
 use tokio::sync::{Notify, oneshot};
 use tracing::{debug, warn};
@@ -13,12 +14,17 @@ use tracing::{debug, warn};
 use crate::clock::Clock;
 use crate::udp;
 
+/// A server whose answers cannot be believed is in the log this often.
+const TELL_AGAIN: Duration = Duration::from_secs(60);
+
 /// The client with its sockets; lives on the control thread.
 pub(crate) struct RadiusClient {
     clock: Clock,
     client: RefCell<Client>,
     sockets: RefCell<HashMap<Socket, Rc<UdpSocket>>>,
     waiting: RefCell<HashMap<Token, oneshot::Sender<Outcome>>>,
+    /// When the log last said that a server's answers cannot be believed; an entry for each server and service.
+    doubted: RefCell<HashMap<SocketAddr, Duration>>,
     wake: Notify,
 }
 
@@ -30,6 +36,7 @@ impl RadiusClient {
             client: RefCell::new(client),
             sockets: RefCell::default(),
             waiting: RefCell::default(),
+            doubted: RefCell::default(),
             wake: Notify::new(),
         });
         tokio::task::spawn_local(Rc::clone(&this).keep_time());
@@ -97,16 +104,39 @@ impl RadiusClient {
                 Ok(len) => {
                     let taken = self.client.borrow_mut().handle_datagram(self.clock.now(), name, from, &buffer[..len]);
                     if let Err(refusal) = taken {
-                        debug!(server = %from, %refusal, "a RADIUS datagram was ignored");
+                        self.tell(from, refusal);
                     }
                     self.drive();
                 }
                 // An ICMP error of an earlier datagram: the server is down, and its silence will tell.
                 Err(error) => {
                     debug!(server = %from, %error, "RADIUS socket");
-                    tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+                    tokio::time::sleep(Duration::from_millis(100)).await;
                 }
             }
+        }
+    }
+
+    /// An answer that proves nothing is either forged or, far more often, a mistake of ours or the server's that lets
+    /// nobody log in: the operator must hear of it, though not of each one.
+    fn tell(&self, server: SocketAddr, refusal: Refusal) {
+        let what_to_do = match refusal {
+            Refusal::MissingMessageAuthenticator => {
+                "let the server send Message-Authenticator, or set require_message_authenticator = false for it"
+            }
+            Refusal::WrongAuthenticator | Refusal::WrongMessageAuthenticator => {
+                "the secret must be the same here and there"
+            }
+            _ => {
+                debug!(%server, %refusal, "a RADIUS datagram was ignored");
+                return;
+            }
+        };
+        let now = self.clock.mono();
+        let mut doubted = self.doubted.borrow_mut();
+        if doubted.get(&server).is_none_or(|at| now.saturating_sub(*at) >= TELL_AGAIN) {
+            doubted.insert(server, now);
+            warn!(%server, %refusal, "an answer of a RADIUS server is ignored: {what_to_do}");
         }
     }
 

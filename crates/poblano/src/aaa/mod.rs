@@ -63,6 +63,7 @@ pub(crate) struct Aaa {
     records: RefCell<HashMap<String, VecDeque<AccountingRequest>>>,
     records_waiting: Cell<usize>,
     servers_silent: Cell<bool>,
+    logins_unanswered: Cell<bool>,
     clock: Clock,
 }
 
@@ -94,6 +95,7 @@ impl Aaa {
             records: RefCell::default(),
             records_waiting: Cell::new(0),
             servers_silent: Cell::new(false),
+            logins_unanswered: Cell::new(false),
             clock,
         });
         Ok(this)
@@ -216,7 +218,24 @@ impl Aaa {
             port_id: self.port_id(attempt.key.vlan),
         };
         let request = AccessRequest::new(name, credential, self.nas.clone(), guest);
-        match radius.access(request).await {
+        let answer = radius.access(request).await;
+        match &answer {
+            Ok(Outcome::Unreachable) => {
+                if !self.logins_unanswered.replace(true) {
+                    warn!(
+                        "no RADIUS server answers logins (`poblano sessions` shows each); a server is silent too when it \
+                         does not know this gateway, or has another secret for it"
+                    );
+                }
+            }
+            Ok(_) => {
+                if self.logins_unanswered.replace(false) {
+                    info!("a RADIUS server answers logins again");
+                }
+            }
+            Err(_) => {}
+        }
+        match answer {
             Ok(Outcome::Accept(reply)) => Answer::Granted { grant: self.grant(&reply), message: reply.reply_message() },
             Ok(Outcome::Reject(reply) | Outcome::Challenge(reply)) => {
                 Answer::Refused { message: reply.reply_message() }

@@ -221,11 +221,9 @@ impl fmt::Display for Refusal {
             Self::Malformed(error) => write!(f, "not RADIUS: {error}"),
             Self::UnknownId => f.write_str("no request in flight has this identifier"),
             Self::WrongCode(code) => write!(f, "{code} is no answer to the request"),
-            Self::WrongAuthenticator => f.write_str("wrong Response Authenticator; do the secrets agree?"),
-            Self::MissingMessageAuthenticator => {
-                f.write_str("no Message-Authenticator; update the server, or mark it as not sending it")
-            }
-            Self::WrongMessageAuthenticator => f.write_str("wrong Message-Authenticator; do the secrets agree?"),
+            Self::WrongAuthenticator => f.write_str("wrong Response Authenticator"),
+            Self::MissingMessageAuthenticator => f.write_str("no Message-Authenticator"),
+            Self::WrongMessageAuthenticator => f.write_str("wrong Message-Authenticator"),
             Self::UnexpectedProxyState => f.write_str("a Proxy-State that we did not send"),
         }
     }
