@@ -269,6 +269,48 @@ def test_a_flow_stops_in_both_directions_at_the_moment_its_guest_is_logged_out(t
             assert marked(uplink.arrived(SETTLE)) == []
 
 
+def opens_flow(guest, server):
+    """A datagram out and one back; the guest's socket, and where the server sees it come from."""
+    client = guest.ns.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    client.settimeout(2)
+    client.connect(server.getsockname())
+    client.send(b"hello")
+    _, peer = server.recvfrom(100)
+    server.sendto(b"hello yourself", peer)
+    assert client.recv(100) == b"hello yourself"
+    return client, peer
+
+
+def test_what_is_sent_to_a_guest_that_has_left_does_not_reach_the_next_one_with_its_address():
+    with Lab(guests=3) as lab:
+        ada, bob, eve = lab.guests
+        assert all(guest.lease() for guest in lab.guests)
+        assert ada.login().status == 303
+        assert bob.login().status == 303
+        server = lab.inet.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        server.bind((HOST, 4500))
+        server.settimeout(2)
+        was_adas, (_, peer) = ada.address, opens_flow(ada, server)
+        stays, to_bob = opens_flow(bob, server)
+        with Wire(ada.ns, "wlan0") as wire:
+            wire.send(claims(wire.mac, RELEASE, was_adas, named(GATEWAY)))
+        with Wire(eve.ns, "wlan0") as wire:
+            wire.send(claims(wire.mac, RELEASE, eve.address, named(GATEWAY)))
+            answer = wire.ask(dhcp(wire.mac, REQUEST, asks_for(was_adas)), lambda frame: is_for(frame, wire.mac))
+            assert dhcp_answer(answer)[0] == was_adas
+            eve.ns.ip("addr", "flush", "dev", "wlan0")
+            eve.ns.ip("addr", "add", f"{was_adas}/20", "dev", "wlan0")
+            eve.ns.ip("route", "add", "default", "via", GATEWAY)
+            assert eve.login().status == 303
+            assert eve.is_online()
+            list(wire.arrived())
+            for _ in range(5):
+                server.sendto(MARK, peer)
+            assert marked(wire.arrived(SETTLE)) == []
+        server.sendto(b"still there?", to_bob)
+        assert stays.recv(100) == b"still there?"
+
+
 def test_a_host_on_the_uplink_reaches_neither_guests_nor_the_portal(two):
     ada = two.ada
     assert ada.login().status == 303

@@ -8,6 +8,7 @@
 //! is remembered and taken back by [`System::undo`], the lock last.
 #![allow(unsafe_code, reason = "system calls; every other crate forbids it")]
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
@@ -115,6 +116,12 @@ pub trait System {
     /// The kernel's. Then nothing is forwarded.
     fn forward(&mut self, spec: &ForwardSpec) -> Result<()>;
 
+    /// Opens what the kernel remembers of guests' connections, in the network namespace of the calling thread.
+    ///
+    /// # Errors
+    /// The kernel's.
+    fn open_flows(&mut self) -> Result<Box<dyn Flows>>;
+
     /// True if [`System::lock_lan`] found the lock of a former life that ended without [`System::undo`]: guests were
     /// relying on it, so it should not be taken back because of a failure.
     fn took_over(&self) -> bool {
@@ -127,6 +134,23 @@ pub trait System {
     /// # Errors
     /// All that could not be taken back.
     fn undo(&mut self) -> std::result::Result<(), UndoErrors>;
+}
+
+/// The connections that the kernel tracks. They outlive a guest's session: whoever gets its address next, and logs in,
+/// would get what is still sent to the guest before. To be used by a thread that may wait.
+pub trait Flows: Send {
+    /// Makes the kernel forget all connections of these guests, by their own addresses, and no others; says how many
+    /// those were. What is sent to such a guest from outside then goes nowhere.
+    ///
+    /// # Errors
+    /// The kernel's. Some may be forgotten.
+    fn forget(&mut self, guests: &BTreeSet<Ipv4Addr>) -> Result<usize>;
+
+    /// The same for all addresses of a network, given with its prefix length.
+    ///
+    /// # Errors
+    /// The kernel's. Some may be forgotten.
+    fn forget_network(&mut self, network: (Ipv4Addr, u8)) -> Result<usize>;
 }
 
 /// A network interface.

@@ -1,7 +1,8 @@
 //! A machine that exists in memory only: for tests of everything above this crate.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::io;
+use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -10,7 +11,7 @@ use wire::Vlan;
 use wire::vnet::VnetHeader;
 
 use crate::{
-    DefaultRoute, Error, ForwardSpec, Interface, MAX_BATCH, Result, System, TunSpec, UndoErrors, UplinkSpec,
+    DefaultRoute, Error, Flows, ForwardSpec, Interface, MAX_BATCH, Result, System, TunSpec, UndoErrors, UplinkSpec,
     WAIT_MILLIS, Waker, check_lan, framing,
 };
 
@@ -27,6 +28,7 @@ pub struct Virtual {
     /// What was done, in order.
     pub calls: Vec<Call>,
     wires: Vec<(String, Wire)>,
+    forgotten: Arc<Mutex<Vec<Forgotten>>>,
 }
 
 /// One thing that the gateway did to its machine.
@@ -42,8 +44,19 @@ pub enum Call {
     ConfigureUplink(UplinkSpec),
     /// [`System::forward`]
     Forward(ForwardSpec),
+    /// [`System::open_flows`]
+    OpenFlows,
     /// [`System::undo`]
     Undo,
+}
+
+/// Whose connections were to be forgotten.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Forgotten {
+    /// [`Flows::forget`]
+    Guests(BTreeSet<Ipv4Addr>),
+    /// [`Flows::forget_network`]
+    Network(Ipv4Addr, u8),
 }
 
 impl Virtual {
@@ -51,6 +64,12 @@ impl Virtual {
     #[must_use]
     pub fn wire(&self, name: &str) -> Option<Wire> {
         self.wires.iter().find(|(wire, _)| wire == name).map(|(_, wire)| wire.clone())
+    }
+
+    /// Whose connections were to be forgotten since the last look, in order.
+    #[must_use]
+    pub fn forgotten(&self) -> Vec<Forgotten> {
+        std::mem::take(&mut self.forgotten.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     fn plug(&mut self, name: &str, waker: &Waker) -> Wire {
@@ -99,9 +118,33 @@ impl System for Virtual {
         Ok(())
     }
 
+    fn open_flows(&mut self) -> Result<Box<dyn Flows>> {
+        self.calls.push(Call::OpenFlows);
+        Ok(Box::new(VirtualFlows(Arc::clone(&self.forgotten))))
+    }
+
     fn undo(&mut self) -> std::result::Result<(), UndoErrors> {
         self.calls.push(Call::Undo);
         Ok(())
+    }
+}
+
+struct VirtualFlows(Arc<Mutex<Vec<Forgotten>>>);
+
+impl VirtualFlows {
+    fn note(&self, forgotten: Forgotten) -> usize {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(forgotten);
+        0
+    }
+}
+
+impl Flows for VirtualFlows {
+    fn forget(&mut self, guests: &BTreeSet<Ipv4Addr>) -> Result<usize> {
+        Ok(self.note(Forgotten::Guests(guests.clone())))
+    }
+
+    fn forget_network(&mut self, (network, prefix): (Ipv4Addr, u8)) -> Result<usize> {
+        Ok(self.note(Forgotten::Network(network, prefix)))
     }
 }
 

@@ -86,3 +86,15 @@ fn a_full_queue_loses_packets_and_does_not_block() {
     assert_eq!(port.send_frame(Vlan::NONE, &frame(2)).unwrap_err().kind(), io::ErrorKind::WouldBlock);
     assert_eq!(wire.waiting(), QUEUE_LEN);
 }
+
+#[test]
+fn a_virtual_machine_remembers_whose_connections_were_to_be_forgotten() {
+    let mut machine = machine();
+    let mut flows = machine.open_flows().unwrap();
+    let guests = BTreeSet::from([Ipv4Addr::new(10, 1, 0, 2)]);
+    flows.forget(&guests).unwrap();
+    flows.forget_network((Ipv4Addr::new(10, 1, 0, 0), 16)).unwrap();
+    let network = Forgotten::Network(Ipv4Addr::new(10, 1, 0, 0), 16);
+    assert_eq!(machine.forgotten(), [Forgotten::Guests(guests), network]);
+    assert_eq!((machine.forgotten(), machine.calls), (vec![], vec![Call::OpenFlows]));
+}

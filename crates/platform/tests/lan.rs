@@ -7,10 +7,10 @@ mod common;
 use std::sync::Arc;
 use std::thread;
 
-use common::{GUEST_MAC, LAN, LAN_MAC, Net, frame, net};
+use common::{GUEST_MAC, LAN, LAN_MAC, Net, TUN, frame, net, tun_spec};
 use fastpath::port::{LanPort, Packet};
 use platform::netns::Netns;
-use platform::{Host, System, Waker};
+use platform::{Host, System, TunMode, Waker};
 use wire::{MacAddr, Vlan};
 
 const MARK: u16 = 0x88b5;
@@ -89,6 +89,21 @@ fn a_port_outlives_an_interface_that_goes_down_but_not_one_that_goes_away() {
     net.gateway.remove(LAN).unwrap();
     let gone = (0..5).find_map(|_| gateway.recv(&mut batch).err()).expect("the interface is gone");
     assert_eq!(gone.raw_os_error(), Some(libc::ENODEV));
+}
+
+#[test]
+fn a_tun_outlives_being_switched_off_but_not_being_removed() {
+    let Some(net) = net() else { return };
+    let waker = Waker::new().unwrap();
+    let tun = net.gateway.run(|| Host::new().create_tun(&tun_spec(TunMode::Tun), &waker).unwrap()).unwrap();
+    let mut batch = vec![Packet::new()];
+    for state in ["down", "up"] {
+        assert!(Net::run(&net.gateway, "ip", &["link", "set", TUN, state]).1);
+        assert_eq!(tun.recv(&mut batch).unwrap(), 0);
+    }
+    net.gateway.remove(TUN).unwrap();
+    let gone = (0..5).find_map(|_| tun.recv(&mut batch).err()).expect("the device is gone");
+    assert!(matches!(gone.raw_os_error(), Some(libc::EBADFD | libc::ENODEV)), "{gone}");
 }
 
 #[test]

@@ -19,6 +19,7 @@ use wire::Now;
 use crate::aaa::{Aaa, Answer};
 use crate::cli;
 use crate::clock::Clock;
+use crate::flows::Forgetting;
 use crate::leases;
 use crate::resolvers::Resolvers;
 use crate::slow::Queued;
@@ -34,6 +35,7 @@ pub(crate) struct Gateway {
     engine: RefCell<Engine>,
     lan: Arc<dyn LanPort>,
     store: store::Writer,
+    flows: Forgetting,
     pub(crate) resolvers: Resolvers,
     /// The moment the timer task is waiting for.
     armed: Cell<Option<Duration>>,
@@ -50,6 +52,7 @@ impl Gateway {
         engine: Engine,
         lan: Arc<dyn LanPort>,
         store: store::Writer,
+        flows: Forgetting,
     ) -> Rc<Self> {
         Rc::new(Self {
             clock,
@@ -58,6 +61,7 @@ impl Gateway {
             engine: RefCell::new(engine),
             lan,
             store,
+            flows,
             resolvers: Resolvers::default(),
             armed: Cell::new(None),
             rearm: Notify::new(),
@@ -112,6 +116,8 @@ impl Gateway {
                 Output::LeaseEnded(lease) => {
                     debug!(guest = %lease.key, address = %lease.address, "lease ended");
                     self.store.delete(lease.key);
+                    // Also without a session: there are connections into the walled garden.
+                    self.flows.forget(lease.address);
                 }
                 Output::Account(record) => self.account(&record),
             }
@@ -188,15 +194,18 @@ impl Gateway {
         match record.status {
             Status::Start => info!(session = record.session_id, address = %record.address, "session began"),
             Status::Interim => debug!(session = record.session_id, "session goes on"),
-            Status::Stop(cause) => info!(
-                session = record.session_id,
-                address = %record.address,
-                cause = cause.label(),
-                seconds = record.duration.as_secs(),
-                octets_up = record.usage.octets_up,
-                octets_down = record.usage.octets_down,
-                "session ended"
-            ),
+            Status::Stop(cause) => {
+                info!(
+                    session = record.session_id,
+                    address = %record.address,
+                    cause = cause.label(),
+                    seconds = record.duration.as_secs(),
+                    octets_up = record.usage.octets_up,
+                    octets_down = record.usage.octets_down,
+                    "session ended"
+                );
+                self.flows.forget(record.address);
+            }
         }
         self.aaa.account(record);
     }

@@ -8,6 +8,7 @@ mod clock;
 mod commands;
 mod control;
 mod demo;
+mod flows;
 mod gateway;
 mod leases;
 mod log;

@@ -26,6 +26,7 @@ use tracing::{error, info, warn};
 use crate::aaa::Aaa;
 use crate::cli::Setup;
 use crate::clock::Clock;
+use crate::flows::Forgetting;
 use crate::gateway::{Backend, Gateway};
 use crate::slow::{self, Queued};
 use crate::{commands, control, leases, log, settings};
@@ -179,11 +180,22 @@ fn with_devices(
             tcp_ports: vec![config.portal.port, redirect_port],
             udp_ports: vec![],
         })?;
+        let flows = forget_former_run(host, &config)?;
         let setup = setup.clone();
-        let parts = Parts { config, setup, lan_mac: lan.mac, mtu, lan_port, tun_port, waker, portal, redirect, store };
+        let parts =
+            Parts { config, setup, lan_mac: lan.mac, mtu, lan_port, tun_port, waker, flows, portal, redirect, store };
         *served = true;
         tokio::task::LocalSet::new().run_until(serve(parts)).await
     })
+}
+
+/// Connections of a former run belong to sessions that are over, maybe of guests whose addresses others get now.
+fn forget_former_run(host: &mut Host, config: &Config) -> anyhow::Result<Forgetting> {
+    let mut flows = host.open_flows()?;
+    if let Err(error) = flows.forget_network((config.lan.network.address, config.lan.network.prefix)) {
+        warn!("{error}");
+    }
+    Ok(Forgetting::start(flows)?)
 }
 
 async fn listen(address: Ipv4Addr, port: u16) -> anyhow::Result<TcpListener> {
@@ -202,6 +214,7 @@ struct Parts {
     lan_port: Arc<dyn LanPort>,
     tun_port: Arc<dyn TunPort>,
     waker: Waker,
+    flows: Forgetting,
     portal: TcpListener,
     redirect: TcpListener,
     store: Arc<Store>,
@@ -209,7 +222,7 @@ struct Parts {
 
 /// Everything is open and locked: serves guests until a signal says stop.
 async fn serve(parts: Parts) -> anyhow::Result<()> {
-    let Parts { config, setup, lan_mac, mtu, lan_port, tun_port, waker, portal, redirect, store } = parts;
+    let Parts { config, setup, lan_mac, mtu, lan_port, tun_port, waker, flows, portal, redirect, store } = parts;
     let clock = Clock::start();
     let mut seed = [0; 32];
     crate::dice(&mut seed);
@@ -259,7 +272,8 @@ async fn serve(parts: Parts) -> anyhow::Result<()> {
     });
     let started =
         format!("guests on {} get {} and meet the portal at {base_url}/", config.lan.interface, config.lan.network);
-    let gateway = Gateway::new(clock, Arc::clone(&plane), Rc::clone(&aaa), engine, lan_port.clone(), lease_writer);
+    let gateway =
+        Gateway::new(clock, Arc::clone(&plane), Rc::clone(&aaa), engine, lan_port.clone(), lease_writer, flows);
 
     aaa.account_gateway(true);
     let packets = Packets::start(plane, lan_port, tun_port, clock)?;

@@ -1,6 +1,6 @@
 //! What the fuzz targets reach of the inside. Compiled for them only.
 
-use crate::{LeaseRecord, accounts};
+use crate::{LeaseRecord, accounts, lease};
 
 /// Reads a lease as it stands in the database.
 #[must_use]
@@ -11,7 +11,7 @@ pub fn read_lease(key: &[u8], value: &[u8]) -> Option<LeaseRecord> {
 /// Key and value of a lease, as they stand in the database.
 #[must_use]
 pub fn written_lease(record: &LeaseRecord) -> (Vec<u8>, Vec<u8>) {
-    (record.key.to_bytes().to_vec(), record.value_bytes())
+    (lease::key_bytes(record.key).to_vec(), record.value_bytes())
 }
 
 /// Reads a file of accounts: how many lines it has, or which line is wrong and why.

@@ -26,7 +26,7 @@ const READABLE: &[u8; 31] = b"abcdefghjkmnpqrstuvwxyz23456789";
 pub struct PasswordHash(String);
 
 impl PasswordHash {
-    /// Hashes a password with 16 octets of fresh randomness. Takes long and [`MEMORY_KIB`] of memory.
+    /// Hashes a password with 16 octets of fresh randomness. Takes long and 4 MiB of memory.
     #[must_use]
     pub fn new(password: &[u8], salt: [u8; 16]) -> Self {
         let params = Params::new(MEMORY_KIB, PASSES, LANES, None).expect("the parameters are within argon2's bounds");

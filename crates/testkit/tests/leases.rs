@@ -229,6 +229,63 @@ fn ten_thousand_invented_stations_do_not_take_an_online_guests_place() {
     assert!(gets_out(&mut lab, phone));
 }
 
+/// Stations that ask for an offer and never come back.
+fn flood_of_one_shot_stations(lab: &mut Lab, count: u32) {
+    for n in 0..count {
+        let [.., a, b, c] = n.to_be_bytes();
+        let flood = lab.guest_as("flood", Vlan::NONE, MacAddr([6, 6, 6, a, b, c]));
+        flood.discover(lab);
+        flood.walks_away(lab);
+        lab.advance(Duration::from_millis(1));
+    }
+}
+
+#[test]
+fn a_guest_whose_offer_a_flood_pushes_out_gets_the_address_all_the_same() {
+    let mut setup = Setup::default();
+    setup.dhcp.ranges = vec![Ipv4Addr::new(10, 1, 0, 50)..=Ipv4Addr::new(10, 1, 0, 60)];
+    let mut lab = Lab::new(setup);
+    let tablet = lab.guest("tablet");
+    let Some(Offer::Address(offered)) = tablet.discover(&mut lab) else { panic!("no offer") };
+    flood_of_one_shot_stations(&mut lab, 1000);
+    tablet.frames(&mut lab);
+    assert_eq!(tablet.request(&mut lab, offered), Some(Offer::Address(offered)));
+    lab.login(tablet, Grant::default());
+    assert!(gets_out(&mut lab, tablet));
+}
+
+#[test]
+fn an_address_that_is_offered_to_one_guest_is_not_for_another_that_never_was_offered_it() {
+    let mut lab = Lab::new(one_address());
+    let (phone, sniper) = (lab.guest("phone"), lab.guest("sniper"));
+    let Some(Offer::Address(offered)) = phone.discover(&mut lab) else { panic!("no offer") };
+    assert_eq!(sniper.request(&mut lab, offered), Some(Offer::No));
+    assert_eq!(phone.request(&mut lab, offered), Some(Offer::Address(offered)));
+}
+
+#[test]
+fn of_two_guests_that_were_offered_an_address_the_faster_one_has_it_and_the_other_is_told() {
+    let mut lab = Lab::new(one_address());
+    let (phone, tablet) = (lab.guest("phone"), lab.guest("tablet"));
+    let Some(Offer::Address(offered)) = phone.discover(&mut lab) else { panic!("no offer") };
+    assert_eq!(tablet.discover(&mut lab), Some(Offer::Address(offered)), "the older offer made room");
+    assert_eq!(phone.request(&mut lab, offered), Some(Offer::Address(offered)));
+    assert_eq!(tablet.request(&mut lab, offered), Some(Offer::No), "a lease makes no room");
+    assert_eq!(phone.renew(&mut lab), Some(Offer::Address(offered)));
+}
+
+#[test]
+fn an_offer_that_was_pushed_out_is_worth_nothing_when_it_would_have_ended() {
+    let mut lab = Lab::new(one_address());
+    let (phone, tablet) = (lab.guest("phone"), lab.guest("tablet"));
+    let Some(Offer::Address(offered)) = phone.discover(&mut lab) else { panic!("no offer") };
+    lab.advance(8 * SECOND);
+    assert_eq!(tablet.discover(&mut lab), Some(Offer::Address(offered)));
+    lab.advance(2 * SECOND);
+    assert_eq!(phone.request(&mut lab, offered), Some(Offer::No));
+    assert_eq!(tablet.request(&mut lab, offered), Some(Offer::Address(offered)));
+}
+
 #[test]
 fn the_gateway_is_found_by_arp_and_nobody_else_is() {
     let (mut lab, phone) = lab_with_phone(Setup::default());

@@ -346,14 +346,14 @@ pub const SECTIONS: &[Section] = &[
             key(
                 "timeout",
                 Duration { min: "1s", max: "30s", or_zero: false },
-                Is("\"3s\""),
-                "A request without an answer is sent again after so long.",
+                Is("\"2s\""),
+                "A request without an answer is sent again after so long, the next time after twice as long (RFC 5080, 2.2.1).",
             ),
             key(
                 "tries",
                 Int { min: 1, max: 10 },
-                Is("3"),
-                "Transmissions to one server before the next is asked. timeout times tries times servers is how long a guest may wait for a refusal.",
+                Is("2"),
+                "Transmissions to one server before the next is asked. With the defaults a guest waits 6 seconds for each silent server, and nobody waits for it again within dead_time.",
             ),
             key(
                 "dead_time",

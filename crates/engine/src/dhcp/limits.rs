@@ -10,6 +10,9 @@ pub const MAX_POOL: usize = 1 << 20;
 pub const OFFER_HOLD: Duration = Duration::from_secs(10);
 /// Offers at a time, the oldest goes first: 5,000 newcomers a second have theirs for nearly a second.
 pub const MAX_OFFERS: usize = 4096;
+/// Evicted offers that are remembered until they would have ended, 12 octets each, taken with the first. At 32,000
+/// newcomers a second, eight in ten of those who answer within a fifth of a second still find theirs.
+pub const EVICTED_CELLS: usize = 1 << 15;
 /// How long an address that a stranger uses is not offered.
 pub const QUARANTINE: Duration = Duration::from_secs(600);
 /// One in so many addresses of the pool may be in quarantine; the oldest leaves first. Who declines everything, or

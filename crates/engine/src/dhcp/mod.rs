@@ -7,7 +7,9 @@
 //! * A guest has at most one lease. It gets, in this order: the address it has or was offered, its own by configuration,
 //!   the one it asks for, or the free one that its key's hash points at, which is the same each time unless taken.
 //! * An offer is no lease. It holds an address for [`limits::OFFER_HOLD`]; when the pool is exhausted the oldest offer
-//!   goes, then the oldest quarantine. A lease never goes before its time, so a flood of new stations cannot take the
+//!   goes, then the oldest quarantine. Whose offer went that way has the address all the same if it asks for it in time and
+//!   nobody was faster: RFC 2131, 3.1, step 2 lets a server offer an address twice, and a flood of DISCOVERs without
+//!   REQUESTs then keeps nobody out. A lease never goes before its time, so a flood of new stations cannot take the
 //!   address of a guest; leases of those who never log in may be made short to outlast a flood.
 //! * A lease ends by time, release or decline even if the guest has a session; the address then stays
 //!   with the guest until [`Server::protect`] says that the session is over, so nobody inherits what is online.
@@ -28,6 +30,7 @@
 
 mod config;
 mod conflict;
+mod evicted;
 pub mod limits;
 mod pool;
 mod rate;
@@ -151,6 +154,7 @@ pub enum Reason {
 pub struct Server {
     config: Config,
     table: Table,
+    seed: u64,
     rates: Rates,
     outputs: VecDeque<Output>,
     counts: BTreeMap<Outcome, u64>,
@@ -161,8 +165,9 @@ impl Server {
     #[must_use]
     pub fn new(config: Config, seed: u64) -> Self {
         Self {
-            table: Table::new(&config),
+            table: Table::new(&config, seed),
             config,
+            seed,
             rates: Rates::new(seed),
             outputs: VecDeque::new(),
             counts: BTreeMap::new(),
@@ -179,7 +184,7 @@ impl Server {
     /// they renew. Offers are forgotten.
     pub fn reconfigure(&mut self, now: Now, config: Config) {
         self.handle_timeout(now);
-        let before = std::mem::replace(&mut self.table, Table::new(&config));
+        let before = std::mem::replace(&mut self.table, Table::new(&config, self.seed));
         self.config = config;
         for held in before.into_held() {
             if self.fits(held.lease.key, held.lease.address) {

@@ -108,6 +108,11 @@ impl Server {
         let Some(address) = address else { return Outcome::Silent(Reason::Malformed) };
         let known = self.table.held(key).is_some() || self.table.offered(key).is_some();
         let selecting = packet.option(code::SERVER_ID).is_some();
+        // RFC 2131, 3.1, step 2: an offered address need not be reserved. Of two that were offered it, the first one to
+        // ask has it.
+        if selecting && self.table.held(key).is_none() {
+            self.table.win_back(now.mono, key, address);
+        }
         if self.may_have(key, address) && (known || selecting || self.config.authoritative) {
             self.bind(now, question, address);
             return Outcome::Acknowledged;

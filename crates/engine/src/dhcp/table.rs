@@ -2,6 +2,7 @@
 //! Every search is by key, every timer set is in order of time.
 
 use super::config::Config;
+use super::evicted::Evicted;
 use super::limits::{MAX_OFFERS, MAX_QUARANTINE_PER_STATION, QUARANTINE_SHARE};
 use super::pool::Pool;
 use super::{EndReason, Lease};
@@ -14,6 +15,7 @@ pub(super) struct Table {
     pool: Pool,
     leases: BTreeMap<GuestKey, Held>,
     offers: BTreeMap<GuestKey, Offer>,
+    evicted: Evicted,
     uses: BTreeMap<Ipv4Addr, Use>,
     lease_ends: BTreeSet<(Duration, Ipv4Addr)>,
     offer_ends: BTreeSet<(Duration, Ipv4Addr)>,
@@ -49,11 +51,12 @@ pub(super) enum Use {
 }
 
 impl Table {
-    pub(super) fn new(config: &Config) -> Self {
+    pub(super) fn new(config: &Config, seed: u64) -> Self {
         Self {
             pool: Pool::new(config),
             leases: BTreeMap::new(),
             offers: BTreeMap::new(),
+            evicted: Evicted::new(seed),
             uses: BTreeMap::new(),
             lease_ends: BTreeSet::new(),
             offer_ends: BTreeSet::new(),
@@ -115,6 +118,19 @@ impl Table {
         if let Some(offer) = self.offers.remove(&key) {
             self.offer_ends.remove(&(offer.ends, offer.address));
             self.free(offer.address);
+        }
+    }
+
+    /// Frees an address that is offered to another guest if this one was offered it too, lost that offer too early, and
+    /// comes first.
+    pub(super) fn win_back(&mut self, now: Duration, key: GuestKey, address: Ipv4Addr) {
+        // A host's own address stays its own.
+        if let Some(Use::Offered(other)) = self.usage(address)
+            && other != key
+            && self.pool.contains(address)
+            && self.evicted.take(now, key, address)
+        {
+            self.withdraw(other);
         }
     }
 
@@ -188,11 +204,19 @@ impl Table {
     }
 
     pub(super) fn reclaim_offer(&mut self) -> bool {
-        let Some((_, address)) = self.offer_ends.pop_first() else { return false };
-        if let Some(Use::Offered(key)) = self.usage(address) {
-            self.withdraw(key);
+        let Some(&(ends, address)) = self.offer_ends.first() else { return false };
+        if let Some(key) = self.end_offer() {
+            self.evicted.remember(key, address, ends);
         }
         true
+    }
+
+    /// Ends the oldest offer; whose it was.
+    fn end_offer(&mut self) -> Option<GuestKey> {
+        let (_, address) = self.offer_ends.pop_first()?;
+        let Some(Use::Offered(key)) = self.usage(address) else { return None };
+        self.withdraw(key);
+        Some(key)
     }
 
     fn reclaim_quarantine(&mut self) -> bool {
@@ -219,7 +243,7 @@ impl Table {
     pub(super) fn expire(&mut self, now: Duration, mut ended: impl FnMut(Lease, EndReason)) {
         let due = |set: &BTreeSet<(Duration, Ipv4Addr)>| set.first().is_some_and(|&(ends, _)| ends <= now);
         while due(&self.offer_ends) {
-            self.reclaim_offer();
+            self.end_offer();
         }
         while due(&self.quarantine_ends) {
             self.reclaim_quarantine();

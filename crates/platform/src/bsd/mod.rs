@@ -18,8 +18,8 @@ use wire::MacAddr;
 
 use self::abi::{Abi, RTM_ADD, RTM_DELETE, Via};
 use crate::{
-    DefaultRoute, Error, ForwardSpec, Interface, Result, System, TunSpec, UndoErrors, UplinkSpec, Waker, check_lan,
-    same_network,
+    DefaultRoute, Error, Flows, ForwardSpec, Interface, Result, System, TunSpec, UndoErrors, UplinkSpec, Waker,
+    check_lan, same_network,
 };
 
 const IFF_UP: u16 = 1;
@@ -153,6 +153,10 @@ impl System for Host {
 
     fn forward(&mut self, spec: &ForwardSpec) -> Result<()> {
         Err(unsupported(format!("forward from {} to {}", spec.tun, spec.uplink)))
+    }
+
+    fn open_flows(&mut self) -> Result<Box<dyn Flows>> {
+        Err(unsupported("open the kernel's table of connections".to_owned()))
     }
 
     fn undo(&mut self) -> std::result::Result<(), UndoErrors> {

@@ -1,5 +1,6 @@
 //! Linux.
 
+mod conntrack;
 mod lan;
 pub mod netns;
 mod nft;
@@ -27,8 +28,8 @@ use self::rtnetlink::{Route, Rtnetlink};
 use self::sysctl::Switch;
 use crate::netlink::Message;
 use crate::{
-    DefaultRoute, Error, ForwardSpec, Interface, Result, System, TunMode, TunSpec, UndoErrors, UplinkSpec, Waker,
-    check_lan, same_network,
+    DefaultRoute, Error, Flows, ForwardSpec, Interface, Result, System, TunMode, TunSpec, UndoErrors, UplinkSpec,
+    Waker, check_lan, same_network,
 };
 
 /// Packets that wait in the TUN for us. The usual 500 are too few for a burst of small ones.
@@ -254,6 +255,10 @@ impl System for Host {
         self.set(uplink, "1")?;
         // Vanishes with the device.
         Switch::forwarding(&spec.tun).write("1")
+    }
+
+    fn open_flows(&mut self) -> Result<Box<dyn Flows>> {
+        Ok(Box::new(conntrack::Conntrack::open()?))
     }
 
     fn took_over(&self) -> bool {

@@ -61,15 +61,14 @@ impl NetlinkSocket {
     }
 
     /// Asks for a list and gives every entry's message type and body to `each`.
-    pub(super) fn dump(
-        &mut self,
-        doing: &str,
-        kind: u16,
-        header: &[u8],
-        mut each: impl FnMut(u16, &[u8]),
-    ) -> Result<()> {
+    pub(super) fn dump(&mut self, doing: &str, kind: u16, header: &[u8], each: impl FnMut(u16, &[u8])) -> Result<()> {
+        self.list(doing, Message::new(kind, DUMP, header), each)
+    }
+
+    /// The same with a request of one's own, which must be one for a dump.
+    pub(super) fn list(&mut self, doing: &str, request: Message, mut each: impl FnMut(u16, &[u8])) -> Result<()> {
         self.seq += 1;
-        self.send(doing, &Message::new(kind, DUMP, header).finish(self.seq))?;
+        self.send(doing, &request.finish(self.seq))?;
         let mut buffer = vec![0; BUFFER];
         for _ in 0..MAX_PARTS {
             let len = self.read(doing, &mut buffer)?;

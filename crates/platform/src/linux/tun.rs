@@ -107,6 +107,15 @@ impl Tun {
     }
 }
 
+/// One packet that the kernel could not express (EINVAL: a kind of super-packet that the offload header has no word for)
+/// or had no memory for is lost, and must not end the gateway. A device that is gone does: its reads say EBADFD.
+fn survive(error: io::Error) -> io::Result<usize> {
+    match error.raw_os_error() {
+        Some(libc::EINVAL | libc::ENOBUFS | libc::ENOMEM | libc::EINTR | libc::EAGAIN) => Ok(0),
+        _ => Err(error),
+    }
+}
+
 impl TunPort for Tun {
     fn recv(&self, batch: &mut [Packet]) -> io::Result<usize> {
         if batch.is_empty() {
@@ -114,14 +123,11 @@ impl TunPort for Tun {
         }
         match self.receive(batch) {
             Err(e) if e.kind() == io::ErrorKind::WouldBlock => {}
-            other => return other,
+            other => return other.or_else(survive),
         }
         match poll(self.device.as_fd(), self.waker.fd(), WAIT_MILLIS)? {
             Ready::Waker | Ready::Nothing => Ok(0),
-            Ready::Fd => match self.receive(batch) {
-                Err(e) if e.kind() == io::ErrorKind::WouldBlock => Ok(0),
-                other => other,
-            },
+            Ready::Fd => self.receive(batch).or_else(survive),
         }
     }
 
@@ -139,5 +145,21 @@ impl TunPort for Tun {
             }
         };
         (&self.device).write(&packet.memory_mut()[start..end]).map(drop)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_packet_that_cannot_be_read_does_not_end_the_gateway_and_a_device_that_is_gone_does() {
+        let survived = |code| survive(io::Error::from_raw_os_error(code));
+        for code in [libc::EINVAL, libc::ENOBUFS, libc::ENOMEM, libc::EINTR, libc::EAGAIN] {
+            assert_eq!(survived(code).unwrap(), 0);
+        }
+        for code in [libc::EBADFD, libc::ENODEV, libc::EFAULT, libc::EBADF] {
+            assert_eq!(survived(code).unwrap_err().raw_os_error(), Some(code));
+        }
     }
 }
