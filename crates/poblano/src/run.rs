@@ -57,6 +57,9 @@ pub(crate) fn run(setup: &Setup) -> anyhow::Result<()> {
         warn!("{warning}");
     }
 
+    if settings::resolvers(&config).is_empty() {
+        warn!("there is no resolver (dns.resolvers, /etc/resolv.conf): guests' names are not found");
+    }
     if let Err(error) = platform::raise_open_files() {
         warn!("{error}");
     }

@@ -44,7 +44,8 @@ impl Tun {
             .open("/dev/net/tun")
             .map_err(|e| Error::kernel("open /dev/net/tun", e).hint("load the module with: modprobe tun"))?;
         let mode = if spec.mode == TunMode::Tap { libc::IFF_TAP } else { libc::IFF_TUN };
-        let flags = mode | libc::IFF_NO_PI | libc::IFF_VNET_HDR;
+        // Exclusive: a persistent device of that name, which somebody else made and may watch, is not ours to use.
+        let flags = mode | libc::IFF_NO_PI | libc::IFF_VNET_HDR | libc::IFF_TUN_EXCL;
         sys::tun_create(&device, &name, flags).map_err(|e| {
             Error::kernel(doing(), e).hint("an interface of that name may be in use by another program; see: ip link")
         })?;
