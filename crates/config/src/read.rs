@@ -262,8 +262,10 @@ impl Read<'_> {
                             self.values.insert(key_path, converted);
                             continue;
                         }
-                        Err((offset, why)) => {
-                            self.error_at(Some(offset), &place(&key_path), why);
+                        Err(wrong) => {
+                            for (offset, why) in wrong {
+                                self.error_at(Some(offset), &place(&key_path), why);
+                            }
                             self.broken.insert(key_path.clone());
                         }
                     }
@@ -342,8 +344,30 @@ fn default_value(key: &Key) -> Option<Value> {
     convert(&value, &key.kind, None).ok()
 }
 
-/// A value of the file to one of the kind, or where and why it is not one.
-fn convert(value: &Spanned<DeValue<'_>>, kind: &Kind, folder: Option<&Path>) -> Result<Value, (usize, String)> {
+/// A value of the file to one of the kind, or all places where it is not one, and why.
+fn convert(value: &Spanned<DeValue<'_>>, kind: &Kind, folder: Option<&Path>) -> Result<Value, Vec<(usize, String)>> {
+    match kind {
+        Kind::Addresses { max } => list(value, *max, kind, |item| {
+            item.as_str()
+                .and_then(|t| t.parse().ok())
+                .ok_or_else(|| format!("is {}; write an IPv4 address", describe(item)))
+        })
+        .map(Value::Addresses),
+        Kind::GardenEntries { max } => list(value, *max, kind, |item| {
+            GardenEntry::parse(item.as_str().ok_or_else(|| format!("is {}; write text", describe(item)))?)
+        })
+        .map(Value::GardenEntries),
+        Kind::GardenDomains { max } => list(value, *max, kind, |item| {
+            GardenDomain::parse(item.as_str().ok_or_else(|| format!("is {}; write text", describe(item)))?)
+        })
+        .map(Value::GardenDomains),
+        Kind::DhcpOptions { max } => list(value, *max, kind, DhcpOption::read).map(Value::DhcpOptions),
+        _ => convert_one(value, kind, folder).map_err(|wrong| vec![wrong]),
+    }
+}
+
+/// As [`convert`], for what is no list.
+fn convert_one(value: &Spanned<DeValue<'_>>, kind: &Kind, folder: Option<&Path>) -> Result<Value, (usize, String)> {
     let here = value.span().start;
     let wanted = || (here, format!("is {}; write {}", describe(value.get_ref()), kind.describe()));
     let text = || value.get_ref().as_str();
@@ -383,12 +407,6 @@ fn convert(value: &Spanned<DeValue<'_>>, kind: &Kind, folder: Option<&Path>) -> 
             if words.is_empty() { Err(wanted()) } else { Ok(Value::Words(words)) }
         }
         Kind::Address => text().and_then(|t| t.parse().ok()).map(Value::Address).ok_or_else(wanted),
-        Kind::Addresses { max } => list(value, *max, kind, |item| {
-            item.as_str()
-                .and_then(|t| t.parse().ok())
-                .ok_or_else(|| format!("is {}; write an IPv4 address", describe(item)))
-        })
-        .map(Value::Addresses),
         Kind::HostAddress => text().and_then(|t| t.parse().ok()).map(Value::HostAddress).ok_or_else(wanted),
         Kind::Network => {
             let given = text().and_then(parse_address_prefix).ok_or_else(wanted)?;
@@ -426,15 +444,9 @@ fn convert(value: &Spanned<DeValue<'_>>, kind: &Kind, folder: Option<&Path>) -> 
                 Err((here, format!("{mac} is no single device's address")))
             }
         }
-        Kind::GardenEntries { max } => list(value, *max, kind, |item| {
-            GardenEntry::parse(item.as_str().ok_or_else(|| format!("is {}; write text", describe(item)))?)
-        })
-        .map(Value::GardenEntries),
-        Kind::GardenDomains { max } => list(value, *max, kind, |item| {
-            GardenDomain::parse(item.as_str().ok_or_else(|| format!("is {}; write text", describe(item)))?)
-        })
-        .map(Value::GardenDomains),
-        Kind::DhcpOptions { max } => list(value, *max, kind, DhcpOption::read).map(Value::DhcpOptions),
+        Kind::Addresses { .. } | Kind::GardenEntries { .. } | Kind::GardenDomains { .. } | Kind::DhcpOptions { .. } => {
+            Err(wanted())
+        }
     }
 }
 
@@ -443,13 +455,20 @@ fn list<T>(
     max: usize,
     kind: &Kind,
     one: impl Fn(&DeValue<'_>) -> Result<T, String>,
-) -> Result<Vec<T>, (usize, String)> {
-    let wanted = |what: String| (value.span().start, format!("{what}; write {}", kind.describe()));
+) -> Result<Vec<T>, Vec<(usize, String)>> {
+    let wanted = |what: String| vec![(value.span().start, format!("{what}; write {}", kind.describe()))];
     let items = value.get_ref().as_array().ok_or_else(|| wanted(format!("is {}", describe(value.get_ref()))))?;
     if items.len() > max {
         return Err(wanted(format!("has {} entries", items.len())));
     }
-    items.iter().map(|item| one(item.get_ref()).map_err(|why| (item.span().start, why))).collect()
+    let (mut good, mut wrong) = (Vec::new(), Vec::new());
+    for item in items {
+        match one(item.get_ref()) {
+            Ok(converted) => good.push(converted),
+            Err(why) => wrong.push((item.span().start, why)),
+        }
+    }
+    if wrong.is_empty() { Ok(good) } else { Err(wrong) }
 }
 
 fn choice(word: &str, choices: &[&str]) -> Result<String, String> {

@@ -220,6 +220,15 @@ fn a_file_that_is_not_toml_is_told_where_and_the_rest_is_still_read() {
 }
 
 #[test]
+fn every_wrong_entry_of_a_list_is_told() {
+    let text = "[lan]\ninterface = \"eth1\"\n[garden]\nallow = [\"*.example.org\", \"192.0.2.7\", \"203.0.113.9/24\"]";
+    let errors = Config::parse(text, "poblano.toml", &Overrides::default()).expect_err("two entries are wrong");
+    let told = errors.to_string();
+    assert_eq!(told.lines().count(), 2, "{told}");
+    assert!(told.contains("poblano.toml:4:10: ") && told.contains("poblano.toml:4:40: "), "{told}");
+}
+
+#[test]
 fn a_key_in_the_wrong_place_is_sent_where_it_belongs() {
     assert_eq!(
         errors(
