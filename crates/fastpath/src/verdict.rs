@@ -189,6 +189,8 @@ pub fn down(facts: &Facts) -> Verdict {
         (_, Peer::Gateway, Kind::Redirected) => Verdict::Redirect,
         (_, Peer::Gateway, _) => Verdict::Serve(Service::Gateway),
         (_, Peer::Guests, _) => Verdict::Drop(Reason::Isolated),
+        // RFC 1812, 5.3.7: nobody sends from a group's address, or from one that is never routed.
+        (_, Peer::Multicast | Peer::Unroutable, _) => Verdict::Drop(Reason::Unroutable),
         (Guest::Online, _, _) => Verdict::Forward,
         (Guest::Offline, Peer::Garden, kind) if kind != Kind::Fragment => Verdict::Garden,
         (Guest::Offline, _, _) => Verdict::Drop(Reason::NotLoggedIn),
@@ -243,6 +245,8 @@ mod tests {
             }
             if down(&facts) == Verdict::Forward {
                 assert_eq!((facts.guest, facts.network), (Guest::Online, Network::Ipv4), "{facts:?}");
+                // From the broadcast address of the guests' own network, too, a packet went through once.
+                assert!(matches!(facts.peer, Peer::Internet | Peer::Garden), "{facts:?}");
             }
             if up(&facts) == Verdict::Garden || down(&facts) == Verdict::Garden {
                 assert_eq!((facts.guest, facts.peer), (Guest::Offline, Peer::Garden), "{facts:?}");
