@@ -187,13 +187,14 @@ impl Server {
         let before = std::mem::replace(&mut self.table, Table::new(&config, self.seed));
         self.config = config;
         for held in before.into_held() {
-            if self.fits(held.lease.key, held.lease.address) {
+            // A lapsed lease is only there because a session is on its address, which stays so until that has ended.
+            if held.lapsed || self.fits(held.lease.key, held.lease.address) {
                 let (key, lapsed) = (held.lease.key, held.lapsed);
                 self.table.lend(Held { lapsed: false, ..held });
                 if lapsed {
                     self.table.end(key);
                 }
-            } else if !held.lapsed {
+            } else {
                 self.outputs.push_back(Output::Ended { lease: held.lease, why: EndReason::Reconfigured });
             }
         }

@@ -138,6 +138,11 @@ fn an_address_waits_until_the_session_is_over() {
     assert_eq!(lan.ask(guest(8), &rebooting(guest(8), address)).0, Outcome::Refused, "somebody is online with it");
     lan.server.reconfigure(lan.now, Config { lease: Duration::from_secs(600), ..config() });
     assert_eq!(lan.ask(guest(8), &rebooting(guest(8), address)).0, Outcome::Refused, "still");
+    // Found by fuzzing: a configuration without a place for it, and one with, made the address free.
+    let elsewhere = Config::new(Ipv4Addr::new(192, 168, 4, 1), 24, GATEWAY_MAC);
+    lan.server.reconfigure(lan.now, elsewhere);
+    lan.server.reconfigure(lan.now, config());
+    assert_eq!(lan.ask(guest(8), &rebooting(guest(8), address)).0, Outcome::Refused, "and still");
     lan.server.protect(guest(7), false);
     assert_eq!(lan.ask(guest(8), &rebooting(guest(8), address)).0, Outcome::Acknowledged);
 }
