@@ -527,7 +527,7 @@ impl Engine {
     fn idle(&self, now: Now, slot: SlotIndex) -> Duration {
         let began = self.guests.get(&slot).and_then(|guest| guest.session.as_ref()).map(|session| session.began.mono);
         // The packet path notes whole seconds: a packet may have come up to one later.
-        let last = Duration::from_secs(u64::from(self.writer.table().last_up_secs(slot)) + 1);
+        let last = Duration::from_secs(self.writer.table().last_up_secs(slot) + 1);
         now.mono.saturating_sub(last.max(began.unwrap_or_default()))
     }
 

@@ -6,6 +6,7 @@ pub mod counters;
 mod facts;
 pub mod garden;
 mod join;
+pub mod meter;
 pub mod pipeline;
 pub mod police;
 pub mod port;

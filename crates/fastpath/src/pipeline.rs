@@ -10,7 +10,8 @@ use wire::{GuestKey, MacAddr};
 use crate::counters::{Counters, Reason};
 use crate::facts::{self, Classified};
 use crate::garden::{Garden, Network};
-use crate::police::Rate;
+use crate::meter::Way;
+use crate::police::{Rate, admit};
 use crate::port::Packet;
 use crate::reject::{self, Answer};
 use crate::rewrite::{End, finish_checksum, set_endpoint};
@@ -113,12 +114,10 @@ impl Plane {
             match verdict {
                 Verdict::Forward => {
                     let (octets, packets) = wire_size(packet, ip);
-                    let slot = self.table.slot(guest.slot);
-                    if slot.is_some_and(|slot| slot.down.admit(guest.policy.rate_down, octets, now)) {
-                        slot.inspect(|slot| slot.count_down(octets, packets));
-                    } else {
-                        verdict = Verdict::Drop(Reason::RateExceeded);
-                    }
+                    verdict = match self.table.meter(guest.slot) {
+                        Some(meter) => police(&meter.down, guest.policy.rate_down, octets, packets, now),
+                        None => Verdict::Drop(Reason::UnknownGuest),
+                    };
                 }
                 Verdict::Redirect if !self.lead_back(packet, guest, ip) => {
                     verdict = Verdict::Drop(Reason::NoRedirect);
@@ -146,13 +145,9 @@ impl Plane {
         now: Duration,
     ) -> Verdict {
         let (Verdict::Forward, Some(guest), Some(ip)) = (verdict, guest, ip) else { return verdict };
-        let Some(slot) = self.table.slot(guest.slot) else { return Verdict::Drop(Reason::UnknownGuest) };
+        let Some(meter) = self.table.meter(guest.slot) else { return Verdict::Drop(Reason::UnknownGuest) };
         let (octets, packets) = wire_size(packet, ip);
-        if !slot.up.admit(guest.policy.rate_up, octets, now) {
-            return Verdict::Drop(Reason::RateExceeded);
-        }
-        slot.count_up(octets, packets, now);
-        verdict
+        police(&meter.up, guest.policy.rate_up, octets, packets, now)
     }
 
     fn lead_to_portal(&self, packet: &mut Packet, guest: &Snapshot, ip: &Ipv4) {
@@ -200,6 +195,15 @@ impl Plane {
     pub fn guest(&self, slot: SlotIndex) -> Option<Snapshot> {
         self.table.snapshot(slot)
     }
+}
+
+/// Forwards what the rate allows, on the guest's account.
+fn police(way: &Way, rate: Rate, octets: u64, packets: u32, now: Duration) -> Verdict {
+    if !admit(&way.free_at_nanos, rate, octets, now) {
+        return Verdict::Drop(Reason::RateExceeded);
+    }
+    way.count(octets, packets, now);
+    Verdict::Forward
 }
 
 /// IP octets and packets as they are on the guest's wire: each segment of a super-packet repeats the headers.

@@ -58,22 +58,28 @@ pub struct Policer {
     full_again_nanos: AtomicU64,
 }
 
+/// Takes `octets` from the bucket that will be full again at `full_again_nanos`; false if they are not in it, and then
+/// nothing is taken.
+///
+/// Two threads that race here may let one packet more through; they never lose tokens for good.
+pub fn admit(full_again_nanos: &AtomicU64, rate: Rate, octets: u64, now: Duration) -> bool {
+    if rate == Rate::UNLIMITED {
+        return true;
+    }
+    let now = now.as_nanos() as u64;
+    let burst = (BURST.as_nanos() as u64).max(rate.nanos(MIN_BURST_OCTETS));
+    let full_again = full_again_nanos.load(Ordering::Relaxed).max(now) + rate.nanos(octets);
+    if full_again - now > burst {
+        return false;
+    }
+    full_again_nanos.store(full_again, Ordering::Relaxed);
+    true
+}
+
 impl Policer {
     /// Takes `octets` from the bucket; false if they are not in it, and then nothing is taken.
-    ///
-    /// Two threads that race here may let one packet more through; they never lose tokens for good.
     pub fn admit(&self, rate: Rate, octets: u64, now: Duration) -> bool {
-        if rate == Rate::UNLIMITED {
-            return true;
-        }
-        let now = now.as_nanos() as u64;
-        let burst = (BURST.as_nanos() as u64).max(rate.nanos(MIN_BURST_OCTETS));
-        let full_again = self.full_again_nanos.load(Ordering::Relaxed).max(now) + rate.nanos(octets);
-        if full_again - now > burst {
-            return false;
-        }
-        self.full_again_nanos.store(full_again, Ordering::Relaxed);
-        true
+        admit(&self.full_again_nanos, rate, octets, now)
     }
 
     /// Fills the bucket, for another guest or another rate.

@@ -1,8 +1,7 @@
 //! One guest as the packet path sees it: a slot of atomics that many threads read and the control plane writes.
 //!
 //! Identity and policy are guarded by a sequence number (a seqlock): a reader that meets a write in
-//! progress sees no guest rather than half of one. Counters and the policers' state are plain atomics,
-//! changed by the packet threads.
+//! progress sees no guest rather than half of one. What a guest has used is beside it, in its [`Meter`].
 
 use std::net::Ipv4Addr;
 use std::sync::atomic::{AtomicU32, Ordering, fence};
@@ -11,6 +10,7 @@ use std::time::Duration;
 use portable_atomic::AtomicU64;
 use wire::{GuestKey, MacAddr, Vlan};
 
+use crate::meter::Meter;
 use crate::police::{Policer, Rate};
 
 /// Which slot of the table; stable for as long as the guest has its lease.
@@ -66,6 +66,18 @@ pub struct Usage {
     pub packets_down: u64,
 }
 
+impl From<&Meter> for Usage {
+    fn from(meter: &Meter) -> Self {
+        let read = |cell: &AtomicU64| cell.load(Ordering::Relaxed);
+        Self {
+            octets_up: read(&meter.up.octets),
+            octets_down: read(&meter.down.octets),
+            packets_up: read(&meter.up.packets),
+            packets_down: read(&meter.down.packets),
+        }
+    }
+}
+
 impl std::ops::Sub for Usage {
     type Output = Self;
 
@@ -93,16 +105,8 @@ pub(crate) struct Slot {
     ends_at_secs: AtomicU32, // 0: not by time
     rate_up: AtomicU64,
     rate_down: AtomicU64,
-    /// Seconds of the gateway's clock at which the guest last sent a packet that was forwarded.
-    last_up_secs: AtomicU32,
-    pub(crate) up: Policer,
-    pub(crate) down: Policer,
     /// Limits our own answers (RST, ICMP) to this guest.
     pub(crate) rejects: Policer,
-    octets_up: AtomicU64,
-    octets_down: AtomicU64,
-    packets_up: AtomicU64,
-    packets_down: AtomicU64,
 }
 
 impl Slot {
@@ -135,8 +139,8 @@ impl Slot {
         (self.sequence.load(Ordering::Relaxed) == before).then_some(snapshot)
     }
 
-    /// Only the control plane's single writer calls this.
-    pub(crate) fn write(&self, key: GuestKey, address: Ipv4Addr, policy: &Policy) {
+    /// Only the control plane's single writer calls this, with the slot's own meter.
+    pub(crate) fn write(&self, meter: &Meter, key: GuestKey, address: Ipv4Addr, policy: &Policy) {
         let sequence = self.sequence.load(Ordering::Relaxed);
         self.sequence.store(sequence.wrapping_add(1), Ordering::Relaxed);
         fence(Ordering::Release);
@@ -157,38 +161,13 @@ impl Slot {
         self.flags.store(if policy.online { ONLINE } else { 0 }, Ordering::Relaxed);
         // A session that ends at second 0 of the gateway's clock has ended; 1 says so without meaning "never".
         self.ends_at_secs.store(policy.ends_at_secs.map_or(0, |end| end.max(1)), Ordering::Relaxed);
-        for (cell, rate, bucket) in
-            [(&self.rate_up, policy.rate_up, &self.up), (&self.rate_down, policy.rate_down, &self.down)]
+        for (cell, rate, way) in
+            [(&self.rate_up, policy.rate_up, &meter.up), (&self.rate_down, policy.rate_down, &meter.down)]
         {
-            // What one rate or guest took is no debt of another: at a slow rate it would be one of many seconds.
             if cell.swap(rate.to_bits(), Ordering::Relaxed) != rate.to_bits() || another {
-                bucket.refill();
+                way.clear_debt();
             }
         }
         self.sequence.store(sequence.wrapping_add(2), Ordering::Release);
-    }
-
-    pub(crate) fn count_up(&self, octets: u64, packets: u32, now: Duration) {
-        self.octets_up.fetch_add(octets, Ordering::Relaxed);
-        self.packets_up.fetch_add(u64::from(packets), Ordering::Relaxed);
-        self.last_up_secs.store(now.as_secs() as u32, Ordering::Relaxed);
-    }
-
-    pub(crate) fn count_down(&self, octets: u64, packets: u32) {
-        self.octets_down.fetch_add(octets, Ordering::Relaxed);
-        self.packets_down.fetch_add(u64::from(packets), Ordering::Relaxed);
-    }
-
-    pub(crate) fn usage(&self) -> Usage {
-        Usage {
-            octets_up: self.octets_up.load(Ordering::Relaxed),
-            octets_down: self.octets_down.load(Ordering::Relaxed),
-            packets_up: self.packets_up.load(Ordering::Relaxed),
-            packets_down: self.packets_down.load(Ordering::Relaxed),
-        }
-    }
-
-    pub(crate) fn last_up_secs(&self) -> u32 {
-        self.last_up_secs.load(Ordering::Relaxed)
     }
 }

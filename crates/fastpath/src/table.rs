@@ -13,6 +13,7 @@ use std::sync::{Arc, OnceLock};
 
 use wire::GuestKey;
 
+use crate::meter::{Meter, SharedMeters};
 use crate::redirect::Ring;
 use crate::session::{Policy, Slot, SlotIndex, Snapshot, Usage};
 
@@ -33,6 +34,8 @@ pub struct Full;
 /// The shared part: readers.
 pub struct Table {
     chunks: Box<[OnceLock<Chunk>]>,
+    /// The meters of all slots, if they are not in the chunks.
+    meters: Option<SharedMeters>,
     capacity: u32,
     by_key: Index,
     by_address: Index,
@@ -47,9 +50,24 @@ impl Table {
     /// If `capacity` is 0 or above [`MAX_CAPACITY`].
     #[must_use]
     pub fn new(capacity: u32, seed: u64) -> (Arc<Self>, Writer) {
+        Self::make(capacity, seed, None)
+    }
+
+    /// The same, with the guests' meters in memory that somebody else has a hand in too.
+    ///
+    /// # Panics
+    /// As [`Table::new`], and if there is not a meter for each guest.
+    #[must_use]
+    pub fn with_meters(capacity: u32, seed: u64, meters: SharedMeters) -> (Arc<Self>, Writer) {
+        assert!(meters.as_ref().as_ref().len() >= capacity as usize, "{capacity} guests want as many meters");
+        Self::make(capacity, seed, Some(meters))
+    }
+
+    fn make(capacity: u32, seed: u64, meters: Option<SharedMeters>) -> (Arc<Self>, Writer) {
         assert!((1..=MAX_CAPACITY).contains(&capacity), "capacity {capacity} is not in 1..={MAX_CAPACITY}");
         let table = Arc::new(Self {
             chunks: (0..(capacity as usize).div_ceil(CHUNK)).map(|_| OnceLock::new()).collect(),
+            meters,
             capacity,
             by_key: Index::new(capacity),
             by_address: Index::new(capacity),
@@ -82,17 +100,25 @@ impl Table {
     /// What the guest in `slot` has sent and received since the table was made; subtract an earlier reading.
     #[must_use]
     pub fn usage(&self, slot: SlotIndex) -> Usage {
-        self.slot(slot).map(Slot::usage).unwrap_or_default()
+        self.meter(slot).map(Usage::from).unwrap_or_default()
     }
 
     /// Second of the gateway's clock at which the guest in `slot` last sent something that was forwarded.
     #[must_use]
-    pub fn last_up_secs(&self, slot: SlotIndex) -> u32 {
-        self.slot(slot).map(Slot::last_up_secs).unwrap_or_default()
+    pub fn last_up_secs(&self, slot: SlotIndex) -> u64 {
+        self.meter(slot).map(|meter| meter.up.last_secs.load(Ordering::Relaxed)).unwrap_or_default()
     }
 
     pub(crate) fn slot(&self, slot: SlotIndex) -> Option<&Slot> {
         self.chunk(slot)?.slots.get(slot.0 as usize % CHUNK)
+    }
+
+    pub(crate) fn meter(&self, slot: SlotIndex) -> Option<&Meter> {
+        let (meters, at) = match &self.meters {
+            Some(shared) => (shared.as_ref().as_ref(), slot.0 as usize),
+            None => (&*self.chunk(slot)?.meters, slot.0 as usize % CHUNK),
+        };
+        meters.get(at)
     }
 
     /// Where the guest's redirected connections wanted to go.
@@ -105,8 +131,9 @@ impl Table {
     }
 
     fn write(&self, slot: SlotIndex, key: GuestKey, address: Ipv4Addr, policy: &Policy) {
-        let chunk = self.chunks[slot.0 as usize / CHUNK].get_or_init(Chunk::new);
-        chunk.slots[slot.0 as usize % CHUNK].write(key, address, policy);
+        let chunk = self.chunks[slot.0 as usize / CHUNK].get_or_init(|| Chunk::new(self.meters.is_none()));
+        let meter = self.meter(slot).expect("every slot has a meter");
+        chunk.slots[slot.0 as usize % CHUNK].write(meter, key, address, policy);
     }
 
     /// How many guests fit.
@@ -197,13 +224,16 @@ impl Writer {
 
 struct Chunk {
     slots: Box<[Slot]>,
+    /// None, if the table has them elsewhere.
+    meters: Box<[Meter]>,
     redirects: Box<[Ring]>,
 }
 
 impl Chunk {
-    fn new() -> Self {
+    fn new(with_meters: bool) -> Self {
         Self {
             slots: (0..CHUNK).map(|_| Slot::default()).collect(),
+            meters: (0..if with_meters { CHUNK } else { 0 }).map(|_| Meter::default()).collect(),
             redirects: (0..CHUNK).map(|_| Ring::default()).collect(),
         }
     }
@@ -299,6 +329,7 @@ fn mix(value: u64, seed: u64) -> u64 {
 mod tests {
     use std::collections::HashMap;
     use std::sync::atomic::AtomicBool;
+    use std::time::Duration;
 
     use wire::{MacAddr, Vlan};
 
@@ -329,6 +360,32 @@ mod tests {
         assert_eq!(table.by_key(GuestKey { lan: 1, ..key(1) }), None);
         assert_eq!(table.by_address(address(2)), None);
         assert_eq!(table.by_address(Ipv4Addr::UNSPECIFIED), None);
+    }
+
+    #[test]
+    fn shared_meters_are_read_where_they_are_and_their_counts_outlive_a_guest() {
+        struct Shared(Arc<[Meter]>);
+        impl AsRef<[Meter]> for Shared {
+            fn as_ref(&self) -> &[Meter] {
+                &self.0
+            }
+        }
+        let meters: Arc<[Meter]> = (0..2).map(|_| Meter::default()).collect();
+        let (table, mut writer) = Table::with_meters(2, 1, Box::new(Shared(Arc::clone(&meters))));
+        writer.insert(key(1), address(1), &online()).unwrap();
+        let slot = writer.insert(key(2), address(2), &online()).unwrap();
+        let way = &meters[slot.0 as usize].up;
+        way.count(1500, 1, Duration::from_secs(77));
+        way.free_at_nanos.store(5, Ordering::Relaxed);
+        way.paced_until_nanos.store(6, Ordering::Relaxed);
+        let used = Usage { octets_up: 1500, packets_up: 1, ..Usage::default() };
+        assert_eq!((table.usage(slot), table.last_up_secs(slot)), (used, 77));
+        writer.set_policy(slot, &online());
+        assert_eq!(way.free_at_nanos.load(Ordering::Relaxed), 5, "nothing changed");
+        writer.remove(slot);
+        assert_eq!(table.usage(writer.insert(key(3), address(3), &online()).unwrap()), used);
+        assert_eq!(way.free_at_nanos.load(Ordering::Relaxed), 0);
+        assert_eq!(way.paced_until_nanos.load(Ordering::Relaxed), 0);
     }
 
     #[test]

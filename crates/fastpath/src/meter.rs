@@ -1,0 +1,73 @@
+//! What a guest has used, and when its line is free again: the numbers that whoever carries its packets changes.
+//!
+//! Packets may be carried by these threads or, in part, by a program in the kernel that has the same meters in
+//! its memory. So this layout is an interface between the two; everything is in the byte order of the machine:
+//!
+//! | Octet | of a [`Way`] | Written by |
+//! |--|--|--|
+//! | 0 | `free_at_nanos` | whoever admits a packet, by an atomic addition or a compare-and-swap |
+//! | 8 | `paced_until_nanos` | user space |
+//! | 16 | `octets` | whoever forwards a packet, by an atomic addition |
+//! | 24 | `packets` | the same |
+//! | 32 | `last_secs` | the same, by a store |
+//! | 40 | unused, 0 | |
+//!
+//! Times are of the gateway's monotonic clock. A meter of zeros is one of a guest that has used nothing. Octets and
+//! packets never go down, whoever has the slot: a session remembers what they were when it began.
+
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use portable_atomic::AtomicU64;
+
+/// One direction of one guest.
+#[derive(Default)]
+#[repr(C, align(64))]
+pub struct Way {
+    /// When the line of this guest's rate has sent all that was admitted.
+    pub free_at_nanos: AtomicU64,
+    /// Until then every packet goes through user space, because earlier ones wait there.
+    pub paced_until_nanos: AtomicU64,
+    /// IP octets that were forwarded, as on the guest's wire.
+    pub octets: AtomicU64,
+    /// Packets that were.
+    pub packets: AtomicU64,
+    /// Second at which the last one was.
+    pub last_secs: AtomicU64,
+}
+
+/// Both directions of one guest.
+#[derive(Default)]
+#[repr(C, align(64))]
+pub struct Meter {
+    /// From the guest.
+    pub up: Way,
+    /// To the guest.
+    pub down: Way,
+}
+
+/// Meters that somebody else shares, one for each slot of a table.
+pub type SharedMeters = Box<dyn AsRef<[Meter]> + Send + Sync>;
+
+impl Way {
+    /// Counts what is forwarded.
+    pub fn count(&self, octets: u64, packets: u32, now: Duration) {
+        self.octets.fetch_add(octets, Ordering::Relaxed);
+        self.packets.fetch_add(u64::from(packets), Ordering::Relaxed);
+        self.last_secs.store(now.as_secs(), Ordering::Relaxed);
+    }
+
+    /// Forgets what the line owes, for another guest or another rate: at a slow rate it would be many seconds.
+    pub(crate) fn clear_debt(&self) {
+        self.free_at_nanos.store(0, Ordering::Relaxed);
+        self.paced_until_nanos.store(0, Ordering::Relaxed);
+    }
+}
+
+const _: () = {
+    use std::mem::{offset_of, size_of};
+    assert!(size_of::<Way>() == 64 && size_of::<Meter>() == 128);
+    assert!(offset_of!(Way, free_at_nanos) == 0 && offset_of!(Way, paced_until_nanos) == 8);
+    assert!(offset_of!(Way, octets) == 16 && offset_of!(Way, packets) == 24 && offset_of!(Way, last_secs) == 32);
+    assert!(offset_of!(Meter, up) == 0 && offset_of!(Meter, down) == 64);
+};
