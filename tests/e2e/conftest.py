@@ -44,6 +44,17 @@ def lab():
 @pytest.fixture
 def online(lab):
     """A lab whose guest has a lease and has logged in."""
+    return log_in(lab)
+
+
+@pytest.fixture
+def carried():
+    """The same, where the gateway itself carries all packets."""
+    with Lab(settings={"offload": {"mode": "off"}}) as made:
+        yield log_in(made)
+
+
+def log_in(lab):
     assert lab.guest.lease()
     assert lab.guest.login().status == 303
     return lab

@@ -38,6 +38,8 @@ UPSTREAM = "203.0.113.1"
 """The provider's router, which is also the Internet's own address."""
 UPLINKS = {"subnet": "203.0.113.2/24", "host-route": "198.51.100.7/32", "bare": "198.51.100.7/32"}
 """The gateway's address; "host-route" has its router outside of its subnet, "bare" is left to the gateway."""
+OFFLOAD = os.environ.get("LAB_OFFLOAD", "on")
+"""Who carries packets of guests who are online: the kernel, or with "off" the gateway."""
 NUMBERS = itertools.count()
 
 
@@ -238,12 +240,15 @@ class Gateway:
             "auth": {"method": "local", "accounts": str(directory / "accounts")},
             "state": {"directory": str(directory / "state")},
             "control": {"socket": str(self.control)},
+            "offload": {"mode": OFFLOAD},
         }
         for section, values in (settings or {}).items():
             if isinstance(values, dict):
                 self.settings[section] = {**self.settings.get(section, {}), **values}
             else:
                 self.settings[section] = values
+        if self.settings.get("tun", {}).get("mode") == "tap":
+            self.settings["offload"]["mode"] = "auto"
         self.write()
         (directory / "state").mkdir(exist_ok=True)
 

@@ -9,22 +9,22 @@ from internet import HOST, wait_for
 from lab import Gateway, Lab, binary
 
 
-def test_a_crash_leaves_guests_offline_and_a_restart_serves_leases_again(online):
-    guest, gateway = online.guest, online.gateway
+def test_a_crash_leaves_guests_offline_and_a_restart_serves_leases_again(carried):
+    guest, gateway = carried.guest, carried.gateway
     assert guest.is_online()
     mac = gateway_mac(guest)
     gateway.kill()
-    seen = len(online.internet.seen)
-    with Wire(online.inet, "up0") as uplink, Wire(guest.ns, "wlan0") as wire:
+    seen = len(carried.internet.seen)
+    with Wire(carried.inet, "up0") as uplink, Wire(guest.ns, "wlan0") as wire:
         # The kernel has the LAN's address by itself no more; neither the old way nor a way around it is open.
         assert not guest.ping(HOST)
         assert guest.connect(HOST, 80, seconds=2) != "open"
         for _, frame in every_kind(wire.mac, mac, guest.address, HOST):
             wire.send(frame)
-        for _, frame in every_kind(wire.mac, online.gw.mac("lan0"), guest.address, HOST):
+        for _, frame in every_kind(wire.mac, carried.gw.mac("lan0"), guest.address, HOST):
             wire.send(frame)
         assert [f.hex(" ") for f in uplink.arrived(0.3) if MARK in f] == []
-    assert len(online.internet.seen) == seen
+    assert len(carried.internet.seen) == seen
     gateway.start()
     assert guest.lease()
     if not guest.is_online():
@@ -65,13 +65,13 @@ def test_a_crash_is_cleaned_up_by_the_next_start_and_its_clean_stop():
 
 
 @pytest.mark.parametrize("way", [(), ("-R",)], ids=["up", "down"])
-def test_a_crash_in_the_middle_of_traffic_lets_nothing_more_through(online, way):
-    guest, gateway = online.guest, online.gateway
+def test_a_crash_in_the_middle_of_traffic_lets_nothing_more_through(carried, way):
+    guest, gateway = carried.guest, carried.gateway
     assert guest.is_online()
     busy = guest.ns.spawn("iperf3", "-c", HOST, "-t", 60, *way, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    with Wire(online.inet, "up0") as uplink, Wire(guest.ns, "wlan0") as wire:
+    with Wire(carried.inet, "up0") as uplink, Wire(guest.ns, "wlan0") as wire:
         try:
-            wait_for(lambda: octets(online.inet, "up0") > 50_000_000, "traffic")
+            wait_for(lambda: octets(carried.inet, "up0") > 50_000_000, "traffic")
             gateway.kill()
             for sniffer in (uplink, wire):
                 drain(sniffer)

@@ -10,8 +10,8 @@ use wire::MacAddr;
 use crate::read::{Read, Value};
 use crate::{
     Auth, AuthMethod, BitRate, Config, Control, Dhcp, DhcpOption, Dns, Garden, GardenDomain, GardenEntry, Guests,
-    HostLease, InterfaceAddress, Lan, Log, LogLevel, Network, PasswordMethod, Portal, Radius, RadiusServer, Secret,
-    Session, State, Tun, TunMode, Uplink,
+    HostLease, InterfaceAddress, Lan, Log, LogLevel, Network, Offload, OffloadMode, PasswordMethod, Portal, Radius,
+    RadiusServer, Secret, Session, State, Tun, TunMode, Uplink,
 };
 
 /// Tables are sized by the number of guests; without a wish of the operator they stay below this many.
@@ -36,6 +36,14 @@ pub(crate) fn assemble(read: &Read<'_>) -> Config {
             name: read.required("tun.name"),
             mode: if read.word("tun.mode") == "tap" { TunMode::Tap } else { TunMode::Tun },
             mtu: read.optional::<u32>("tun.mtu").and_then(|mtu| mtu.try_into().ok()),
+        },
+        offload: Offload {
+            mode: match read.word("offload.mode").as_str() {
+                "on" => OffloadMode::On,
+                "off" => OffloadMode::Off,
+                _ => OffloadMode::Auto,
+            },
+            keep: read.required("offload.keep"),
         },
         dhcp,
         dns: Dns {

@@ -18,6 +18,8 @@ pub struct Config {
     pub uplink: Uplink,
     /// The device through which guests' packets enter the kernel.
     pub tun: Tun,
+    /// What the kernel forwards by itself.
+    pub offload: Offload,
     /// Bounds on guests.
     pub guests: Guests,
     /// The DHCP server.
@@ -84,6 +86,26 @@ pub enum TunMode {
     Tun,
     /// Ethernet frames.
     Tap,
+}
+
+/// `[offload]`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Offload {
+    /// Whether.
+    pub mode: OffloadMode,
+    /// How long it goes on without us.
+    pub keep: Duration,
+}
+
+/// Whether the kernel forwards by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OffloadMode {
+    /// Where it can.
+    Auto,
+    /// Or the gateway does not start.
+    On,
+    /// No.
+    Off,
 }
 
 /// `[guests]`

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fastpath::garden::Garden;
+use fastpath::mirror::Mirror;
 use fastpath::port::ETH_LEN;
 use fastpath::session::{Policy, SlotIndex, Usage};
 use fastpath::table::{Table, Writer};
@@ -327,6 +328,11 @@ impl Engine {
     /// Every guest, in no order.
     pub fn guests(&self, now: Now) -> impl Iterator<Item = GuestView> {
         self.guests.iter().map(move |(&slot, guest)| self.view(now, slot, guest))
+    }
+
+    /// Lets somebody else forward packets of guests who are online as well, or nobody else any more.
+    pub fn set_mirror(&mut self, mirror: Option<Box<dyn Mirror>>) {
+        self.writer.set_mirror(mirror);
     }
 
     /// The packet path's table.

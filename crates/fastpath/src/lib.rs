@@ -7,6 +7,7 @@ mod facts;
 pub mod garden;
 mod join;
 pub mod meter;
+pub mod mirror;
 pub mod pipeline;
 pub mod police;
 pub mod port;

@@ -43,7 +43,9 @@ impl Rate {
         Self { nanos_per_octet: bits }
     }
 
-    pub(crate) fn to_bits(self) -> u64 {
+    /// Nanoseconds that an octet takes, with 16 binary places; 0 is no limit.
+    #[must_use]
+    pub fn to_bits(self) -> u64 {
         self.nanos_per_octet
     }
 

@@ -14,6 +14,7 @@ use std::sync::{Arc, OnceLock};
 use wire::GuestKey;
 
 use crate::meter::{Meter, SharedMeters};
+use crate::mirror::Mirror;
 use crate::redirect::Ring;
 use crate::session::{Policy, Slot, SlotIndex, Snapshot, Usage};
 
@@ -73,7 +74,7 @@ impl Table {
             by_address: Index::new(capacity),
             seed,
         });
-        let writer = Writer { table: Arc::clone(&table), next_fresh: 0, free: Vec::new() };
+        let writer = Writer { table: Arc::clone(&table), mirror: None, next_fresh: 0, free: Vec::new() };
         (table, writer)
     }
 
@@ -156,6 +157,8 @@ impl Table {
 /// The single writer.
 pub struct Writer {
     table: Arc<Table>,
+    /// Who else forwards packets of guests who are online.
+    mirror: Option<Box<dyn Mirror>>,
     next_fresh: u32,
     free: Vec<u32>,
 }
@@ -169,7 +172,7 @@ impl Writer {
     pub fn insert(&mut self, key: GuestKey, address: Ipv4Addr, policy: &Policy) -> Result<SlotIndex, Full> {
         if let Some(former) = self.table.by_key(key) {
             if former.address == address {
-                self.table.write(former.slot, key, address, policy);
+                self.set_policy(former.slot, policy);
                 return Ok(former.slot);
             }
             self.remove(former.slot);
@@ -192,6 +195,9 @@ impl Writer {
         }
         table.by_key.insert(table.hash_key(key), slot);
         table.by_address.insert(table.hash_address(address), slot);
+        if policy.online {
+            self.tell_mirror(SlotIndex(slot));
+        }
         Ok(SlotIndex(slot))
     }
 
@@ -199,6 +205,28 @@ impl Writer {
     pub fn set_policy(&mut self, slot: SlotIndex, policy: &Policy) {
         if let Some(found) = self.table.snapshot(slot) {
             self.table.write(slot, found.key, found.address, policy);
+            self.tell_mirror(slot);
+        }
+    }
+
+    /// Lets somebody else forward packets as well, or nobody else any more.
+    pub fn set_mirror(&mut self, mirror: Option<Box<dyn Mirror>>) {
+        if let Some(mut former) = self.mirror.take() {
+            former.replace(&mut std::iter::empty());
+        }
+        let Some(mut mirror) = mirror else { return };
+        let table = &self.table;
+        let all = (0..self.next_fresh).filter_map(|slot| table.snapshot(SlotIndex(slot)));
+        mirror.replace(&mut all.filter(|guest| guest.policy.online));
+        self.mirror = Some(mirror);
+    }
+
+    fn tell_mirror(&mut self, slot: SlotIndex) {
+        let (Some(mirror), Some(guest)) = (&mut self.mirror, self.table.snapshot(slot)) else { return };
+        if guest.policy.online {
+            mirror.put(&guest);
+        } else {
+            mirror.remove(&guest);
         }
     }
 
@@ -210,6 +238,9 @@ impl Writer {
             return; // it was free already
         }
         table.by_address.remove(table.hash_address(found.address), slot.0);
+        if let Some(mirror) = self.mirror.as_mut().filter(|_| found.policy.online) {
+            mirror.remove(&found);
+        }
         let nobody = GuestKey { lan: 0, vlan: wire::Vlan::NONE, mac: wire::MacAddr::ZERO };
         table.write(slot, nobody, Ipv4Addr::UNSPECIFIED, &Policy::default());
         self.free.push(slot.0);

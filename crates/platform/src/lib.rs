@@ -12,6 +12,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use fastpath::port::{LanPort, TunPort};
 use wire::MacAddr;
@@ -41,9 +42,9 @@ pub mod no_netns;
 mod bsd_abi;
 
 pub use error::{Error, Result};
-pub use imp::Host;
 #[cfg(target_os = "linux")]
 pub use imp::netns;
+pub use imp::{Host, Offload};
 #[cfg(not(target_os = "linux"))]
 pub use no_netns as netns;
 pub use waker::Waker;
@@ -96,7 +97,18 @@ pub trait System {
     /// If it is not locked, or the kernel refuses.
     fn open_lan(&mut self, lan: &str, waker: &Waker) -> Result<Arc<dyn LanPort>>;
 
-    /// Makes the device whose other side is the kernel's routing, with address and up. It vanishes with the port.
+    /// Loads programs that let the kernel forward packets of guests who are online by itself, and takes over those that
+    /// a former life left. To be called between [`System::lock_lan`] and [`System::open_lan`]; they begin to work with
+    /// [`System::forward`]. From now on the TUN outlives us too.
+    ///
+    /// # Errors
+    /// If this system or kernel cannot do it. Everything else goes on as without it.
+    fn load_offload(&mut self, spec: &OffloadSpec) -> Result<Arc<Offload>> {
+        Err(no_offload(&spec.lan))
+    }
+
+    /// Makes the device whose other side is the kernel's routing, with address and up. It vanishes with the port,
+    /// unless there is an offload.
     ///
     /// # Errors
     /// The kernel's; a device of that name may exist already.
@@ -224,6 +236,32 @@ pub struct UplinkSpec {
     pub gateway: Ipv4Addr,
 }
 
+/// Whose packets the kernel may forward by itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OffloadSpec {
+    /// Name of the guests' interface.
+    pub lan: String,
+    /// The gateway's address in the guests' network: what goes to or comes from there is ours.
+    pub gateway: Ipv4Addr,
+    /// The guests' network: they do not reach each other.
+    pub guests: (Ipv4Addr, u8),
+    /// Guests that there can be.
+    pub capacity: u32,
+}
+
+/// Packets that went through the offload, a super-packet as one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Forwarded {
+    /// From guests.
+    pub up: u64,
+    /// To guests.
+    pub down: u64,
+    /// Of those from guests, lost for want of memory.
+    pub not_sent_up: u64,
+    /// Of those to guests.
+    pub not_sent_down: u64,
+}
+
 /// What the kernel forwards, and what of the gateway the guests can reach.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ForwardSpec {
@@ -278,6 +316,20 @@ pub fn raise_open_files() -> Result<u64> {
     (set == 0).then_some(()).ok_or(()).map_err(failed)?;
     #[allow(clippy::useless_conversion, reason = "the type is signed or narrower on other systems")]
     Ok(u64::try_from(limit.rlim_cur).unwrap_or(u64::MAX))
+}
+
+fn no_offload(lan: &str) -> Error {
+    Error::refused(format!("load the offload for {lan}"), "only 64-bit Linux has one")
+}
+
+/// The time of the clock that never jumps, since the machine was started: the kernel's programs read the same one, and it
+/// goes on when we are restarted.
+#[must_use]
+pub fn monotonic() -> Duration {
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: the pointer is to a live timespec, which the call fills; this clock is always there.
+    unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &raw mut time) };
+    Duration::new(u64::try_from(time.tv_sec).unwrap_or(0), u32::try_from(time.tv_nsec).unwrap_or(0))
 }
 
 /// The subnet mask of a prefix; lengths over 32 count as 32.

@@ -58,6 +58,14 @@ pub(crate) enum Command {
         #[command(flatten)]
         control: Control,
     },
+    /// Show or switch what Linux forwards by itself, without a lost packet
+    Offload {
+        /// Leave packets of guests who are online to the kernel, or carry them all here [default: only show]
+        #[arg(value_enum)]
+        switch: Option<Switch>,
+        #[command(flatten)]
+        control: Control,
+    },
     /// Manage local accounts
     #[command(subcommand)]
     User(User),
@@ -103,6 +111,13 @@ pub(crate) struct Control {
     /// Print JSON
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+/// On or off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Switch {
+    On,
+    Off,
 }
 
 #[derive(Debug, Subcommand)]

@@ -7,7 +7,7 @@ use anyhow::{Context, bail};
 use serde_json::{Value, json};
 use store::{Accounts, PasswordHash, edit_accounts, readable_password};
 
-use crate::cli::{ConfigFile, Control, Guest, Setup, User};
+use crate::cli::{ConfigFile, Control, Guest, Setup, Switch, User};
 use crate::{control, settings};
 
 /// Longest password that is taken from standard input.
@@ -66,6 +66,7 @@ pub(crate) fn sessions_text(reply: &Value, counters: bool) -> String {
         ));
     }
     if counters {
+        lines.push(format!("offload: {}", text(&reply["offload"])));
         for direction in ["from_guests", "to_guests"] {
             lines.push(format!("packets {}:", direction.replace('_', " ")));
             for (label, count) in reply["counters"][direction].as_object().into_iter().flatten() {
@@ -86,6 +87,13 @@ pub(crate) fn login(control: &Control, guest: Guest, user: &str) -> anyhow::Resu
     let request = json!({ "command": "login", "guest": guest.to_string(), "user": user });
     let reply = control::ask(&control.socket, &request)?;
     say(&if control.json { reply.to_string() } else { format!("{guest} is online as {user}") });
+    Ok(())
+}
+
+pub(crate) fn offload(control: &Control, switch: Option<Switch>) -> anyhow::Result<()> {
+    let on = switch.map(|switch| switch == Switch::On);
+    let reply = control::ask(&control.socket, &json!({ "command": "offload", "on": on }))?;
+    say(&if control.json { reply.to_string() } else { text(&reply["offload"]) });
     Ok(())
 }
 

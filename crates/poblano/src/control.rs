@@ -101,10 +101,8 @@ fn perform(gateway: &Rc<Gateway>, request: &Value) -> Value {
     match request["command"].as_str() {
         Some("sessions") => json!({
             "guests": gateway.guests().iter().map(guest_json).collect::<Vec<_>>(),
-            "counters": {
-                "from_guests": counters(&gateway.plane.from_guests),
-                "to_guests": counters(&gateway.plane.to_guests),
-            },
+            "counters": counters(gateway),
+            "offload": gateway.offload.state(),
             "radius": gateway.aaa.health().iter().map(|(server, auth, acct)| {
                 json!({ "server": server.to_string(), "authentication": auth, "accounting": acct })
             }).collect::<Vec<_>>(),
@@ -120,12 +118,32 @@ fn perform(gateway: &Rc<Gateway>, request: &Value) -> Value {
             }
             Err(error) => error,
         },
-        other => json!({ "error": format!("unknown command {other:?}; there are sessions, kick and login") }),
+        Some("offload") => match request["on"].as_bool().map_or(Ok(()), |on| gateway.switch_offload(on)) {
+            Ok(()) => json!({ "offload": gateway.offload.state() }),
+            Err(why) => json!({ "error": why }),
+        },
+        other => json!({ "error": format!("unknown command {other:?}; there are sessions, kick, login and offload") }),
     }
 }
 
-fn counters(counters: &fastpath::counters::Counters) -> Value {
-    counters.list().into_iter().map(|(label, count)| (label, json!(count))).collect::<serde_json::Map<_, _>>().into()
+/// What became of packets, wherever they were forwarded.
+fn counters(gateway: &Gateway) -> Value {
+    let kernel = gateway.offload.forwarded();
+    let list = |counters: &fastpath::counters::Counters, forward: u64, not_sent: u64| {
+        let mut all: serde_json::Map<_, _> =
+            counters.list().into_iter().map(|(label, count)| (label, json!(count))).collect();
+        for (label, more) in [("forward", forward), ("forward_offloaded", forward), ("not_sent", not_sent)] {
+            let count = all.get(label).and_then(Value::as_u64).unwrap_or(0) + more;
+            if count > 0 {
+                all.insert(label.to_owned(), json!(count));
+            }
+        }
+        Value::Object(all)
+    };
+    json!({
+        "from_guests": list(&gateway.plane.from_guests, kernel.up, kernel.not_sent_up),
+        "to_guests": list(&gateway.plane.to_guests, kernel.down, kernel.not_sent_down),
+    })
 }
 
 fn guest_json(guest: &GuestView) -> Value {

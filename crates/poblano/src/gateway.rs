@@ -21,6 +21,7 @@ use crate::cli;
 use crate::clock::Clock;
 use crate::flows::Forgetting;
 use crate::leases;
+use crate::offload::Offload;
 use crate::resolvers::Resolvers;
 use crate::slow::Queued;
 
@@ -36,6 +37,7 @@ pub(crate) struct Gateway {
     lan: Arc<dyn LanPort>,
     store: store::Writer,
     flows: Forgetting,
+    pub(crate) offload: Offload,
     pub(crate) resolvers: Resolvers,
     /// The moment the timer task is waiting for.
     armed: Cell<Option<Duration>>,
@@ -46,22 +48,25 @@ pub(crate) struct Gateway {
 
 impl Gateway {
     pub(crate) fn new(
-        clock: Clock,
         plane: Arc<Plane>,
         aaa: Rc<Aaa>,
         engine: Engine,
         lan: Arc<dyn LanPort>,
         store: store::Writer,
         flows: Forgetting,
+        offload: Offload,
     ) -> Rc<Self> {
+        let mut engine = engine;
+        engine.set_mirror(offload.mirror());
         Rc::new(Self {
-            clock,
+            clock: Clock,
             plane,
             aaa,
             engine: RefCell::new(engine),
             lan,
             store,
             flows,
+            offload,
             resolvers: Resolvers::default(),
             armed: Cell::new(None),
             rearm: Notify::new(),
@@ -98,6 +103,27 @@ impl Gateway {
                 () = self.rearm.notified() => {}
             }
         }
+    }
+
+    /// Tells the kernel again and again that we are there.
+    pub(crate) async fn keep_offload(self: Rc<Self>) {
+        let mut seconds = tokio::time::interval(Duration::from_secs(1));
+        loop {
+            seconds.tick().await;
+            if !self.offload.keep(self.clock.mono()) {
+                self.engine.borrow_mut().set_mirror(None);
+            }
+        }
+    }
+
+    /// Leaves packets of guests who are online to the kernel, or no longer.
+    ///
+    /// # Errors
+    /// Why that cannot be, in words.
+    pub(crate) fn switch_offload(&self, on: bool) -> Result<(), String> {
+        self.offload.switch(on)?;
+        self.engine.borrow_mut().set_mirror(self.offload.mirror());
+        Ok(())
     }
 
     /// Lets `change` work on the engine, then does what the engine wants done.

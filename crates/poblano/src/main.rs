@@ -13,6 +13,7 @@ mod gateway;
 mod leases;
 mod log;
 mod man;
+mod offload;
 mod resolvers;
 mod run;
 mod settings;
@@ -43,6 +44,7 @@ fn perform(command: Command) -> anyhow::Result<()> {
         Command::Sessions { control, counters } => commands::sessions(&control, counters),
         Command::Kick { guest, control } => commands::kick(&control, guest),
         Command::Login { guest, user, control } => commands::login(&control, guest, &user),
+        Command::Offload { switch, control } => commands::offload(&control, switch),
         Command::User(command) => commands::user(&command),
         Command::Completion { shell } => {
             let mut script = Vec::new(); // into memory first: a closed pipe would be a panic

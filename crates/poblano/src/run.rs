@@ -28,8 +28,9 @@ use crate::cli::Setup;
 use crate::clock::Clock;
 use crate::flows::Forgetting;
 use crate::gateway::{Backend, Gateway};
+use crate::offload::Offload;
 use crate::slow::{self, Queued};
-use crate::{commands, control, leases, log, settings};
+use crate::{commands, control, leases, log, offload, settings};
 
 /// Leases are written at most this often: a crash forgets that much, and the flash of a router lasts.
 const WRITE_LEASES_EVERY: Duration = Duration::from_secs(2);
@@ -144,6 +145,7 @@ fn with_devices(
     store: Arc<Store>,
     served: &mut bool,
 ) -> anyhow::Result<()> {
+    let offload = offload::load(host, &config)?;
     let waker = Waker::new()?;
     let lan_port = host.open_lan(&lan.name, &waker)?;
     let mtu = config.tun.mtu.map_or(lan.mtu, u32::from);
@@ -185,8 +187,9 @@ fn with_devices(
         })?;
         let flows = forget_former_run(host, &config)?;
         let setup = setup.clone();
+        let lan_mac = lan.mac;
         let parts =
-            Parts { config, setup, lan_mac: lan.mac, mtu, lan_port, tun_port, waker, flows, portal, redirect, store };
+            Parts { config, setup, lan_mac, mtu, offload, lan_port, tun_port, waker, flows, portal, redirect, store };
         *served = true;
         tokio::task::LocalSet::new().run_until(serve(parts)).await
     })
@@ -214,6 +217,7 @@ struct Parts {
     setup: Setup,
     lan_mac: wire::MacAddr,
     mtu: u32,
+    offload: Offload,
     lan_port: Arc<dyn LanPort>,
     tun_port: Arc<dyn TunPort>,
     waker: Waker,
@@ -225,15 +229,19 @@ struct Parts {
 
 /// Everything is open and locked: serves guests until a signal says stop.
 async fn serve(parts: Parts) -> anyhow::Result<()> {
-    let Parts { config, setup, lan_mac, mtu, lan_port, tun_port, waker, flows, portal, redirect, store } = parts;
-    let clock = Clock::start();
+    let Parts { config, setup, lan_mac, mtu, offload, lan_port, tun_port, waker, flows, portal, redirect, store } =
+        parts;
+    let clock = Clock;
     let mut seed = [0; 32];
     crate::dice(&mut seed);
     let mut word = [0; 8];
     crate::dice(&mut word);
     let secret = u64::from_le_bytes(word);
 
-    let (table, writer) = Table::new(config.guests.max, secret);
+    let (table, writer) = match offload.meters() {
+        Some(meters) => Table::with_meters(config.guests.max, secret, meters),
+        None => Table::new(config.guests.max, secret),
+    };
     let garden = Arc::new(settings::garden(&config)?);
     let (queue, frames) = slow::queue();
     let network = settings::network(config.lan.network)?;
@@ -276,7 +284,7 @@ async fn serve(parts: Parts) -> anyhow::Result<()> {
     let started =
         format!("guests on {} get {} and meet the portal at {base_url}/", config.lan.interface, config.lan.network);
     let gateway =
-        Gateway::new(clock, Arc::clone(&plane), Rc::clone(&aaa), engine, lan_port.clone(), lease_writer, flows);
+        Gateway::new(Arc::clone(&plane), Rc::clone(&aaa), engine, lan_port.clone(), lease_writer, flows, offload);
 
     aaa.account_gateway(true);
     let packets = Packets::start(plane, lan_port, tun_port, clock)?;
@@ -314,6 +322,7 @@ async fn until_told(
         () = packets_ended => bail!("a device failed (see above); the gateway cannot go on"),
         () = Rc::clone(gateway).serve_frames(frames) => bail!("the packet threads are gone"),
         () = Rc::clone(gateway).keep_time() => {}
+        () = Rc::clone(gateway).keep_offload() => {}
         () = socket.serve(Rc::clone(gateway)) => {}
         _ = portal::serve(portal, portal::Kind::Direct, Rc::clone(&site), Rc::clone(&backend)) => {}
         _ = portal::serve(redirect, portal::Kind::Redirected, site, backend) => {}

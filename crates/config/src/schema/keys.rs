@@ -103,6 +103,24 @@ pub const SECTIONS: &[Section] = &[
         ],
     ),
     section(
+        "offload",
+        "Linux forwards packets of guests who are online by itself, with the same checks, limits and counts.",
+        &[
+            key(
+                "mode",
+                Choice(&["auto", "on", "off"]),
+                Is("\"auto\""),
+                "auto uses it where the kernel can (5.15 or later, 64 bits, tun.mode = tun) and says why where it cannot; on refuses to start there; off carries all packets in this program. `poblano offload` switches it under traffic.",
+            ),
+            key(
+                "keep",
+                Duration { min: "5s", max: "1d", or_zero: false },
+                Is("\"5m\""),
+                "How long guests who are online stay so while this program is gone: crashed, or being restarted. After that the kernel stops forwarding for them.",
+            ),
+        ],
+    ),
+    section(
         "guests",
         "Bounds on guests.",
         &[key(

@@ -5,6 +5,8 @@
 
 mod abi;
 mod lan;
+#[path = "../no_offload.rs"]
+mod offload;
 mod sys;
 mod tun;
 
@@ -17,6 +19,7 @@ use fastpath::port::{LanPort, TunPort};
 use wire::MacAddr;
 
 use self::abi::{Abi, RTM_ADD, RTM_DELETE, Via};
+pub use self::offload::Offload;
 use crate::{
     DefaultRoute, Error, Flows, ForwardSpec, Interface, Result, System, TunSpec, UndoErrors, UplinkSpec, Waker,
     check_lan, same_network,

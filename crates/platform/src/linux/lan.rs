@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, Write};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 
 use fastpath::port::{LanPort, Packet};
 use wire::Vlan;
@@ -33,7 +33,8 @@ pub(super) struct Lan {
 }
 
 impl Lan {
-    pub(super) fn open(lan: &Interface, waker: &Waker) -> Result<Self> {
+    /// `filter` is the offload's, which also does what ours does without it.
+    pub(super) fn open(lan: &Interface, waker: &Waker, filter: Option<BorrowedFd<'_>>) -> Result<Self> {
         let what = |step: &'static str| {
             let name = lan.name.clone();
             move |e: io::Error| Error::kernel(format!("{step} {name}"), e)
@@ -58,7 +59,11 @@ impl Lan {
                 .or_else(|_| sys::set_option(&socket, libc::SOL_SOCKET, ask, octets))
                 .map_err(what("size the buffers of"))?;
         }
-        sys::attach_filter(&socket, &mut not_for_others()).map_err(what("filter frames on"))?;
+        match filter {
+            Some(program) => sys::attach_program(&socket, program),
+            None => sys::attach_filter(&socket, &mut not_for_others()),
+        }
+        .map_err(what("filter frames on"))?;
         sys::bind_packet(&socket, lan.index).map_err(what("receive frames on"))?;
         Ok(Self { socket: File::from(socket), index: lan.index, waker: waker.clone() })
     }

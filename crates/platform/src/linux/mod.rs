@@ -5,6 +5,10 @@ mod lan;
 pub mod netns;
 mod nft;
 mod nlsock;
+// What the kernel and we share must be 64-bit words that processors change in one step; the object is little-endian.
+#[cfg_attr(all(target_pointer_width = "64", target_endian = "little"), path = "offload/mod.rs")]
+#[cfg_attr(not(all(target_pointer_width = "64", target_endian = "little")), path = "../no_offload.rs")]
+mod offload;
 mod rtnetlink;
 mod rules;
 mod sys;
@@ -22,14 +26,15 @@ use fastpath::port::{LanPort, TunPort};
 
 use self::nft::Family;
 use self::nlsock::NetlinkSocket;
+pub use self::offload::Offload;
 #[cfg(fuzzing)]
 pub(crate) use self::rtnetlink::read_anything;
 use self::rtnetlink::{Route, Rtnetlink};
 use self::sysctl::Switch;
 use crate::netlink::Message;
 use crate::{
-    DefaultRoute, Error, Flows, ForwardSpec, Interface, Result, System, TunMode, TunSpec, UndoErrors, UplinkSpec,
-    Waker, check_lan, same_network,
+    DefaultRoute, Error, Flows, ForwardSpec, Interface, OffloadSpec, Result, System, TunMode, TunSpec, UndoErrors,
+    UplinkSpec, Waker, check_lan, same_network,
 };
 
 /// Packets that wait in the TUN for us. The usual 500 are too few for a burst of small ones.
@@ -46,15 +51,39 @@ pub struct Host {
     alone: Option<UnixDatagram>,
     /// The lock was there already: of a run that did not end cleanly.
     took_over: bool,
+    /// Loaded, and what it hangs on.
+    offload: Option<Arc<Offload>>,
 }
 
 /// Something that [`System::undo`] takes back.
 enum Change {
-    Lock { lan: String },
+    Lock {
+        lan: String,
+    },
     Filter,
-    LinkUp { name: String, index: u32 },
-    Switch { switch: Switch, former: String },
-    Address { name: String, index: u32, address: Ipv4Addr, prefix: u8 },
+    /// Programs on an interface.
+    Offload {
+        index: u32,
+    },
+    /// A device that outlives us.
+    Device {
+        name: String,
+        index: u32,
+    },
+    LinkUp {
+        name: String,
+        index: u32,
+    },
+    Switch {
+        switch: Switch,
+        former: String,
+    },
+    Address {
+        name: String,
+        index: u32,
+        address: Ipv4Addr,
+        prefix: u8,
+    },
     Route(Route),
 }
 
@@ -125,6 +154,24 @@ impl Host {
         Ok(())
     }
 
+    /// True if there is a TUN of a former life to go on with. Those that do not fit are removed, whatever their names.
+    fn former_tun(&self, spec: &TunSpec) -> Result<bool> {
+        let takes_over = self.offload.as_ref().is_some_and(|offload| offload.took_over());
+        let mut found = false;
+        for former in self.interfaces()? {
+            if !offload::is_on_egress(former.index)? {
+                continue;
+            }
+            let fits = former.name == spec.name && former.v4 == [(spec.address, spec.prefix)];
+            if takes_over && fits && spec.mode == TunMode::Tun {
+                found = true;
+            } else {
+                Rtnetlink::open()?.delete_link(&former.name, former.index)?;
+            }
+        }
+        Ok(found)
+    }
+
     /// The way to the Internet must not be where the guests are.
     fn check_uplink(&self, uplink: &str) -> Result<()> {
         if self.lans.iter().any(|lan| lan == uplink) {
@@ -146,6 +193,8 @@ impl Host {
                 firewall("unlock the guests' interface", messages)
             }
             Change::Filter => firewall("remove the firewall rules", rules::remove(Family::Inet)),
+            Change::Offload { index } => offload::detach(index),
+            Change::Device { name, index } => Rtnetlink::open()?.delete_link(&name, index),
             Change::LinkUp { name, index } => Rtnetlink::open()?.set_up(&name, index, false),
             Change::Switch { switch, former } => switch.write(&former),
             Change::Address { name, index, address, prefix } => {
@@ -194,11 +243,24 @@ impl System for Host {
         if !self.lans.iter().any(|locked| locked == lan) {
             return Err(Error::refused(format!("open {lan}"), "it is not locked"));
         }
-        Ok(Arc::new(lan::Lan::open(&self.interface(lan)?, waker)?))
+        let interface = self.interface(lan)?;
+        if self.offload.is_none() {
+            // Nobody would tell programs of a former life who is online.
+            offload::detach(interface.index)?;
+        }
+        let filter = self.offload.as_ref().map(|offload| offload.socket_filter());
+        Ok(Arc::new(lan::Lan::open(&interface, waker, filter)?))
+    }
+
+    fn load_offload(&mut self, spec: &OffloadSpec) -> Result<Arc<Offload>> {
+        let loaded = Arc::new(Offload::load(spec, &self.interface(&spec.lan)?)?);
+        self.offload = Some(Arc::clone(&loaded));
+        Ok(loaded)
     }
 
     fn create_tun(&mut self, spec: &TunSpec, waker: &Waker) -> Result<Arc<dyn TunPort>> {
-        let mut tun = tun::Tun::create(spec, waker)?;
+        let found = self.former_tun(spec)?;
+        let mut tun = tun::Tun::create(spec, found, waker)?;
         let interface = self.interface(&spec.name)?;
         if spec.mode == TunMode::Tap {
             tun.set_kernel_mac(interface.mac);
@@ -207,8 +269,16 @@ impl System for Host {
         Switch::no_ipv6(&spec.name).write("1")?;
         let mut rtnetlink = Rtnetlink::open()?;
         rtnetlink.set_sizes(&spec.name, interface.index, spec.mtu, TUN_QUEUE)?;
-        rtnetlink.add_address(&spec.name, interface.index, spec.address, spec.prefix)?;
+        if !interface.v4.contains(&(spec.address, spec.prefix)) {
+            rtnetlink.add_address(&spec.name, interface.index, spec.address, spec.prefix)?;
+        }
         rtnetlink.set_up(&spec.name, interface.index, true)?;
+        if let Some(offload) = &self.offload {
+            // First the program, by which the next life knows the device for ours; then the device may outlive us.
+            offload.attach_tun(interface.index)?;
+            self.undo.push(Change::Device { name: spec.name.clone(), index: interface.index });
+            tun.outlive_us()?;
+        }
         Ok(Arc::new(tun))
     }
 
@@ -254,7 +324,11 @@ impl System for Host {
         firewall("set the firewall rules", rules::filter(&self.lans, Some(spec), forwarded))?;
         self.set(uplink, "1")?;
         // Vanishes with the device.
-        Switch::forwarding(&spec.tun).write("1")
+        Switch::forwarding(&spec.tun).write("1")?;
+        // Last: until now the kernel had no word in what is forwarded.
+        let Some(offload) = &self.offload else { return Ok(()) };
+        self.undo.push(Change::Offload { index: offload.lan_index() });
+        offload.attach_lan()
     }
 
     fn open_flows(&mut self) -> Result<Box<dyn Flows>> {

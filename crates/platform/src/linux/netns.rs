@@ -133,7 +133,7 @@ impl Netns {
     /// The kernel's.
     pub fn open(&self, name: &str) -> Result<Arc<dyn LanPort>> {
         self.run(|| {
-            let port: Arc<dyn LanPort> = Arc::new(Lan::open(&interface(name)?, &Waker::new()?)?);
+            let port: Arc<dyn LanPort> = Arc::new(Lan::open(&interface(name)?, &Waker::new()?, None)?);
             Ok(port)
         })?
     }

@@ -3,7 +3,7 @@
 use std::ffi::c_int;
 use std::io;
 use std::mem::{size_of, size_of_val, zeroed};
-use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command};
 
@@ -72,6 +72,11 @@ pub(super) fn set_option<T: Copy>(fd: impl AsFd, level: c_int, option: c_int, va
 pub(super) fn attach_filter(fd: impl AsFd, program: &mut [libc::sock_filter]) -> io::Result<()> {
     let filter = libc::sock_fprog { len: program.len() as u16, filter: program.as_mut_ptr() };
     set_option(fd, libc::SOL_SOCKET, libc::SO_ATTACH_FILTER, filter)
+}
+
+/// Attaches an eBPF program of the kind socket filter, to the same effect.
+pub(super) fn attach_program(fd: impl AsFd, program: BorrowedFd<'_>) -> io::Result<()> {
+    set_option(fd, libc::SOL_SOCKET, libc::SO_ATTACH_BPF, program.as_raw_fd())
 }
 
 /// Binds a packet socket to one interface; from now on it receives that interface's frames.
@@ -178,6 +183,12 @@ pub(super) fn tun_create(fd: impl AsFd, name: &[u8; libc::IFNAMSIZ], flags: c_in
         libc::ioctl(fd.as_fd().as_raw_fd(), libc::TUNSETIFF as _, &raw mut request)
     };
     check(result).map(drop)
+}
+
+/// TUNSETPERSIST: the device stays when it is closed.
+pub(super) fn tun_persist(fd: impl AsFd) -> io::Result<()> {
+    // SAFETY: the argument is a number.
+    check(unsafe { libc::ioctl(fd.as_fd().as_raw_fd(), libc::TUNSETPERSIST as _, 1 as libc::c_ulong) }).map(drop)
 }
 
 /// TUNSETOFFLOAD: what the kernel may leave to us in packets that we read.

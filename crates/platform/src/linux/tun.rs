@@ -19,7 +19,7 @@ use crate::{Error, MAX_BATCH, Result, TunMode, TunSpec, WAIT_MILLIS, Waker};
 /// since Linux 6.2.
 const OFFLOADS: [libc::c_uint; 4] = [0x6f, 0x0f, 0x01, 0];
 
-/// The open device. It is not persistent: it vanishes when this is dropped or the process dies.
+/// The open device. Unless it was told to outlive us, it vanishes when this is dropped or the process dies.
 pub(super) struct Tun {
     device: File,
     waker: Waker,
@@ -28,8 +28,8 @@ pub(super) struct Tun {
 }
 
 impl Tun {
-    /// Makes the device, without address and down.
-    pub(super) fn create(spec: &TunSpec, waker: &Waker) -> Result<Self> {
+    /// Makes the device, without address and down; or opens the one that is there, if it is `known` to be ours.
+    pub(super) fn create(spec: &TunSpec, known: bool, waker: &Waker) -> Result<Self> {
         let doing = || format!("create the device {}", spec.name);
         let mut name = [0; libc::IFNAMSIZ];
         let bytes = spec.name.as_bytes();
@@ -45,7 +45,8 @@ impl Tun {
             .map_err(|e| Error::kernel("open /dev/net/tun", e).hint("load the module with: modprobe tun"))?;
         let mode = if spec.mode == TunMode::Tap { libc::IFF_TAP } else { libc::IFF_TUN };
         // Exclusive: a persistent device of that name, which somebody else made and may watch, is not ours to use.
-        let flags = mode | libc::IFF_NO_PI | libc::IFF_VNET_HDR | libc::IFF_TUN_EXCL;
+        let exclusive = if known { 0 } else { libc::IFF_TUN_EXCL };
+        let flags = mode | libc::IFF_NO_PI | libc::IFF_VNET_HDR | exclusive;
         sys::tun_create(&device, &name, flags).map_err(|e| {
             Error::kernel(doing(), e).hint("an interface of that name may be in use by another program; see: ip link")
         })?;
@@ -64,6 +65,11 @@ impl Tun {
     /// Tells a TAP the Ethernet address of its kernel side.
     pub(super) fn set_kernel_mac(&mut self, kernel: MacAddr) {
         self.stations = Some(Stations::new(kernel));
+    }
+
+    /// Keeps the device when we are gone, so that the kernel can go on forwarding through it.
+    pub(super) fn outlive_us(&self) -> Result<()> {
+        sys::tun_persist(&self.device).map_err(|e| Error::kernel("keep the TUN device", e))
     }
 
     fn receive(&self, batch: &mut [Packet]) -> io::Result<usize> {

@@ -1,0 +1,82 @@
+//! Where the kernel cannot forward by itself.
+
+use std::time::Duration;
+
+use fastpath::meter::SharedMeters;
+use fastpath::mirror::Mirror;
+
+/// There is none.
+pub enum Offload {}
+
+impl Offload {
+    /// True if the programs of a former life go on, with the guests and meters that it left.
+    #[must_use]
+    pub fn took_over(&self) -> bool {
+        match *self {}
+    }
+
+    /// What guests use, in the kernel's memory.
+    #[must_use]
+    pub fn meters(&self) -> SharedMeters {
+        match *self {}
+    }
+
+    /// The kernel's copy of the session table.
+    #[must_use]
+    pub fn mirror(&self) -> Box<dyn Mirror> {
+        match *self {}
+    }
+
+    /// Says that somebody looks after the sessions until this moment.
+    #[must_use]
+    pub fn keep_until(&self, _: Duration) -> bool {
+        match *self {}
+    }
+
+    /// How many packets the kernel has forwarded.
+    #[must_use]
+    pub fn forwarded(&self) -> crate::Forwarded {
+        match *self {}
+    }
+}
+
+#[cfg(target_os = "linux")]
+mod linux {
+    use std::os::fd::BorrowedFd;
+
+    use super::Offload;
+    use crate::{Interface, OffloadSpec, Result};
+
+    impl Offload {
+        pub(in crate::imp) fn load(spec: &OffloadSpec, _: &Interface) -> Result<Self> {
+            Err(crate::no_offload(&spec.lan))
+        }
+
+        pub(in crate::imp) fn lan_index(&self) -> u32 {
+            match *self {}
+        }
+
+        pub(in crate::imp) fn socket_filter(&self) -> BorrowedFd<'_> {
+            match *self {}
+        }
+
+        pub(in crate::imp) fn attach_tun(&self, _: u32) -> Result<()> {
+            match *self {}
+        }
+
+        pub(in crate::imp) fn attach_lan(&self) -> Result<()> {
+            match *self {}
+        }
+    }
+
+    pub(in crate::imp) fn detach(_: u32) -> Result<()> {
+        Ok(())
+    }
+
+    pub(in crate::imp) fn is_on_egress(_: u32) -> Result<bool> {
+        Ok(false)
+    }
+}
+
+#[cfg(target_os = "linux")]
+pub(in crate::imp) use linux::{detach, is_on_egress};

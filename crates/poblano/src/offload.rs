@@ -1,0 +1,101 @@
+//! Whether the kernel forwards packets of guests who are online by itself.
+
+use std::cell::{Cell, RefCell};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::bail;
+use config::{Config, OffloadMode, TunMode};
+use fastpath::meter::SharedMeters;
+use fastpath::mirror::Mirror;
+use platform::{Forwarded, OffloadSpec, System};
+use tracing::{error, info};
+
+/// The kernel's part in carrying packets, if it has one.
+pub(crate) struct Offload {
+    loaded: Option<Arc<platform::Offload>>,
+    on: Cell<bool>,
+    /// Why it cannot be on.
+    obstacle: RefCell<String>,
+    keep: Duration,
+}
+
+/// Loads it as configured.
+pub(crate) fn load(system: &mut dyn System, config: &Config) -> anyhow::Result<Offload> {
+    let obstacle = if config.offload.mode == OffloadMode::Off {
+        "it was switched off at start (offload.mode)".to_owned()
+    } else if config.tun.mode == TunMode::Tap {
+        "it needs tun.mode = \"tun\"".to_owned()
+    } else {
+        let spec = OffloadSpec {
+            lan: config.lan.interface.clone(),
+            gateway: config.lan.gateway,
+            guests: (config.lan.network.address, config.lan.network.prefix),
+            capacity: config.guests.max,
+        };
+        match system.load_offload(&spec) {
+            Ok(loaded) => return Ok(Offload::new(Some(loaded), String::new(), config.offload.keep)),
+            Err(error) => error.to_string(),
+        }
+    };
+    match config.offload.mode {
+        OffloadMode::On => bail!("offload.mode is \"on\", but {obstacle}"),
+        OffloadMode::Auto => info!("this program carries all packets: {obstacle}"),
+        OffloadMode::Off => {}
+    }
+    Ok(Offload::new(None, obstacle, config.offload.keep))
+}
+
+impl Offload {
+    fn new(loaded: Option<Arc<platform::Offload>>, obstacle: String, keep: Duration) -> Self {
+        Self { on: Cell::new(loaded.is_some()), loaded, obstacle: RefCell::new(obstacle), keep }
+    }
+
+    /// What guests use, if the kernel counts with us.
+    pub(crate) fn meters(&self) -> Option<SharedMeters> {
+        self.loaded.as_ref().map(|loaded| loaded.meters())
+    }
+
+    /// Where the kernel is told who is online, while it is on.
+    pub(crate) fn mirror(&self) -> Option<Box<dyn Mirror>> {
+        self.loaded.as_ref().filter(|_| self.on.get()).map(|loaded| loaded.mirror())
+    }
+
+    /// What the kernel has forwarded.
+    pub(crate) fn forwarded(&self) -> Forwarded {
+        self.loaded.as_ref().map(|loaded| loaded.forwarded()).unwrap_or_default()
+    }
+
+    /// Switches; the mirror must be exchanged then.
+    pub(crate) fn switch(&self, on: bool) -> Result<(), String> {
+        let obstacle = self.obstacle.borrow();
+        if on && !obstacle.is_empty() {
+            return Err(format!("the offload cannot be switched on: {obstacle}"));
+        }
+        if self.on.replace(on) != on {
+            info!("offload {}", if on { "on" } else { "off" });
+        }
+        Ok(())
+    }
+
+    /// Says that the gateway is there. False if the offload has just failed, and is off for good.
+    pub(crate) fn keep(&self, now: Duration) -> bool {
+        let Some(loaded) = self.loaded.as_ref().filter(|_| self.obstacle.borrow().is_empty()) else { return true };
+        if loaded.keep_until(now + self.keep) {
+            return true;
+        }
+        error!("the kernel did not take a change of the session table; this program carries all packets now");
+        *self.obstacle.borrow_mut() = "the kernel did not take a change of the session table".to_owned();
+        self.on.set(false);
+        false
+    }
+
+    /// In words, for the operator.
+    pub(crate) fn state(&self) -> String {
+        match (self.on.get(), self.obstacle.borrow().as_str()) {
+            (true, _) => "on".to_owned(),
+            (false, "") => "off".to_owned(),
+            (false, obstacle) => format!("off: {obstacle}"),
+        }
+    }
+}

@@ -1,0 +1,162 @@
+"""Linux forwards packets of guests who are online by itself: who may not still does not, and nothing is lost."""
+
+import contextlib
+import json
+import subprocess
+import time
+
+import pytest
+
+from frames import Wire, every_kind, ipv4, udp
+from internet import HOST, wait_for
+from lab import Lab
+from test_crash import snapshot
+
+
+@pytest.fixture
+def lab():
+    """A guest who is online, and one who is not."""
+    with Lab(guests=2, settings={"offload": {"mode": "on", "keep": "5s"}}) as made:
+        assert all(guest.lease() for guest in made.guests)
+        assert made.guest.login().status == 303
+        yield made
+
+
+def offload(lab, *switch):
+    return lab.gateway.cli("offload", *switch, "--socket", lab.gateway.control).strip()
+
+
+def counters(lab, direction):
+    return json.loads(lab.gateway.cli("sessions", "--json", "--socket", lab.gateway.control))["counters"][direction]
+
+
+@contextlib.contextmanager
+def traffic(lab, *way, seconds=60):
+    """A TCP connection that is never idle; fails where it breaks."""
+    busy = lab.guest.ns.spawn(
+        *("iperf3", "-J", "-c", HOST, "-t", seconds, *way), stdout=subprocess.PIPE, text=True, stderr=subprocess.STDOUT
+    )
+    try:
+        wait_for(lambda: octets_up(lab) > 20_000_000, "traffic")
+        yield busy
+        assert busy.poll() is None, busy.stdout.read()
+    finally:
+        busy.kill()
+        busy.wait()
+
+
+def octets_up(lab):
+    base = "/sys/class/net/up0/statistics"
+    return sum(int(n) for n in lab.inet.run("cat", f"{base}/tx_bytes", f"{base}/rx_bytes").split())
+
+
+def goes_on(lab):
+    """True if more passes the uplink within a moment."""
+    before = octets_up(lab)
+    time.sleep(0.3)
+    return octets_up(lab) - before > 100_000
+
+
+@pytest.mark.parametrize("way", [(), ("-R",)], ids=["up", "down"])
+def test_the_kernel_carries_a_transfer_and_the_gateway_sleeps(lab, way):
+    with traffic(lab, *way):
+        used, passed = lab.gateway.cpu_seconds(), octets_up(lab)
+        wait_for(lambda: octets_up(lab) > passed + 500_000_000, "half a gigabyte")
+        # Carrying it would take a tenth of a second at the least.
+        assert lab.gateway.cpu_seconds() - used <= 0.03
+    for direction in ("from_guests", "to_guests"):
+        assert counters(lab, direction)["forward_offloaded"] > 1000
+
+
+def test_it_is_switched_under_traffic_and_the_session_counts_all_of_it(lab):
+    with traffic(lab):
+        for _ in range(5):
+            for switch in ("off", "on"):
+                assert offload(lab, switch) == switch
+                assert goes_on(lab)
+    assert offload(lab) == "on"
+
+
+def test_whoever_is_kicked_is_cut_off_at_once(lab):
+    with traffic(lab) as busy:
+        lab.gateway.cli("kick", lab.guest.address, "--socket", lab.gateway.control)
+        wait_for(lambda: not goes_on(lab), "the end", 1.5)
+        busy.kill()
+        busy.wait()
+        busy.poll = lambda: None  # it was to end
+    assert not lab.guest.is_online()
+    assert lab.guest.curl_status(f"https://{HOST}/") == 7, "refused, not ignored"
+
+
+def test_a_guest_who_is_not_online_gets_nothing_through_beside_one_who_is(lab):
+    ada, eve = lab.guests
+    mac = gateway_mac(ada)
+    with traffic(lab), Wire(eve.ns, "wlan0") as wire, Wire(lab.inet, "up0") as uplink:
+        for source_mac, source in ((wire.mac, eve.address), (wire.mac, ada.address), (ada.mac, eve.address)):
+            for _, frame in every_kind(source_mac, mac, source, HOST):
+                wire.send(frame)
+        assert [f for f in uplink.arrived(0.3) if b"MUST-NOT-LEAVE" in f] == []
+
+
+def test_fragments_and_options_take_the_other_way(lab):
+    guest = lab.guest
+    before = counters(lab, "from_guests")
+    assert guest.ns.status("ping", "-n", "-c", 3, "-W", 1, "-s", 4000, HOST) == 0
+    with Wire(guest.ns, "wlan0") as wire, Wire(lab.inet, "up0") as uplink:
+        datagram = udp(guest.address, HOST, 5000, 5001, b"with options")
+        packet = ipv4(guest.address, HOST, 17, datagram, options=bytes((1, 1, 1, 0)))
+        wire.send(
+            bytes.fromhex(gateway_mac(guest).replace(":", ""))
+            + bytes.fromhex(wire.mac.replace(":", ""))
+            + b"\x08\0"
+            + packet
+        )
+        assert any(b"with options" in frame for frame in uplink.arrived(0.3))
+    after = counters(lab, "from_guests")
+    carried = after["forward"] - after.get("forward_offloaded", 0)
+    assert carried - (before.get("forward", 0) - before.get("forward_offloaded", 0)) >= 3 * 3 + 1
+
+
+def test_who_is_online_stays_so_while_the_gateway_is_gone_but_not_for_ever(lab):
+    ada, eve = lab.guests
+    with traffic(lab) as busy:
+        lab.gateway.kill()
+        assert goes_on(lab)
+        assert not eve.ping(HOST)
+        assert eve.connect(HOST, 443, seconds=1) != "open"
+        wait_for(lambda: not goes_on(lab), "the end of what was kept", 10)
+        assert not ada.ping(HOST)
+        busy.poll = lambda: None
+
+
+def test_a_clean_stop_leaves_nothing_also_of_a_former_life():
+    with Lab(start=False) as lab:
+        before = snapshot(lab.gw)
+        lab.gateway.start()
+        lab.gateway.kill()
+        lab.gateway.start()
+        assert lab.guest.lease()
+        assert lab.gateway.stop() == 0
+        assert snapshot(lab.gw) == before
+
+
+@pytest.mark.parametrize("change", [{"offload": {"mode": "off"}}, {"tun": {"name": "other0"}}, {"guests": {"max": 77}}])
+def test_what_a_former_life_left_does_not_outlive_a_start_that_cannot_use_it(lab, change):
+    lab.gateway.kill()
+    for section, values in change.items():
+        lab.gateway.settings[section] = {**lab.gateway.settings.get(section, {}), **values}
+    lab.gateway.write()
+    lab.gateway.start()
+    assert lab.guests[1].lease()
+    assert lab.guests[1].login().status == 303
+    assert lab.guests[1].is_online()
+    assert lab.gateway.stop() == 0
+    assert not lab.guests[1].ping(HOST)
+    assert "poblano0" not in lab.gw.ip("link")
+    assert "clsact" not in lab.gw.run("tc", "qdisc")
+
+
+def gateway_mac(guest):
+    guest.ping("10.85.0.1")
+    words = guest.ns.ip("neigh", "show", "10.85.0.1").split()
+    return words[words.index("lladdr") + 1]
