@@ -83,9 +83,11 @@ impl Counters {
         self.cells[cell(verdict)].fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Notes that a device did not take what a verdict wanted sent: beside the verdict's own count.
-    pub(crate) fn count_not_sent(&self) {
-        self.cells[NOT_SENT].fetch_add(1, Ordering::Relaxed);
+    /// Notes that a device did not take so many packets that verdicts wanted sent: beside the verdicts' own count.
+    pub(crate) fn count_not_sent(&self, packets: usize) {
+        if packets > 0 {
+            self.cells[NOT_SENT].fetch_add(packets as u64, Ordering::Relaxed);
+        }
     }
 
     /// How many packets (super-packets as one) their device did not take.

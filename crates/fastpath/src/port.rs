@@ -1,6 +1,7 @@
 //! What the packet path needs of the two devices it moves packets between. `platform` implements it.
 
 use std::io;
+use std::time::Duration;
 
 use wire::vnet::VnetHeader;
 use wire::{MacAddr, Vlan};
@@ -70,6 +71,12 @@ impl Packet {
         &mut self.memory[HEADROOM..HEADROOM + self.l3_len]
     }
 
+    /// All that a port has put before the packet from octet `start` of the buffer on, and the packet.
+    #[must_use]
+    pub fn from(&self, start: usize) -> &[u8] {
+        &self.memory[start..HEADROOM + self.l3_len]
+    }
+
     /// The Ethernet frame, without tag.
     #[must_use]
     pub fn frame(&self) -> &[u8] {
@@ -115,27 +122,34 @@ impl Default for Packet {
     }
 }
 
+/// What a device cuts into packets by itself, if it is given super-packets.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Segmentation {
+    /// TCP over IPv4, with an unfinished checksum.
+    pub tcp: bool,
+    /// UDP over IPv4, the same.
+    pub udp: bool,
+}
+
 /// The guests' Ethernet. All methods take `&self`: one thread receives while others send.
 pub trait LanPort: Send + Sync {
-    /// Waits until a frame has come and fills `batch` from the front with all that are there. `Ok(0)`
-    /// means that there is none: somebody asked the waiting thread to look at its stop flag, or a second
-    /// has passed.
+    /// Waits until a frame has come, at most for `wait` or a second, and fills `batch` from the front with all that
+    /// are there. `Ok(0)` means that there is none: the time is over, or somebody asked the waiting thread to look at
+    /// its stop flag.
     ///
     /// # Errors
     /// The kernel's, when the interface cannot be read any more.
-    fn recv(&self, batch: &mut [Packet]) -> io::Result<usize>;
+    fn recv(&self, batch: &mut [Packet], wait: Duration) -> io::Result<usize>;
 
-    /// Sends the packet's frame, tagged with its VLAN, with its offload facts. The buffer's headroom is
-    /// overwritten.
-    ///
-    /// # Errors
-    /// The kernel's; a full queue (`WouldBlock`, ENOBUFS) means that this frame is lost.
-    fn send(&self, packet: &mut Packet) -> io::Result<()>;
+    /// Sends the frames of those packets of the batch that `which` names, in that order, each tagged with its VLAN and
+    /// with its offload facts; says how many were lost. A frame that the device does not take, because its queue is
+    /// full or for any other reason, is lost and does not keep the others. The buffers' headroom is overwritten.
+    fn send(&self, batch: &mut [Packet], which: &[usize]) -> usize;
 
     /// Sends one finished, untagged Ethernet frame on `vlan`: for answers made elsewhere.
     ///
     /// # Errors
-    /// As [`LanPort::send`].
+    /// The kernel's; a full queue (`WouldBlock`, ENOBUFS) means that this frame is lost.
     fn send_frame(&self, vlan: Vlan, frame: &[u8]) -> io::Result<()>;
 }
 
@@ -145,11 +159,11 @@ pub trait TunPort: Send + Sync {
     ///
     /// # Errors
     /// The kernel's, when the device cannot be read any more.
-    fn recv(&self, batch: &mut [Packet]) -> io::Result<usize>;
+    fn recv(&self, batch: &mut [Packet], wait: Duration) -> io::Result<usize>;
 
-    /// Hands the packet to the kernel. The buffer's headroom is overwritten.
-    ///
-    /// # Errors
-    /// As [`LanPort::send`].
-    fn send(&self, packet: &mut Packet) -> io::Result<()>;
+    /// As [`LanPort::send`], to the kernel.
+    fn send(&self, batch: &mut [Packet], which: &[usize]) -> usize;
+
+    /// Which super-packets this kernel takes, here and on the LAN.
+    fn segmentation(&self) -> Segmentation;
 }

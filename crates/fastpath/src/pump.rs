@@ -1,4 +1,4 @@
-//! Moving batches between the two ports: one thread for each direction, each waiting on its own device.
+//! Moving batches between the two ports: for each direction threads of their own, each waiting on its own device.
 
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,6 +10,8 @@ use crate::port::{LanPort, Packet, TunPort};
 
 /// Packets taken from a device at once. Buffers cost memory only as far as they are used.
 pub const BATCH: usize = 64;
+/// The longest wait for a packet: then the stop flag is looked at.
+const WAIT: Duration = Duration::from_secs(1);
 
 /// Carries guests' packets up until `stop`. `clock` tells the gateway's monotonic time.
 ///
@@ -23,28 +25,24 @@ pub fn carry_up(
     stop: &AtomicBool,
 ) -> io::Result<()> {
     let mut batch: Vec<Packet> = (0..BATCH).map(|_| Packet::new()).collect();
-    let mut joiner = Joiner::default();
-    // A device that does not take one packet must not cost the others.
-    let mut send = |packet: &mut Packet| {
-        if tun.send(packet).is_err() {
-            plane.from_guests.count_not_sent();
-        }
-    };
+    let mut joiner = Joiner::new(tun.segmentation());
     while !stop.load(Ordering::Relaxed) {
-        let received = lan.recv(&mut batch)?;
+        let received = lan.recv(&mut batch, WAIT)?;
         let now = clock();
         for index in 0..received {
             match plane.from_guest(&mut batch[index], now) {
-                Action::Send => joiner.offer(&mut batch, index, &mut send),
+                Action::Send => joiner.offer(&mut batch, index),
                 Action::Answer(answer) => {
                     if lan.send_frame(batch[index].vlan, answer.frame()).is_err() {
-                        plane.from_guests.count_not_sent();
+                        plane.from_guests.count_not_sent(1);
                     }
                 }
                 Action::Done => {}
             }
         }
-        joiner.finish(&mut batch, &mut send);
+        let which = joiner.finish(&mut batch);
+        let lost = tun.send(&mut batch, which);
+        plane.from_guests.count_not_sent(lost);
     }
     Ok(())
 }
@@ -61,21 +59,18 @@ pub fn carry_down(
     stop: &AtomicBool,
 ) -> io::Result<()> {
     let mut batch: Vec<Packet> = (0..BATCH).map(|_| Packet::new()).collect();
-    let mut joiner = Joiner::default();
-    let mut send = |packet: &mut Packet| {
-        if lan.send(packet).is_err() {
-            plane.to_guests.count_not_sent();
-        }
-    };
+    let mut joiner = Joiner::new(tun.segmentation());
     while !stop.load(Ordering::Relaxed) {
-        let received = tun.recv(&mut batch)?;
+        let received = tun.recv(&mut batch, WAIT)?;
         let now = clock();
         for index in 0..received {
             if matches!(plane.to_guest(&mut batch[index], now), Action::Send) {
-                joiner.offer(&mut batch, index, &mut send);
+                joiner.offer(&mut batch, index);
             }
         }
-        joiner.finish(&mut batch, &mut send);
+        let which = joiner.finish(&mut batch);
+        let lost = lan.send(&mut batch, which);
+        plane.to_guests.count_not_sent(lost);
     }
     Ok(())
 }

@@ -6,7 +6,9 @@ mod common;
 
 use std::sync::Arc;
 
-use common::{LAN, LAN_MAC, Net, UPLINK, UPLINK_ADDRESS, arp_request, datagram_to, frame, ipv6_solicitation, net};
+use common::{
+    LAN, LAN_MAC, Net, UPLINK, UPLINK_ADDRESS, WAIT, arp_request, datagram_to, frame, ipv6_solicitation, net,
+};
 use fastpath::port::{LanPort, Packet};
 use platform::{Host, System, Waker};
 use wire::Vlan;
@@ -30,7 +32,7 @@ fn bare_guest(net: &Net, waker: &Waker) -> Arc<dyn LanPort> {
 fn receive(port: &dyn LanPort) -> Vec<Vec<u8>> {
     let mut batch = vec![Packet::new(), Packet::new(), Packet::new(), Packet::new()];
     for _ in 0..5 {
-        let count = port.recv(&mut batch).unwrap();
+        let count = port.recv(&mut batch, WAIT).unwrap();
         if count > 0 {
             return batch[..count].iter().map(|packet| packet.frame().to_vec()).collect();
         }

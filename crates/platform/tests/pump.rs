@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Instant;
 
-use common::{GATEWAY, GUEST_MAC, INTERNET, LAN, LAN_MAC, Net, UPLINK, forward_spec, net, tun_spec};
+use common::{GATEWAY, GUEST_MAC, INTERNET, LAN, LAN_MAC, Net, UPLINK, WAIT, forward_spec, net, tun_spec};
 use fastpath::port::{LanPort, Packet, TunPort};
 use platform::{Host, System, TunMode, UplinkSpec, Waker};
 
@@ -36,23 +36,26 @@ fn batch() -> Vec<Packet> {
 fn guest_to_kernel(lan: &dyn LanPort, tun: &dyn TunPort, waker: &Waker, longest: &AtomicUsize) {
     let mut batch = batch();
     while !waker.is_woken() {
-        let count = lan.recv(&mut batch).unwrap();
-        for packet in batch[..count].iter_mut().filter(|packet| packet.ethertype() == IPV4) {
-            longest.fetch_max(packet.l3().len(), Ordering::Relaxed);
-            let _ = tun.send(packet);
+        let count = lan.recv(&mut batch, WAIT).unwrap();
+        let is_ipv4 = |n: &usize| batch[*n].ethertype() == IPV4;
+        let which: Vec<usize> = (0..count).filter(is_ipv4).collect();
+        for &n in &which {
+            longest.fetch_max(batch[n].l3().len(), Ordering::Relaxed);
         }
+        tun.send(&mut batch, &which);
     }
 }
 
 fn kernel_to_guest(tun: &dyn TunPort, lan: &dyn LanPort, waker: &Waker, longest: &AtomicUsize) {
     let mut batch = batch();
     while !waker.is_woken() {
-        let count = tun.recv(&mut batch).unwrap();
+        let count = tun.recv(&mut batch, WAIT).unwrap();
         for packet in &mut batch[..count] {
             longest.fetch_max(packet.l3().len(), Ordering::Relaxed);
             packet.set_link(GUEST_MAC, LAN_MAC, IPV4);
-            let _ = lan.send(packet);
         }
+        let which: Vec<usize> = (0..count).collect();
+        lan.send(&mut batch, &which);
     }
 }
 

@@ -4,8 +4,9 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::fd::AsFd;
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
-use fastpath::port::{HEADROOM, LanPort, Packet};
+use fastpath::port::{LanPort, Packet};
 use wire::Vlan;
 use wire::vnet::VnetHeader;
 
@@ -13,7 +14,7 @@ use super::abi::{Abi, bpf_record};
 use super::sys;
 use crate::framing::{self, ETH_AT};
 use crate::poll::{Ready, poll};
-use crate::{Error, MAX_BATCH, Result, WAIT_MILLIS, Waker};
+use crate::{Error, MAX_BATCH, Result, Waker};
 
 const BIOCSBLEN: u32 = 0xc004_4266;
 const BIOCGDLT: u32 = 0x4004_426a;
@@ -82,16 +83,25 @@ impl Lan {
         }
         Ok(kept)
     }
+
+    /// An unfinished checksum or a super-packet cannot be sent here, and no port of this system receives one.
+    fn send_one(&self, packet: &mut Packet) -> io::Result<()> {
+        if packet.vnet.needs_csum() || packet.vnet.gso_type != VnetHeader::GSO_NONE {
+            return Err(io::ErrorKind::Unsupported.into());
+        }
+        let at = framing::frame_to_send(packet) + VnetHeader::LEN;
+        (&self.device).write(packet.from(at)).map(drop)
+    }
 }
 
 impl LanPort for Lan {
-    fn recv(&self, batch: &mut [Packet]) -> io::Result<usize> {
+    fn recv(&self, batch: &mut [Packet], wait: Duration) -> io::Result<usize> {
         if batch.is_empty() {
             return Ok(0);
         }
         let result = match self.receive(batch) {
             Err(e) if e.kind() == io::ErrorKind::WouldBlock => {
-                match poll(self.device.as_fd(), self.waker.fd(), WAIT_MILLIS)? {
+                match poll(self.device.as_fd(), self.waker.fd(), wait)? {
                     Ready::Waker | Ready::Nothing => return Ok(0),
                     Ready::Fd => self.receive(batch),
                 }
@@ -105,14 +115,8 @@ impl LanPort for Lan {
         }
     }
 
-    /// An unfinished checksum or a super-packet cannot be sent here, and no port of this system receives one.
-    fn send(&self, packet: &mut Packet) -> io::Result<()> {
-        if packet.vnet.needs_csum() || packet.vnet.gso_type != VnetHeader::GSO_NONE {
-            return Err(io::ErrorKind::Unsupported.into());
-        }
-        let at = framing::frame_to_send(packet) + VnetHeader::LEN;
-        let end = HEADROOM + packet.l3().len();
-        (&self.device).write(&packet.memory_mut()[at..end]).map(drop)
+    fn send(&self, batch: &mut [Packet], which: &[usize]) -> usize {
+        which.iter().filter(|&&n| self.send_one(&mut batch[n]).is_err()).count()
     }
 
     fn send_frame(&self, vlan: Vlan, frame: &[u8]) -> io::Result<()> {

@@ -3,15 +3,16 @@
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::fd::AsFd;
+use std::time::Duration;
 
-use fastpath::port::{HEADROOM, MAX_L3, Packet, TunPort};
+use fastpath::port::{HEADROOM, MAX_L3, Packet, Segmentation, TunPort};
 use wire::Vlan;
 use wire::vnet::VnetHeader;
 
 use super::abi::Abi;
 use super::sys;
 use crate::poll::{Ready, poll};
-use crate::{Error, MAX_BATCH, Result, TunMode, TunSpec, WAIT_MILLIS, Waker};
+use crate::{Error, MAX_BATCH, Result, TunMode, TunSpec, Waker};
 
 /// Octets of the address family before each packet, in network order.
 const FAMILY_LEN: usize = 4;
@@ -75,10 +76,23 @@ impl Tun {
         }
         Ok(kept)
     }
+
+    /// A write of no octets, which FreeBSD answers while the device is down, is a lost packet like any other.
+    fn send_one(&self, packet: &mut Packet) -> io::Result<()> {
+        if packet.vnet.needs_csum() || packet.vnet.gso_type != VnetHeader::GSO_NONE {
+            return Err(io::ErrorKind::Unsupported.into());
+        }
+        let version = packet.l3().first().map_or(4, |b| b >> 4);
+        let family = if version == 6 { Abi::HOST.af_inet6() } else { AF_INET };
+        let start = HEADROOM - FAMILY_LEN;
+        packet.memory_mut()[start..HEADROOM].copy_from_slice(&[0, 0, 0, family]);
+        let mut device = self.device()?;
+        device.write(packet.from(start)).map(drop)
+    }
 }
 
 impl TunPort for Tun {
-    fn recv(&self, batch: &mut [Packet]) -> io::Result<usize> {
+    fn recv(&self, batch: &mut [Packet], wait: Duration) -> io::Result<usize> {
         if batch.is_empty() {
             return Ok(0);
         }
@@ -86,7 +100,7 @@ impl TunPort for Tun {
             Err(e) if e.kind() == io::ErrorKind::WouldBlock => {}
             result => return result,
         }
-        match poll(self.device()?.as_fd(), self.waker.fd(), WAIT_MILLIS)? {
+        match poll(self.device()?.as_fd(), self.waker.fd(), wait)? {
             Ready::Waker | Ready::Nothing => Ok(0),
             Ready::Fd => match self.receive(batch) {
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => Ok(0),
@@ -95,19 +109,13 @@ impl TunPort for Tun {
         }
     }
 
-    /// A write of no octets, which FreeBSD answers while the device is down, is a lost packet like any other.
-    fn send(&self, packet: &mut Packet) -> io::Result<()> {
-        if packet.vnet.needs_csum() || packet.vnet.gso_type != VnetHeader::GSO_NONE {
-            return Err(io::ErrorKind::Unsupported.into());
-        }
-        let version = packet.l3().first().map_or(4, |b| b >> 4);
-        let family = if version == 6 { Abi::HOST.af_inet6() } else { AF_INET };
-        let end = HEADROOM + packet.l3().len();
-        let start = HEADROOM - FAMILY_LEN;
-        let memory = packet.memory_mut();
-        memory[start..HEADROOM].copy_from_slice(&[0, 0, 0, family]);
-        let mut device = self.device()?;
-        device.write(&memory[start..end]).map(drop)
+    fn send(&self, batch: &mut [Packet], which: &[usize]) -> usize {
+        which.iter().filter(|&&n| self.send_one(&mut batch[n]).is_err()).count()
+    }
+
+    /// None: there is no header here that says so.
+    fn segmentation(&self) -> Segmentation {
+        Segmentation::default()
     }
 }
 

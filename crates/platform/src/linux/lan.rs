@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::{self, Write};
 use std::os::fd::{AsFd, BorrowedFd};
+use std::time::Duration;
 
 use fastpath::port::{LanPort, Packet};
 use wire::Vlan;
@@ -11,7 +12,7 @@ use wire::vnet::VnetHeader;
 use super::sys;
 use crate::framing::{self, ETHERTYPE_VLAN, VNET_AT_FRAME};
 use crate::poll::{Ready, poll};
-use crate::{Error, Interface, Result, WAIT_MILLIS, Waker};
+use crate::{Error, Interface, MAX_BATCH, Result, Waker};
 
 /// `if_packet.h`
 const PACKET_AUXDATA: i32 = 8;
@@ -80,6 +81,26 @@ impl Lan {
         Ok(kept)
     }
 
+    /// Sends up to [`MAX_BATCH`] frames and says how many were lost. The kernel stops at the first that it does not take,
+    /// which may be too long for the interface or find its queue full; the others are tried.
+    fn send_some(&self, batch: &mut [Packet], which: &[usize]) -> usize {
+        let mut starts = [0; MAX_BATCH];
+        for (start, &n) in starts.iter_mut().zip(which) {
+            *start = framing::frame_to_send(&mut batch[n]);
+        }
+        let (mut done, mut lost) = (0, 0);
+        while done < which.len() {
+            match sys::send_frames(&self.socket, batch, &which[done..], &starts[done..]) {
+                Ok(sent) => done += sent,
+                Err(_) => {
+                    lost += 1;
+                    done += 1;
+                }
+            }
+        }
+        lost
+    }
+
     /// An interface that is down comes up again, and one frame that the socket could not express (EINVAL: a kind of
     /// super-packet that the offload header has no word for) must not end it. Only an interface that is gone does.
     fn survive(&self, error: io::Error) -> io::Result<usize> {
@@ -92,7 +113,7 @@ impl Lan {
 }
 
 impl LanPort for Lan {
-    fn recv(&self, batch: &mut [Packet]) -> io::Result<usize> {
+    fn recv(&self, batch: &mut [Packet], wait: Duration) -> io::Result<usize> {
         if batch.is_empty() {
             return Ok(0);
         }
@@ -101,7 +122,7 @@ impl LanPort for Lan {
             Err(e) => return self.survive(e),
             Ok(count) => return Ok(count),
         }
-        match poll(self.socket.as_fd(), self.waker.fd(), WAIT_MILLIS)? {
+        match poll(self.socket.as_fd(), self.waker.fd(), wait)? {
             Ready::Waker => Ok(0),
             Ready::Nothing if sys::interface_exists(&self.socket, self.index) => Ok(0),
             Ready::Nothing => Err(io::Error::from_raw_os_error(libc::ENODEV)),
@@ -113,10 +134,8 @@ impl LanPort for Lan {
         }
     }
 
-    fn send(&self, packet: &mut Packet) -> io::Result<()> {
-        let at = framing::frame_to_send(packet);
-        let end = fastpath::port::HEADROOM + packet.l3().len();
-        (&self.socket).write(&packet.memory_mut()[at..end]).map(drop)
+    fn send(&self, batch: &mut [Packet], which: &[usize]) -> usize {
+        which.chunks(MAX_BATCH).map(|which| self.send_some(batch, which)).sum()
     }
 
     fn send_frame(&self, vlan: Vlan, frame: &[u8]) -> io::Result<()> {

@@ -149,6 +149,33 @@ pub(super) fn receive_frames(
     }
 }
 
+/// Sends the frames of those packets of the batch that `which` names, at most [`MAX_BATCH`], each from the octet of its
+/// memory on that `starts` says. Does not wait. Says how many the kernel took, at least one; the error is the first one's.
+pub(super) fn send_frames(fd: impl AsFd, batch: &[Packet], which: &[usize], starts: &[usize]) -> io::Result<usize> {
+    let count = which.len().min(MAX_BATCH);
+    // SAFETY: all zeros is valid for iovec and mmsghdr. Each header points to its own iovec, each iovec to the memory of a
+    // packet, with its true length; all of them live, unmoved, until the call has returned, and the kernel only reads
+    // what an iovec of a message that is sent points to.
+    let sent = unsafe {
+        let mut vectors: [libc::iovec; MAX_BATCH] = zeroed();
+        let mut headers: [libc::mmsghdr; MAX_BATCH] = zeroed();
+        for (n, (&index, &start)) in which.iter().zip(starts).take(count).enumerate() {
+            let bytes = batch[index].from(start);
+            vectors[n].iov_base = bytes.as_ptr().cast_mut().cast();
+            vectors[n].iov_len = bytes.len();
+            headers[n].msg_hdr.msg_iov = &raw mut vectors[n];
+            headers[n].msg_hdr.msg_iovlen = 1;
+        }
+        check(libc::sendmmsg(
+            fd.as_fd().as_raw_fd(),
+            headers.as_mut_ptr(),
+            count as libc::c_uint,
+            libc::MSG_DONTWAIT as _,
+        ))?
+    };
+    Ok(sent.cast_unsigned() as usize)
+}
+
 /// The tag in a frame's control message.
 ///
 /// # Safety

@@ -4,8 +4,9 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::fd::AsFd;
 use std::os::unix::fs::OpenOptionsExt;
+use std::time::Duration;
 
-use fastpath::port::{HEADROOM, Packet, TunPort};
+use fastpath::port::{HEADROOM, Packet, Segmentation, TunPort};
 use wire::vnet::VnetHeader;
 use wire::{MacAddr, Vlan};
 
@@ -13,15 +14,21 @@ use super::sys;
 use super::tap::{self, Stations};
 use crate::framing::{self, VNET_AT_FRAME, VNET_AT_L3};
 use crate::poll::{Ready, poll};
-use crate::{Error, MAX_BATCH, Result, TunMode, TunSpec, WAIT_MILLIS, Waker};
+use crate::{Error, MAX_BATCH, Result, TunMode, TunSpec, Waker};
 
-/// TUN_F_CSUM, TSO4, TSO6, TSO_ECN, USO4, USO6: the sets to try, from all to none. UDP segmentation is there
-/// since Linux 6.2.
-const OFFLOADS: [libc::c_uint; 4] = [0x6f, 0x0f, 0x01, 0];
+/// TUN_F_CSUM, TSO4, TSO6, TSO_ECN, USO4, USO6: the sets to try, from all to none, and what a kernel that knows one of
+/// them cuts into segments. UDP segmentation is there since Linux 6.2.
+const OFFLOADS: [(libc::c_uint, Segmentation); 4] = [
+    (0x6f, Segmentation { tcp: true, udp: true }),
+    (0x0f, Segmentation { tcp: true, udp: false }),
+    (0x01, Segmentation { tcp: false, udp: false }),
+    (0, Segmentation { tcp: false, udp: false }),
+];
 
 /// The open device. Unless it was told to outlive us, it vanishes when this is dropped or the process dies.
 pub(super) struct Tun {
     device: File,
+    segmentation: Segmentation,
     waker: Waker,
     /// Set for TAP.
     stations: Option<Stations>,
@@ -52,14 +59,16 @@ impl Tun {
         })?;
         sys::tun_header_len(&device, VnetHeader::LEN as i32).map_err(|e| Error::kernel(doing(), e))?;
         let mut result = Ok(());
-        for features in OFFLOADS {
+        let mut segmentation = Segmentation::default();
+        for (features, cut) in OFFLOADS {
+            segmentation = cut;
             result = sys::tun_offload(&device, features);
             if result.is_ok() {
                 break;
             }
         }
         result.map_err(|e| Error::kernel(doing(), e))?;
-        Ok(Self { device, waker: waker.clone(), stations: None })
+        Ok(Self { device, segmentation, waker: waker.clone(), stations: None })
     }
 
     /// Tells a TAP the Ethernet address of its kernel side.
@@ -90,6 +99,21 @@ impl Tun {
             }
         }
         Ok(kept)
+    }
+
+    fn send_one(&self, packet: &mut Packet) -> io::Result<()> {
+        let start = match &self.stations {
+            Some(stations) => {
+                stations.address(packet);
+                framing::frame_to_send(packet)
+            }
+            None => {
+                let header = packet.vnet.emit();
+                packet.memory_mut()[VNET_AT_L3..HEADROOM].copy_from_slice(&header);
+                VNET_AT_L3
+            }
+        };
+        (&self.device).write(packet.from(start)).map(drop)
     }
 
     fn accept(&self, packet: &mut Packet, start: usize, len: usize) -> bool {
@@ -124,7 +148,7 @@ fn survive(error: io::Error) -> io::Result<usize> {
 }
 
 impl TunPort for Tun {
-    fn recv(&self, batch: &mut [Packet]) -> io::Result<usize> {
+    fn recv(&self, batch: &mut [Packet], wait: Duration) -> io::Result<usize> {
         if batch.is_empty() {
             return Ok(0);
         }
@@ -132,26 +156,19 @@ impl TunPort for Tun {
             Err(e) if e.kind() == io::ErrorKind::WouldBlock => {}
             other => return other.or_else(survive),
         }
-        match poll(self.device.as_fd(), self.waker.fd(), WAIT_MILLIS)? {
+        match poll(self.device.as_fd(), self.waker.fd(), wait)? {
             Ready::Waker | Ready::Nothing => Ok(0),
             Ready::Fd => self.receive(batch).or_else(survive),
         }
     }
 
-    fn send(&self, packet: &mut Packet) -> io::Result<()> {
-        let end = HEADROOM + packet.l3().len();
-        let start = match &self.stations {
-            Some(stations) => {
-                stations.address(packet);
-                framing::frame_to_send(packet)
-            }
-            None => {
-                let header = packet.vnet.emit();
-                packet.memory_mut()[VNET_AT_L3..HEADROOM].copy_from_slice(&header);
-                VNET_AT_L3
-            }
-        };
-        (&self.device).write(&packet.memory_mut()[start..end]).map(drop)
+    /// One system call for each: a TUN has none for many. What is joined goes as one.
+    fn send(&self, batch: &mut [Packet], which: &[usize]) -> usize {
+        which.iter().filter(|&&n| self.send_one(&mut batch[n]).is_err()).count()
+    }
+
+    fn segmentation(&self) -> Segmentation {
+        self.segmentation
     }
 }
 

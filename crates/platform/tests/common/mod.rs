@@ -3,11 +3,14 @@
 
 use std::net::Ipv4Addr;
 use std::process::Command;
+use std::time::Duration;
 
 use platform::netns::Netns;
 use platform::{ForwardSpec, TunMode, TunSpec};
 use wire::MacAddr;
 
+/// As long as a port waits for a packet at most.
+pub(crate) const WAIT: Duration = Duration::from_secs(1);
 pub(crate) const LAN: &str = "lan0";
 pub(crate) const UPLINK: &str = "wan0";
 pub(crate) const TUN: &str = "poblano0";
