@@ -113,12 +113,14 @@ impl Plane {
             match verdict {
                 Verdict::Forward => {
                     let (octets, packets) = wire_size(packet, ip);
-                    let slot = self.table.slot(guest.slot);
-                    if slot.is_some_and(|slot| slot.down.admit(guest.policy.rate_down, octets, now)) {
-                        slot.inspect(|slot| slot.count_down(octets, packets));
-                    } else {
-                        verdict = Verdict::Drop(Reason::RateExceeded);
-                    }
+                    verdict = match self.table.slot(guest.slot) {
+                        None => Verdict::Drop(Reason::UnknownGuest),
+                        Some(slot) if !slot.down.admit(guest.policy.rate_down, octets, now) => {
+                            Verdict::Drop(Reason::RateExceeded)
+                        }
+                        Some(slot) if !slot.count_down(guest, octets, packets) => Verdict::Drop(Reason::QuotaExceeded),
+                        Some(_) => verdict,
+                    };
                 }
                 Verdict::Redirect if !self.lead_back(packet, guest, ip) => {
                     verdict = Verdict::Drop(Reason::NoRedirect);
@@ -151,7 +153,9 @@ impl Plane {
         if !slot.up.admit(guest.policy.rate_up, octets, now) {
             return Verdict::Drop(Reason::RateExceeded);
         }
-        slot.count_up(octets, packets, now);
+        if !slot.count_up(guest, octets, packets, now) {
+            return Verdict::Drop(Reason::QuotaExceeded);
+        }
         verdict
     }
 

@@ -315,7 +315,13 @@ mod tests {
     }
 
     fn online() -> Policy {
-        Policy { online: true, ends_at_secs: Some(7), rate_up: Rate::bits_per_second(8), rate_down: Rate::UNLIMITED }
+        Policy {
+            online: true,
+            ends_at_secs: Some(7),
+            rate_up: Rate::bits_per_second(8),
+            octets_down_max: 9,
+            ..Policy::default()
+        }
     }
 
     #[test]
