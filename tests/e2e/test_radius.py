@@ -10,7 +10,7 @@ import pytest
 from aaa import FreeRadius, settings
 from frames import Wire, is_ipv4
 from internet import DNS, HOST, wait_for
-from lab import Lab
+from lab import PORTAL, Lab
 
 USERS = """
 ada Cleartext-Password := "lovelace"
@@ -29,10 +29,19 @@ slow Cleartext-Password := "slow"
     WISPr-Bandwidth-Max-Up = 2000000,
     WISPr-Bandwidth-Max-Down = 8000000
 
+data Cleartext-Password := "data"
+    ChilliSpot-Max-Total-Octets = 1000000
+
+more Cleartext-Password := "more"
+    ChilliSpot-Max-Output-Octets = 705032704,
+    Attr-26.14559.22 = 0x00000001
+
 DEFAULT Auth-Type := Reject
     Reply-Message = "Your ticket is used up"
 """
 
+RESET = 4
+"""The flag of TCP, in octet 47 of a frame whose IP header has no options."""
 KINDS = ("Input-Octets", "Output-Octets", "Input-Packets", "Output-Packets")
 
 
@@ -192,6 +201,35 @@ def test_the_bandwidth_that_radius_grants_holds_in_each_direction():
         up, down = (bits(lab.guest, *way) for way in ((), ("-R",)))
         assert 1.0e6 < up < 3.0e6
         assert 4.0e6 < down < 12.0e6
+
+
+@pytest.mark.parametrize("offloads", [False, True], ids=["packets", "super-packets"])
+def test_a_guest_gets_its_quota_to_the_packet_and_no_more(offloads):
+    with radius_lab(offloads=offloads) as lab:
+        guest = lab.guest
+        assert guest.login("data", "data").status == 303
+        session = lab.gateway.sessions()[0]["session"]
+        assert (session["octets_left"], session["total_octets_max"]) == (1_000_000, 1_000_000)
+        assert "1\u00a0MB" in guest.curl(f"{PORTAL}/status").body
+        with Wire(guest.ns, "wlan0", buffer=64 << 20, headers=True) as wire:
+            five = ["http://online.test/blob"] * 5
+            assert guest.curl_status(*five, "--fail-early", timeout=20) in (18, 56)  # cut off, not left hanging
+            stop = lab.radius.wait("Stop")
+            frames = [frame for outgoing, frame in wire.both_ways() if not outgoing and is_foreign(frame[1], 26)]
+            assert wire.lost() == 0
+        # What refuses the rest comes in the far end's name, but from the gateway.
+        received = sum(segments(frame)[1] for frame in frames if not frame[1][47] & RESET)
+        sent = int(stop["Acct-Input-Octets"])
+        assert received == int(stop["Acct-Output-Octets"])
+        assert 1_000_000 - (70_000 if offloads else 1500) < sent + received <= 1_000_000
+        assert stop["Acct-Terminate-Cause"] == "Session-Timeout"
+        assert guest.curl("http://online.test/").location.startswith(PORTAL)
+
+
+def test_a_quota_beyond_32_bits_is_one_number():
+    with radius_lab() as lab:
+        assert lab.guest.login("more", "more").status == 303
+        assert lab.gateway.sessions()[0]["session"]["octets_left"] == 5_000_000_000
 
 
 def bits(guest, *way):

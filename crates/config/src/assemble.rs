@@ -10,8 +10,8 @@ use wire::MacAddr;
 use crate::read::{Read, Value};
 use crate::{
     Auth, AuthMethod, BitRate, Config, Control, Dhcp, DhcpOption, Dns, Garden, GardenDomain, GardenEntry, Guests,
-    HostLease, InterfaceAddress, Lan, Log, LogLevel, Network, Offload, OffloadMode, PasswordMethod, Portal, Radius,
-    RadiusServer, Secret, Session, State, Tun, TunMode, Uplink,
+    HostLease, InterfaceAddress, Lan, Log, LogLevel, Network, Octets, Offload, OffloadMode, PasswordMethod, Portal,
+    Radius, RadiusServer, Secret, Session, State, Tun, TunMode, Uplink,
 };
 
 /// Tables are sized by the number of guests; without a wish of the operator they stay below this many.
@@ -67,6 +67,9 @@ pub(crate) fn assemble(read: &Read<'_>) -> Config {
             interim: read.unless_zero("session.interim"),
             rate_up: read.optional("session.rate_up").filter(|r| *r != BitRate(0)),
             rate_down: read.optional("session.rate_down").filter(|r| *r != BitRate(0)),
+            quota_up: read.optional("session.quota_up").filter(|q| *q != Octets(0)),
+            quota_down: read.optional("session.quota_down").filter(|q| *q != Octets(0)),
+            quota_total: read.optional("session.quota_total").filter(|q| *q != Octets(0)),
         },
         radius: radius(read),
         state: State { directory },
@@ -191,6 +194,7 @@ held! {
     u32: Int,
     Duration: Duration,
     BitRate: Rate,
+    Octets: Octets,
     String: Text,
     Vec<String>: Words,
     Ipv4Addr: Address,

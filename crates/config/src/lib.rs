@@ -26,7 +26,7 @@ pub use model::{
 pub use option::DhcpOption;
 pub use problem::{Errors, Problem};
 pub use sample::{reference, sample};
-pub use units::{BitRate, InterfaceAddress, Network, Secret, format_duration, parse_duration};
+pub use units::{BitRate, InterfaceAddress, Network, Octets, Secret, format_duration, parse_duration};
 
 use std::path::Path;
 

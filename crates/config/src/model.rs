@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use wire::MacAddr;
 
-use crate::{BitRate, DhcpOption, GardenDomain, GardenEntry, InterfaceAddress, Network, Secret};
+use crate::{BitRate, DhcpOption, GardenDomain, GardenEntry, InterfaceAddress, Network, Octets, Secret};
 
 /// Everything that can be configured, with defaults filled in. Consistent in itself when it came out of
 /// [`Config::load`], [`Config::parse`] or [`Config::without_file`].
@@ -223,6 +223,12 @@ pub struct Session {
     pub rate_up: Option<BitRate>,
     /// To the guest; `None` is not policed.
     pub rate_down: Option<BitRate>,
+    /// From the guest, in one session; `None` has no end.
+    pub quota_up: Option<Octets>,
+    /// To the guest, in one session; `None` has no end.
+    pub quota_down: Option<Octets>,
+    /// Both together; `None` has no end.
+    pub quota_total: Option<Octets>,
 }
 
 /// `[radius]`

@@ -12,8 +12,8 @@ use wire::MacAddr;
 
 use crate::problem::{Problem, nearest, position};
 use crate::schema::{Absent, Key, Kind, SECTIONS, Section, section};
-use crate::units::{is_name, parse_address_prefix, parse_duration, parse_rate};
-use crate::{BitRate, DhcpOption, GardenDomain, GardenEntry, InterfaceAddress, Network, Overrides, Secret};
+use crate::units::{is_name, parse_address_prefix, parse_duration, parse_octets, parse_rate};
+use crate::{BitRate, DhcpOption, GardenDomain, GardenEntry, InterfaceAddress, Network, Octets, Overrides, Secret};
 
 /// `[[dhcp.host]]` and `[[radius.server]]`: tables that are searched one by one must stay short.
 const MAX_REPEATED: [(&str, usize); 2] = [("dhcp.host", 4096), ("radius.server", 8)];
@@ -25,6 +25,7 @@ pub(crate) enum Value {
     Int(u32),
     Duration(Duration),
     Rate(BitRate),
+    Octets(Octets),
     Text(String),
     Words(Vec<String>),
     Address(Ipv4Addr),
@@ -387,6 +388,10 @@ fn convert_one(value: &Spanned<DeValue<'_>>, kind: &Kind, folder: Option<&Path>)
         Kind::Rate => {
             let rate = text().and_then(parse_rate).ok_or_else(wanted)?;
             if rate.0 == 0 || rate.0 >= 8_000 { Ok(Value::Rate(rate)) } else { Err(wanted()) }
+        }
+        Kind::Octets => {
+            let octets = text().and_then(parse_octets).ok_or_else(wanted)?;
+            if octets.0 == 0 || octets.0 >= 100_000 { Ok(Value::Octets(octets)) } else { Err(wanted()) }
         }
         Kind::Text { max } => text().filter(|t| t.len() <= *max).map(|t| Value::Text(t.to_owned())).ok_or_else(wanted),
         Kind::Choice(choices) => {

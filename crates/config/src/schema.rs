@@ -72,6 +72,8 @@ pub enum Kind {
     },
     /// Bits per second such as "10M"; "0" is no limit.
     Rate,
+    /// An amount of data such as "500MB"; "0" is no limit.
+    Octets,
     /// Text of at most so many octets.
     Text {
         /// Longest, in octets.
@@ -139,6 +141,7 @@ impl Kind {
                 format!("a duration such as \"90s\" or \"1h30m\", {zero}\"{min}\" to \"{max}\"")
             }
             Self::Rate => "bits per second such as \"512k\" or \"10M\", from \"8k\", or \"0\"".to_owned(),
+            Self::Octets => "an amount of data such as \"500MB\" or \"2GB\", from \"100kB\", or \"0\"".to_owned(),
             Self::Text { max } => format!("text, at most {max} octets"),
             Self::Choice(choices) => format!("one of {}", words(choices)),
             Self::Choices(choices) => format!("one of {}, or a list of several in order", words(choices)),

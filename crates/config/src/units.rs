@@ -108,6 +108,10 @@ impl fmt::Display for BitRate {
     }
 }
 
+/// An amount of data.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct Octets(pub u64);
+
 /// A shared secret; it prints as stars so that no log or dump can give it away.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(Vec<u8>);
@@ -188,6 +192,17 @@ pub(crate) fn parse_rate(text: &str) -> Option<BitRate> {
     digits.parse::<u64>().ok()?.checked_mul(factor).map(BitRate)
 }
 
+/// Reads `500MB`, `2GB` or plain octets. The units are powers of 1000, as data plans are sold.
+pub(crate) fn parse_octets(text: &str) -> Option<Octets> {
+    let units = [("kB", 1_000), ("MB", 1_000_000), ("GB", 1_000_000_000), ("TB", 1_000_000_000_000), ("", 1)];
+    let (digits, factor) =
+        units.iter().find_map(|(unit, factor)| text.strip_suffix(unit).map(|digits| (digits, *factor)))?;
+    if !digits.bytes().all(|b| b.is_ascii_digit()) {
+        return None;
+    }
+    digits.parse::<u64>().ok()?.checked_mul(factor).map(Octets)
+}
+
 /// Reads `address/prefix`.
 pub(crate) fn parse_address_prefix(text: &str) -> Option<InterfaceAddress> {
     let (address, prefix) = text.split_once('/')?;
@@ -238,6 +253,17 @@ mod tests {
         assert_eq!(BitRate(1_500_000).to_string(), "1500k");
         for text in ["", "k", "10 M", "+5", "1.5M", "10Mbit", "99999999999G"] {
             assert_eq!(parse_rate(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn amounts_are_read_as_plans_are_sold() {
+        for (text, octets) in [("0", 0), ("500MB", 500_000_000), ("2GB", 2_000_000_000), ("1500", 1500), ("9kB", 9000)]
+        {
+            assert_eq!(parse_octets(text), Some(Octets(octets)), "{text}");
+        }
+        for text in ["", "MB", "1.5GB", "500 MB", "+1GB", "500M", "500mb", "1GiB", "99999999TB"] {
+            assert_eq!(parse_octets(text), None, "{text}");
         }
     }
 

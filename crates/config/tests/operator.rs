@@ -5,8 +5,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use config::{
-    AuthMethod, BitRate, Config, DhcpOption, GardenDomain, GardenHost, LogLevel, Network, Overrides, PasswordMethod,
-    TunMode,
+    AuthMethod, BitRate, Config, DhcpOption, GardenDomain, GardenHost, LogLevel, Network, Octets, Overrides,
+    PasswordMethod, TunMode,
 };
 
 fn with_lan() -> Overrides {
@@ -130,6 +130,9 @@ be kind"""
         interim = "1m"
         rate_up = "512k"
         rate_down = "10M"
+        quota_up = "500MB"
+        quota_down = "2GB"
+        quota_total = "0"
         [radius]
         nas_identifier = "lobby"
         nas_ip = "198.51.100.7"
@@ -187,6 +190,11 @@ be kind"""
     assert_eq!((config.session.timeout, config.session.idle_timeout), (Some(Duration::from_secs(28_800)), None));
     assert_eq!(config.session.interim, Some(Duration::from_secs(60)));
     assert_eq!((config.session.rate_up, config.session.rate_down), (Some(BitRate(512_000)), Some(BitRate(10_000_000))));
+    assert_eq!(
+        (config.session.quota_up, config.session.quota_down),
+        (Some(Octets(500_000_000)), Some(Octets(2_000_000_000)))
+    );
+    assert_eq!(config.session.quota_total, None);
     assert_eq!((config.radius.nas_identifier.as_str(), config.radius.method), ("lobby", PasswordMethod::Chap));
     assert_eq!((config.radius.timeout, config.radius.tries), (Duration::from_secs(2), 4));
     assert_eq!(config.radius.dead_time, Duration::ZERO);
@@ -300,6 +308,8 @@ fn values_that_contradict_each_other_are_refused() {
         ("[[radius.server]]\naddress = \"192.0.2.1\"\nsecret = \"\"", "is not a secret; write text"),
         ("[session]\ninterim = \"10s\"", "\"0\" or \"1m\" to \"1d\""),
         ("[session]\nrate_up = \"1k\"", "from \"8k\""),
+        ("[session]\nquota_up = \"500M\"", "is \"500M\"; write an amount of data such as \"500MB\""),
+        ("[session]\nquota_total = \"1kB\"", "from \"100kB\""),
         ("[state]\ndirectory = \"state\"", "an absolute path"),
         ("[tun]\nname = \"a-name-that-is-too-long\"", "1 to 15"),
         ("[log]\nlevel = \"verbose\"", "\"verbose\" is not known; write one of error, warn"),

@@ -113,6 +113,8 @@ pub struct SessionView {
     pub duration: Duration,
     /// Granted time that is left.
     pub time_left: Option<Duration>,
+    /// Granted octets that are left: of several quotas, the least.
+    pub octets_left: Option<u64>,
     /// Time since the guest last sent something.
     pub idle: Duration,
     /// What was granted.
@@ -487,11 +489,14 @@ impl Engine {
     fn check_session(&mut self, now: Now, slot: SlotIndex) {
         let idle = self.idle(now, slot);
         let usage = self.writer.table().usage(slot);
+        let used_up = self.writer.table().snapshot(slot).is_some_and(|guest| guest.used_up);
         let Some(guest) = self.guests.get_mut(&slot) else { return };
         guest.due = None;
         let Some(mut session) = guest.session.take() else { return };
         let ended = if session.ends_at().is_some_and(|end| end <= now.mono) {
             Some(Cause::SessionTimeout)
+        } else if used_up || session.octets_left(usage) == Some(0) {
+            Some(Cause::QuotaUsedUp)
         } else if session.grant.idle_timeout.is_some_and(|limit| limit <= idle) {
             Some(Cause::IdleTimeout)
         } else {
@@ -517,13 +522,15 @@ impl Engine {
     /// Sets the guest's timer to the next moment at which something of its session can be due.
     fn schedule(&mut self, now: Now, slot: SlotIndex) {
         let idle = self.idle(now, slot);
+        let counted = self.writer.table().usage(slot);
         let Some(guest) = self.guests.get_mut(&slot) else { return };
         if let Some(due) = guest.due.take() {
             self.timers.remove(&(due, slot));
         }
         let Some(session) = &guest.session else { return };
         let idle_end = session.grant.idle_timeout.map(|limit| now.mono + limit.saturating_sub(idle));
-        guest.due = [session.ends_at(), idle_end, session.next_interim].into_iter().flatten().min();
+        let quota_look = session.quota_lasts(counted).map(|time| now.mono.saturating_add(time));
+        guest.due = [session.ends_at(), idle_end, session.next_interim, quota_look].into_iter().flatten().min();
         if let Some(due) = guest.due {
             self.timers.insert((due, slot));
         }
@@ -545,6 +552,7 @@ impl Engine {
     }
 
     fn view(&self, now: Now, slot: SlotIndex, guest: &Guest) -> GuestView {
+        let counted = self.writer.table().usage(slot);
         GuestView {
             slot,
             key: guest.key,
@@ -556,9 +564,10 @@ impl Engine {
                 began: session.began,
                 duration: now.mono.saturating_sub(session.began.mono),
                 time_left: session.ends_at().map(|end| end.saturating_sub(now.mono)),
+                octets_left: session.octets_left(counted),
                 idle: self.idle(now, slot),
                 grant: session.grant.clone(),
-                usage: self.writer.table().usage(slot) - session.baseline,
+                usage: counted - session.baseline,
             }),
         }
     }

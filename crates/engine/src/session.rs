@@ -20,27 +20,52 @@ pub struct Grant {
     pub rate_up: Rate,
     /// Limit to the guest.
     pub rate_down: Rate,
+    /// How much it may use.
+    pub quota: Quota,
     /// What the source wants back in each accounting record, in its order (RFC 2865, 5.25).
     pub class: Vec<Vec<u8>>,
     /// The name to account under, if not the one given (RFC 2865, 5.1).
     pub user: Option<String>,
 }
 
-/// Why a session ended; the numbers are Acct-Terminate-Cause (RFC 2866, 5.10).
+/// Octets that one session may use; none is no limit. What counts is said at [`Usage`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Quota {
+    /// From the guest.
+    pub octets_up: Option<u64>,
+    /// To the guest.
+    pub octets_down: Option<u64>,
+    /// Both together.
+    pub octets_total: Option<u64>,
+}
+
+impl Quota {
+    /// Each limit, and what `used` leaves of it: up, down, total.
+    fn left(self, used: Usage) -> [Option<u64>; 3] {
+        let total = used.octets_up.saturating_add(used.octets_down);
+        let limits =
+            [(self.octets_up, used.octets_up), (self.octets_down, used.octets_down), (self.octets_total, total)];
+        limits.map(|(limit, used)| limit.map(|limit| limit.saturating_sub(used)))
+    }
+}
+
+/// Why a session ended. Which Acct-Terminate-Cause (RFC 2866, 5.10) that is, accounting decides.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cause {
     /// The guest logged out.
-    UserRequest = 1,
+    UserRequest,
     /// The guest left: its lease was released, declined or ran out.
-    LostCarrier = 2,
+    LostCarrier,
     /// Nothing came from the guest for too long.
-    IdleTimeout = 4,
+    IdleTimeout,
     /// The granted time is over.
-    SessionTimeout = 5,
+    SessionTimeout,
+    /// The granted octets are used up.
+    QuotaUsedUp,
     /// An operator ended it.
-    AdminReset = 6,
+    AdminReset,
     /// The gateway stopped.
-    AdminReboot = 7,
+    AdminReboot,
 }
 
 impl Cause {
@@ -52,6 +77,7 @@ impl Cause {
             Self::LostCarrier => "left",
             Self::IdleTimeout => "idle",
             Self::SessionTimeout => "time over",
+            Self::QuotaUsedUp => "data used up",
             Self::AdminReset => "ended by the operator",
             Self::AdminReboot => "gateway stopped",
         }
@@ -94,6 +120,14 @@ pub struct Record {
     pub at: Now,
 }
 
+/// Nobody sends faster: a quota is looked at when this could have used it up. Should somebody, the packet path still
+/// stops at the octet, and only the end of the session comes later.
+const FASTEST_BITS_PER_SECOND: u64 = 10_000_000_000;
+/// More than passes at once of a guest with a rate, which is a burst and a super-packet.
+const BURST_OCTETS: u64 = 256 * 1024;
+/// A quota is not looked at more often.
+const QUOTA_LOOK: Duration = Duration::from_secs(1);
+
 /// A guest's time logged in, from login to its last record.
 #[derive(Clone, Debug)]
 pub(crate) struct Session {
@@ -112,9 +146,36 @@ impl Session {
         self.grant.session_timeout.map(|timeout| self.began.mono.saturating_add(timeout))
     }
 
+    /// What is left of the quota that has least left.
+    pub(crate) fn octets_left(&self, counted: Usage) -> Option<u64> {
+        self.grant.quota.left(counted - self.baseline).into_iter().flatten().min()
+    }
+
+    /// How long the quota lasts at least, given what the slot has `counted`; no less than [`QUOTA_LOOK`].
+    pub(crate) fn quota_lasts(&self, counted: Usage) -> Option<Duration> {
+        let [up, down] = [self.grant.rate_up, self.grant.rate_down]
+            .map(|rate| rate.limit().unwrap_or(FASTEST_BITS_PER_SECOND).clamp(1, FASTEST_BITS_PER_SECOND));
+        let left = self.grant.quota.left(counted - self.baseline);
+        let secs = |(left, rate): (Option<u64>, u64)| Some(left?.saturating_sub(BURST_OCTETS).saturating_mul(8) / rate);
+        let secs = left.into_iter().zip([up, down, up + down]).filter_map(secs).min()?;
+        // The second less is for the burst of a fast rate, a quarter of a second.
+        Some(Duration::from_secs(secs).saturating_sub(QUOTA_LOOK).max(QUOTA_LOOK))
+    }
+
     pub(crate) fn policy(&self) -> Policy {
         // Rounded up: the packet path's second is the backstop, the engine's timer the rule.
         let ends_at_secs = self.ends_at().map(|end| u32::try_from(end.as_secs() + 1).unwrap_or(u32::MAX));
-        Policy { online: true, ends_at_secs, rate_up: self.grant.rate_up, rate_down: self.grant.rate_down }
+        let Quota { octets_up, octets_down, octets_total } = self.grant.quota;
+        let max = |quota: Option<u64>, baseline: u64| quota.map_or(u64::MAX, |quota| baseline.saturating_add(quota));
+        let Usage { octets_up: up, octets_down: down, .. } = self.baseline;
+        Policy {
+            online: true,
+            ends_at_secs,
+            rate_up: self.grant.rate_up,
+            rate_down: self.grant.rate_down,
+            octets_up_max: max(octets_up, up),
+            octets_down_max: max(octets_down, down),
+            octets_total_max: max(octets_total, up.saturating_add(down)),
+        }
     }
 }

@@ -52,6 +52,8 @@ reasons! {
     Unroutable = "unroutable",
     /// Above the guest's rate.
     RateExceeded = "rate_exceeded",
+    /// More than the guest's octets allow.
+    QuotaExceeded = "quota_exceeded",
     /// The queue to our own servers was full, or the station had its share of it.
     QueueFull = "queue_full",
     /// An answer of the portal to a connection that is not remembered.
@@ -63,9 +65,9 @@ const GARDEN: usize = 1;
 const REDIRECT: usize = 2;
 const SERVE: usize = 3;
 const REJECT: usize = SERVE + 4;
-const NOT_SENT: usize = REJECT + 2 * 16;
+const DROP: usize = REJECT + Reason::ALL.len();
+const NOT_SENT: usize = DROP + Reason::ALL.len();
 const LEN: usize = NOT_SENT + 1;
-const _: () = assert!(Reason::ALL.len() == 16);
 
 /// The counters of one direction.
 pub struct Counters {
@@ -125,7 +127,7 @@ fn cell(verdict: Verdict) -> usize {
         Verdict::Redirect => REDIRECT,
         Verdict::Serve(service) => SERVE + service as usize,
         Verdict::Reject(reason) => REJECT + reason as usize,
-        Verdict::Drop(reason) => REJECT + 16 + reason as usize,
+        Verdict::Drop(reason) => DROP + reason as usize,
     }
 }
 

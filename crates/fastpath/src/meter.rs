@@ -50,11 +50,19 @@ pub struct Meter {
 pub type SharedMeters = Box<dyn AsRef<[Meter]> + Send + Sync>;
 
 impl Way {
-    /// Counts what is forwarded.
-    pub fn count(&self, octets: u64, packets: u32, now: Duration) {
-        self.octets.fetch_add(octets, Ordering::Relaxed);
+    /// Counts what is forwarded; false, and nothing is counted, if there would be more than `max` octets.
+    pub(crate) fn count(&self, octets: u64, packets: u32, max: u64, now: Duration) -> bool {
+        if max == u64::MAX {
+            self.octets.fetch_add(octets, Ordering::Relaxed);
+        } else {
+            let sum = |counted: u64| counted.checked_add(octets).filter(|&sum| sum <= max);
+            if self.octets.fetch_update(Ordering::Relaxed, Ordering::Relaxed, sum).is_err() {
+                return false;
+            }
+        }
         self.packets.fetch_add(u64::from(packets), Ordering::Relaxed);
         self.last_secs.store(now.as_secs(), Ordering::Relaxed);
+        true
     }
 
     /// Forgets what the line owes, for another guest or another rate: at a slow rate it would be many seconds.

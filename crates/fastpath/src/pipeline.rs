@@ -10,7 +10,6 @@ use wire::{GuestKey, MacAddr};
 use crate::counters::{Counters, Reason};
 use crate::facts::{self, Classified};
 use crate::garden::{Garden, Network};
-use crate::meter::Way;
 use crate::police::{Rate, admit};
 use crate::port::Packet;
 use crate::reject::{self, Answer};
@@ -113,11 +112,7 @@ impl Plane {
         if let (Some(guest), Some(ip)) = (&guest, &ip) {
             match verdict {
                 Verdict::Forward => {
-                    let (octets, packets) = wire_size(packet, ip);
-                    verdict = match self.table.meter(guest.slot) {
-                        Some(meter) => police(&meter.down, guest.policy.rate_down, octets, packets, now),
-                        None => Verdict::Drop(Reason::UnknownGuest),
-                    };
+                    verdict = self.police_down(guest, ip, packet, now);
                 }
                 Verdict::Redirect if !self.lead_back(packet, guest, ip) => {
                     verdict = Verdict::Drop(Reason::NoRedirect);
@@ -145,9 +140,27 @@ impl Plane {
         now: Duration,
     ) -> Verdict {
         let (Verdict::Forward, Some(guest), Some(ip)) = (verdict, guest, ip) else { return verdict };
-        let Some(meter) = self.table.meter(guest.slot) else { return Verdict::Drop(Reason::UnknownGuest) };
+        let Some((slot, meter)) = self.table.slot_and_meter(guest.slot) else {
+            return Verdict::Drop(Reason::UnknownGuest);
+        };
         let (octets, packets) = wire_size(packet, ip);
-        police(&meter.up, guest.policy.rate_up, octets, packets, now)
+        if !admit(&meter.up.free_at_nanos, guest.policy.rate_up, octets, now) {
+            return Verdict::Drop(Reason::RateExceeded);
+        }
+        let fits = slot.count_up(meter, guest, octets, packets, now);
+        if fits { verdict } else { Verdict::Drop(Reason::QuotaExceeded) }
+    }
+
+    fn police_down(&self, guest: &Snapshot, ip: &Ipv4, packet: &Packet, now: Duration) -> Verdict {
+        let Some((slot, meter)) = self.table.slot_and_meter(guest.slot) else {
+            return Verdict::Drop(Reason::UnknownGuest);
+        };
+        let (octets, packets) = wire_size(packet, ip);
+        if !admit(&meter.down.free_at_nanos, guest.policy.rate_down, octets, now) {
+            return Verdict::Drop(Reason::RateExceeded);
+        }
+        let fits = slot.count_down(meter, guest, octets, packets, now);
+        if fits { Verdict::Forward } else { Verdict::Drop(Reason::QuotaExceeded) }
     }
 
     fn lead_to_portal(&self, packet: &mut Packet, guest: &Snapshot, ip: &Ipv4) {
@@ -195,15 +208,6 @@ impl Plane {
     pub fn guest(&self, slot: SlotIndex) -> Option<Snapshot> {
         self.table.snapshot(slot)
     }
-}
-
-/// Forwards what the rate allows, on the guest's account.
-fn police(way: &Way, rate: Rate, octets: u64, packets: u32, now: Duration) -> Verdict {
-    if !admit(&way.free_at_nanos, rate, octets, now) {
-        return Verdict::Drop(Reason::RateExceeded);
-    }
-    way.count(octets, packets, now);
-    Verdict::Forward
 }
 
 /// IP octets and packets as they are on the guest's wire: each segment of a super-packet repeats the headers.

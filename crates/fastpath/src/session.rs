@@ -10,7 +10,7 @@ use std::time::Duration;
 use portable_atomic::AtomicU64;
 use wire::{GuestKey, MacAddr, Vlan};
 
-use crate::meter::Meter;
+use crate::meter::{Meter, Way};
 use crate::police::{Policer, Rate};
 
 /// Which slot of the table; stable for as long as the guest has its lease.
@@ -18,7 +18,7 @@ use crate::police::{Policer, Rate};
 pub struct SlotIndex(pub u32);
 
 /// What a guest may do until the control plane says otherwise.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Policy {
     /// Logged in: packets are forwarded and counted.
     pub online: bool,
@@ -29,6 +29,33 @@ pub struct Policy {
     pub rate_up: Rate,
     /// Limit to the guest.
     pub rate_down: Rate,
+    /// How far [`Usage::octets_up`] may count, to the octet; [`u64::MAX`] is no limit. Counters never go back: a
+    /// session's quota is added to what the counter was at its start.
+    pub octets_up_max: u64,
+    /// The same for [`Usage::octets_down`].
+    pub octets_down_max: u64,
+    /// The same for both together.
+    pub octets_total_max: u64,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self {
+            online: false,
+            ends_at_secs: None,
+            rate_up: Rate::UNLIMITED,
+            rate_down: Rate::UNLIMITED,
+            octets_up_max: u64::MAX,
+            octets_down_max: u64::MAX,
+            octets_total_max: u64::MAX,
+        }
+    }
+}
+
+impl Policy {
+    fn has_quota(&self) -> bool {
+        [self.octets_up_max, self.octets_down_max, self.octets_total_max] != [u64::MAX; 3]
+    }
 }
 
 /// A consistent copy of a slot's identity and policy.
@@ -42,13 +69,17 @@ pub struct Snapshot {
     pub address: Ipv4Addr,
     /// What it may do.
     pub policy: Policy,
+    /// A packet was more than its octets allow. From then on it is offline, however small the next one is.
+    pub used_up: bool,
+    /// Which writing of the slot this is a copy of.
+    version: u32,
 }
 
 impl Snapshot {
-    /// True if the guest is logged in and its time is not over.
+    /// True if the guest is logged in and neither its time nor its octets are over.
     #[must_use]
     pub fn online_at(&self, now: Duration) -> bool {
-        self.policy.online && self.policy.ends_at_secs.is_none_or(|end| now.as_secs() < u64::from(end))
+        self.policy.online && !self.used_up && self.policy.ends_at_secs.is_none_or(|end| now.as_secs() < u64::from(end))
     }
 }
 
@@ -92,6 +123,7 @@ impl std::ops::Sub for Usage {
 }
 
 const ONLINE: u32 = 1;
+const QUOTA: u32 = 2;
 
 #[derive(Default)]
 #[repr(align(64))]
@@ -107,6 +139,12 @@ pub(crate) struct Slot {
     rate_down: AtomicU64,
     /// Limits our own answers (RST, ICMP) to this guest.
     pub(crate) rejects: Policer,
+    /// The version, made odd, under which the octets were used up; another writing of the slot is another chance.
+    used_up: AtomicU32,
+    // At the end, on a cache line that only packets of guests with a quota touch:
+    octets_up_max: AtomicU64,
+    octets_down_max: AtomicU64,
+    octets_total_max: AtomicU64,
 }
 
 impl Slot {
@@ -120,6 +158,8 @@ impl Slot {
         let low = self.mac_low.load(Ordering::Relaxed);
         let [a, b, ..] = low.to_be_bytes();
         let end = self.ends_at_secs.load(Ordering::Relaxed);
+        let flags = self.flags.load(Ordering::Relaxed);
+        let max = |cell: &AtomicU64| if flags & QUOTA == 0 { u64::MAX } else { cell.load(Ordering::Relaxed) };
         let snapshot = Snapshot {
             slot,
             key: GuestKey {
@@ -129,11 +169,16 @@ impl Slot {
             },
             address: Ipv4Addr::from_bits(self.address.load(Ordering::Relaxed)),
             policy: Policy {
-                online: self.flags.load(Ordering::Relaxed) & ONLINE != 0,
+                online: flags & ONLINE != 0,
                 ends_at_secs: (end != 0).then_some(end),
                 rate_up: Rate::from_bits(self.rate_up.load(Ordering::Relaxed)),
                 rate_down: Rate::from_bits(self.rate_down.load(Ordering::Relaxed)),
+                octets_up_max: max(&self.octets_up_max),
+                octets_down_max: max(&self.octets_down_max),
+                octets_total_max: max(&self.octets_total_max),
             },
+            used_up: self.used_up.load(Ordering::Relaxed) == before | 1,
+            version: before,
         };
         fence(Ordering::Acquire);
         (self.sequence.load(Ordering::Relaxed) == before).then_some(snapshot)
@@ -158,7 +203,12 @@ impl Slot {
         if another {
             self.rejects.refill();
         }
-        self.flags.store(if policy.online { ONLINE } else { 0 }, Ordering::Relaxed);
+        let online = if policy.online { ONLINE } else { 0 };
+        let quota = if policy.has_quota() { QUOTA } else { 0 };
+        self.flags.store(online | quota, Ordering::Relaxed);
+        self.octets_up_max.store(policy.octets_up_max, Ordering::Relaxed);
+        self.octets_down_max.store(policy.octets_down_max, Ordering::Relaxed);
+        self.octets_total_max.store(policy.octets_total_max, Ordering::Relaxed);
         // A session that ends at second 0 of the gateway's clock has ended; 1 says so without meaning "never".
         self.ends_at_secs.store(policy.ends_at_secs.map_or(0, |end| end.max(1)), Ordering::Relaxed);
         for (cell, rate, way) in
@@ -169,5 +219,38 @@ impl Slot {
             }
         }
         self.sequence.store(sequence.wrapping_add(2), Ordering::Release);
+    }
+
+    /// Counts a packet from the guest. False if its octets are more than the guest may still use: then it is not counted,
+    /// must not go on, and the guest is offline.
+    ///
+    /// Several threads, or one and the kernel, may together pass the limit of both directions by a packet each.
+    pub(crate) fn count_up(&self, meter: &Meter, guest: &Snapshot, octets: u64, packets: u32, now: Duration) -> bool {
+        self.count(guest, (&meter.up, guest.policy.octets_up_max), &meter.down, octets, packets, now)
+    }
+
+    /// Counts a packet to the guest, by the same rule.
+    pub(crate) fn count_down(&self, meter: &Meter, guest: &Snapshot, octets: u64, packets: u32, now: Duration) -> bool {
+        self.count(guest, (&meter.down, guest.policy.octets_down_max), &meter.up, octets, packets, now)
+    }
+
+    fn count(
+        &self,
+        guest: &Snapshot,
+        (way, max): (&Way, u64),
+        other: &Way,
+        octets: u64,
+        packets: u32,
+        now: Duration,
+    ) -> bool {
+        let mut max = max;
+        if guest.policy.octets_total_max != u64::MAX {
+            max = max.min(guest.policy.octets_total_max.saturating_sub(other.octets.load(Ordering::Relaxed)));
+        }
+        let fits = way.count(octets, packets, max, now);
+        if !fits {
+            self.used_up.store(guest.version | 1, Ordering::Relaxed);
+        }
+        fits
     }
 }

@@ -114,6 +114,10 @@ impl Table {
         self.chunk(slot)?.slots.get(slot.0 as usize % CHUNK)
     }
 
+    pub(crate) fn slot_and_meter(&self, slot: SlotIndex) -> Option<(&Slot, &Meter)> {
+        Some((self.slot(slot)?, self.meter(slot)?))
+    }
+
     pub(crate) fn meter(&self, slot: SlotIndex) -> Option<&Meter> {
         let (meters, at) = match &self.meters {
             Some(shared) => (shared.as_ref().as_ref(), slot.0 as usize),
@@ -377,7 +381,13 @@ mod tests {
     }
 
     fn online() -> Policy {
-        Policy { online: true, ends_at_secs: Some(7), rate_up: Rate::bits_per_second(8), rate_down: Rate::UNLIMITED }
+        Policy {
+            online: true,
+            ends_at_secs: Some(7),
+            rate_up: Rate::bits_per_second(8),
+            octets_down_max: 9,
+            ..Policy::default()
+        }
     }
 
     #[test]
@@ -406,7 +416,7 @@ mod tests {
         writer.insert(key(1), address(1), &online()).unwrap();
         let slot = writer.insert(key(2), address(2), &online()).unwrap();
         let way = &meters[slot.0 as usize].up;
-        way.count(1500, 1, Duration::from_secs(77));
+        assert!(way.count(1500, 1, u64::MAX, Duration::from_secs(77)));
         way.free_at_nanos.store(5, Ordering::Relaxed);
         way.paced_until_nanos.store(6, Ordering::Relaxed);
         let used = Usage { octets_up: 1500, packets_up: 1, ..Usage::default() };

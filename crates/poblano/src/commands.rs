@@ -33,7 +33,7 @@ pub(crate) fn sessions(control: &Control, counters: bool) -> anyhow::Result<()> 
 pub(crate) fn sessions_text(reply: &Value, counters: bool) -> String {
     let empty = Vec::new();
     let guests = reply["guests"].as_array().unwrap_or(&empty);
-    let mut rows = vec![["IP", "MAC", "STATE", "USER", "TIME", "LEFT", "IN", "OUT", "NAME"].map(str::to_owned)];
+    let mut rows = vec![["IP", "MAC", "STATE", "USER", "TIME", "LEFT", "IN", "OUT", "LEFT", "NAME"].map(str::to_owned)];
     for guest in guests {
         let session = &guest["session"];
         let mac = match guest["vlan"].as_u64() {
@@ -47,8 +47,9 @@ pub(crate) fn sessions_text(reply: &Value, counters: bool) -> String {
             text(&session["user"]),
             seconds(&session["seconds"]),
             seconds(&session["seconds_left"]),
-            session["input_octets"].as_u64().map_or_else(|| "-".to_owned(), octets),
-            session["output_octets"].as_u64().map_or_else(|| "-".to_owned(), octets),
+            amount(&session["input_octets"]),
+            amount(&session["output_octets"]),
+            amount(&session["octets_left"]),
             text(&guest["hostname"]),
         ]);
     }
@@ -189,6 +190,10 @@ fn text(value: &Value) -> String {
 
 fn seconds(value: &Value) -> String {
     value.as_u64().map_or_else(|| "-".to_owned(), |s| config::format_duration(std::time::Duration::from_secs(s)))
+}
+
+fn amount(value: &Value) -> String {
+    value.as_u64().map_or_else(|| "-".to_owned(), octets)
 }
 
 /// An amount of data in few digits.

@@ -154,6 +154,7 @@ fn guest_json(guest: &GuestView) -> Value {
             "started_unix": session.began.unix.as_secs(),
             "seconds": session.duration.as_secs(),
             "seconds_left": session.time_left.map(|left| left.as_secs()),
+            "octets_left": session.octets_left,
             "idle_seconds": session.idle.as_secs(),
             "input_octets": session.usage.octets_up,
             "output_octets": session.usage.octets_down,
@@ -161,6 +162,9 @@ fn guest_json(guest: &GuestView) -> Value {
             "output_packets": session.usage.packets_down,
             "bits_per_second_up": session.grant.rate_up.limit(),
             "bits_per_second_down": session.grant.rate_down.limit(),
+            "input_octets_max": session.grant.quota.octets_up,
+            "output_octets_max": session.grant.quota.octets_down,
+            "total_octets_max": session.grant.quota.octets_total,
         })
     });
     json!({

@@ -254,7 +254,7 @@ impl portal::Backend for Backend {
             octets_down: session.usage.octets_down,
             bits_per_second_up: session.grant.rate_up.limit(),
             bits_per_second_down: session.grant.rate_down.limit(),
-            octets_left: None,
+            octets_left: session.octets_left,
             message: gateway.messages.borrow().get(&view.slot.0).cloned(),
         }))
     }

@@ -142,8 +142,8 @@ impl Reply {
         rate(self.chillispot_max_down_kbits_per_sec(), self.wispr_max_down_bits_per_sec())
     }
 
-    /// ChilliSpot-Max-Input-Octets with its gigawords. Which direction "input" is, the operator's
-    /// configuration says: CoovaChilli counts to the guest.
+    /// ChilliSpot-Max-Input-Octets with its gigawords: input as in Acct-Input-Octets, from the guest. (CoovaChilli turns
+    /// both around unless it is told `swapoctets`.) Zero is no limit.
     #[must_use]
     pub fn max_input_octets(&self) -> Option<u64> {
         self.quota(chillispot::MAX_INPUT_OCTETS, chillispot::MAX_INPUT_GIGAWORDS)

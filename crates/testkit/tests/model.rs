@@ -8,7 +8,7 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 use std::time::Duration;
 
 use engine::gateway::Attempt;
-use engine::session::{Cause, Grant, Record, Status};
+use engine::session::{Cause, Grant, Quota, Record, Status};
 use fastpath::garden::{Entry, Network};
 use fastpath::police::Rate;
 use testkit::dice::Dice;
@@ -22,6 +22,8 @@ const STATIONS: u8 = 12;
 const VLANS: [Vlan; 3] = [Vlan::NONE, Vlan(10), Vlan(20)];
 const HOST: Ipv4Addr = Ipv4Addr::new(203, 0, 113, 80);
 const GARDEN: Ipv4Addr = Ipv4Addr::new(198, 51, 100, 7);
+/// No packet of this test has more octets.
+const LARGEST: u64 = 240;
 const LEASE: Duration = Duration::from_secs(600);
 
 /// What an authentication source granted, to whom, and what passed since.
@@ -43,6 +45,16 @@ impl Session {
         let last = self.last_up.map_or(self.began, |at| self.began.max(Duration::from_secs(at.as_secs() + 1)));
         let by_silence = self.grant.idle_timeout.map(|timeout| last + timeout);
         by_time.into_iter().chain(by_silence).min().unwrap_or(Duration::MAX)
+    }
+
+    /// What its quota has left; what passed is never more.
+    fn octets_left(&self) -> u64 {
+        let [_, up, _, down] = self.passed;
+        let Quota { octets_up, octets_down, octets_total } = self.grant.quota;
+        let left = |(quota, passed): (Option<u64>, u64)| {
+            quota.map_or(u64::MAX, |quota| quota.checked_sub(passed).expect("no octet passes above the quota"))
+        };
+        [(octets_up, up), (octets_down, down), (octets_total, up + down)].into_iter().map(left).min().unwrap()
     }
 }
 
@@ -163,7 +175,8 @@ impl Model {
             self.judge_up(sender, seen);
         }
         let session = self.session(key, source);
-        let must_pass = plain && session.is_some_and(|session| session.grant.rate_up == Rate::UNLIMITED);
+        let must_pass =
+            plain && session.is_some_and(|s| s.grant.rate_up == Rate::UNLIMITED && s.grant.quota == Quota::default());
         if must_pass && *to.ip() == HOST {
             assert!(out.len() == 1 && out[0].l3 == l3, "a paid packet to {to} did not pass: {out:?}");
         }
@@ -184,7 +197,8 @@ impl Model {
         let now = self.lab.now().mono;
         let garden = seen.ip.destination == GARDEN;
         let octets = u64::from(seen.ip.total_len);
-        let Some(session) = self.online.values_mut().find(|s| s.key == sender && s.address == seen.ip.source) else {
+        let online = self.online.values_mut().find(|s| s.key == sender && s.address == seen.ip.source);
+        let Some(session) = online.filter(|_| !(garden && used_up(&self.lab, sender))) else {
             assert!(garden, "{sender} has no grant, but {seen:?} got out");
             assert_eq!(self.leases.get(&sender).map(|lease| lease.0), Some(seen.ip.source), "{sender}, {seen:?}");
             return;
@@ -192,6 +206,7 @@ impl Model {
         session.last_up = Some(now);
         session.passed[0] += 1;
         session.passed[1] += octets;
+        session.octets_left();
         self.forwarded += 1;
     }
 
@@ -213,12 +228,14 @@ impl Model {
                     continue;
                 }
                 let session = self.online.values_mut().find(|session| session.key == key);
-                let Some(session) = session else {
+                let garden = *from.ip() == GARDEN;
+                let Some(session) = session.filter(|_| !(garden && used_up(&self.lab, key))) else {
                     assert_eq!(*from.ip(), GARDEN, "{key} has no grant, but received {seen:?}");
                     continue;
                 };
                 session.passed[2] += 1;
                 session.passed[3] += u64::from(seen.ip.total_len);
+                session.octets_left();
             }
         }
     }
@@ -272,6 +289,8 @@ impl Model {
         let at = self.dice.below(self.attempts.len());
         let attempt = self.attempts.swap_remove(at);
         let seconds = |dice: &mut Dice| (!dice.one_in(3)).then(|| Duration::from_secs(1 + dice.below(200) as u64));
+        let mut octets = || self.dice.one_in(6).then(|| 1 + self.dice.below(3000) as u64);
+        let quota = Quota { octets_up: octets(), octets_down: octets(), octets_total: octets() };
         let rate = if self.dice.one_in(3) { Rate::bits_per_second(8000) } else { Rate::UNLIMITED };
         let grant = Grant {
             session_timeout: seconds(&mut self.dice),
@@ -279,6 +298,7 @@ impl Model {
             interim: seconds(&mut self.dice),
             rate_up: rate,
             rate_down: rate,
+            quota,
             ..Grant::default()
         };
         let entered = self.lab.finish_login(&attempt, "somebody", grant.clone());
@@ -314,7 +334,10 @@ impl Model {
         let now = self.lab.now();
         self.leases.retain(|_, (_, end)| *end > now.unix);
         let keys: Vec<GuestKey> = self.leases.keys().copied().collect();
-        self.end_sessions(|session| session.end() <= now.mono || !keys.contains(&session.key));
+        let online = |key| self.lab.engine.guests(now).any(|guest| guest.key == key && guest.session.is_some());
+        let used_up = |session: &Session| session.octets_left() < LARGEST && !online(session.key);
+        let used_up: Vec<GuestKey> = self.online.values().filter(|s| used_up(s)).map(|s| s.key).collect();
+        self.end_sessions(|s| s.end() <= now.mono || !keys.contains(&s.key) || used_up.contains(&s.key));
         for (id, session) in &self.online {
             let view = self.lab.engine.guest_at(now, session.address).and_then(|guest| guest.session);
             assert_eq!(view.as_ref().map(|view| &view.id), Some(id), "a session ended for no reason");
@@ -342,6 +365,11 @@ impl Model {
             }
         }
     }
+}
+
+/// The guest is offline, for its octets are used up: what the garden gets is on nobody's account.
+fn used_up(lab: &Lab, key: GuestKey) -> bool {
+    lab.plane.table.by_key(key).is_some_and(|guest| guest.used_up)
 }
 
 fn run(seed: u64, steps: usize) {

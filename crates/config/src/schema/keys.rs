@@ -1,7 +1,7 @@
 use super::Absent::{Is, Required, Rule};
 use super::Kind::{
     Address, Addresses, Bool, Choice, Choices, DhcpOptions, Duration, GardenDomains, GardenEntries, HostAddress, Int,
-    Interface, InterfaceAddress, Mac, Name, Network, Path, Rate, Secret, SecretFile, Text,
+    Interface, InterfaceAddress, Mac, Name, Network, Octets, Path, Rate, Secret, SecretFile, Text,
 };
 use super::{Absent, Key, Kind, Section};
 
@@ -337,6 +337,14 @@ pub const SECTIONS: &[Section] = &[
             ),
             key("rate_up", Rate, Is("\"0\""), "The rate from each guest. \"0\" is no limit."),
             key("rate_down", Rate, Is("\"0\""), "The rate to each guest. \"0\" is no limit."),
+            key(
+                "quota_up",
+                Octets,
+                Is("\"0\""),
+                "What a guest may send in one session, in octets of IP; then it is logged out, as it is at the end of its time. It may log in anew: what holds for longer than a session, a RADIUS server has to count. \"0\" is no limit.",
+            ),
+            key("quota_down", Octets, Is("\"0\""), "What a guest may receive in one session, in the same way."),
+            key("quota_total", Octets, Is("\"0\""), "What a guest may send and receive together in one session."),
         ],
     ),
     section(

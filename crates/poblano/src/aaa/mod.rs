@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use config::{AuthMethod, Config, PasswordMethod};
 use engine::gateway::Attempt;
-use engine::session::{Cause, Grant, Record, Status};
+use engine::session::{Cause, Grant, Quota, Record, Status};
 use fastpath::police::Rate;
 use radius::request::{Authentic, Record as RadiusRecord, SessionFacts};
 use radius::{
@@ -251,6 +251,8 @@ impl Aaa {
 
     fn grant(&self, reply: &Reply) -> Grant {
         let rate = |bits: Option<u64>, default| bits.map_or(default, Rate::bits_per_second);
+        // 0 is no limit, as it always was with these attributes; one that is absent leaves the configuration's.
+        let quota = |octets: Option<u64>, default| octets.map_or(default, |octets| (octets > 0).then_some(octets));
         Grant {
             session_timeout: reply.session_timeout().or(self.defaults.session_timeout),
             idle_timeout: reply.idle_timeout().or(self.defaults.idle_timeout),
@@ -258,6 +260,11 @@ impl Aaa {
             interim: reply.interim_interval().map(|i| i.max(Duration::from_secs(60))).or(self.defaults.interim),
             rate_up: rate(reply.max_up_bits_per_sec(), self.defaults.rate_up),
             rate_down: rate(reply.max_down_bits_per_sec(), self.defaults.rate_down),
+            quota: Quota {
+                octets_up: quota(reply.max_input_octets(), self.defaults.quota.octets_up),
+                octets_down: quota(reply.max_output_octets(), self.defaults.quota.octets_down),
+                octets_total: quota(reply.max_total_octets(), self.defaults.quota.octets_total),
+            },
             class: reply.classes(),
             user: reply.user_name(),
         }
@@ -356,6 +363,11 @@ fn defaults(config: &Config) -> Grant {
         interim: config.session.interim,
         rate_up: rate(config.session.rate_up),
         rate_down: rate(config.session.rate_down),
+        quota: Quota {
+            octets_up: config.session.quota_up.map(|quota| quota.0),
+            octets_down: config.session.quota_down.map(|quota| quota.0),
+            octets_total: config.session.quota_total.map(|quota| quota.0),
+        },
         ..Grant::default()
     }
 }
@@ -382,7 +394,8 @@ fn terminate_cause(cause: Cause) -> TerminateCause {
         Cause::UserRequest => TerminateCause::UserRequest,
         Cause::LostCarrier => TerminateCause::LostCarrier,
         Cause::IdleTimeout => TerminateCause::IdleTimeout,
-        Cause::SessionTimeout => TerminateCause::SessionTimeout,
+        // RFC 2866 knows no quota; this is what ChilliSpot's descendants say, and what servers look for.
+        Cause::SessionTimeout | Cause::QuotaUsedUp => TerminateCause::SessionTimeout,
         Cause::AdminReset => TerminateCause::AdminReset,
         Cause::AdminReboot => TerminateCause::AdminReboot,
     }

@@ -110,13 +110,16 @@ pub(super) enum Way {
 /// `struct grant`
 pub(super) fn grant(guest: &Snapshot, way: Way) -> [u8; GRANT_LEN] {
     let policy = &guest.policy;
-    let rate = if way == Way::Up { policy.rate_up } else { policy.rate_down };
+    let (rate, octets_max) = match way {
+        Way::Up => (policy.rate_up, policy.octets_up_max),
+        Way::Down => (policy.rate_down, policy.octets_down_max),
+    };
     let ends_at = policy.ends_at_secs.map_or(u64::MAX, |secs| u64::from(secs).saturating_mul(1_000_000_000));
     let mut bytes = [0; GRANT_LEN];
     bytes[..4].copy_from_slice(&guest.slot.0.to_ne_bytes());
     bytes[4..8].copy_from_slice(&guest.address.octets());
     bytes[8..16].copy_from_slice(&station(guest));
-    for (at, number) in [(16, ends_at), (24, rate.to_bits()), (32, u64::MAX), (40, u64::MAX)] {
+    for (at, number) in [(16, ends_at), (24, rate.to_bits()), (32, octets_max), (40, policy.octets_total_max)] {
         bytes[at..at + 8].copy_from_slice(&number.to_ne_bytes());
     }
     bytes
