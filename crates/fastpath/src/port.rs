@@ -1,6 +1,7 @@
 //! What the packet path needs of the two devices it moves packets between. `platform` implements it.
 
 use std::io;
+use std::time::Duration;
 
 use wire::vnet::VnetHeader;
 use wire::{MacAddr, Vlan};
@@ -117,13 +118,13 @@ impl Default for Packet {
 
 /// The guests' Ethernet. All methods take `&self`: one thread receives while others send.
 pub trait LanPort: Send + Sync {
-    /// Waits until a frame has come and fills `batch` from the front with all that are there. `Ok(0)`
-    /// means that there is none: somebody asked the waiting thread to look at its stop flag, or a second
-    /// has passed.
+    /// Waits until a frame has come, at most for `wait` or a second, and fills `batch` from the front with all that
+    /// are there. `Ok(0)` means that there is none: the time is over, or somebody asked the waiting thread to look at
+    /// its stop flag.
     ///
     /// # Errors
     /// The kernel's, when the interface cannot be read any more.
-    fn recv(&self, batch: &mut [Packet]) -> io::Result<usize>;
+    fn recv(&self, batch: &mut [Packet], wait: Duration) -> io::Result<usize>;
 
     /// Sends the packet's frame, tagged with its VLAN, with its offload facts. The buffer's headroom is
     /// overwritten.
@@ -145,7 +146,7 @@ pub trait TunPort: Send + Sync {
     ///
     /// # Errors
     /// The kernel's, when the device cannot be read any more.
-    fn recv(&self, batch: &mut [Packet]) -> io::Result<usize>;
+    fn recv(&self, batch: &mut [Packet], wait: Duration) -> io::Result<usize>;
 
     /// Hands the packet to the kernel. The buffer's headroom is overwritten.
     ///

@@ -10,6 +10,8 @@ use crate::port::{LanPort, Packet, TunPort};
 
 /// Packets taken from a device at once. Buffers cost memory only as far as they are used.
 pub const BATCH: usize = 64;
+/// The longest wait for a packet: then the stop flag is looked at.
+const WAIT: Duration = Duration::from_secs(1);
 
 /// Carries guests' packets up until `stop`. `clock` tells the gateway's monotonic time.
 ///
@@ -31,7 +33,7 @@ pub fn carry_up(
         }
     };
     while !stop.load(Ordering::Relaxed) {
-        let received = lan.recv(&mut batch)?;
+        let received = lan.recv(&mut batch, WAIT)?;
         let now = clock();
         for index in 0..received {
             match plane.from_guest(&mut batch[index], now) {
@@ -68,7 +70,7 @@ pub fn carry_down(
         }
     };
     while !stop.load(Ordering::Relaxed) {
-        let received = tun.recv(&mut batch)?;
+        let received = tun.recv(&mut batch, WAIT)?;
         let now = clock();
         for index in 0..received {
             if matches!(plane.to_guest(&mut batch[index], now), Action::Send) {

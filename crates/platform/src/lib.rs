@@ -12,6 +12,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use fastpath::port::{LanPort, TunPort};
 use wire::MacAddr;
@@ -50,8 +51,8 @@ pub use waker::Waker;
 
 /// The most packets that a port receives at once; longer batches are filled up to here.
 pub const MAX_BATCH: usize = 64;
-/// How long a `recv` waits before it returns `Ok(0)`, in milliseconds.
-pub(crate) const WAIT_MILLIS: i32 = 1000;
+/// How long a `recv` waits at most before it returns `Ok(0)`.
+pub const MAX_WAIT: Duration = Duration::from_secs(1);
 
 /// What the gateway needs of the machine it runs on. Not for several threads: the ports are.
 pub trait System {

@@ -11,8 +11,8 @@ use wire::Vlan;
 use wire::vnet::VnetHeader;
 
 use crate::{
-    DefaultRoute, Error, Flows, ForwardSpec, Interface, MAX_BATCH, Result, System, TunSpec, UndoErrors, UplinkSpec,
-    WAIT_MILLIS, Waker, check_lan, framing,
+    DefaultRoute, Error, Flows, ForwardSpec, Interface, MAX_BATCH, MAX_WAIT, Result, System, TunSpec, UndoErrors,
+    UplinkSpec, Waker, check_lan, framing,
 };
 
 /// The most packets that wait in each direction of a virtual port; more are lost, as on a wire.
@@ -197,14 +197,14 @@ impl Wire {
         lock(&self.0.inward).len()
     }
 
-    fn recv(&self, batch: &mut [Packet], fill: impl Fn(&mut Packet, &Queued) -> bool) -> usize {
+    fn recv(&self, batch: &mut [Packet], wait: Duration, fill: impl Fn(&mut Packet, &Queued) -> bool) -> usize {
         let limit = batch.len().min(MAX_BATCH);
         let take = || {
             let mut inward = lock(&self.0.inward);
             let count = inward.len().min(limit);
             (count > 0).then(|| inward.drain(..count).collect::<Vec<_>>())
         };
-        let taken = self.0.waker.wait(Duration::from_millis(WAIT_MILLIS as u64), take).unwrap_or_default();
+        let taken = self.0.waker.wait(wait.min(MAX_WAIT), take).unwrap_or_default();
         let mut filled = 0;
         for queued in &taken {
             if fill(&mut batch[filled], queued) {
@@ -235,8 +235,8 @@ fn lock(queue: &Mutex<VecDeque<Queued>>) -> MutexGuard<'_, VecDeque<Queued>> {
 struct VirtualLan(Wire);
 
 impl LanPort for VirtualLan {
-    fn recv(&self, batch: &mut [Packet]) -> io::Result<usize> {
-        Ok(self.0.recv(batch, |packet, queued| {
+    fn recv(&self, batch: &mut [Packet], wait: Duration) -> io::Result<usize> {
+        Ok(self.0.recv(batch, wait, |packet, queued| {
             let Some(room) = packet.memory_mut().get_mut(framing::ETH_AT..framing::ETH_AT + queued.bytes.len()) else {
                 return false;
             };
@@ -262,8 +262,8 @@ impl LanPort for VirtualLan {
 struct VirtualTun(Wire);
 
 impl TunPort for VirtualTun {
-    fn recv(&self, batch: &mut [Packet]) -> io::Result<usize> {
-        Ok(self.0.recv(batch, |packet, queued| {
+    fn recv(&self, batch: &mut [Packet], wait: Duration) -> io::Result<usize> {
+        Ok(self.0.recv(batch, wait, |packet, queued| {
             let at = fastpath::port::HEADROOM;
             let Some(room) = packet.memory_mut().get_mut(at..at + queued.bytes.len()) else { return false };
             room.copy_from_slice(&queued.bytes);

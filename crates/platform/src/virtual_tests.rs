@@ -36,7 +36,7 @@ fn a_virtual_lan_carries_frames_both_ways() {
     assert!(wire.push(Queued::plain([1, 2, 3])), "a frame without a header is lost on the way, not here");
     assert!(wire.push(Queued::plain(frame(2))));
     let mut batch = [Packet::new(), Packet::new(), Packet::new()];
-    assert_eq!(port.recv(&mut batch).unwrap(), 2);
+    assert_eq!(port.recv(&mut batch, MAX_WAIT).unwrap(), 2);
     assert_eq!((batch[0].vlan, batch[0].l3()), (Vlan(7), &[0x45, 1][..]));
     assert_eq!((batch[1].vlan, batch[1].frame()), (Vlan::NONE, &frame(2)[..]));
     port.send(&mut batch[0]).unwrap();
@@ -62,14 +62,14 @@ fn a_virtual_tun_carries_packets_and_a_wake_ends_the_waiting() {
     let wire = machine.wire("tun9").unwrap();
     let mut batch = [Packet::new()];
     std::thread::scope(|scope| {
-        let receiver = scope.spawn(|| (port.recv(&mut batch).unwrap(), batch[0].l3().to_vec()));
+        let receiver = scope.spawn(|| (port.recv(&mut batch, MAX_WAIT).unwrap(), batch[0].l3().to_vec()));
         wire.push(Queued::plain([0x45, 0]));
         assert_eq!(receiver.join().unwrap(), (1, vec![0x45, 0]));
     });
     wire.push(Queued::plain([0x45, 1]));
     waker.wake();
-    assert_eq!(port.recv(&mut batch).unwrap(), 1, "what came before the wake is not lost");
-    assert_eq!(port.recv(&mut batch).unwrap(), 0);
+    assert_eq!(port.recv(&mut batch, MAX_WAIT).unwrap(), 1, "what came before the wake is not lost");
+    assert_eq!(port.recv(&mut batch, MAX_WAIT).unwrap(), 0);
 }
 
 #[test]

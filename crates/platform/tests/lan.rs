@@ -10,7 +10,7 @@ use std::thread;
 use common::{GUEST_MAC, LAN, LAN_MAC, Net, TUN, frame, net, tun_spec};
 use fastpath::port::{LanPort, Packet};
 use platform::netns::Netns;
-use platform::{Host, System, TunMode, Waker};
+use platform::{Host, MAX_WAIT, System, TunMode, Waker};
 use wire::{MacAddr, Vlan};
 
 const MARK: u16 = 0x88b5;
@@ -35,7 +35,7 @@ fn ports(net: &Net, waker: &Waker) -> (Arc<dyn LanPort>, Arc<dyn LanPort>) {
 fn receive(port: &dyn LanPort) -> Packet {
     let mut batch = vec![Packet::new()];
     for _ in 0..5 {
-        if port.recv(&mut batch).unwrap() == 1 {
+        if port.recv(&mut batch, MAX_WAIT).unwrap() == 1 {
             return batch.remove(0);
         }
     }
@@ -80,14 +80,14 @@ fn a_port_outlives_an_interface_that_goes_down_but_not_one_that_goes_away() {
     let (guest, gateway) = ports(&net, &waker);
     let mut batch = vec![Packet::new()];
     assert!(Net::run(&net.gateway, "ip", &["link", "set", LAN, "down"]).1);
-    assert_eq!(gateway.recv(&mut batch).unwrap(), 0);
+    assert_eq!(gateway.recv(&mut batch, MAX_WAIT).unwrap(), 0);
     assert!(Net::run(&net.gateway, "ip", &["link", "set", LAN, "up"]).1);
     let sent = frame(LAN_MAC, MARK, b"again");
     guest.send_frame(Vlan::NONE, &sent).unwrap();
     assert_eq!(receive(&*gateway).frame(), sent);
 
     net.gateway.remove(LAN).unwrap();
-    let gone = (0..5).find_map(|_| gateway.recv(&mut batch).err()).expect("the interface is gone");
+    let gone = (0..5).find_map(|_| gateway.recv(&mut batch, MAX_WAIT).err()).expect("the interface is gone");
     assert_eq!(gone.raw_os_error(), Some(libc::ENODEV));
 }
 
@@ -99,10 +99,10 @@ fn a_tun_outlives_being_switched_off_but_not_being_removed() {
     let mut batch = vec![Packet::new()];
     for state in ["down", "up"] {
         assert!(Net::run(&net.gateway, "ip", &["link", "set", TUN, state]).1);
-        assert_eq!(tun.recv(&mut batch).unwrap(), 0);
+        assert_eq!(tun.recv(&mut batch, MAX_WAIT).unwrap(), 0);
     }
     net.gateway.remove(TUN).unwrap();
-    let gone = (0..5).find_map(|_| tun.recv(&mut batch).err()).expect("the device is gone");
+    let gone = (0..5).find_map(|_| tun.recv(&mut batch, MAX_WAIT).err()).expect("the device is gone");
     assert!(matches!(gone.raw_os_error(), Some(libc::EBADFD | libc::ENODEV)), "{gone}");
 }
 
@@ -115,14 +115,14 @@ fn a_wake_ends_the_waiting_of_every_port_for_ever() {
         for port in [&guest, &gateway] {
             scope.spawn(|| {
                 while !waker.is_woken() {
-                    port.recv(&mut [Packet::new()]).unwrap();
+                    port.recv(&mut [Packet::new()], MAX_WAIT).unwrap();
                 }
             });
         }
         waker.wake();
     });
     for _ in 0..1000 {
-        assert_eq!(gateway.recv(&mut [Packet::new()]).unwrap(), 0);
+        assert_eq!(gateway.recv(&mut [Packet::new()], MAX_WAIT).unwrap(), 0);
     }
 }
 
@@ -137,7 +137,7 @@ fn a_burst_fills_a_batch_and_loses_nothing() {
     let mut batch: Vec<_> = (0..100).map(|_| Packet::new()).collect();
     let mut expected = 0;
     while expected < 100 {
-        let count = gateway.recv(&mut batch).unwrap();
+        let count = gateway.recv(&mut batch, MAX_WAIT).unwrap();
         assert!(count > 0 && count <= platform::MAX_BATCH);
         for packet in &batch[..count] {
             assert_eq!((packet.l3()[0], packet.vlan), (expected, Vlan(u16::from(expected))));

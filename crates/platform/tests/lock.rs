@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use common::{LAN, LAN_MAC, Net, UPLINK, UPLINK_ADDRESS, arp_request, datagram_to, frame, ipv6_solicitation, net};
 use fastpath::port::{LanPort, Packet};
-use platform::{Host, System, Waker};
+use platform::{Host, MAX_WAIT, System, Waker};
 use wire::Vlan;
 
 /// An EtherType for local experiments (IEEE 802), for frames that nobody answers.
@@ -30,7 +30,7 @@ fn bare_guest(net: &Net, waker: &Waker) -> Arc<dyn LanPort> {
 fn receive(port: &dyn LanPort) -> Vec<Vec<u8>> {
     let mut batch = vec![Packet::new(), Packet::new(), Packet::new(), Packet::new()];
     for _ in 0..5 {
-        let count = port.recv(&mut batch).unwrap();
+        let count = port.recv(&mut batch, MAX_WAIT).unwrap();
         if count > 0 {
             return batch[..count].iter().map(|packet| packet.frame().to_vec()).collect();
         }

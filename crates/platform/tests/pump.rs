@@ -14,7 +14,7 @@ use std::time::Instant;
 
 use common::{GATEWAY, GUEST_MAC, INTERNET, LAN, LAN_MAC, Net, UPLINK, forward_spec, net, tun_spec};
 use fastpath::port::{LanPort, Packet, TunPort};
-use platform::{Host, System, TunMode, UplinkSpec, Waker};
+use platform::{Host, MAX_WAIT, System, TunMode, UplinkSpec, Waker};
 
 const IPV4: u16 = 0x0800;
 /// Octets of each transfer.
@@ -36,7 +36,7 @@ fn batch() -> Vec<Packet> {
 fn guest_to_kernel(lan: &dyn LanPort, tun: &dyn TunPort, waker: &Waker, longest: &AtomicUsize) {
     let mut batch = batch();
     while !waker.is_woken() {
-        let count = lan.recv(&mut batch).unwrap();
+        let count = lan.recv(&mut batch, MAX_WAIT).unwrap();
         for packet in batch[..count].iter_mut().filter(|packet| packet.ethertype() == IPV4) {
             longest.fetch_max(packet.l3().len(), Ordering::Relaxed);
             let _ = tun.send(packet);
@@ -47,7 +47,7 @@ fn guest_to_kernel(lan: &dyn LanPort, tun: &dyn TunPort, waker: &Waker, longest:
 fn kernel_to_guest(tun: &dyn TunPort, lan: &dyn LanPort, waker: &Waker, longest: &AtomicUsize) {
     let mut batch = batch();
     while !waker.is_woken() {
-        let count = tun.recv(&mut batch).unwrap();
+        let count = tun.recv(&mut batch, MAX_WAIT).unwrap();
         for packet in &mut batch[..count] {
             longest.fetch_max(packet.l3().len(), Ordering::Relaxed);
             packet.set_link(GUEST_MAC, LAN_MAC, IPV4);

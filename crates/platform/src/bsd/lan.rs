@@ -4,6 +4,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::fd::AsFd;
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use fastpath::port::{HEADROOM, LanPort, Packet};
 use wire::Vlan;
@@ -13,7 +14,7 @@ use super::abi::{Abi, bpf_record};
 use super::sys;
 use crate::framing::{self, ETH_AT};
 use crate::poll::{Ready, poll};
-use crate::{Error, MAX_BATCH, Result, WAIT_MILLIS, Waker};
+use crate::{Error, MAX_BATCH, Result, Waker};
 
 const BIOCSBLEN: u32 = 0xc004_4266;
 const BIOCGDLT: u32 = 0x4004_426a;
@@ -85,13 +86,13 @@ impl Lan {
 }
 
 impl LanPort for Lan {
-    fn recv(&self, batch: &mut [Packet]) -> io::Result<usize> {
+    fn recv(&self, batch: &mut [Packet], wait: Duration) -> io::Result<usize> {
         if batch.is_empty() {
             return Ok(0);
         }
         let result = match self.receive(batch) {
             Err(e) if e.kind() == io::ErrorKind::WouldBlock => {
-                match poll(self.device.as_fd(), self.waker.fd(), WAIT_MILLIS)? {
+                match poll(self.device.as_fd(), self.waker.fd(), wait)? {
                     Ready::Waker | Ready::Nothing => return Ok(0),
                     Ready::Fd => self.receive(batch),
                 }

@@ -3,6 +3,7 @@
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::fd::AsFd;
+use std::time::Duration;
 
 use fastpath::port::{HEADROOM, MAX_L3, Packet, TunPort};
 use wire::Vlan;
@@ -11,7 +12,7 @@ use wire::vnet::VnetHeader;
 use super::abi::Abi;
 use super::sys;
 use crate::poll::{Ready, poll};
-use crate::{Error, MAX_BATCH, Result, TunMode, TunSpec, WAIT_MILLIS, Waker};
+use crate::{Error, MAX_BATCH, Result, TunMode, TunSpec, Waker};
 
 /// Octets of the address family before each packet, in network order.
 const FAMILY_LEN: usize = 4;
@@ -78,7 +79,7 @@ impl Tun {
 }
 
 impl TunPort for Tun {
-    fn recv(&self, batch: &mut [Packet]) -> io::Result<usize> {
+    fn recv(&self, batch: &mut [Packet], wait: Duration) -> io::Result<usize> {
         if batch.is_empty() {
             return Ok(0);
         }
@@ -86,7 +87,7 @@ impl TunPort for Tun {
             Err(e) if e.kind() == io::ErrorKind::WouldBlock => {}
             result => return result,
         }
-        match poll(self.device()?.as_fd(), self.waker.fd(), WAIT_MILLIS)? {
+        match poll(self.device()?.as_fd(), self.waker.fd(), wait)? {
             Ready::Waker | Ready::Nothing => Ok(0),
             Ready::Fd => match self.receive(batch) {
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => Ok(0),

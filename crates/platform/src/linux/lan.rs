@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::{self, Write};
 use std::os::fd::AsFd;
+use std::time::Duration;
 
 use fastpath::port::{LanPort, Packet};
 use wire::Vlan;
@@ -11,7 +12,7 @@ use wire::vnet::VnetHeader;
 use super::sys;
 use crate::framing::{self, ETHERTYPE_VLAN, VNET_AT_FRAME};
 use crate::poll::{Ready, poll};
-use crate::{Error, Interface, Result, WAIT_MILLIS, Waker};
+use crate::{Error, Interface, Result, Waker};
 
 /// `if_packet.h`
 const PACKET_AUXDATA: i32 = 8;
@@ -87,7 +88,7 @@ impl Lan {
 }
 
 impl LanPort for Lan {
-    fn recv(&self, batch: &mut [Packet]) -> io::Result<usize> {
+    fn recv(&self, batch: &mut [Packet], wait: Duration) -> io::Result<usize> {
         if batch.is_empty() {
             return Ok(0);
         }
@@ -96,7 +97,7 @@ impl LanPort for Lan {
             Err(e) => return self.survive(e),
             Ok(count) => return Ok(count),
         }
-        match poll(self.socket.as_fd(), self.waker.fd(), WAIT_MILLIS)? {
+        match poll(self.socket.as_fd(), self.waker.fd(), wait)? {
             Ready::Waker => Ok(0),
             Ready::Nothing if sys::interface_exists(&self.socket, self.index) => Ok(0),
             Ready::Nothing => Err(io::Error::from_raw_os_error(libc::ENODEV)),

@@ -4,6 +4,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::fd::AsFd;
 use std::os::unix::fs::OpenOptionsExt;
+use std::time::Duration;
 
 use fastpath::port::{HEADROOM, Packet, TunPort};
 use wire::vnet::VnetHeader;
@@ -13,7 +14,7 @@ use super::sys;
 use super::tap::{self, Stations};
 use crate::framing::{self, VNET_AT_FRAME, VNET_AT_L3};
 use crate::poll::{Ready, poll};
-use crate::{Error, MAX_BATCH, Result, TunMode, TunSpec, WAIT_MILLIS, Waker};
+use crate::{Error, MAX_BATCH, Result, TunMode, TunSpec, Waker};
 
 /// TUN_F_CSUM, TSO4, TSO6, TSO_ECN, USO4, USO6: the sets to try, from all to none. UDP segmentation is there
 /// since Linux 6.2.
@@ -118,7 +119,7 @@ fn survive(error: io::Error) -> io::Result<usize> {
 }
 
 impl TunPort for Tun {
-    fn recv(&self, batch: &mut [Packet]) -> io::Result<usize> {
+    fn recv(&self, batch: &mut [Packet], wait: Duration) -> io::Result<usize> {
         if batch.is_empty() {
             return Ok(0);
         }
@@ -126,7 +127,7 @@ impl TunPort for Tun {
             Err(e) if e.kind() == io::ErrorKind::WouldBlock => {}
             other => return other.or_else(survive),
         }
-        match poll(self.device.as_fd(), self.waker.fd(), WAIT_MILLIS)? {
+        match poll(self.device.as_fd(), self.waker.fd(), wait)? {
             Ready::Waker | Ready::Nothing => Ok(0),
             Ready::Fd => self.receive(batch).or_else(survive),
         }

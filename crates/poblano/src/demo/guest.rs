@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use fastpath::port::{LanPort, Packet};
+use platform::MAX_WAIT;
 use platform::netns::Netns;
 use wire::MacAddr;
 use wire::build::{self, Checksum, UdpDatagram};
@@ -88,7 +89,7 @@ fn exchange(port: &dyn LanPort, message: &Message, wanted: MessageType) -> anyho
         port.send_frame(wire::Vlan::NONE, &frame)?;
         let sent = Instant::now();
         while sent.elapsed() < PATIENCE {
-            let count = port.recv(&mut batch)?;
+            let count = port.recv(&mut batch, MAX_WAIT)?;
             if let Some(reply) = batch.iter().take(count).find_map(|packet| reply(packet.frame(), message.xid)) {
                 match reply.0 {
                     kind if kind == wanted => return Ok(reply.1),
