@@ -12,11 +12,13 @@ use std::time::{Duration, Instant};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use fastpath::counters::Counters;
 use fastpath::garden::{Garden, Network};
+use fastpath::pacer::Pacer;
 use fastpath::pipeline::Plane;
 use fastpath::police::Rate;
 use fastpath::port::{HEADROOM, Packet};
 use fastpath::pump::BATCH;
 use fastpath::session::Policy;
+use fastpath::shape::Flows;
 use fastpath::slow::{SlowFrame, SlowPath, StationLimit};
 use fastpath::table::Table;
 use wire::{GuestKey, MacAddr, Vlan};
@@ -62,6 +64,7 @@ fn plane(guests: u32) -> Plane {
         redirect_port: 3991,
         slow: Arc::new(Nowhere),
         slow_limit: StationLimit::new(3),
+        flows: Flows::new(4),
         from_guests: Counters::default(),
         to_guests: Counters::default(),
     }
@@ -84,13 +87,13 @@ fn timed(
     packets: u64,
     batch: &mut [Packet],
     make: &mut dyn FnMut(&mut Packet),
-    decide: &dyn Fn(&mut Packet),
+    decide: &mut dyn FnMut(&mut Packet),
 ) -> Duration {
     let mut time = Duration::ZERO;
     for _ in 0..packets.div_ceil(batch.len() as u64) {
         batch.iter_mut().for_each(&mut *make);
         let start = Instant::now();
-        batch.iter_mut().for_each(decide);
+        batch.iter_mut().for_each(&mut *decide);
         time += start.elapsed();
     }
     time
@@ -100,6 +103,7 @@ fn decisions(criterion: &mut Criterion) {
     for guests in [1_000u32, 100_000, 1_000_000] {
         let plane = plane(guests);
         let mut batch: Vec<Packet> = (0..BATCH).map(|_| Packet::new()).collect();
+        let mut pacer = Pacer::new(1 << 20);
         let mut dice = 1u32;
         let mut next = move || {
             dice = dice.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
@@ -114,8 +118,8 @@ fn decisions(criterion: &mut Criterion) {
                     let n = next();
                     write(packet, address(n), internet, mac(n));
                 };
-                timed(packets, &mut batch, &mut make, &|packet| {
-                    black_box(plane.from_guest(packet, NOW));
+                timed(packets, &mut batch, &mut make, &mut |packet| {
+                    black_box(plane.from_guest(packet, NOW, &mut pacer));
                 })
             });
         });
@@ -125,8 +129,8 @@ fn decisions(criterion: &mut Criterion) {
                     let n = next();
                     write(packet, internet, address(n), mac(n));
                 };
-                timed(packets, &mut batch, &mut make, &|packet| {
-                    black_box(plane.to_guest(packet, NOW));
+                timed(packets, &mut batch, &mut make, &mut |packet| {
+                    black_box(plane.to_guest(packet, NOW, &mut pacer));
                 })
             });
         });

@@ -6,11 +6,12 @@
 //! | Octet | of a [`Way`] | Written by |
 //! |--|--|--|
 //! | 0 | `free_at_nanos` | whoever admits a packet, by an atomic addition or a compare-and-swap |
-//! | 8 | `paced_until_nanos` | user space |
+//! | 8 | `paced_until_nanos` | whoever lets a packet wait, or sends it to where it may have to |
 //! | 16 | `octets` | whoever forwards a packet, by an atomic addition |
 //! | 24 | `packets` | the same |
 //! | 32 | `last_secs` | the same, by a store |
-//! | 40 | unused, 0 | |
+//! | 40 | `share` | user space |
+//! | 48 | unused, 0 | |
 //!
 //! Times are of the gateway's monotonic clock. A meter of zeros is one of a guest that has used nothing. Octets and
 //! packets never go down, whoever has the slot: a session remembers what they were when it began.
@@ -34,6 +35,8 @@ pub struct Way {
     pub packets: AtomicU64,
     /// Second at which the last one was.
     pub last_secs: AtomicU64,
+    /// The share of bulk flows in this line (`shape`).
+    pub(crate) share: AtomicU64,
 }
 
 /// Both directions of one guest.
@@ -46,10 +49,32 @@ pub struct Meter {
     pub down: Way,
 }
 
+/// Which way a packet goes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Direction {
+    /// From a guest.
+    Up,
+    /// To a guest.
+    Down,
+}
+
+impl Direction {
+    /// This direction's half of a meter, and the other one.
+    pub(crate) fn ways(self, meter: &Meter) -> (&Way, &Way) {
+        match self {
+            Self::Up => (&meter.up, &meter.down),
+            Self::Down => (&meter.down, &meter.up),
+        }
+    }
+}
+
 /// Meters that somebody else shares, one for each slot of a table.
 pub type SharedMeters = Box<dyn AsRef<[Meter]> + Send + Sync>;
 
 impl Way {
+    /// How long packets go on taking the way through user space after the last one that had to wait there.
+    pub const PACED_FOR: Duration = Duration::from_millis(100);
+
     /// Counts what is forwarded; false, and nothing is counted, if there would be more than `max` octets.
     pub(crate) fn count(&self, octets: u64, packets: u32, max: u64, now: Duration) -> bool {
         if max == u64::MAX {
@@ -65,6 +90,13 @@ impl Way {
         true
     }
 
+    /// Notes that a packet waits in user space until `departs_at`: the kernel has the guest's packets back when
+    /// that has surely gone, lest they overtake it.
+    pub(crate) fn waits(&self, departs_at: Duration) {
+        let until = departs_at.saturating_add(Self::PACED_FOR).as_nanos() as u64;
+        self.paced_until_nanos.fetch_max(until, Ordering::Relaxed);
+    }
+
     /// Forgets what the line owes, for another guest or another rate: at a slow rate it would be many seconds.
     pub(crate) fn clear_debt(&self) {
         self.free_at_nanos.store(0, Ordering::Relaxed);
@@ -77,5 +109,6 @@ const _: () = {
     assert!(size_of::<Way>() == 64 && size_of::<Meter>() == 128);
     assert!(offset_of!(Way, free_at_nanos) == 0 && offset_of!(Way, paced_until_nanos) == 8);
     assert!(offset_of!(Way, octets) == 16 && offset_of!(Way, packets) == 24 && offset_of!(Way, last_secs) == 32);
+    assert!(offset_of!(Way, share) == 40);
     assert!(offset_of!(Meter, up) == 0 && offset_of!(Meter, down) == 64);
 };

@@ -10,20 +10,17 @@ use wire::{GuestKey, MacAddr};
 use crate::counters::{Counters, Reason};
 use crate::facts::{self, Classified};
 use crate::garden::{Garden, Network};
-use crate::police::{Rate, admit};
+use crate::meter::Direction;
+use crate::pacer::{Pacer, Waiting};
+use crate::police::Rate;
 use crate::port::Packet;
 use crate::reject::{self, Answer};
 use crate::rewrite::{End, finish_checksum, set_endpoint};
 use crate::session::{SlotIndex, Snapshot};
+use crate::shape::{self, Flows};
 use crate::slow::{SlowFrame, SlowPath, StationLimit};
 use crate::table::Table;
 use crate::verdict::{self, Facts, Service, Verdict, down, up};
-
-/// Our own answers to one guest, in bits of packet: 100 a second, as a phone with many connections needs, and
-/// not a flood.
-const REJECT_RATE: Rate = Rate::bits_per_second(8 * REJECT_COST * 100);
-/// What an answer costs its bucket: the bucket's smallest size makes a burst of 128 answers.
-const REJECT_COST: u64 = 1024;
 
 /// Everything that the packet threads share.
 pub struct Plane {
@@ -49,6 +46,8 @@ pub struct Plane {
     pub slow: Arc<dyn SlowPath>,
     /// What each station may send there.
     pub slow_limit: StationLimit,
+    /// Flows of the guests with limited rates.
+    pub flows: Flows,
     /// Packets from guests, by verdict.
     pub from_guests: Counters,
     /// Packets to guests, by verdict.
@@ -61,16 +60,26 @@ pub enum Action {
     Send,
     /// Sends this frame back to where it came from.
     Answer(Answer),
-    /// Nothing: it is gone, or somebody else has it.
+    /// Nothing: it is gone, it waits, or somebody else has it.
     Done,
 }
 
 impl Plane {
-    /// Decides about a frame from the LAN. For [`Action::Send`] the packet is ready for the TUN device.
-    pub fn from_guest(&self, packet: &mut Packet, now: Duration) -> Action {
+    /// Decides about a frame from the LAN. For [`Action::Send`] the packet is ready for the TUN device; one that has to
+    /// wait is in `pacer`.
+    pub fn from_guest(&self, packet: &mut Packet, now: Duration, pacer: &mut Pacer) -> Action {
         let key = GuestKey { lan: self.lan, vlan: packet.vlan, mac: packet.source() };
         let Classified { facts, guest, ip } = facts::up(self, packet, key, now);
-        let verdict = self.police_up(up(&facts), guest.as_ref(), ip.as_ref(), packet, now);
+        if let Some(ip) = &ip {
+            packet.set_l3_len(usize::from(ip.total_len)); // without the padding of short frames
+        }
+        let mut verdict = up(&facts);
+        if let (Verdict::Forward, Some(guest), Some(ip)) = (verdict, &guest, &ip) {
+            match self.shape(Direction::Up, guest, ip, packet, now, pacer) {
+                Some(shaped) => verdict = shaped,
+                None => return Action::Done,
+            }
+        }
         match verdict {
             Verdict::Serve(service @ (Service::Dhcp | Service::Arp | Service::Dns)) => {
                 finish_checksum(packet);
@@ -82,9 +91,6 @@ impl Plane {
             }
             Verdict::Forward | Verdict::Garden | Verdict::Serve(Service::Gateway) => {
                 self.from_guests.count(verdict);
-                if let Some(ip) = ip {
-                    packet.set_l3_len(usize::from(ip.total_len)); // without the padding of short frames
-                }
                 Action::Send
             }
             Verdict::Redirect => {
@@ -105,15 +111,17 @@ impl Plane {
         }
     }
 
-    /// Decides about a packet from the TUN device. For [`Action::Send`] it is a frame ready for the LAN.
-    pub fn to_guest(&self, packet: &mut Packet, now: Duration) -> Action {
+    /// Decides about a packet from the TUN device. For [`Action::Send`] it is a frame ready for the LAN; one that has to
+    /// wait is in `pacer`.
+    pub fn to_guest(&self, packet: &mut Packet, now: Duration, pacer: &mut Pacer) -> Action {
         let Classified { facts, guest, ip } = facts::down(self, packet, now);
         let mut verdict = down(&facts);
         if let (Some(guest), Some(ip)) = (&guest, &ip) {
             match verdict {
-                Verdict::Forward => {
-                    verdict = self.police_down(guest, ip, packet, now);
-                }
+                Verdict::Forward => match self.shape(Direction::Down, guest, ip, packet, now, pacer) {
+                    Some(shaped) => verdict = shaped,
+                    None => return Action::Done,
+                },
                 Verdict::Redirect if !self.lead_back(packet, guest, ip) => {
                     verdict = Verdict::Drop(Reason::NoRedirect);
                 }
@@ -124,43 +132,83 @@ impl Plane {
         match (verdict, guest) {
             (Verdict::Drop(_) | Verdict::Reject(_), _) | (_, None) => Action::Done,
             (_, Some(guest)) => {
-                packet.set_link(guest.key.mac, self.lan_mac, ethertype::IPV4);
-                packet.vlan = guest.key.vlan;
+                self.address(packet, guest.key);
                 Action::Send
             }
         }
     }
 
-    fn police_up(
-        &self,
-        verdict: Verdict,
-        guest: Option<&Snapshot>,
-        ip: Option<&Ipv4>,
-        packet: &Packet,
-        now: Duration,
-    ) -> Verdict {
-        let (Verdict::Forward, Some(guest), Some(ip)) = (verdict, guest, ip) else { return verdict };
-        let Some((slot, meter)) = self.table.slot_and_meter(guest.slot) else {
-            return Verdict::Drop(Reason::UnknownGuest);
-        };
-        let (octets, packets) = wire_size(packet, ip);
-        if !admit(&meter.up.free_at_nanos, guest.policy.rate_up, octets, now) {
-            return Verdict::Drop(Reason::RateExceeded);
+    /// A packet that waited for its time has reached it: true if it goes on, on its guest's account. Meanwhile the guest
+    /// may have left, moved or been logged out.
+    pub fn depart(&self, direction: Direction, packet: &mut Packet, waiting: &Waiting, now: Duration) -> bool {
+        let guest = self
+            .table
+            .snapshot(waiting.slot)
+            .filter(|guest| guest.key == waiting.key && guest.address == waiting.address && guest.online_at(now));
+        let size = (waiting.octets, waiting.packets);
+        let verdict =
+            guest.map_or(Verdict::Drop(Reason::NotLoggedIn), |guest| self.account(direction, &guest, size, now));
+        self.counters(direction).count(verdict);
+        if direction == Direction::Down {
+            self.address(packet, waiting.key);
         }
-        let fits = slot.count_up(meter, guest, octets, packets, now);
-        if fits { verdict } else { Verdict::Drop(Reason::QuotaExceeded) }
+        verdict == Verdict::Forward
     }
 
-    fn police_down(&self, guest: &Snapshot, ip: &Ipv4, packet: &Packet, now: Duration) -> Verdict {
-        let Some((slot, meter)) = self.table.slot_and_meter(guest.slot) else {
-            return Verdict::Drop(Reason::UnknownGuest);
-        };
-        let (octets, packets) = wire_size(packet, ip);
-        if !admit(&meter.down.free_at_nanos, guest.policy.rate_down, octets, now) {
-            return Verdict::Drop(Reason::RateExceeded);
+    /// What became of packets in this direction.
+    #[must_use]
+    pub fn counters(&self, direction: Direction) -> &Counters {
+        match direction {
+            Direction::Up => &self.from_guests,
+            Direction::Down => &self.to_guests,
         }
-        let fits = slot.count_down(meter, guest, octets, packets, now);
-        if fits { Verdict::Forward } else { Verdict::Drop(Reason::QuotaExceeded) }
+    }
+
+    fn address(&self, packet: &mut Packet, to: GuestKey) {
+        packet.set_link(to.mac, self.lan_mac, ethertype::IPV4);
+        packet.vlan = to.vlan;
+    }
+
+    /// Forwards a packet on its guest's account, as soon as the rate allows; `None` if that is later, and the
+    /// packet waits.
+    fn shape(
+        &self,
+        direction: Direction,
+        guest: &Snapshot,
+        ip: &Ipv4,
+        packet: &Packet,
+        now: Duration,
+        pacer: &mut Pacer,
+    ) -> Option<Verdict> {
+        let (octets, packets) = wire_size(packet, ip);
+        let rate = match direction {
+            Direction::Up => guest.policy.rate_up,
+            Direction::Down => guest.policy.rate_down,
+        };
+        if rate != Rate::UNLIMITED {
+            let Some(meter) = self.table.meter(guest.slot) else { return Some(Verdict::Drop(Reason::UnknownGuest)) };
+            let (way, _) = direction.ways(meter);
+            let (flow, room) = (self.flows.line(guest.slot, ip), pacer.room_before(packet));
+            let Some(departs_at) = shape::admit(way, rate, flow, octets, now, room) else {
+                return Some(Verdict::Drop(Reason::RateExceeded));
+            };
+            if departs_at > now + shape::SLACK {
+                way.waits(departs_at);
+                let waiting = Waiting { slot: guest.slot, key: guest.key, address: guest.address, octets, packets };
+                let waits = pacer.offer(packet, waiting, departs_at);
+                return if waits { None } else { Some(Verdict::Drop(Reason::RateExceeded)) };
+            }
+        }
+        Some(self.account(direction, guest, (octets, packets), now))
+    }
+
+    /// Counts a packet that is to be forwarded, if the guest may still use its octets.
+    fn account(&self, direction: Direction, guest: &Snapshot, size: (u64, u32), now: Duration) -> Verdict {
+        match self.table.slot_and_meter(guest.slot) {
+            Some((slot, meter)) if slot.count(meter, direction, guest, size, now) => Verdict::Forward,
+            Some(_) => Verdict::Drop(Reason::QuotaExceeded),
+            None => Verdict::Drop(Reason::UnknownGuest),
+        }
     }
 
     fn lead_to_portal(&self, packet: &mut Packet, guest: &Snapshot, ip: &Ipv4) {
@@ -168,7 +216,6 @@ impl Plane {
         if let Some(redirects) = self.table.redirects(guest.slot) {
             redirects.remember(source, ip.destination);
         }
-        packet.set_l3_len(usize::from(ip.total_len));
         set_endpoint(packet, ip, End::Destination, self.gateway, self.redirect_port);
     }
 
@@ -189,9 +236,8 @@ impl Plane {
         ip: Option<Ipv4>,
         now: Duration,
     ) -> Action {
-        let may_answer = guest
-            .and_then(|guest| self.table.slot(guest.slot))
-            .is_some_and(|slot| slot.rejects.admit(REJECT_RATE, REJECT_COST, now));
+        let may_answer =
+            guest.and_then(|guest| self.table.slot(guest.slot)).is_some_and(|slot| slot.rejects.admit(now));
         if !may_answer {
             return Action::Done;
         }

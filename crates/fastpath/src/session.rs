@@ -10,7 +10,7 @@ use std::time::Duration;
 use portable_atomic::AtomicU64;
 use wire::{GuestKey, MacAddr, Vlan};
 
-use crate::meter::{Meter, Way};
+use crate::meter::{Direction, Meter};
 use crate::police::{Policer, Rate};
 
 /// Which slot of the table; stable for as long as the guest has its lease.
@@ -221,29 +221,23 @@ impl Slot {
         self.sequence.store(sequence.wrapping_add(2), Ordering::Release);
     }
 
-    /// Counts a packet from the guest. False if its octets are more than the guest may still use: then it is not counted,
-    /// must not go on, and the guest is offline.
+    /// Counts a packet. False if its octets are more than the guest may still use: then it is not counted, must not go on,
+    /// and the guest is offline.
     ///
     /// Several threads, or one and the kernel, may together pass the limit of both directions by a packet each.
-    pub(crate) fn count_up(&self, meter: &Meter, guest: &Snapshot, octets: u64, packets: u32, now: Duration) -> bool {
-        self.count(guest, (&meter.up, guest.policy.octets_up_max), &meter.down, octets, packets, now)
-    }
-
-    /// Counts a packet to the guest, by the same rule.
-    pub(crate) fn count_down(&self, meter: &Meter, guest: &Snapshot, octets: u64, packets: u32, now: Duration) -> bool {
-        self.count(guest, (&meter.down, guest.policy.octets_down_max), &meter.up, octets, packets, now)
-    }
-
-    fn count(
+    pub(crate) fn count(
         &self,
+        meter: &Meter,
+        direction: Direction,
         guest: &Snapshot,
-        (way, max): (&Way, u64),
-        other: &Way,
-        octets: u64,
-        packets: u32,
+        (octets, packets): (u64, u32),
         now: Duration,
     ) -> bool {
-        let mut max = max;
+        let (way, other) = direction.ways(meter);
+        let mut max = match direction {
+            Direction::Up => guest.policy.octets_up_max,
+            Direction::Down => guest.policy.octets_down_max,
+        };
         if guest.policy.octets_total_max != u64::MAX {
             max = max.min(guest.policy.octets_total_max.saturating_sub(other.octets.load(Ordering::Relaxed)));
         }

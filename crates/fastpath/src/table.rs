@@ -354,7 +354,7 @@ fn tag(hash: u64) -> u32 {
     ((hash >> 56) as u32) << SLOT_BITS
 }
 
-fn mix(value: u64, seed: u64) -> u64 {
+pub(crate) fn mix(value: u64, seed: u64) -> u64 {
     let mut h = (value ^ seed).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     h = (h ^ h >> 32).wrapping_mul(0xd6e8_feb8_6659_fd93 ^ seed.rotate_left(17) | 1);
     h ^ h >> 29

@@ -14,6 +14,7 @@ use fastpath::counters::Counters;
 use fastpath::pipeline::Plane;
 use fastpath::port::{LanPort, TunPort};
 use fastpath::pump;
+use fastpath::shape::Flows;
 use fastpath::slow::StationLimit;
 use fastpath::table::Table;
 use platform::{ForwardSpec, Host, Interface, System, TunSpec, UplinkSpec, Waker};
@@ -257,6 +258,7 @@ async fn serve(parts: Parts) -> anyhow::Result<()> {
         redirect_port: redirect.local_addr()?.port(),
         slow: Arc::new(queue),
         slow_limit: StationLimit::new(secret.rotate_left(23)),
+        flows: Flows::new(secret.rotate_left(46)),
         from_guests: Counters::default(),
         to_guests: Counters::default(),
     });

@@ -13,8 +13,11 @@ use engine::gateway::{Attempt, GuestView, LoginRefusal, Output};
 use engine::session::{Cause, Grant, Record};
 use fastpath::counters::Counters;
 use fastpath::garden::{Entry, Garden, Network};
+use fastpath::meter::Direction;
+use fastpath::pacer::Pacer;
 use fastpath::pipeline::{Action, Plane};
 use fastpath::port::{ETH_LEN, HEADROOM, Packet};
+use fastpath::shape::Flows;
 use fastpath::slow::StationLimit;
 use fastpath::table::Table;
 use wire::vnet::VnetHeader;
@@ -36,6 +39,8 @@ pub const REDIRECT_PORT: u16 = 41_234;
 
 /// Calls of the engine at one moment before the test is said to hang.
 const MAX_TURNS: usize = 10_000;
+/// Octets that may wait for their time in each direction.
+const WAITING_OCTETS: usize = 4 << 20;
 /// Guests that a failing test prints.
 const MAX_DESCRIBED: usize = 40;
 
@@ -83,6 +88,8 @@ pub struct Lab {
     queue: Arc<Queue>,
     now: Now,
     buffer: Packet,
+    /// What waits on the way up, and down.
+    pacers: [Pacer; 2],
     control_is_busy: bool,
     pub(crate) stations: Vec<Station>,
     who: BTreeMap<(Vlan, MacAddr), usize>,
@@ -109,6 +116,7 @@ impl Lab {
             queue,
             now,
             buffer: Packet::new(),
+            pacers: pacers(),
             control_is_busy: false,
             stations: Vec::new(),
             who: BTreeMap::new(),
@@ -137,6 +145,7 @@ impl Lab {
         self.setup.seed = self.setup.seed.wrapping_add(1);
         (self.plane, self.engine, self.queue) = start(&self.setup);
         (self.frames_in, self.packets_in) = (0, 0);
+        self.pacers = pacers();
         self.engine.restore(self.now, self.stored.values().cloned().collect());
         self.carry_out();
     }
@@ -153,22 +162,34 @@ impl Lab {
         self.now
     }
 
-    /// Lets time pass. The engine is called whenever it asked for it.
+    /// Lets time pass. The engine is called whenever it asked for it, and packets depart when their time has come.
     ///
     /// # Panics
     /// If the engine asks for the same moment without end.
     pub fn advance(&mut self, time: Duration) {
         let end = self.now.plus(time);
         let mut turns = 0;
-        while let Some(due) = self.engine.poll_timeout().filter(|due| *due <= end.mono) {
+        loop {
+            let (engine, departure) = (self.engine.poll_timeout(), self.next_departure());
+            let Some(due) = engine.into_iter().chain(departure).min().filter(|due| *due <= end.mono) else { break };
             let step = due.saturating_sub(self.now.mono);
             turns = if step.is_zero() { turns + 1 } else { 0 };
             assert!(turns < MAX_TURNS, "the engine wants to be called at {due:?} for ever");
             self.now = self.now.plus(step);
-            self.engine.handle_timeout(self.now);
-            self.carry_out();
+            if engine.is_some_and(|at| at <= self.now.mono) {
+                self.engine.handle_timeout(self.now);
+                self.carry_out();
+            }
+            self.depart();
         }
         self.now = end;
+        self.depart();
+    }
+
+    /// When the next packet that waits departs.
+    #[must_use]
+    pub fn next_departure(&self) -> Option<Duration> {
+        self.pacers.iter().filter_map(Pacer::poll_timeout).min()
     }
 
     /// A new station on the untagged LAN. Its address is made from its place in the line of all.
@@ -197,7 +218,7 @@ impl Lab {
         packet.vlan = vlan;
         packet.vnet = vnet;
         // From here on as in `fastpath::pump`.
-        match self.plane.from_guest(packet, self.now.mono) {
+        match self.plane.from_guest(packet, self.now.mono, &mut self.pacers[0]) {
             Action::Send => {
                 let seen = Seen::new(packet.l3(), packet.vnet);
                 self.tun_tape.note(self.now.unix, Vlan::NONE, &seen.l3);
@@ -224,7 +245,7 @@ impl Lab {
         packet.set_l3_len(l3.len());
         packet.vlan = Vlan::NONE;
         packet.vnet = vnet;
-        if matches!(self.plane.to_guest(packet, self.now.mono), Action::Send) {
+        if matches!(self.plane.to_guest(packet, self.now.mono, &mut self.pacers[1]), Action::Send) {
             let (vlan, frame, vnet) = (packet.vlan, packet.frame().to_vec(), packet.vnet);
             self.deliver(vlan, &frame, vnet);
         }
@@ -338,14 +359,15 @@ impl Lab {
         count(&self.plane.to_guests, label)
     }
 
-    /// Each packet that came is counted, once.
+    /// Each packet that came and does not wait is counted, once.
     ///
     /// # Panics
     /// If not.
     pub fn assert_every_packet_was_counted_once(&self) {
         let sum = |counters: &Counters| counters.list().iter().map(|(_, count)| count).sum::<u64>();
-        assert_eq!(sum(&self.plane.from_guests), self.frames_in, "frames from guests");
-        assert_eq!(sum(&self.plane.to_guests), self.packets_in, "packets to guests");
+        let [up, down] = self.pacers.each_ref().map(|pacer| pacer.waiting() as u64);
+        assert_eq!(sum(&self.plane.from_guests) + up, self.frames_in, "frames from guests");
+        assert_eq!(sum(&self.plane.to_guests) + down, self.packets_in, "packets to guests");
     }
 
     /// Everything about the gateway, for a person.
@@ -366,6 +388,25 @@ impl Lab {
             text += &format!("{direction} guests: {:?}\n", counters.list());
         }
         text
+    }
+
+    /// Packets whose time has come go on, as in `fastpath::pump`.
+    fn depart(&mut self) {
+        let now = self.now.mono;
+        let packet = &mut self.buffer;
+        while let Some(waiting) = self.pacers[0].poll(now, packet) {
+            if self.plane.depart(Direction::Up, packet, &waiting, now) {
+                let seen = Seen::new(packet.l3(), packet.vnet);
+                self.tun_tape.note(self.now.unix, Vlan::NONE, &seen.l3);
+                self.internet.push(seen);
+            }
+        }
+        while let Some(waiting) = self.pacers[1].poll(now, &mut self.buffer) {
+            if self.plane.depart(Direction::Down, &mut self.buffer, &waiting, now) {
+                let (vlan, frame, vnet) = (self.buffer.vlan, self.buffer.frame().to_vec(), self.buffer.vnet);
+                self.deliver(vlan, &frame, vnet);
+            }
+        }
     }
 
     fn serve_frames(&mut self) {
@@ -442,6 +483,7 @@ fn start(setup: &Setup) -> (Arc<Plane>, Engine, Arc<Queue>) {
         redirect_port: REDIRECT_PORT,
         slow: Arc::clone(&queue) as _,
         slow_limit: StationLimit::new(setup.seed.rotate_left(23)),
+        flows: Flows::new(setup.seed.rotate_left(46)),
         from_guests: Counters::default(),
         to_guests: Counters::default(),
     });
@@ -455,6 +497,10 @@ fn start(setup: &Setup) -> (Arc<Plane>, Engine, Arc<Queue>) {
     let mut seed = [7; 32];
     seed[..8].copy_from_slice(&setup.seed.to_le_bytes());
     (plane, Engine::new(config, writer, garden, seed), queue)
+}
+
+fn pacers() -> [Pacer; 2] {
+    std::array::from_fn(|_| Pacer::new(WAITING_OCTETS))
 }
 
 fn count(counters: &Counters, label: &str) -> u64 {

@@ -216,21 +216,32 @@ impl Model {
         let from = self.far_end();
         let to = SocketAddrV4::new(address, 1024 + self.dice.below(200) as u16);
         let l3 = self.some_packet(from, to);
+        self.empty_inboxes();
+        self.lab.answer(&l3);
+        self.judge_down();
+    }
+
+    /// Whatever is there, such as our own refusals, is not what comes next.
+    fn empty_inboxes(&mut self) {
         for station in self.stations.clone() {
             station.frames(&mut self.lab);
         }
-        self.lab.answer(&l3);
+    }
+
+    /// Packets have arrived. Were they allowed to?
+    fn judge_down(&mut self) {
         for station in self.stations.clone() {
             for seen in station.receives(&mut self.lab) {
                 let key = station.key(&self.lab);
+                let address = seen.ip.destination;
                 assert_eq!(self.leases.get(&key).map(|lease| lease.0), Some(address), "{key} received {seen:?}");
-                if *from.ip() == GATEWAY {
+                if seen.ip.source == GATEWAY {
                     continue;
                 }
                 let session = self.online.values_mut().find(|session| session.key == key);
-                let garden = *from.ip() == GARDEN;
+                let garden = seen.ip.source == GARDEN;
                 let Some(session) = session.filter(|_| !(garden && used_up(&self.lab, key))) else {
-                    assert_eq!(*from.ip(), GARDEN, "{key} has no grant, but received {seen:?}");
+                    assert_eq!(seen.ip.source, GARDEN, "{key} has no grant, but received {seen:?}");
                     continue;
                 };
                 session.passed[2] += 1;
@@ -238,6 +249,16 @@ impl Model {
                 session.octets_left();
             }
         }
+    }
+
+    /// Packets that waited have left: only who is online had any.
+    fn judge_departures(&mut self) {
+        for seen in self.lab.internet() {
+            let owner = self.online.values().find(|session| session.address == seen.ip.source);
+            let key = owner.unwrap_or_else(|| panic!("nobody has a grant, but {seen:?} got out")).key;
+            self.judge_up(key, &seen);
+        }
+        self.judge_down();
     }
 
     fn gets_or_renews(&mut self) {
@@ -330,7 +351,15 @@ impl Model {
 
     fn time_passes(&mut self) {
         let longest = *self.dice.pick(&[10, 1000, 10_000, 100_000]);
-        self.lab.advance(Duration::from_millis(self.dice.below(longest) as u64));
+        let end = self.lab.now().plus(Duration::from_millis(self.dice.below(longest) as u64));
+        self.empty_inboxes();
+        // From one departure to the next, because a session lives by the last one.
+        while let Some(due) = self.lab.next_departure().filter(|due| *due < end.mono) {
+            self.lab.advance(due.saturating_sub(self.lab.now().mono));
+            self.judge_departures();
+        }
+        self.lab.advance(end.mono - self.lab.now().mono);
+        self.judge_departures();
         let now = self.lab.now();
         self.leases.retain(|_, (_, end)| *end > now.unix);
         let keys: Vec<GuestKey> = self.leases.keys().copied().collect();

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use engine::gateway::LoginRefusal;
 use engine::session::{Cause, Grant, Record, Status};
+use fastpath::pacer::Pacer;
 use fastpath::police::Rate;
 use fastpath::session::Usage;
 use testkit::packet::{make_fragment, super_packet, tcp, udp};
@@ -149,7 +150,7 @@ fn granted_time_ends_even_if_the_control_thread_hangs() {
     packet.set_l3_len(l3.len());
     packet.set_link(testkit::GATEWAY_MAC, phone.key(&lab).mac, 0x0800);
     // Nobody called the engine in between.
-    assert!(!matches!(lab.plane.from_guest(&mut packet, later), fastpath::pipeline::Action::Send));
+    assert!(!matches!(lab.plane.from_guest(&mut packet, later, &mut Pacer::new(0)), fastpath::pipeline::Action::Send));
 }
 
 #[test]
@@ -228,11 +229,12 @@ fn each_direction_is_held_to_its_own_rate_and_the_excess_is_counted_as_such() {
         ..Grant::default()
     };
     lab.login(phone, grant);
-    greedy(&mut lab, phone, 2); // the buckets are empty now
+    greedy(&mut lab, phone, 2); // as much as may waits now
     let (up, down) = greedy(&mut lab, phone, 10);
     let within = |octets: u64, rate: u64| (rate * 98 / 100..=rate * 102 / 100).contains(&(octets * 8 / 10));
     assert!(within(up, 1_000_000), "{up} octets up in ten seconds");
     assert!(within(down, 4_000_000), "{down} octets down in ten seconds");
+    lab.advance(SECOND); // until none waits
     let sent = 12 * 1000;
     assert_eq!(lab.counted_up("forward") + lab.counted_up("drop_rate_exceeded"), sent);
     assert_eq!(lab.counted_down("forward") + lab.counted_down("drop_rate_exceeded"), sent);
@@ -248,7 +250,7 @@ fn a_guest_that_buys_a_faster_plan_has_it_at_once() {
     let (mut lab, phone) = lab_with_phone();
     let slow = Rate::bits_per_second(64_000);
     lab.login(phone, Grant { rate_up: slow, rate_down: slow, ..Grant::default() });
-    greedy(&mut lab, phone, 1); // its buckets are in debt for many seconds of the slow rate
+    greedy(&mut lab, phone, 1); // as much waits as takes seconds at the slow rate
     lab.end_session(phone, Cause::UserRequest);
     let fast = Rate::bits_per_second(4_000_000);
     lab.login(phone, Grant { rate_up: fast, rate_down: fast, ..Grant::default() });

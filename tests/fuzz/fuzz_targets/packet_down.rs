@@ -3,6 +3,7 @@
 
 use std::net::Ipv4Addr;
 
+use fastpath::pacer::Pacer;
 use fastpath::pipeline::Action;
 use fastpath::port::Packet;
 use libfuzzer_sys::fuzz_target;
@@ -27,15 +28,16 @@ const SYN: [u8; 12] = [0, 2, 0, 0, 0, 0, 8, 4, 2, 0, 2, 7];
 
 fuzz_target!(|bytes: &[u8]| {
     let plane = plane::plane();
+    let mut pacer = Pacer::new(0);
     let mut packet = Packet::new();
     plane::fill(&mut packet, &mut Input::new(&SYN), &KNOWN);
-    assert!(matches!(plane.from_guest(&mut packet, start().mono), Action::Send));
+    assert!(matches!(plane.from_guest(&mut packet, start().mono, &mut pacer), Action::Send));
     assert_eq!(Ipv4::parse(packet.l3()).map(|ip| ip.destination), Ok(GATEWAY), "the SYN is redirected");
 
     plane::fill(&mut packet, &mut Input::new(bytes), &KNOWN);
     let before = Ipv4::parse(packet.l3());
     let was_right = before.is_ok_and(|ip| plane::is_right(packet.l3(), &ip)) && !packet.vnet.needs_csum();
-    let action = plane.to_guest(&mut packet, start().mono);
+    let action = plane.to_guest(&mut packet, start().mono, &mut pacer);
     assert_eq!(plane::counted(&plane.to_guests), 1, "each packet is counted once");
     match action {
         Action::Send => {

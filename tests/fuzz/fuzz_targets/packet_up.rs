@@ -4,6 +4,7 @@
 
 use std::net::Ipv4Addr;
 
+use fastpath::pacer::Pacer;
 use fastpath::pipeline::Action;
 use fastpath::port::Packet;
 use libfuzzer_sys::fuzz_target;
@@ -31,7 +32,7 @@ fuzz_target!(|bytes: &[u8]| {
     let key = GuestKey { lan: 0, vlan: packet.vlan, mac: packet.source() };
     let before = Ipv4::parse(packet.l3());
     let was_right = before.is_ok_and(|ip| plane::is_right(packet.l3(), &ip)) && !packet.vnet.needs_csum();
-    let action = plane.from_guest(&mut packet, start().mono);
+    let action = plane.from_guest(&mut packet, start().mono, &mut Pacer::new(0));
     assert_eq!(plane::counted(&plane.from_guests), 1, "each packet is counted once");
     match action {
         Action::Send => {

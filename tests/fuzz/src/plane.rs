@@ -9,6 +9,7 @@ use fastpath::pipeline::Plane;
 use fastpath::police::Rate;
 use fastpath::port::{HEADROOM, MAX_L3, Packet};
 use fastpath::session::Policy;
+use fastpath::shape::Flows;
 use fastpath::slow::{SlowFrame, SlowPath, StationLimit};
 use fastpath::table::Table;
 use wire::frame::{Ipv4, Transport};
@@ -79,6 +80,7 @@ pub fn plane() -> Plane {
         redirect_port: REDIRECT_PORT,
         slow: Arc::new(Offered::default()),
         slow_limit: StationLimit::new(1),
+        flows: Flows::new(1),
         from_guests: Counters::default(),
         to_guests: Counters::default(),
     }

@@ -7,9 +7,11 @@ use std::sync::Arc;
 
 use fastpath::counters::Counters;
 use fastpath::garden::{Garden, Network};
+use fastpath::pacer::Pacer;
 use fastpath::pipeline::Plane;
 use fastpath::port::{ETH_LEN, HEADROOM, Packet};
 use fastpath::session::{Policy, SlotIndex, Usage};
+use fastpath::shape::Flows;
 use fastpath::slow::{SlowFrame, SlowPath, StationLimit};
 use fastpath::table::{Table, Writer};
 use fastpath::verdict::Verdict;
@@ -114,6 +116,7 @@ fn both() -> Both {
         redirect_port: 4000,
         slow: Arc::new(Nowhere),
         slow_limit: StationLimit::new(1),
+        flows: Flows::new(1),
         from_guests: Counters::default(),
         to_guests: Counters::default(),
     };
@@ -141,9 +144,9 @@ impl Both {
         let (before, forwarded) = (self.usage(), counters.get(Verdict::Forward));
         let now = crate::monotonic();
         if up {
-            self.plane.from_guest(&mut packet, now);
+            self.plane.from_guest(&mut packet, now, &mut Pacer::new(0));
         } else if packet.ethertype() == 0x0800 {
-            self.plane.to_guest(&mut packet, now);
+            self.plane.to_guest(&mut packet, now, &mut Pacer::new(0));
         }
         Outcome { forwarded: counters.get(Verdict::Forward) > forwarded, used: self.usage() - before }
     }

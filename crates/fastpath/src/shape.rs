@@ -1,0 +1,128 @@
+//! Shaping: when a packet of a guest with a limited rate departs.
+//!
+//! * **The line.** Each direction of a guest is a line of its rate. What is admitted occupies the line for its octets'
+//!   time, one packet after the other, and a packet departs when the line has sent those before it. Nothing is saved
+//!   up: who was silent has a free line, not a burst.
+//! * **Waiting.** What departs within [`SLACK`] departs now. All else waits, in the thread that decided so
+//!   (`pacer`), until its time has come.
+//! * **Flows.** Small packets do not wait behind a bulk transfer of the same guest. This is start-time fair queueing
+//!   (Goyal, Vin, Cheng 1996) without queues: a flow is a line too, inside the guest's, of the share that bulk flows
+//!   get at the moment. A packet departs when its flow's line is free, or the guest's if that is sooner. Who uses less
+//!   than its share finds its flow's line free and departs at once; it occupies the guest's line all the same, so the
+//!   bulk flows pay by departing later. Who uses more finds its flow's line busy for longer than the guest's,
+//!   and waits for all that was admitted before.
+//! * **The share** is not set but found: it falls with each packet that went ahead and rises with each that waited for
+//!   all others, by as much as the packet is of the backlog. With one bulk flow beside small ones it comes to what
+//!   they leave of the rate; with n greedy flows to 1/n, because a larger one would let them all go ahead, and
+//!   a smaller one none.
+//! * **Drops.** A packet is dropped if the backlog that it meets and its own wait exceed twice the limit. So what waits
+//!   for all others is dropped above the limit, what departs at once above twice the limit: a bulk flow cannot push out
+//!   a small one, and many small ones together exceed the rate for no longer than that. Dropping at the
+//!   tail is enough: the bulk flow alone feels the queue, and learns of it by its delay before it learns by a loss.
+//! * The backlog *before* the packet counts: a super-packet of 64 kB passes at any rate.
+//! * Order within a flow is kept, because neither line ever becomes free earlier.
+
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use portable_atomic::AtomicU64;
+use wire::frame::{Ipv4, Transport};
+
+use crate::meter::Way;
+use crate::police::Rate;
+use crate::session::SlotIndex;
+use crate::table::mix;
+
+/// What departs so soon departs now: a timer for each packet would cost more than it gives. Bursts of this length are
+/// shorter than what any Wi-Fi collects.
+pub const SLACK: Duration = Duration::from_millis(1);
+/// The longest wait of a bulk flow: what TCP needs to fill the line at the round-trip times of the Internet...
+const LIMIT_NANOS: u64 = 50_000_000;
+/// ...but never less than 24 full packets, with which TCP can recover from a loss without a timeout.
+const LIMIT_OCTETS: u64 = 24 * 1500;
+
+/// A share of a line, as a fraction of this.
+const WHOLE: u64 = 1 << 20;
+/// With more greedy flows than this, a guest's flows are no longer told apart: they depart at once or not at all.
+const LEAST: u64 = WHOLE / 256;
+/// Longer times (over an hour) are this long where shares are computed.
+const MAX_NANOS: u64 = 1 << 42;
+
+/// Flows of all guests that can be told apart at one time; more share a line, which costs small flows their privilege
+/// and nobody else anything. 512 kB, taken as it is used.
+const FLOWS: usize = 1 << 16;
+
+/// The flows' lines, found by a hash. A cell says when its line is free, and is free for others from then on.
+pub struct Flows {
+    cells: Box<[AtomicU64]>,
+    seed: u64,
+}
+
+impl Flows {
+    /// All free; `seed` keeps guests from choosing with whom they share.
+    #[must_use]
+    pub fn new(seed: u64) -> Self {
+        Self { cells: (0..FLOWS).map(|_| AtomicU64::new(0)).collect(), seed }
+    }
+
+    /// The line of the packet's flow among those of the guest in `slot`. Directions need no bit: addresses differ.
+    pub(crate) fn line(&self, slot: SlotIndex, ip: &Ipv4) -> &AtomicU64 {
+        let ports = match ip.transport {
+            Transport::Tcp { source, destination, .. } | Transport::Udp { source, destination } => {
+                u64::from(source) << 16 | u64::from(destination)
+            }
+            // Fragments of one host to another are one flow, whatever is in them.
+            _ => 0,
+        };
+        let addresses = u64::from(ip.source.to_bits()) << 32 | u64::from(ip.destination.to_bits());
+        let rest = ports << 32 | u64::from(slot.0) << 8 | u64::from(ip.protocol);
+        let hash = mix(mix(addresses, self.seed) ^ rest, self.seed);
+        &self.cells[hash as usize % FLOWS]
+    }
+}
+
+/// Admits a packet to a line: says when it departs, or `None` if there is no room for it, and then nothing has changed.
+/// `room` is how many octets of this guest may wait.
+pub(crate) fn admit(
+    way: &Way,
+    rate: Rate,
+    flow: &AtomicU64,
+    octets: u64,
+    now: Duration,
+    room: u64,
+) -> Option<Duration> {
+    let now = now.as_nanos() as u64;
+    let cost = rate.nanos(octets);
+    let limit = 2 * LIMIT_NANOS.max(rate.nanos(LIMIT_OCTETS));
+    let longest_wait = rate.nanos(room).max(SLACK.as_nanos() as u64);
+    let flow_free_at = flow.load(Ordering::Relaxed);
+    let place = |free_at: u64| {
+        let wait = flow_free_at.min(free_at).saturating_sub(now);
+        (free_at.saturating_sub(now), wait)
+    };
+    // Several threads may carry packets of one guest: whoever loses the race looks again, so no octet is lost.
+    let free_at = way
+        .free_at_nanos
+        .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |free_at| {
+            let (backlog, wait) = place(free_at);
+            (backlog + wait <= limit && wait <= longest_wait).then(|| free_at.max(now) + cost)
+        })
+        .ok()?;
+    let (backlog, wait) = place(free_at);
+    let share = share(way.share.load(Ordering::Relaxed), backlog, wait, cost);
+    way.share.store(share, Ordering::Relaxed);
+    let departs_at = now + wait;
+    flow.store(departs_at + cost.min(MAX_NANOS) * WHOLE / share, Ordering::Relaxed);
+    Some(Duration::from_nanos(departs_at))
+}
+
+/// The share of bulk flows after a packet of `cost` that waits so long of `backlog`.
+///
+/// Virtual time passes by `share * backlog` until the line is free. The packet's flow is `share * wait` ahead of now, and
+/// `cost` further with this packet; if it then is the one that is ahead most, virtual time has further to go.
+fn share(share: u64, backlog: u64, wait: u64, cost: u64) -> u64 {
+    let [backlog, wait, cost] = [backlog, wait, cost].map(|nanos| nanos.min(MAX_NANOS));
+    let share = share.clamp(LEAST, WHOLE);
+    let ahead = (share * backlog).max(share * wait + WHOLE * cost);
+    (ahead / (backlog + cost).max(1)).clamp(LEAST, WHOLE)
+}
