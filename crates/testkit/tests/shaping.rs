@@ -386,3 +386,23 @@ fn a_flood_that_waits_leaves_room_for_the_packets_of_others() {
     lab.advance(SECOND);
     assert_eq!(lab.internet().iter().filter(|seen| seen.ip.source == *there.ip()).count(), 20);
 }
+
+#[test]
+fn a_new_rate_holds_from_the_next_packet_on_whatever_was_owed() {
+    let (mut lab, guests) = lab_with(1, 64_000);
+    let mut flows = [Flow::new(guests[0], 40_000, 1500, 20_000_000)];
+    let slot = lab.view(guests[0]).unwrap().slot;
+    run(&mut lab, &mut flows, SECOND);
+    for bits in [10_000_000, 1_000_000, 4_000_000] {
+        let rates = [bits, 2 * bits].map(Rate::bits_per_second);
+        assert!(lab.engine.set_rates(slot, rates[0], rates[1]));
+        let from = lab.now().mono;
+        let got = rate(run(&mut lab, &mut flows, SECOND).iter(), from, SECOND);
+        // What waited at the rate before departs as well.
+        assert!((bits..=bits * 11 / 10 + 1_000_000).contains(&got), "{got} of {bits} bit/s");
+        let grant = lab.view(guests[0]).unwrap().session.unwrap().grant;
+        assert_eq!([grant.rate_up, grant.rate_down], rates);
+    }
+    lab.end_session(guests[0], Cause::UserRequest);
+    assert!(!lab.engine.set_rates(slot, Rate::UNLIMITED, Rate::UNLIMITED), "nobody is logged in");
+}
