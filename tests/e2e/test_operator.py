@@ -42,9 +42,22 @@ def test_a_guest_is_let_in_and_sent_away_by_its_mac_or_its_address(lab, name):
     assert lab.gateway.sessions() == []
 
 
+def test_a_guests_rates_are_changed_while_it_is_online(online):
+    guest = online.guest
+    assert cli(online, "limit", guest.mac, "--down", "2M") == f"{guest.mac} has 2M down from now on\n"
+    assert cli(online, "limit", guest.address, "--up", "512k") == f"{guest.address} has 512k up from now on\n"
+    assert re.search(r" 512k +2M ", cli(online, "sessions"))
+    assert guest.curl_status("http://online.test/blob", timeout=30) == 0
+    assert json.loads(cli(online, "limit", guest.mac, "--up", "0", "--down", "0", "--json")) == {"limited": 1}
+    session = online.gateway.sessions()[0]["session"]
+    assert (session["bits_per_second_up"], session["bits_per_second_down"]) == (None, None)
+    refused = online.gw.done(binary(), "limit", guest.mac, "--up", "5k", "--socket", online.gateway.control)
+    assert refused.returncode == 2 and "from \"8k\"" in refused.stderr
+
+
 def test_a_guest_that_is_not_there_is_an_error_with_a_way_to_find_the_others(lab):
-    for verb in ("kick", "login"):
-        done = lab.gw.done(binary(), verb, "10.85.9.9", "--socket", lab.gateway.control)
+    for verb, *options in (["kick"], ["login"], ["limit", "--up", "1M"]):
+        done = lab.gw.done(binary(), verb, "10.85.9.9", *options, "--socket", lab.gateway.control)
         assert done.returncode == 1
         assert "10.85.9.9" in done.stderr
         assert "poblano sessions" in done.stderr

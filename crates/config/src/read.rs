@@ -385,10 +385,7 @@ fn convert_one(value: &Spanned<DeValue<'_>>, kind: &Kind, folder: Option<&Path>)
             let in_range = parse_duration(min) <= Some(duration) && Some(duration) <= parse_duration(max);
             if in_range || *or_zero && duration.is_zero() { Ok(Value::Duration(duration)) } else { Err(wanted()) }
         }
-        Kind::Rate => {
-            let rate = text().and_then(parse_rate).ok_or_else(wanted)?;
-            if rate.0 == 0 || rate.0 >= 8_000 { Ok(Value::Rate(rate)) } else { Err(wanted()) }
-        }
+        Kind::Rate => text().and_then(parse_rate).map(Value::Rate).ok_or_else(wanted),
         Kind::Octets => {
             let octets = text().and_then(parse_octets).ok_or_else(wanted)?;
             if octets.0 == 0 || octets.0 >= 100_000 { Ok(Value::Octets(octets)) } else { Err(wanted()) }

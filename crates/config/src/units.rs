@@ -2,7 +2,10 @@
 
 use std::fmt;
 use std::net::Ipv4Addr;
+use std::str::FromStr;
 use std::time::Duration;
+
+use crate::schema::Kind;
 
 /// An IPv4 network; no host bit is set.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -93,6 +96,9 @@ impl fmt::Display for InterfaceAddress {
     }
 }
 
+/// The slowest rate in bits per second: a full packet then takes a second and a half.
+const MIN_RATE: u64 = 8_000;
+
 /// Bits per second.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct BitRate(pub u64);
@@ -111,6 +117,22 @@ impl fmt::Display for BitRate {
 /// An amount of data.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct Octets(pub u64);
+
+impl BitRate {
+    /// So many bits per second, if a guest can be given such a rate.
+    #[must_use]
+    pub fn checked(bits_per_second: u64) -> Option<Self> {
+        (bits_per_second == 0 || bits_per_second >= MIN_RATE).then_some(Self(bits_per_second))
+    }
+}
+
+impl FromStr for BitRate {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        parse_rate(text).ok_or_else(|| format!("expected {}", Kind::Rate.describe()))
+    }
+}
 
 /// A shared secret; it prints as stars so that no log or dump can give it away.
 #[derive(Clone, PartialEq, Eq)]
@@ -176,7 +198,8 @@ pub fn format_duration(duration: Duration) -> String {
     if text.is_empty() { "0".to_owned() } else { text }
 }
 
-/// Reads `512k`, `10M`, `1G` or plain bits per second. The letters are powers of 1000, as rates have them.
+/// Reads `512k`, `10M`, `1G` or plain bits per second, from `8k` on, or `0`. The letters are powers of 1000, as rates
+/// have them.
 pub(crate) fn parse_rate(text: &str) -> Option<BitRate> {
     let (digits, factor) = match text.strip_suffix(['k', 'K', 'M', 'G']) {
         None => (text, 1),
@@ -189,7 +212,7 @@ pub(crate) fn parse_rate(text: &str) -> Option<BitRate> {
     if !digits.bytes().all(|b| b.is_ascii_digit()) {
         return None;
     }
-    digits.parse::<u64>().ok()?.checked_mul(factor).map(BitRate)
+    digits.parse::<u64>().ok()?.checked_mul(factor).and_then(BitRate::checked)
 }
 
 /// Reads `500MB`, `2GB` or plain octets. The units are powers of 1000, as data plans are sold.
@@ -246,12 +269,14 @@ mod tests {
 
     #[test]
     fn rates_are_powers_of_a_thousand() {
-        for (text, rate) in [("0", 0), ("512k", 512_000), ("10M", 10_000_000), ("1G", 1_000_000_000), ("9600", 9600)] {
+        for (text, rate) in
+            [("0", 0), ("512k", 512_000), ("10M", 10_000_000), ("1G", 1_000_000_000), ("8k", 8_000), ("9600", 9600)]
+        {
             assert_eq!(parse_rate(text), Some(BitRate(rate)), "{text}");
         }
         assert_eq!(BitRate(10_000_000).to_string(), "10M");
         assert_eq!(BitRate(1_500_000).to_string(), "1500k");
-        for text in ["", "k", "10 M", "+5", "1.5M", "10Mbit", "99999999999G"] {
+        for text in ["", "k", "10 M", "+5", "1.5M", "10Mbit", "7999", "99999999999G"] {
             assert_eq!(parse_rate(text), None, "{text}");
         }
     }

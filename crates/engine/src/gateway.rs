@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use fastpath::garden::Garden;
 use fastpath::mirror::Mirror;
+use fastpath::police::Rate;
 use fastpath::port::ETH_LEN;
 use fastpath::session::{Policy, SlotIndex, Usage};
 use fastpath::table::{Table, Writer};
@@ -291,6 +292,14 @@ impl Engine {
         guest.session = Some(session);
         self.outputs.push_back(Output::Account(record));
         self.schedule(now, attempt.slot);
+        true
+    }
+
+    /// Changes the rates of the session in `slot`, from its next packet on. False if there is none.
+    pub fn set_rates(&mut self, slot: SlotIndex, up: Rate, down: Rate) -> bool {
+        let Some(session) = self.guests.get_mut(&slot).and_then(|guest| guest.session.as_mut()) else { return false };
+        (session.grant.rate_up, session.grant.rate_down) = (up, down);
+        self.writer.set_policy(slot, &session.policy());
         true
     }
 

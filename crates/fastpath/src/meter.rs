@@ -11,7 +11,8 @@
 //! | 24 | `packets` | the same |
 //! | 32 | `last_secs` | the same, by a store |
 //! | 40 | `share` | user space |
-//! | 48 | unused, 0 | |
+//! | 48 | `dropped_at_nanos` | user space |
+//! | 56 | unused, 0 | |
 //!
 //! Times are of the gateway's monotonic clock. A meter of zeros is one of a guest that has used nothing. Octets and
 //! packets never go down, whoever has the slot: a session remembers what they were when it began.
@@ -37,6 +38,8 @@ pub struct Way {
     pub last_secs: AtomicU64,
     /// The share of bulk flows in this line (`shape`).
     pub(crate) share: AtomicU64,
+    /// When a packet was last dropped for its sender to learn of the limit.
+    pub(crate) dropped_at_nanos: AtomicU64,
 }
 
 /// Both directions of one guest.
@@ -109,6 +112,6 @@ const _: () = {
     assert!(size_of::<Way>() == 64 && size_of::<Meter>() == 128);
     assert!(offset_of!(Way, free_at_nanos) == 0 && offset_of!(Way, paced_until_nanos) == 8);
     assert!(offset_of!(Way, octets) == 16 && offset_of!(Way, packets) == 24 && offset_of!(Way, last_secs) == 32);
-    assert!(offset_of!(Way, share) == 40);
+    assert!(offset_of!(Way, share) == 40 && offset_of!(Way, dropped_at_nanos) == 48);
     assert!(offset_of!(Meter, up) == 0 && offset_of!(Meter, down) == 64);
 };

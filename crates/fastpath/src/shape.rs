@@ -15,10 +15,11 @@
 //!   all others, by as much as the packet is of the backlog. With one bulk flow beside small ones it comes to what
 //!   they leave of the rate; with n greedy flows to 1/n, because a larger one would let them all go ahead, and
 //!   a smaller one none.
-//! * **Drops.** A packet is dropped if the backlog that it meets and its own wait exceed twice the limit. So what waits
-//!   for all others is dropped above the limit, what departs at once above twice the limit: a bulk flow cannot push out
-//!   a small one, and many small ones together exceed the rate for no longer than that. Dropping at the
-//!   tail is enough: the bulk flow alone feels the queue, and learns of it by its delay before it learns by a loss.
+//! * **Drops.** What counts is the backlog that a packet meets and its own wait together, so a packet that waits for all
+//!   others is above the limit when the backlog is, and one that departs at once when the backlog is twice that: a bulk
+//!   flow cannot push out a small one, and many small ones together are bounded too. Above the limit *one* packet is
+//!   dropped, and then none until its sender has had the time to react: TCP loses one packet and not all by which
+//!   it overshot. Above twice the limit, which only who does not react comes to, everything is dropped.
 //! * The backlog *before* the packet counts: a super-packet of 64 kB passes at any rate.
 //! * Order within a flow is kept, because neither line ever becomes free earlier.
 
@@ -38,8 +39,11 @@ use crate::table::mix;
 pub const SLACK: Duration = Duration::from_millis(1);
 /// The longest wait of a bulk flow: what TCP needs to fill the line at the round-trip times of the Internet...
 const LIMIT_NANOS: u64 = 50_000_000;
-/// ...but never less than 24 full packets, with which TCP can recover from a loss without a timeout.
-const LIMIT_OCTETS: u64 = 24 * 1500;
+/// ...but never less than 32 full packets: with fewer, TCP meets the limit so often that more than 1 % is lost.
+const LIMIT_OCTETS: u64 = 32 * 1500;
+
+/// What a sender needs to react, beside the time that its packets wait.
+const REACTION_NANOS: u64 = 100_000_000;
 
 /// A share of a line, as a fraction of this.
 const WHOLE: u64 = 1 << 20;
@@ -100,12 +104,16 @@ pub(crate) fn admit(
         let wait = flow_free_at.min(free_at).saturating_sub(now);
         (free_at.saturating_sub(now), wait)
     };
+    let (backlog, wait) = place(way.free_at_nanos.load(Ordering::Relaxed));
+    if is_to_learn(way, (backlog + wait).saturating_sub(limit), limit, now) {
+        return None;
+    }
     // Several threads may carry packets of one guest: whoever loses the race looks again, so no octet is lost.
     let free_at = way
         .free_at_nanos
         .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |free_at| {
             let (backlog, wait) = place(free_at);
-            (backlog + wait <= limit && wait <= longest_wait).then(|| free_at.max(now) + cost)
+            (backlog + wait <= 2 * limit && wait <= longest_wait).then(|| free_at.max(now) + cost)
         })
         .ok()?;
     let (backlog, wait) = place(free_at);
@@ -114,6 +122,21 @@ pub(crate) fn admit(
     let departs_at = now + wait;
     flow.store(departs_at + cost.min(MAX_NANOS) * WHOLE / share, Ordering::Relaxed);
     Some(Duration::from_nanos(departs_at))
+}
+
+/// True if the packet is dropped for its sender to learn that it is above the limit by `excess`.
+///
+/// One is enough until the sender has had the time to react; the nearer twice the limit is, the shorter that time.
+fn is_to_learn(way: &Way, excess: u64, limit: u64, now: u64) -> bool {
+    if excess == 0 || excess > limit {
+        return false;
+    }
+    let patience = (limit + REACTION_NANOS) / 256 * (256 - excess * 256 / limit);
+    let learns = now.saturating_sub(way.dropped_at_nanos.load(Ordering::Relaxed)) >= patience;
+    if learns {
+        way.dropped_at_nanos.store(now, Ordering::Relaxed);
+    }
+    learns
 }
 
 /// The share of bulk flows after a packet of `cost` that waits so long of `backlog`.

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use clap::{Args, Parser, Subcommand};
+use config::BitRate;
 use wire::MacAddr;
 
 /// Captive portal gateway: guests join, meet the portal, log in and are online.
@@ -45,6 +46,16 @@ pub(crate) enum Command {
     Kick {
         /// The guest's MAC or IP address
         guest: Guest,
+        #[command(flatten)]
+        control: Control,
+    },
+    /// Change the rates of a guest's session at once; the next login has those of its source again
+    #[command(arg_required_else_help = true)]
+    Limit {
+        /// The guest's MAC or IP address
+        guest: Guest,
+        #[command(flatten)]
+        rates: Rates,
         #[command(flatten)]
         control: Control,
     },
@@ -100,6 +111,18 @@ pub(crate) struct Setup {
     /// Interface towards the Internet, over the file's uplink.interface
     #[arg(long, value_name = "INTERFACE")]
     pub(crate) uplink: Option<String>,
+}
+
+/// New rates; one that is not given stays.
+#[derive(Debug, Clone, Copy, Args)]
+#[group(required = true, multiple = true)]
+pub(crate) struct Rates {
+    /// The rate from the guest in bits per second, such as 512k or 10M; 0 is no limit
+    #[arg(long, value_name = "RATE")]
+    pub(crate) up: Option<BitRate>,
+    /// The rate to the guest
+    #[arg(long, value_name = "RATE")]
+    pub(crate) down: Option<BitRate>,
 }
 
 /// How a running gateway is reached.

@@ -4,10 +4,11 @@ use std::io::{IsTerminal, Read};
 use std::path::PathBuf;
 
 use anyhow::{Context, bail};
+use config::BitRate;
 use serde_json::{Value, json};
 use store::{Accounts, PasswordHash, edit_accounts, readable_password};
 
-use crate::cli::{ConfigFile, Control, Guest, Setup, Switch, User};
+use crate::cli::{ConfigFile, Control, Guest, Rates, Setup, Switch, User};
 use crate::{control, settings};
 
 /// Longest password that is taken from standard input.
@@ -33,7 +34,9 @@ pub(crate) fn sessions(control: &Control, counters: bool) -> anyhow::Result<()> 
 pub(crate) fn sessions_text(reply: &Value, counters: bool) -> String {
     let empty = Vec::new();
     let guests = reply["guests"].as_array().unwrap_or(&empty);
-    let mut rows = vec![["IP", "MAC", "STATE", "USER", "TIME", "LEFT", "IN", "OUT", "LEFT", "NAME"].map(str::to_owned)];
+    let mut rows = vec![
+        ["IP", "MAC", "STATE", "USER", "TIME", "LEFT", "IN", "OUT", "LEFT", "UP", "DOWN", "NAME"].map(str::to_owned),
+    ];
     for guest in guests {
         let session = &guest["session"];
         let mac = match guest["vlan"].as_u64() {
@@ -50,6 +53,8 @@ pub(crate) fn sessions_text(reply: &Value, counters: bool) -> String {
             amount(&session["input_octets"]),
             amount(&session["output_octets"]),
             amount(&session["octets_left"]),
+            session["bits_per_second_up"].as_u64().map_or_else(|| "-".to_owned(), rate_text),
+            session["bits_per_second_down"].as_u64().map_or_else(|| "-".to_owned(), rate_text),
             text(&guest["hostname"]),
         ]);
     }
@@ -81,6 +86,21 @@ pub(crate) fn sessions_text(reply: &Value, counters: bool) -> String {
 pub(crate) fn kick(control: &Control, guest: Guest) -> anyhow::Result<()> {
     let reply = control::ask(&control.socket, &json!({ "command": "kick", "guest": guest.to_string() }))?;
     say(&if control.json { reply.to_string() } else { format!("{guest} is logged out") });
+    Ok(())
+}
+
+pub(crate) fn limit(control: &Control, guest: Guest, rates: Rates) -> anyhow::Result<()> {
+    let mut request = json!({ "command": "limit", "guest": guest.to_string() });
+    let words: Vec<_> = [("up", rates.up), ("down", rates.down)]
+        .into_iter()
+        .filter_map(|(way, rate)| rate.map(|rate| (way, rate)))
+        .map(|(way, rate)| {
+            request[format!("bits_per_second_{way}")] = rate.0.into();
+            format!("{} {way}", rate_text(rate.0))
+        })
+        .collect();
+    let reply = control::ask(&control.socket, &request)?;
+    say(&if control.json { reply.to_string() } else { format!("{guest} has {} from now on", words.join(", ")) });
     Ok(())
 }
 
@@ -194,6 +214,11 @@ fn seconds(value: &Value) -> String {
 
 fn amount(value: &Value) -> String {
     value.as_u64().map_or_else(|| "-".to_owned(), octets)
+}
+
+/// A rate as the configuration has it.
+fn rate_text(bits_per_second: u64) -> String {
+    if bits_per_second == 0 { "no limit".to_owned() } else { BitRate(bits_per_second).to_string() }
 }
 
 /// An amount of data in few digits.

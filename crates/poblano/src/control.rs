@@ -8,8 +8,10 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
+use config::BitRate;
 use engine::gateway::GuestView;
 use engine::session::Cause;
+use fastpath::police::Rate;
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt};
 use tokio::net::{UnixListener, UnixStream};
@@ -91,6 +93,14 @@ fn perform(gateway: &Rc<Gateway>, request: &Value) -> Value {
         let text = request["guest"].as_str().unwrap_or_default();
         text.parse().map_err(|error| json!({ "error": format!("guest {text:?}: {error}") }))
     };
+    // None is no change; 0 is no limit.
+    let rate = |key: &str| match &request[key] {
+        Value::Null => Ok(None),
+        value => match value.as_u64().and_then(BitRate::checked) {
+            Some(rate) => Ok(Some(Rate::bits_per_second(rate.0))),
+            None => Err(json!({ "error": format!("{key} is {value}; a rate is 0 or 8000 and more") })),
+        },
+    };
     let count = |key: &str, otherwise: &str, count: usize, guest: cli::Guest| match count {
         0 if gateway.find(guest).is_empty() => {
             json!({ "error": format!("there is no guest {guest}; `poblano sessions` lists guests") })
@@ -111,6 +121,12 @@ fn perform(gateway: &Rc<Gateway>, request: &Value) -> Value {
             Ok(guest) => count("kicked", "is not logged in", gateway.kick(guest, Cause::AdminReset), guest),
             Err(error) => error,
         },
+        Some("limit") => match (guest(), rate("bits_per_second_up"), rate("bits_per_second_down")) {
+            (Ok(guest), Ok(up), Ok(down)) => {
+                count("limited", "is not logged in", gateway.limit(guest, up, down), guest)
+            }
+            (Err(error), ..) | (_, Err(error), _) | (.., Err(error)) => error,
+        },
         Some("login") => match guest() {
             Ok(guest) => {
                 let user = request["user"].as_str().unwrap_or("operator");
@@ -122,7 +138,9 @@ fn perform(gateway: &Rc<Gateway>, request: &Value) -> Value {
             Ok(()) => json!({ "offload": gateway.offload.state() }),
             Err(why) => json!({ "error": why }),
         },
-        other => json!({ "error": format!("unknown command {other:?}; there are sessions, kick, login and offload") }),
+        other => json!({
+            "error": format!("unknown command {other:?}; there are sessions, kick, limit, login and offload")
+        }),
     }
 }
 

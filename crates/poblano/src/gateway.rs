@@ -10,6 +10,7 @@ use engine::Engine;
 use engine::gateway::{GuestView, LoginRefusal, Output};
 use engine::session::{Cause, Record, Status};
 use fastpath::pipeline::Plane;
+use fastpath::police::Rate;
 use fastpath::port::LanPort;
 use portal::LoginOutcome;
 use tokio::sync::{Notify, mpsc};
@@ -197,6 +198,18 @@ impl Gateway {
     pub(crate) fn kick(self: &Rc<Self>, guest: cli::Guest, cause: Cause) -> usize {
         let found = self.find(guest);
         self.with(|engine, now| found.iter().filter(|view| engine.end_session(now, view.slot, cause)).count())
+    }
+
+    /// Changes the rates of guests' sessions, where they are given; returns how many.
+    pub(crate) fn limit(self: &Rc<Self>, guest: cli::Guest, up: Option<Rate>, down: Option<Rate>) -> usize {
+        let found = self.find(guest);
+        self.with(|engine, _| {
+            let limit = |view: &&GuestView| {
+                let Some(grant) = view.session.as_ref().map(|session| &session.grant) else { return false };
+                engine.set_rates(view.slot, up.unwrap_or(grant.rate_up), down.unwrap_or(grant.rate_down))
+            };
+            found.iter().filter(limit).count()
+        })
     }
 
     /// The guests that an operator means.

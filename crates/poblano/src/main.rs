@@ -43,6 +43,7 @@ fn perform(command: Command) -> anyhow::Result<()> {
         Command::Check { setup, json } => check::check(&setup, json),
         Command::Sessions { control, counters } => commands::sessions(&control, counters),
         Command::Kick { guest, control } => commands::kick(&control, guest),
+        Command::Limit { guest, rates, control } => commands::limit(&control, guest, rates),
         Command::Login { guest, user, control } => commands::login(&control, guest, &user),
         Command::Offload { switch, control } => commands::offload(&control, switch),
         Command::User(command) => commands::user(&command),
