@@ -84,13 +84,13 @@ fn timed(
     packets: u64,
     batch: &mut [Packet],
     make: &mut dyn FnMut(&mut Packet),
-    decide: &dyn Fn(&mut Packet),
+    decide: &dyn Fn(&mut [Packet]),
 ) -> Duration {
     let mut time = Duration::ZERO;
     for _ in 0..packets.div_ceil(batch.len() as u64) {
         batch.iter_mut().for_each(&mut *make);
         let start = Instant::now();
-        batch.iter_mut().for_each(decide);
+        decide(batch);
         time += start.elapsed();
     }
     time
@@ -114,8 +114,11 @@ fn decisions(criterion: &mut Criterion) {
                     let n = next();
                     write(packet, address(n), internet, mac(n));
                 };
-                timed(packets, &mut batch, &mut make, &|packet| {
-                    black_box(plane.from_guest(packet, NOW));
+                timed(packets, &mut batch, &mut make, &|batch| {
+                    plane.expect_from_guests(batch);
+                    for packet in batch {
+                        black_box(plane.from_guest(packet, NOW));
+                    }
                 })
             });
         });
@@ -125,8 +128,11 @@ fn decisions(criterion: &mut Criterion) {
                     let n = next();
                     write(packet, internet, address(n), mac(n));
                 };
-                timed(packets, &mut batch, &mut make, &|packet| {
-                    black_box(plane.to_guest(packet, NOW));
+                timed(packets, &mut batch, &mut make, &|batch| {
+                    plane.expect_to_guests(batch);
+                    for packet in batch {
+                        black_box(plane.to_guest(packet, NOW));
+                    }
                 })
             });
         });

@@ -66,9 +66,22 @@ pub enum Action {
 }
 
 impl Plane {
+    /// To be called before the decisions about frames from the LAN, with up to a batch of them: fetches what is known
+    /// of their guests into the processor's cache, of all at once, where each decision would wait for its own.
+    pub fn expect_from_guests(&self, frames: &[Packet]) {
+        self.table.expect_keys(frames.iter().map(|frame| self.key(frame)));
+    }
+
+    /// The same for packets from the TUN device.
+    pub fn expect_to_guests(&self, packets: &[Packet]) {
+        self.table.expect_addresses(packets.iter().map(|packet| {
+            packet.l3().get(16..20).map_or(Ipv4Addr::UNSPECIFIED, |a| Ipv4Addr::new(a[0], a[1], a[2], a[3]))
+        }));
+    }
+
     /// Decides about a frame from the LAN. For [`Action::Send`] the packet is ready for the TUN device.
     pub fn from_guest(&self, packet: &mut Packet, now: Duration) -> Action {
-        let key = GuestKey { lan: self.lan, vlan: packet.vlan, mac: packet.source() };
+        let key = self.key(packet);
         let Classified { facts, guest, ip } = facts::up(self, packet, key, now);
         let verdict = self.police_up(up(&facts), guest.as_ref(), ip.as_ref(), packet, now);
         match verdict {
@@ -135,6 +148,10 @@ impl Plane {
                 Action::Send
             }
         }
+    }
+
+    fn key(&self, packet: &Packet) -> GuestKey {
+        GuestKey { lan: self.lan, vlan: packet.vlan, mac: packet.source() }
     }
 
     fn police_up(

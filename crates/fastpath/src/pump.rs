@@ -26,22 +26,24 @@ pub fn carry_up(
 ) -> io::Result<()> {
     let mut batch: Vec<Packet> = (0..BATCH).map(|_| Packet::new()).collect();
     let mut joiner = Joiner::new(tun.segmentation());
+    let mut answers = Vec::with_capacity(BATCH);
     while !stop.load(Ordering::Relaxed) {
         let received = lan.recv(&mut batch, WAIT)?;
         let now = clock();
+        plane.expect_from_guests(&batch[..received]);
         for index in 0..received {
             match plane.from_guest(&mut batch[index], now) {
                 Action::Send => joiner.offer(&mut batch, index),
                 Action::Answer(answer) => {
-                    if lan.send_frame(batch[index].vlan, answer.frame()).is_err() {
-                        plane.from_guests.count_not_sent(1);
-                    }
+                    batch[index].put_frame(answer.frame());
+                    answers.push(index);
                 }
                 Action::Done => {}
             }
         }
         let which = joiner.finish(&mut batch);
-        let lost = tun.send(&mut batch, which);
+        let lost = tun.send(&mut batch, which) + lan.send(&mut batch, &answers);
+        answers.clear();
         plane.from_guests.count_not_sent(lost);
     }
     Ok(())
@@ -63,6 +65,7 @@ pub fn carry_down(
     while !stop.load(Ordering::Relaxed) {
         let received = tun.recv(&mut batch, WAIT)?;
         let now = clock();
+        plane.expect_to_guests(&batch[..received]);
         for index in 0..received {
             if matches!(plane.to_guest(&mut batch[index], now), Action::Send) {
                 joiner.offer(&mut batch, index);
