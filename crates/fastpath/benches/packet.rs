@@ -7,13 +7,14 @@
 use std::hint::black_box;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use fastpath::counters::Counters;
 use fastpath::garden::{Garden, Network};
 use fastpath::pacer::Pacer;
-use fastpath::pipeline::Plane;
+use fastpath::pipeline::{Action, Plane};
 use fastpath::police::Rate;
 use fastpath::port::{HEADROOM, Packet};
 use fastpath::pump::BATCH;
@@ -21,6 +22,7 @@ use fastpath::session::Policy;
 use fastpath::shape::Flows;
 use fastpath::slow::{SlowFrame, SlowPath, StationLimit};
 use fastpath::table::Table;
+use fastpath::verdict::{self, Facts, Guest, Kind, Peer};
 use wire::{GuestKey, MacAddr, Vlan};
 
 const GATEWAY: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 1);
@@ -39,6 +41,10 @@ fn address(guest: u32) -> Ipv4Addr {
     Ipv4Addr::from_bits(GATEWAY.to_bits() + 1 + guest)
 }
 
+fn key(guest: u32) -> GuestKey {
+    GuestKey { lan: 0, vlan: Vlan::NONE, mac: mac(guest) }
+}
+
 fn mac(guest: u32) -> MacAddr {
     let [a, b, c, d] = guest.to_be_bytes();
     MacAddr([6, 0, a, b, c, d])
@@ -49,8 +55,7 @@ fn plane(guests: u32) -> Plane {
     let (table, mut writer) = Table::new(guests, 7);
     let policy = Policy { online: true, rate_up: Rate::bits_per_second(100_000_000_000), ..Policy::default() };
     for guest in 0..guests {
-        let key = GuestKey { lan: 0, vlan: Vlan::NONE, mac: mac(guest) };
-        writer.insert(key, address(guest), &policy).expect("the table was made for so many");
+        writer.insert(key(guest), address(guest), &policy).expect("the table was made for so many");
     }
     Plane {
         table,
@@ -87,13 +92,13 @@ fn timed(
     packets: u64,
     batch: &mut [Packet],
     make: &mut dyn FnMut(&mut Packet),
-    decide: &mut dyn FnMut(&mut Packet),
+    decide: &mut dyn FnMut(&mut [Packet]),
 ) -> Duration {
     let mut time = Duration::ZERO;
     for _ in 0..packets.div_ceil(batch.len() as u64) {
         batch.iter_mut().for_each(&mut *make);
         let start = Instant::now();
-        batch.iter_mut().for_each(&mut *decide);
+        decide(batch);
         time += start.elapsed();
     }
     time
@@ -118,8 +123,11 @@ fn decisions(criterion: &mut Criterion) {
                     let n = next();
                     write(packet, address(n), internet, mac(n));
                 };
-                timed(packets, &mut batch, &mut make, &mut |packet| {
-                    black_box(plane.from_guest(packet, NOW, &mut pacer));
+                timed(packets, &mut batch, &mut make, &mut |batch| {
+                    plane.expect_from_guests(batch);
+                    for packet in batch {
+                        black_box(plane.from_guest(packet, NOW, &mut pacer));
+                    }
                 })
             });
         });
@@ -129,8 +137,11 @@ fn decisions(criterion: &mut Criterion) {
                     let n = next();
                     write(packet, internet, address(n), mac(n));
                 };
-                timed(packets, &mut batch, &mut make, &mut |packet| {
-                    black_box(plane.to_guest(packet, NOW, &mut pacer));
+                timed(packets, &mut batch, &mut make, &mut |batch| {
+                    plane.expect_to_guests(batch);
+                    for packet in batch {
+                        black_box(plane.to_guest(packet, NOW, &mut pacer));
+                    }
                 })
             });
         });
@@ -138,5 +149,68 @@ fn decisions(criterion: &mut Criterion) {
     }
 }
 
-criterion_group!(benches, decisions);
+/// Lookups alone, in batches as the path makes them; `beside` a writer that replaces guests without a pause.
+fn lookups(criterion: &mut Criterion) {
+    for guests in [1_000u32, 100_000, 1_000_000] {
+        for beside in [false, true] {
+            let (table, mut writer) = Table::new(guests + 1, 7);
+            for guest in 0..guests {
+                writer.insert(key(guest), address(guest), &Policy::default()).expect("the table was made for so many");
+            }
+            let stop = AtomicBool::new(!beside);
+            std::thread::scope(|scope| {
+                scope.spawn(|| {
+                    let mut guest = guests;
+                    while !stop.load(Ordering::Relaxed) {
+                        let slot = writer.insert(key(guest), address(guest), &Policy::default());
+                        writer.remove(slot.expect("there is room for one more"));
+                        guest = guest.wrapping_add(1).max(guests);
+                    }
+                });
+                let name = format!("{guests} guests{}", if beside { " beside a writer" } else { "" });
+                let mut group = criterion.benchmark_group(name);
+                group.throughput(Throughput::Elements(BATCH as u64));
+                let mut dice = 1u32;
+                group.bench_function("64 lookups by station", |bench| {
+                    let keys = || {
+                        std::array::from_fn::<_, BATCH, _>(|_| {
+                            dice = dice.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                            key((dice >> 8) % guests)
+                        })
+                    };
+                    let look_up = |keys: [GuestKey; BATCH]| {
+                        table.expect_keys(keys.iter().copied());
+                        keys.iter().filter_map(|&key| table.by_key(key)).count()
+                    };
+                    bench.iter_batched(keys, look_up, BatchSize::SmallInput);
+                });
+                group.finish();
+                stop.store(true, Ordering::Relaxed);
+            });
+        }
+    }
+}
+
+/// The policy alone.
+fn verdicts(criterion: &mut Criterion) {
+    let facts = Facts {
+        from_station: true,
+        to_us: true,
+        network: verdict::Network::Ipv4,
+        guest: Guest::Online,
+        peer: Peer::Internet,
+        kind: Kind::Tcp,
+    };
+    criterion.bench_function("verdict", |bench| {
+        bench.iter(|| black_box((verdict::up(black_box(&facts)), verdict::down(black_box(&facts)))));
+    });
+    let plane = plane(1_000);
+    let mut packet = Packet::new();
+    write(&mut packet, address(0), Ipv4Addr::new(203, 0, 113, 9), mac(2_000));
+    criterion.bench_function("classify and drop a stranger's packet", |bench| {
+        bench.iter(|| matches!(black_box(plane.from_guest(&mut packet, NOW)), Action::Done));
+    });
+}
+
+criterion_group!(benches, verdicts, lookups, decisions);
 criterion_main!(benches);

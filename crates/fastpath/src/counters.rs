@@ -69,7 +69,7 @@ const DROP: usize = REJECT + Reason::ALL.len();
 const NOT_SENT: usize = DROP + Reason::ALL.len();
 const LEN: usize = NOT_SENT + 1;
 
-/// The counters of one direction.
+/// The counters of one direction. One thread counts, so that it takes no atomic addition; others look.
 pub struct Counters {
     cells: [AtomicU64; LEN],
 }
@@ -82,14 +82,19 @@ impl Default for Counters {
 
 impl Counters {
     pub(crate) fn count(&self, verdict: Verdict) {
-        self.cells[cell(verdict)].fetch_add(1, Ordering::Relaxed);
+        self.add(cell(verdict), 1);
     }
 
     /// Notes that a device did not take so many packets that verdicts wanted sent: beside the verdicts' own count.
     pub(crate) fn count_not_sent(&self, packets: usize) {
         if packets > 0 {
-            self.cells[NOT_SENT].fetch_add(packets as u64, Ordering::Relaxed);
+            self.add(NOT_SENT, packets as u64);
         }
+    }
+
+    fn add(&self, cell: usize, packets: u64) {
+        let cell = &self.cells[cell];
+        cell.store(cell.load(Ordering::Relaxed) + packets, Ordering::Relaxed);
     }
 
     /// How many packets (super-packets as one) their device did not take.

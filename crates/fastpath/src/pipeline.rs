@@ -65,10 +65,23 @@ pub enum Action {
 }
 
 impl Plane {
+    /// To be called before the decisions about frames from the LAN, with up to a batch of them: fetches what is known
+    /// of their guests into the processor's cache, of all at once, where each decision would wait for its own.
+    pub fn expect_from_guests(&self, frames: &[Packet]) {
+        self.table.expect_keys(frames.iter().map(|frame| self.key(frame)));
+    }
+
+    /// The same for packets from the TUN device.
+    pub fn expect_to_guests(&self, packets: &[Packet]) {
+        self.table.expect_addresses(packets.iter().map(|packet| {
+            packet.l3().get(16..20).map_or(Ipv4Addr::UNSPECIFIED, |a| Ipv4Addr::new(a[0], a[1], a[2], a[3]))
+        }));
+    }
+
     /// Decides about a frame from the LAN. For [`Action::Send`] the packet is ready for the TUN device; one that has to
     /// wait is in `pacer`.
     pub fn from_guest(&self, packet: &mut Packet, now: Duration, pacer: &mut Pacer) -> Action {
-        let key = GuestKey { lan: self.lan, vlan: packet.vlan, mac: packet.source() };
+        let key = self.key(packet);
         let Classified { facts, guest, ip } = facts::up(self, packet, key, now);
         if let Some(ip) = &ip {
             packet.set_l3_len(usize::from(ip.total_len)); // without the padding of short frames
@@ -136,6 +149,10 @@ impl Plane {
                 Action::Send
             }
         }
+    }
+
+    fn key(&self, packet: &Packet) -> GuestKey {
+        GuestKey { lan: self.lan, vlan: packet.vlan, mac: packet.source() }
     }
 
     /// A packet that waited for its time has reached it: true if it goes on, on its guest's account. Meanwhile the guest

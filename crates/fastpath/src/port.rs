@@ -109,6 +109,16 @@ impl Packet {
         self.memory[at + 12..at + 14].copy_from_slice(&ethertype.to_be_bytes());
     }
 
+    /// Puts a finished frame into the packet's place; the VLAN stays.
+    ///
+    /// # Panics
+    /// If it is no frame, or does not fit.
+    pub fn put_frame(&mut self, frame: &[u8]) {
+        self.memory[HEADROOM - ETH_LEN..][..frame.len()].copy_from_slice(frame);
+        self.set_l3_len(frame.len() - ETH_LEN);
+        self.vnet = VnetHeader::default();
+    }
+
     fn mac_at(&self, at: usize) -> MacAddr {
         let mut mac = [0; 6];
         mac.copy_from_slice(&self.memory[at..at + 6]);

@@ -33,23 +33,26 @@ pub fn carry_up(
     let mut pacer = Pacer::new(WAITING_OCTETS);
     let mut joiner = Joiner::new(tun.segmentation());
     let mut send = |batch: &mut [Packet], which: &[usize]| plane.from_guests.count_not_sent(tun.send(batch, which));
+    let mut answers = Vec::with_capacity(BATCH);
     while !stop.load(Ordering::Relaxed) {
         let received = lan.recv(&mut batch[..BATCH], wait(&pacer, clock))?;
         let now = clock();
         depart(plane, Direction::Up, &mut pacer, now, &mut batch, &mut joiner, &mut send);
+        plane.expect_from_guests(&batch[..received]);
         for index in 0..received {
             match plane.from_guest(&mut batch[index], now, &mut pacer) {
                 Action::Send => joiner.offer(&mut batch, index),
                 Action::Answer(answer) => {
-                    if lan.send_frame(batch[index].vlan, answer.frame()).is_err() {
-                        plane.from_guests.count_not_sent(1);
-                    }
+                    batch[index].put_frame(answer.frame());
+                    answers.push(index);
                 }
                 Action::Done => {}
             }
         }
         let which = joiner.finish(&mut batch);
         send(&mut batch, which);
+        plane.from_guests.count_not_sent(lan.send(&mut batch, &answers));
+        answers.clear();
     }
     Ok(())
 }
@@ -73,6 +76,7 @@ pub fn carry_down(
         let received = tun.recv(&mut batch[..BATCH], wait(&pacer, clock))?;
         let now = clock();
         depart(plane, Direction::Down, &mut pacer, now, &mut batch, &mut joiner, &mut send);
+        plane.expect_to_guests(&batch[..received]);
         for index in 0..received {
             if matches!(plane.to_guest(&mut batch[index], now, &mut pacer), Action::Send) {
                 joiner.offer(&mut batch, index);

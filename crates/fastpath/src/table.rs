@@ -7,6 +7,7 @@
 //! Deleting leaves a tombstone, unless the next cell is empty: then it and the tombstones before it become
 //! empty again, so chains do not grow with the number of guests that ever came.
 
+use std::hint::black_box;
 use std::net::Ipv4Addr;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -15,6 +16,7 @@ use wire::GuestKey;
 
 use crate::meter::{Meter, SharedMeters};
 use crate::mirror::Mirror;
+use crate::pump::BATCH;
 use crate::redirect::Ring;
 use crate::session::{Policy, Slot, SlotIndex, Snapshot, Usage};
 
@@ -89,6 +91,36 @@ impl Table {
     pub fn by_address(&self, address: Ipv4Addr) -> Option<Snapshot> {
         self.by_address
             .find(self.hash_address(address), |slot| self.snapshot(slot).filter(|found| found.address == address))
+    }
+
+    /// Fetches what lookups of these keys will read into the processor's cache: in each of two passes no access depends
+    /// on another, so the processor waits for many at once.
+    pub fn expect_keys(&self, keys: impl Iterator<Item = GuestKey>) {
+        self.expect(&self.by_key, keys.map(|key| self.hash_key(key)));
+    }
+
+    /// The same for lookups of addresses.
+    pub fn expect_addresses(&self, addresses: impl Iterator<Item = Ipv4Addr>) {
+        self.expect(&self.by_address, addresses.map(|address| self.hash_address(address)));
+    }
+
+    /// A loop for each step, as short as can be: then the processor has the accesses of a whole batch under way before
+    /// the first has come.
+    fn expect(&self, index: &Index, hashes: impl Iterator<Item = u64>) {
+        let mut expected = [0; BATCH];
+        let mut count = 0;
+        for (expected, hash) in expected.iter_mut().zip(hashes) {
+            *expected = hash;
+            count += 1;
+        }
+        let expected = &expected[..count];
+        black_box(expected.iter().fold(0, |all, &hash| all ^ index.touch(hash)));
+        let mut slots = [None; BATCH];
+        for (slot, &hash) in slots.iter_mut().zip(expected) {
+            // The first with the right tag is mostly the right one; if not, nothing is wrong but slower.
+            *slot = index.find(hash, |slot| self.slot(slot));
+        }
+        black_box(slots[..count].iter().flatten().fold(0, |all, slot| all ^ slot.touch()));
     }
 
     /// The guest in `slot` as it is now. A reader that meets the writer tries again a few times, then gives up.
@@ -299,6 +331,11 @@ impl Index {
             }
         }
         None
+    }
+
+    /// Reads the cell where a search begins.
+    fn touch(&self, hash: u64) -> u32 {
+        self.cells[hash as usize & (self.cells.len() - 1)].load(Ordering::Relaxed)
     }
 
     fn insert(&self, hash: u64, slot: u32) {

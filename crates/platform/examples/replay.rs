@@ -7,7 +7,7 @@
 use std::io::Read;
 use std::time::{Duration, Instant};
 
-use fastpath::port::{ETH_LEN, HEADROOM, Packet};
+use fastpath::port::Packet;
 use platform::netns::Netns;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -35,8 +35,7 @@ fn frames() -> Result<Vec<Packet>, Box<dyn std::error::Error>> {
     while let Some((length, after)) = rest.split_first_chunk() {
         let (frame, after) = after.split_at_checked(usize::from(u16::from_be_bytes(*length))).ok_or("cut short")?;
         let mut packet = Packet::new();
-        packet.memory_mut()[HEADROOM - ETH_LEN..][..frame.len()].copy_from_slice(frame);
-        packet.set_l3_len(frame.len() - ETH_LEN);
+        packet.put_frame(frame);
         frames.push(packet);
         rest = after;
     }

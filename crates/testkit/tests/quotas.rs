@@ -122,7 +122,7 @@ fn the_session_ends_within_a_second_however_long_the_quota_lasted() {
     lab.login(phone, Grant { rate_down, quota, ..Grant::default() });
     let here = phone.socket(&lab, 40_000);
     let (login, packet) = (lab.now().mono, udp(HOST, here, &KILO));
-    while octets_left(&lab, phone).is_some_and(|left| left > 0) {
+    while lab.view(phone).and_then(|view| view.session).is_some_and(|session| session.octets_left != Some(0)) {
         lab.advance(Duration::from_millis(5));
         lab.answer(&packet);
         phone.frames(&mut lab);
