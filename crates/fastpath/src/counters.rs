@@ -54,8 +54,6 @@ reasons! {
     RateExceeded = "rate_exceeded",
     /// The queue to our own servers was full, or the station had its share of it.
     QueueFull = "queue_full",
-    /// An answer of the portal to a connection that is not remembered.
-    NoRedirect = "no_redirect",
 }
 
 const FORWARD: usize = 0;
@@ -63,9 +61,9 @@ const GARDEN: usize = 1;
 const REDIRECT: usize = 2;
 const SERVE: usize = 3;
 const REJECT: usize = SERVE + 4;
-const NOT_SENT: usize = REJECT + 2 * 16;
+const DROP: usize = REJECT + Reason::ALL.len();
+const NOT_SENT: usize = DROP + Reason::ALL.len();
 const LEN: usize = NOT_SENT + 1;
-const _: () = assert!(Reason::ALL.len() == 16);
 
 /// The counters of one direction.
 pub struct Counters {
@@ -123,7 +121,7 @@ fn cell(verdict: Verdict) -> usize {
         Verdict::Redirect => REDIRECT,
         Verdict::Serve(service) => SERVE + service as usize,
         Verdict::Reject(reason) => REJECT + reason as usize,
-        Verdict::Drop(reason) => REJECT + 16 + reason as usize,
+        Verdict::Drop(reason) => DROP + reason as usize,
     }
 }
 

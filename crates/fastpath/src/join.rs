@@ -6,10 +6,11 @@
 //! Linux's GRO). Each has been judged and counted by itself before. A joined packet gets its checksum anew
 //! when it leaves, so a segment's own checksum is verified first: what came damaged must not leave whole.
 
-use wire::checksum::{add, fold, of, pseudo_v4};
+use wire::checksum::{fold, of, pseudo_v4};
 use wire::frame::{Ipv4, Transport, protocol, tcp_flags};
 use wire::vnet::VnetHeader;
 
+use crate::checksum::is_intact;
 use crate::port::Packet;
 
 /// Streams that are open for joining at one time; more are sent as they are.
@@ -109,6 +110,10 @@ impl Segment {
     fn end(&self) -> u32 {
         self.sequence.wrapping_add((self.total_len - self.headers_len) as u32)
     }
+
+    fn is_intact(&self, packet: &Packet) -> bool {
+        is_intact(packet, self.ip_len, self.total_len)
+    }
 }
 
 impl Open {
@@ -121,10 +126,10 @@ impl Open {
         }
         let (before, after) = batch.split_at_mut(index);
         let (first, packet) = (before.get_mut(self.index)?, after.first()?);
-        if !same_headers(first, packet, next) || first.vlan != packet.vlan || !is_intact(packet, next) {
+        if !same_headers(first, packet, next) || first.vlan != packet.vlan || !next.is_intact(packet) {
             return None;
         }
-        if !self.verified && !is_intact(first, &self.segment) {
+        if !self.verified && !self.segment.is_intact(first) {
             return None;
         }
         self.verified = true;
@@ -211,19 +216,6 @@ fn same_headers(first: &Packet, packet: &Packet, segment: &Segment) -> bool {
         && a[ip_len + 18..] == b[ip_len + 18..]
 }
 
-/// True if the TCP checksum is right, or need not be looked at: unfinished by a sender on this machine, or
-/// verified by the device.
-fn is_intact(packet: &Packet, segment: &Segment) -> bool {
-    if packet.vnet.flags & (VnetHeader::NEEDS_CSUM | VnetHeader::DATA_VALID) != 0 {
-        return true;
-    }
-    let l3 = packet.l3();
-    let (source, destination) = addresses(l3);
-    let Some(tcp) = l3.get(segment.ip_len..segment.total_len) else { return false };
-    let pseudo = pseudo_v4(source, destination, protocol::TCP, tcp.len() as u16);
-    fold(add(pseudo, tcp)) == 0xffff
-}
-
 fn addresses(l3: &[u8]) -> (std::net::Ipv4Addr, std::net::Ipv4Addr) {
     let at = |n: usize| std::net::Ipv4Addr::new(l3[n], l3[n + 1], l3[n + 2], l3[n + 3]);
     (at(12), at(16))
@@ -231,6 +223,8 @@ fn addresses(l3: &[u8]) -> (std::net::Ipv4Addr, std::net::Ipv4Addr) {
 
 #[cfg(test)]
 mod tests {
+    use wire::checksum::add;
+
     use super::*;
     use crate::port::HEADROOM;
 

@@ -70,6 +70,14 @@ impl Packet {
         &mut self.memory[HEADROOM..HEADROOM + self.l3_len]
     }
 
+    /// Makes it another Ethernet frame, on the same VLAN and with complete checksums; one that is too long is cut.
+    pub(crate) fn set_frame(&mut self, frame: &[u8]) {
+        let frame = &frame[..frame.len().min(ETH_LEN + MAX_L3)];
+        self.memory[HEADROOM - ETH_LEN..][..frame.len()].copy_from_slice(frame);
+        self.l3_len = frame.len().saturating_sub(ETH_LEN);
+        self.vnet = VnetHeader::default();
+    }
+
     /// The Ethernet frame, without tag.
     #[must_use]
     pub fn frame(&self) -> &[u8] {

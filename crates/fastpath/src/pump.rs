@@ -36,8 +36,8 @@ pub fn carry_up(
         for index in 0..received {
             match plane.from_guest(&mut batch[index], now) {
                 Action::Send => joiner.offer(&mut batch, index, &mut send),
-                Action::Answer(answer) => {
-                    if lan.send_frame(batch[index].vlan, answer.frame()).is_err() {
+                Action::Answer => {
+                    if lan.send(&mut batch[index]).is_err() {
                         plane.from_guests.count_not_sent();
                     }
                 }

@@ -97,8 +97,8 @@ pub(crate) struct Slot {
     last_up_secs: AtomicU32,
     pub(crate) up: Policer,
     pub(crate) down: Policer,
-    /// Limits our own answers (RST, ICMP) to this guest.
-    pub(crate) rejects: Policer,
+    /// Limits our own answers to this guest.
+    pub(crate) answers: Policer,
     octets_up: AtomicU64,
     octets_down: AtomicU64,
     packets_up: AtomicU64,
@@ -152,7 +152,7 @@ impl Slot {
             another |= cell.swap(value, Ordering::Relaxed) != value;
         }
         if another {
-            self.rejects.refill();
+            self.answers.refill();
         }
         self.flags.store(if policy.online { ONLINE } else { 0 }, Ordering::Relaxed);
         // A session that ends at second 0 of the gateway's clock has ended; 1 says so without meaning "never".

@@ -13,7 +13,6 @@ use std::sync::{Arc, OnceLock};
 
 use wire::GuestKey;
 
-use crate::redirect::Ring;
 use crate::session::{Policy, Slot, SlotIndex, Snapshot, Usage};
 
 /// The most guests a table can hold: a cell has 24 bits for the slot.
@@ -32,7 +31,7 @@ pub struct Full;
 
 /// The shared part: readers.
 pub struct Table {
-    chunks: Box<[OnceLock<Chunk>]>,
+    chunks: Box<[OnceLock<Box<[Slot]>>]>,
     capacity: u32,
     by_key: Index,
     by_address: Index,
@@ -92,21 +91,12 @@ impl Table {
     }
 
     pub(crate) fn slot(&self, slot: SlotIndex) -> Option<&Slot> {
-        self.chunk(slot)?.slots.get(slot.0 as usize % CHUNK)
-    }
-
-    /// Where the guest's redirected connections wanted to go.
-    pub(crate) fn redirects(&self, slot: SlotIndex) -> Option<&Ring> {
-        self.chunk(slot)?.redirects.get(slot.0 as usize % CHUNK)
-    }
-
-    fn chunk(&self, slot: SlotIndex) -> Option<&Chunk> {
-        self.chunks.get(slot.0 as usize / CHUNK)?.get()
+        self.chunks.get(slot.0 as usize / CHUNK)?.get()?.get(slot.0 as usize % CHUNK)
     }
 
     fn write(&self, slot: SlotIndex, key: GuestKey, address: Ipv4Addr, policy: &Policy) {
-        let chunk = self.chunks[slot.0 as usize / CHUNK].get_or_init(Chunk::new);
-        chunk.slots[slot.0 as usize % CHUNK].write(key, address, policy);
+        let chunk = self.chunks[slot.0 as usize / CHUNK].get_or_init(|| (0..CHUNK).map(|_| Slot::default()).collect());
+        chunk[slot.0 as usize % CHUNK].write(key, address, policy);
     }
 
     /// How many guests fit.
@@ -160,9 +150,6 @@ impl Writer {
         };
         let table = &self.table;
         table.write(SlotIndex(slot), key, address, policy);
-        if let Some(redirects) = table.redirects(SlotIndex(slot)) {
-            redirects.clear(); // they were of whoever had the slot before
-        }
         table.by_key.insert(table.hash_key(key), slot);
         table.by_address.insert(table.hash_address(address), slot);
         Ok(SlotIndex(slot))
@@ -192,20 +179,6 @@ impl Writer {
     #[must_use]
     pub fn table(&self) -> &Arc<Table> {
         &self.table
-    }
-}
-
-struct Chunk {
-    slots: Box<[Slot]>,
-    redirects: Box<[Ring]>,
-}
-
-impl Chunk {
-    fn new() -> Self {
-        Self {
-            slots: (0..CHUNK).map(|_| Slot::default()).collect(),
-            redirects: (0..CHUNK).map(|_| Ring::default()).collect(),
-        }
     }
 }
 
