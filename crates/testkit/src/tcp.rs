@@ -14,7 +14,7 @@ pub type Roll<'a> = &'a mut dyn FnMut(usize) -> usize;
 
 /// Turns after which a conversation that has not ended is one that never will.
 const MAX_TURNS: usize = 20_000;
-/// Packets that the network may lose or repeat before it behaves: else a conversation might never end.
+/// Packets that the network may lose, repeat or bring too late before it behaves: else a conversation might never end.
 const MAX_MISHAPS: usize = 100;
 /// Where the client's numbers begin: near their wrap.
 const ISS: u32 = 0xffff_ffff - 700;
@@ -46,7 +46,9 @@ pub fn visit(lab: &mut Lab, guest: Guest, visit: &Visit<'_>, roll: Roll<'_>) -> 
         if client.is_done() {
             break;
         }
-        if up.is_empty() && down.is_empty() {
+        let hasty = mishaps < MAX_MISHAPS && roll(32) == 31;
+        mishaps += usize::from(hasty);
+        if hasty || up.is_empty() && down.is_empty() {
             client.time_out();
             continue;
         }
@@ -122,7 +124,7 @@ impl<'a> Client<'a> {
         self.request.len() as u32
     }
 
-    /// Nothing comes any more: what is not acknowledged is sent again.
+    /// Nothing comes any more, or only late: what is not acknowledged is sent again.
     fn time_out(&mut self) {
         self.next = self.una;
     }
