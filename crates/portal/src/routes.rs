@@ -75,7 +75,10 @@ async fn login<B: Backend>(
     };
     let url = wanted(&fields, page.site);
     let success = match &url {
-        Some(url) => format!("/success?url={}", percent_encoded(url.as_str()).collect::<String>()),
+        Some(url) => {
+            let encoded: String = percent_encoded(url.as_str()).flatten().map(|&octet| char::from(octet)).collect();
+            format!("/success?url={encoded}")
+        }
         None => "/success".to_owned(),
     };
     if matches!(guest, Guest::LoggedIn(_)) {

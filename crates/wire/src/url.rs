@@ -74,16 +74,31 @@ pub fn bare_host(authority: &str) -> &str {
     }
 }
 
-/// The text with all but the unreserved characters percent-encoded (RFC 3986, 2.3).
-pub fn percent_encoded(text: &str) -> impl Iterator<Item = char> {
-    const HEX: [char; 16] = ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'A', 'B', 'C', 'D', 'E', 'F'];
-    text.bytes().flat_map(|octet| {
-        let plain = octet.is_ascii_alphanumeric() || b"-._~".contains(&octet);
-        let encoded = ['%', HEX[usize::from(octet >> 4)], HEX[usize::from(octet & 15)]];
-        let written = if plain { [char::from(octet); 3] } else { encoded };
-        written.into_iter().take(if plain { 1 } else { 3 })
+/// The text with all but the unreserved characters percent-encoded (RFC 3986, 2.3), octet by octet.
+pub fn percent_encoded(text: &str) -> impl Iterator<Item = &'static [u8]> {
+    text.bytes().map(|octet| {
+        let (encoded, plain) = (&ENCODED[usize::from(octet)], is_unreserved(octet));
+        if plain { &encoded[2..] } else { &encoded[..] }
     })
 }
+
+const fn is_unreserved(octet: u8) -> bool {
+    octet.is_ascii_alphanumeric() || matches!(octet, b'-' | b'.' | b'_' | b'~')
+}
+
+/// Each octet encoded; those that need not be have themselves in the last place.
+static ENCODED: [[u8; 3]; 256] = {
+    const HEX: &[u8; 16] = b"0123456789ABCDEF";
+    let mut all = [[b'%', 0, 0]; 256];
+    let mut octet = 0;
+    while octet < 256 {
+        let plain = is_unreserved(octet as u8);
+        all[octet][1] = HEX[octet >> 4];
+        all[octet][2] = if plain { octet as u8 } else { HEX[octet & 15] };
+        octet += 1;
+    }
+    all
+};
 
 fn is_url_octet(octet: u8) -> bool {
     octet.is_ascii_graphic() && !b"\"<>\\`".contains(&octet)
@@ -138,7 +153,7 @@ mod tests {
 
     #[test]
     fn what_is_not_unreserved_is_encoded() {
-        let encoded: String = percent_encoded("http://a.b/~c_d-e?f=%20&g\u{e4}").collect();
-        assert_eq!(encoded, "http%3A%2F%2Fa.b%2F~c_d-e%3Ff%3D%2520%26g%C3%A4");
+        let encoded: Vec<u8> = percent_encoded("http://a.b/~c_d-e?f=%20&g\u{e4}").flatten().copied().collect();
+        assert_eq!(encoded, b"http%3A%2F%2Fa.b%2F~c_d-e%3Ff%3D%2520%26g%C3%A4");
     }
 }

@@ -57,10 +57,9 @@ impl Page {
         let mut room = PAGE_OCTETS.saturating_sub(fixed);
         answer.push(&self.head);
         let mut memory = [0; PAGE_OCTETS];
-        if let Some(url) = request.and_then(|request| self.wanted(&request, room, &mut memory)) {
-            answer.push(BEFORE_URL);
-            percent_encoded(url.as_str()).for_each(|octet| answer.push(&[octet as u8]));
-            room -= carried(url.as_str());
+        if let Some(url) = request.and_then(|request| self.wanted(&request, &mut memory[..room])) {
+            answer.push(url);
+            room -= url.len();
         }
         answer.push(&self.fields);
         answer.push(&SPACES[..room]);
@@ -68,27 +67,28 @@ impl Page {
         answer.push(body);
     }
 
-    /// The address that was asked for, if it is to be carried along and fits.
-    fn wanted<'a>(&self, request: &RequestHead<'_>, room: usize, memory: &'a mut [u8]) -> Option<WebUrl<'a>> {
+    /// The address that was asked for as it is carried along, if it is to be and fits into `memory`.
+    fn wanted<'a>(&self, request: &RequestHead<'_>, memory: &'a mut [u8]) -> Option<&'a [u8]> {
         let host = request.host?;
-        let usable = |url: &WebUrl<'_>| carried(url.as_str()) <= room;
-        let whole = write(memory, &["http://", host, request.path]);
-        let len = match whole.and_then(WebUrl::parse).filter(usable) {
-            Some(url) => url.as_str().len(),
-            None => write(memory, &["http://", host, "/"]).and_then(WebUrl::parse).filter(usable)?.as_str().len(),
-        };
-        let url = WebUrl::parse(std::str::from_utf8(memory.get(..len)?).ok()?)?;
-        (!url.is_at(&[&self.name, &self.host])).then_some(url)
+        let mut text = [0; PAGE_OCTETS];
+        let len = [request.path, "/"].iter().find_map(|path| {
+            let url = join(&mut text, ["http://", host, path]).and_then(WebUrl::parse)?;
+            if url.is_at(&[&self.name, &self.host]) { Some(0) } else { carry(&url, memory) }
+        })?;
+        (len > 0).then(|| memory.get(..len))?
     }
 }
 
-/// Octets that an address takes in the answer.
-fn carried(url: &str) -> usize {
-    BEFORE_URL.len() + percent_encoded(url).count()
+/// Writes the address as it is carried along, if it fits; its length then.
+fn carry(url: &WebUrl<'_>, memory: &mut [u8]) -> Option<usize> {
+    std::iter::once(BEFORE_URL).chain(percent_encoded(url.as_str())).try_fold(0, |len, piece| {
+        memory.get_mut(len..len + piece.len())?.copy_from_slice(piece);
+        Some(len + piece.len())
+    })
 }
 
 /// The parts one after another, if they fit.
-fn write<'a>(memory: &'a mut [u8], parts: &[&str]) -> Option<&'a str> {
+fn join<'a>(memory: &'a mut [u8], parts: [&str; 3]) -> Option<&'a str> {
     let mut len = 0;
     for part in parts {
         memory.get_mut(len..len + part.len())?.copy_from_slice(part.as_bytes());
