@@ -4,6 +4,7 @@
 #![allow(missing_docs, reason = "the macros of criterion make functions")]
 #![allow(clippy::disallowed_methods, reason = "a bench reads the clock")]
 
+use std::cell::Cell;
 use std::hint::black_box;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
@@ -18,11 +19,15 @@ use fastpath::pipeline::{Action, Plane};
 use fastpath::police::Rate;
 use fastpath::port::{HEADROOM, Packet};
 use fastpath::pump::BATCH;
+use fastpath::redirect::Redirector;
 use fastpath::session::Policy;
 use fastpath::shape::Flows;
 use fastpath::slow::{SlowFrame, SlowPath, StationLimit};
 use fastpath::table::Table;
 use fastpath::verdict::{self, Facts, Guest, Kind, Peer};
+use wire::checksum::{add, fold, pseudo_v4};
+use wire::frame::tcp_flags::{ACK, SYN};
+use wire::vnet::VnetHeader;
 use wire::{GuestKey, MacAddr, Vlan};
 
 const GATEWAY: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 1);
@@ -50,10 +55,10 @@ fn mac(guest: u32) -> MacAddr {
     MacAddr([6, 0, a, b, c, d])
 }
 
-/// A plane with so many guests online.
-fn plane(guests: u32) -> Plane {
+/// A plane with so many guests.
+fn plane(guests: u32, online: bool) -> Plane {
     let (table, mut writer) = Table::new(guests, 7);
-    let policy = Policy { online: true, rate_up: Rate::bits_per_second(100_000_000_000), ..Policy::default() };
+    let policy = Policy { online, rate_up: Rate::bits_per_second(100_000_000_000), ..Policy::default() };
     for guest in 0..guests {
         writer.insert(key(guest), address(guest), &policy).expect("the table was made for so many");
     }
@@ -66,7 +71,7 @@ fn plane(guests: u32) -> Plane {
         lan_mac: GATEWAY_MAC,
         lan: 0,
         portal_port: 3990,
-        redirect_port: 3991,
+        redirector: Redirector::new(GATEWAY, 3990, "wifi.internal", [1, 2]),
         slow: Arc::new(Nowhere),
         slow_limit: StationLimit::new(3),
         flows: Flows::new(4),
@@ -77,10 +82,18 @@ fn plane(guests: u32) -> Plane {
 
 /// A TCP segment of 64 octets on the wire.
 fn write(packet: &mut Packet, from: Ipv4Addr, to: Ipv4Addr, station: MacAddr) {
-    let mut l3 = vec![0x45, 0, 0, 46, 0, 1, 0x40, 0, 64, 6, 0, 0];
+    let segment = [0xc0, 0, 1, 0xbb, 0, 0, 0, 1, 0, 0, 0, 2, 0x50, 0x10, 1, 0, 0, 0, 0, 0, 1, 2, 3, 4, 5, 6];
+    write_segment(packet, from, to, station, &segment);
+}
+
+fn write_segment(packet: &mut Packet, from: Ipv4Addr, to: Ipv4Addr, station: MacAddr, segment: &[u8]) {
+    let mut l3 = vec![0x45, 0, 0, 0, 0, 1, 0x40, 0, 64, 6, 0, 0];
     l3.extend(from.octets());
     l3.extend(to.octets());
-    l3.extend([0xc0, 0, 1, 0xbb, 0, 0, 0, 1, 0, 0, 0, 2, 0x50, 0x10, 1, 0, 0, 0, 0, 0, 1, 2, 3, 4, 5, 6]);
+    l3.extend(segment);
+    let total = l3.len() as u16;
+    l3[2..4].copy_from_slice(&total.to_be_bytes());
+    packet.vnet = VnetHeader::default();
     packet.memory_mut()[HEADROOM..HEADROOM + l3.len()].copy_from_slice(&l3);
     packet.set_l3_len(l3.len());
     packet.set_link(GATEWAY_MAC, station, 0x0800);
@@ -106,7 +119,7 @@ fn timed(
 
 fn decisions(criterion: &mut Criterion) {
     for guests in [1_000u32, 100_000, 1_000_000] {
-        let plane = plane(guests);
+        let plane = plane(guests, true);
         let mut batch: Vec<Packet> = (0..BATCH).map(|_| Packet::new()).collect();
         let mut pacer = Pacer::new(1 << 20);
         let mut dice = 1u32;
@@ -204,13 +217,69 @@ fn verdicts(criterion: &mut Criterion) {
     criterion.bench_function("verdict", |bench| {
         bench.iter(|| black_box((verdict::up(black_box(&facts)), verdict::down(black_box(&facts)))));
     });
-    let plane = plane(1_000);
+    let plane = plane(1_000, true);
     let mut packet = Packet::new();
     write(&mut packet, address(0), Ipv4Addr::new(203, 0, 113, 9), mac(2_000));
     criterion.bench_function("classify and drop a stranger's packet", |bench| {
-        bench.iter(|| matches!(black_box(plane.from_guest(&mut packet, NOW)), Action::Done));
+        bench.iter(|| matches!(black_box(plane.from_guest(&mut packet, NOW, &mut Pacer::new(0))), Action::Done));
     });
 }
 
-criterion_group!(benches, verdicts, lookups, decisions);
+/// The segments of one visit before login, each of another guest: SYN, and the request with what its SYN-ACK said.
+fn redirects(criterion: &mut Criterion) {
+    const GUESTS: u32 = 100_000;
+    const REQUEST: &[u8] =
+        b"GET /generate_204 HTTP/1.1\r\nUser-Agent: Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36\
+        \r\nHost: connectivitycheck.gstatic.com\r\nConnection: Keep-Alive\r\nAccept-Encoding: gzip\r\n\r\n";
+    let plane = plane(GUESTS, false);
+    let web = Ipv4Addr::new(203, 0, 113, 80);
+    let segment = |guest: u32, acknowledgment: u32, flags: u8, payload: &[u8]| {
+        let sequence = if flags == SYN { 6 } else { 7 };
+        let mut segment = vec![0xc0, 0, 0, 80, 0, 0, 0, sequence];
+        segment.extend(acknowledgment.to_be_bytes());
+        segment.extend([0x50, flags, 0xff, 0xff, 0, 0, 0, 0]);
+        segment.extend(payload);
+        let sum = !fold(add(pseudo_v4(address(guest), web, 6, segment.len() as u16), &segment));
+        segment[16..18].copy_from_slice(&sum.to_be_bytes());
+        segment
+    };
+    let mut packet = Packet::new();
+    let requests: Vec<Vec<u8>> = (0..GUESTS)
+        .map(|guest| {
+            write_segment(&mut packet, address(guest), web, mac(guest), &segment(guest, 0, SYN, b""));
+            assert!(matches!(plane.from_guest(&mut packet, Duration::ZERO, &mut Pacer::new(0)), Action::Answer));
+            let ours = u32::from_be_bytes(packet.l3()[24..28].try_into().expect("four octets"));
+            segment(guest, ours.wrapping_add(1), ACK, REQUEST)
+        })
+        .collect();
+    let syns: Vec<Vec<u8>> = (0..GUESTS).map(|guest| segment(guest, 0, SYN, b"")).collect();
+    let mut batch: Vec<Packet> = (0..BATCH).map(|_| Packet::new()).collect();
+    let (mut guest, now) = (0, Cell::new(NOW));
+    let mut next = || {
+        guest = (guest + 1) % GUESTS;
+        guest
+    };
+    let mut pacer = Pacer::new(0);
+    let mut group = criterion.benchmark_group(format!("{GUESTS} guests offline"));
+    group.throughput(Throughput::Elements(1));
+    for (name, segments) in [("SYN", syns), ("request", requests)] {
+        group.bench_function(name, |bench| {
+            bench.iter_custom(|packets| {
+                let mut make = |packet: &mut Packet| {
+                    now.set(now.get() + Duration::from_micros(1)); // each guest is answered ten times a second
+                    let guest = next();
+                    write_segment(packet, address(guest), web, mac(guest), &segments[guest as usize]);
+                };
+                timed(packets, &mut batch, &mut make, &mut |batch| {
+                    for packet in batch {
+                        assert!(matches!(plane.from_guest(packet, now.get(), &mut pacer), Action::Answer));
+                    }
+                })
+            });
+        });
+    }
+    group.finish();
+}
+
+criterion_group!(benches, verdicts, lookups, decisions, redirects);
 criterion_main!(benches);

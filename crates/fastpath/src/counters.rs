@@ -56,8 +56,6 @@ reasons! {
     QuotaExceeded = "quota_exceeded",
     /// The queue to our own servers was full, or the station had its share of it.
     QueueFull = "queue_full",
-    /// An answer of the portal to a connection that is not remembered.
-    NoRedirect = "no_redirect",
 }
 
 const FORWARD: usize = 0;

@@ -110,7 +110,6 @@ pub(crate) fn down(plane: &Plane, packet: &Packet, now: Duration) -> Classified 
         facts.peer = Peer::Garden;
     }
     facts.kind = match ip.transport {
-        Transport::Tcp { source, .. } if source == plane.redirect_port => Kind::Redirected,
         Transport::Tcp { .. } => Kind::Tcp,
         Transport::Fragment => Kind::Fragment,
         _ => Kind::Other,

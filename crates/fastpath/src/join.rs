@@ -7,10 +7,11 @@
 //! rules of Linux's GRO). Each has been judged and counted by itself before. A joined packet gets its checksum anew
 //! when it leaves, so a packet's own checksum is verified first: what came damaged must not leave whole.
 
-use wire::checksum::{add, fold, of, pseudo_v4};
+use wire::checksum::{fold, of, pseudo_v4};
 use wire::frame::{Ipv4, Transport, protocol, tcp_flags};
 use wire::vnet::VnetHeader;
 
+use crate::checksum::is_intact;
 use crate::port::{Packet, Segmentation};
 use crate::pump::BATCH;
 
@@ -157,6 +158,10 @@ impl Segment {
     fn end(&self) -> u32 {
         self.sequence.wrapping_add(self.payload_len() as u32)
     }
+
+    fn is_intact(&self, packet: &Packet) -> bool {
+        is_intact(packet, self.ip_len, self.total_len)
+    }
 }
 
 impl Open {
@@ -171,10 +176,10 @@ impl Open {
         }
         let (before, after) = batch.split_at_mut(index);
         let (first, packet) = (before.get_mut(self.index)?, after.first()?);
-        if !same_headers(first, packet, next) || first.vlan != packet.vlan || !is_intact(packet, next) {
+        if !same_headers(first, packet, next) || first.vlan != packet.vlan || !next.is_intact(packet) {
             return None;
         }
-        if !self.verified && !is_intact(first, &self.segment) {
+        if !self.verified && !self.segment.is_intact(first) {
             return None;
         }
         self.verified = true;
@@ -270,19 +275,6 @@ fn same_headers(first: &Packet, packet: &Packet, segment: &Segment) -> bool {
     same && a[ip_len + 8..ip_len + 13] == b[ip_len + 8..ip_len + 13]
         && a[ip_len + 14..ip_len + 16] == b[ip_len + 14..ip_len + 16]
         && a[ip_len + 18..] == b[ip_len + 18..]
-}
-
-/// True if the transport's checksum is right, or need not be looked at: unfinished by a sender on this machine, or
-/// verified by the device.
-fn is_intact(packet: &Packet, segment: &Segment) -> bool {
-    if packet.vnet.flags & (VnetHeader::NEEDS_CSUM | VnetHeader::DATA_VALID) != 0 {
-        return true;
-    }
-    let l3 = packet.l3();
-    let (source, destination) = addresses(l3);
-    let Some(transport) = l3.get(segment.ip_len..segment.total_len) else { return false };
-    let pseudo = pseudo_v4(source, destination, segment.protocol, transport.len() as u16);
-    fold(add(pseudo, transport)) == 0xffff
 }
 
 fn addresses(l3: &[u8]) -> (std::net::Ipv4Addr, std::net::Ipv4Addr) {

@@ -1,3 +1,5 @@
+use wire::checksum::add;
+
 use super::*;
 use crate::port::HEADROOM;
 

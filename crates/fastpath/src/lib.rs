@@ -2,6 +2,8 @@
 //! the verdict is applied: counted, rewritten, sent. Nothing on this path locks, allocates or waits.
 #![forbid(unsafe_code)]
 
+mod answer;
+mod checksum;
 pub mod counters;
 mod facts;
 pub mod garden;
@@ -14,10 +16,10 @@ pub mod police;
 pub mod port;
 pub mod pump;
 pub mod redirect;
-pub mod reject;
-mod rewrite;
+mod reject;
 pub mod session;
 pub mod shape;
+mod siphash;
 pub mod slow;
 pub mod table;
 pub mod verdict;

@@ -93,6 +93,11 @@ impl Way {
         true
     }
 
+    /// Reads from it, for it to be near when a packet's turn comes.
+    pub(crate) fn touch(&self) -> u32 {
+        self.octets.load(Ordering::Relaxed) as u32
+    }
+
     /// Notes that a packet waits in user space until `departs_at`: the kernel has the guest's packets back when
     /// that has surely gone, lest they overtake it.
     pub(crate) fn waits(&self, departs_at: Duration) {

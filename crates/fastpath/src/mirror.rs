@@ -4,7 +4,7 @@
 use crate::session::Snapshot;
 
 /// The copy. The table's [`Writer`](crate::table::Writer) tells it every change.
-pub trait Mirror {
+pub trait Mirror: Send {
     /// From now on this guest may be forwarded as its policy says, and no longer as one before said.
     fn put(&mut self, guest: &Snapshot);
 

@@ -4,9 +4,11 @@ use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use wire::frame::{Ipv4, Transport, ethertype};
+use wire::frame::{Ipv4, ethertype};
 use wire::{GuestKey, MacAddr};
 
+use crate::answer::Answer;
+use crate::checksum;
 use crate::counters::{Counters, Reason};
 use crate::facts::{self, Classified};
 use crate::garden::{Garden, Network};
@@ -14,13 +16,20 @@ use crate::meter::Direction;
 use crate::pacer::{Pacer, Waiting};
 use crate::police::Rate;
 use crate::port::Packet;
-use crate::reject::{self, Answer};
-use crate::rewrite::{End, finish_checksum, set_endpoint};
+use crate::redirect::{Redirector, Reply};
+use crate::reject;
 use crate::session::{SlotIndex, Snapshot};
 use crate::shape::{self, Flows};
 use crate::slow::{SlowFrame, SlowPath, StationLimit};
 use crate::table::Table;
-use crate::verdict::{self, Facts, Service, Verdict, down, up};
+use crate::verdict::{self, Service, Verdict, down, up};
+
+/// What a refusal takes of the guest's share of our own answers: 100 a second, as a phone with many connections needs, and
+/// not a flood; 128 at once.
+const REFUSAL_COST: Duration = Duration::from_millis(10);
+/// What an answer of the redirector takes of the same share: 1,600 a second, 2,048 at once. A connection takes three,
+/// and browsers, apps and probes of one guest open some dozen at once.
+const REDIRECT_COST: Duration = Duration::from_micros(625);
 
 /// Everything that the packet threads share.
 pub struct Plane {
@@ -40,8 +49,8 @@ pub struct Plane {
     pub lan: u8,
     /// TCP port of the portal on the gateway address.
     pub portal_port: u16,
-    /// TCP port on the gateway address that redirected connections are led to.
-    pub redirect_port: u16,
+    /// Answers http in place of the portal.
+    pub redirector: Redirector,
     /// Where frames for our own servers go.
     pub slow: Arc<dyn SlowPath>,
     /// What each station may send there.
@@ -58,8 +67,8 @@ pub struct Plane {
 pub enum Action {
     /// Sends it on.
     Send,
-    /// Sends this frame back to where it came from.
-    Answer(Answer),
+    /// Sends it back to where it came from: it has become our answer.
+    Answer,
     /// Nothing: it is gone, it waits, or somebody else has it.
     Done,
 }
@@ -95,7 +104,7 @@ impl Plane {
         }
         match verdict {
             Verdict::Serve(service @ (Service::Dhcp | Service::Arp | Service::Dns)) => {
-                finish_checksum(packet);
+                checksum::finish(packet);
                 let guest = guest.map(|guest| guest.slot);
                 let offered = self.slow_limit.admit(key, now)
                     && self.slow.offer(SlowFrame { key, service, guest, frame: packet.frame(), now });
@@ -108,14 +117,11 @@ impl Plane {
             }
             Verdict::Redirect => {
                 self.from_guests.count(verdict);
-                if let (Some(guest), Some(ip)) = (guest, ip) {
-                    self.lead_to_portal(packet, &guest, &ip);
-                }
-                Action::Send
+                self.redirect(packet, guest, ip, now)
             }
             Verdict::Reject(_) => {
                 self.from_guests.count(verdict);
-                self.refuse(packet, &facts, guest, ip, now)
+                self.refuse(packet, facts.network, guest, ip, now)
             }
             Verdict::Drop(_) => {
                 self.from_guests.count(verdict);
@@ -129,16 +135,10 @@ impl Plane {
     pub fn to_guest(&self, packet: &mut Packet, now: Duration, pacer: &mut Pacer) -> Action {
         let Classified { facts, guest, ip } = facts::down(self, packet, now);
         let mut verdict = down(&facts);
-        if let (Some(guest), Some(ip)) = (&guest, &ip) {
-            match verdict {
-                Verdict::Forward => match self.shape(Direction::Down, guest, ip, packet, now, pacer) {
-                    Some(shaped) => verdict = shaped,
-                    None => return Action::Done,
-                },
-                Verdict::Redirect if !self.lead_back(packet, guest, ip) => {
-                    verdict = Verdict::Drop(Reason::NoRedirect);
-                }
-                _ => {}
+        if let (Verdict::Forward, Some(guest), Some(ip)) = (verdict, &guest, &ip) {
+            match self.shape(Direction::Down, guest, ip, packet, now, pacer) {
+                Some(shaped) => verdict = shaped,
+                None => return Action::Done,
             }
         }
         self.to_guests.count(verdict);
@@ -228,42 +228,45 @@ impl Plane {
         }
     }
 
-    fn lead_to_portal(&self, packet: &mut Packet, guest: &Snapshot, ip: &Ipv4) {
-        let Transport::Tcp { source, .. } = ip.transport else { return };
-        if let Some(redirects) = self.table.redirects(guest.slot) {
-            redirects.remember(source, ip.destination);
+    /// Answers http. What came damaged is not answered, nor what is above the guest's share.
+    fn redirect(&self, packet: &mut Packet, guest: Option<Snapshot>, ip: Option<Ipv4>, now: Duration) -> Action {
+        let Some(ip) = ip else { return Action::Done };
+        let (ip_len, total_len) = (usize::from(ip.header_len), usize::from(ip.total_len));
+        if !checksum::is_intact(packet, ip_len, total_len) {
+            return Action::Done;
         }
-        set_endpoint(packet, ip, End::Destination, self.gateway, self.redirect_port);
-    }
-
-    fn lead_back(&self, packet: &mut Packet, guest: &Snapshot, ip: &Ipv4) -> bool {
-        let Transport::Tcp { destination, .. } = ip.transport else { return false };
-        let Some(wanted) = self.table.redirects(guest.slot).and_then(|ring| ring.recall(destination)) else {
-            return false;
-        };
-        set_endpoint(packet, ip, End::Source, wanted, 80);
-        true
+        match self.redirector.judge(packet, &ip) {
+            Reply::Silence => Action::Done,
+            Reply::Reset => self.refuse(packet, verdict::Network::Ipv4, guest, Some(ip), now),
+            reply if self.may_answer(guest, REDIRECT_COST, now) => {
+                send_back(packet, self.redirector.answer(reply, packet, &ip, self.lan_mac))
+            }
+            _ => Action::Done,
+        }
     }
 
     fn refuse(
         &self,
-        packet: &Packet,
-        facts: &Facts,
+        packet: &mut Packet,
+        network: verdict::Network,
         guest: Option<Snapshot>,
         ip: Option<Ipv4>,
         now: Duration,
     ) -> Action {
-        let may_answer =
-            guest.and_then(|guest| self.table.slot(guest.slot)).is_some_and(|slot| slot.rejects.admit(now));
-        if !may_answer {
+        if !self.may_answer(guest, REFUSAL_COST, now) {
             return Action::Done;
         }
-        let answer = match (facts.network, &ip) {
+        let answer = match (network, &ip) {
             (verdict::Network::Ipv6, _) => reject::ipv6(packet, self.lan_mac),
             (_, Some(ip)) => reject::ipv4(packet, ip, self.gateway, self.lan_mac),
             _ => None,
         };
-        answer.map_or(Action::Done, Action::Answer)
+        send_back(packet, answer)
+    }
+
+    /// True if the guest's share of our own answers is not used up.
+    fn may_answer(&self, guest: Option<Snapshot>, cost: Duration, now: Duration) -> bool {
+        guest.and_then(|guest| self.table.slot(guest.slot)).is_some_and(|slot| slot.answers.admit(cost, now))
     }
 
     /// The guest in `slot`, if any.
@@ -271,6 +274,12 @@ impl Plane {
     pub fn guest(&self, slot: SlotIndex) -> Option<Snapshot> {
         self.table.snapshot(slot)
     }
+}
+
+fn send_back(packet: &mut Packet, answer: Option<Answer>) -> Action {
+    let Some(answer) = answer else { return Action::Done };
+    packet.put_frame(answer.frame());
+    Action::Answer
 }
 
 /// IP octets and packets as they are on the guest's wire: each segment of a super-packet repeats the headers.

@@ -5,10 +5,8 @@ use std::time::Duration;
 
 use portable_atomic::AtomicU64;
 
-/// Answers to one guest at once: a phone with many connections that all fail.
-const BURST: u64 = 128;
-/// Then a hundred a second.
-const COST_NANOS: u64 = 10_000_000;
+/// What a full bucket holds: so much time of answers.
+const BURST: Duration = Duration::from_millis(1280);
 const FRACTION_BITS: u32 = 16;
 
 /// A limit in bits per second; the default is no limit.
@@ -61,13 +59,13 @@ pub(crate) struct Policer {
 }
 
 impl Policer {
-    /// Takes one packet's worth from the bucket; false if it is not in it, and then nothing is taken.
+    /// Takes `cost` from the bucket, which a second fills by a second; false if it is not in it, and then nothing is taken.
     ///
     /// Two threads that race here may let one packet more through; they never lose tokens for good.
-    pub(crate) fn admit(&self, now: Duration) -> bool {
+    pub(crate) fn admit(&self, cost: Duration, now: Duration) -> bool {
         let now = now.as_nanos() as u64;
-        let full_again = self.full_again_nanos.load(Ordering::Relaxed).max(now) + COST_NANOS;
-        if full_again - now > BURST * COST_NANOS {
+        let full_again = self.full_again_nanos.load(Ordering::Relaxed).max(now) + cost.as_nanos() as u64;
+        if full_again - now > BURST.as_nanos() as u64 {
             return false;
         }
         self.full_again_nanos.store(full_again, Ordering::Relaxed);
@@ -85,11 +83,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn many_answers_at_once_and_then_a_hundred_a_second() {
-        let policer = Policer::default();
+    fn some_answers_at_once_and_then_as_many_a_second_as_they_cost() {
+        let (policer, cost) = (Policer::default(), Duration::from_millis(10));
         let start = Duration::from_secs(5);
-        assert_eq!((0..1000).filter(|_| policer.admit(start)).count(), 128);
-        let admitted = (0..10_000).filter(|&ms| policer.admit(start + Duration::from_millis(ms))).count();
+        assert_eq!((0..1000).filter(|_| policer.admit(cost, start)).count(), 128);
+        let admitted = (0..10_000).filter(|&ms| policer.admit(cost, start + Duration::from_millis(ms))).count();
         assert!((999..=1000).contains(&admitted), "{admitted} in ten seconds");
     }
 

@@ -42,8 +42,7 @@ pub fn carry_up(
         for index in 0..received {
             match plane.from_guest(&mut batch[index], now, &mut pacer) {
                 Action::Send => joiner.offer(&mut batch, index),
-                Action::Answer(answer) => {
-                    batch[index].put_frame(answer.frame());
+                Action::Answer => {
                     answers.push(index);
                 }
                 Action::Done => {}

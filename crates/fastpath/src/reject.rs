@@ -4,57 +4,17 @@
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use wire::MacAddr;
-use wire::checksum::{add, fold, of, pseudo_v4};
+use wire::checksum::{add, fold, of};
 use wire::frame::{Ipv4, Transport, ethertype, protocol, tcp_flags};
 
-use crate::port::{ETH_LEN, Packet};
+use crate::answer::{Answer, Header};
+use crate::port::Packet;
 
-/// Room for the longest answer: ICMPv6 with as much of the packet as we quote.
-pub const MAX_ANSWER: usize = ETH_LEN + 40 + 8 + QUOTE_V6;
 /// Octets of the refused IPv6 packet that go back: headers, no payload to speak of.
 const QUOTE_V6: usize = 128;
 
-/// A finished Ethernet frame in a buffer of fixed size.
-pub struct Answer {
-    bytes: [u8; MAX_ANSWER],
-    len: usize,
-}
-
-impl Answer {
-    /// The frame.
-    #[must_use]
-    pub fn frame(&self) -> &[u8] {
-        &self.bytes[..self.len]
-    }
-
-    fn new(to: MacAddr, from: MacAddr, ethertype: u16) -> Self {
-        let mut answer = Self { bytes: [0; MAX_ANSWER], len: 0 };
-        answer.push(&to.0);
-        answer.push(&from.0);
-        answer.push(&ethertype.to_be_bytes());
-        answer
-    }
-
-    fn push(&mut self, bytes: &[u8]) {
-        self.bytes[self.len..self.len + bytes.len()].copy_from_slice(bytes);
-        self.len += bytes.len();
-    }
-
-    fn ipv4(&mut self, source: Ipv4Addr, destination: Ipv4Addr, protocol: u8, payload: usize) {
-        let at = self.len;
-        self.push(&[0x45, 0]);
-        self.push(&(20 + payload as u16).to_be_bytes());
-        self.push(&[0, 0, 0x40, 0, 64, protocol, 0, 0]); // DF: such an answer is never fragmented
-        self.push(&source.octets());
-        self.push(&destination.octets());
-        let sum = of(&self.bytes[at..self.len]);
-        self.bytes[at + 10..at + 12].copy_from_slice(&sum.to_be_bytes());
-    }
-}
-
 /// The answer to a guest's IPv4 packet; `None` where none may be given (RFC 1122, 3.2.2; RFC 9293, 3.10.7.1).
-#[must_use]
-pub fn ipv4(packet: &Packet, ip: &Ipv4, gateway: Ipv4Addr, gateway_mac: MacAddr) -> Option<Answer> {
+pub(crate) fn ipv4(packet: &Packet, ip: &Ipv4, gateway: Ipv4Addr, gateway_mac: MacAddr) -> Option<Answer> {
     let l3 = packet.l3();
     match ip.transport {
         Transport::Tcp { .. } => reset(packet, ip, gateway_mac),
@@ -63,55 +23,44 @@ pub fn ipv4(packet: &Packet, ip: &Ipv4, gateway: Ipv4Addr, gateway_mac: MacAddr)
         Transport::Icmp { kind, .. } if kind != 8 => None,
         _ => {
             let quote = &l3[..l3.len().min(usize::from(ip.header_len) + 8)];
-            let mut answer = Answer::new(packet.source(), gateway_mac, ethertype::IPV4);
-            answer.ipv4(gateway, ip.source, protocol::ICMP, 8 + quote.len());
-            let at = answer.len;
+            let mut answer = Answer::new(packet, gateway_mac, ethertype::IPV4);
+            let ip_at = answer.len();
+            answer.ipv4(gateway, ip.source, protocol::ICMP);
+            let at = answer.len();
             answer.push(&[3, 13, 0, 0, 0, 0, 0, 0]); // RFC 1812, 5.2.7.1: communication administratively prohibited
             answer.push(quote);
-            let sum = of(&answer.bytes[at..answer.len]);
-            answer.bytes[at + 2..at + 4].copy_from_slice(&sum.to_be_bytes());
+            answer.finish_ipv4(ip_at);
+            answer.set_sum(at + 2, of(answer.after(at)));
             Some(answer)
         }
     }
 }
 
 fn reset(packet: &Packet, ip: &Ipv4, gateway_mac: MacAddr) -> Option<Answer> {
-    let Transport::Tcp { source, destination, flags, header_len } = ip.transport else { return None };
+    let Transport::Tcp { flags, header_len, .. } = ip.transport else { return None };
     if flags & tcp_flags::RST != 0 {
         return None;
     }
     let tcp = &packet.l3()[usize::from(ip.header_len)..];
     let word = |at: usize| u32::from_be_bytes([tcp[at], tcp[at + 1], tcp[at + 2], tcp[at + 3]]);
-    let (sequence, acknowledgment, answer_flags) = if flags & tcp_flags::ACK != 0 {
+    let (sequence, acknowledgment, flags) = if flags & tcp_flags::ACK != 0 {
         (word(8), 0, tcp_flags::RST)
     } else {
         let payload = u32::from(ip.total_len) - u32::from(ip.header_len) - u32::from(header_len);
         let octets = payload + u32::from(flags & tcp_flags::SYN != 0) + u32::from(flags & tcp_flags::FIN != 0);
         (0, word(4).wrapping_add(octets), tcp_flags::RST | tcp_flags::ACK)
     };
-    let mut answer = Answer::new(packet.source(), gateway_mac, ethertype::IPV4);
-    answer.ipv4(ip.destination, ip.source, protocol::TCP, 20);
-    let at = answer.len;
-    answer.push(&destination.to_be_bytes());
-    answer.push(&source.to_be_bytes());
-    answer.push(&sequence.to_be_bytes());
-    answer.push(&acknowledgment.to_be_bytes());
-    answer.push(&[0x50, answer_flags, 0, 0, 0, 0, 0, 0]);
-    let pseudo = pseudo_v4(ip.destination, ip.source, protocol::TCP, 20);
-    let sum = !fold(add(pseudo, &answer.bytes[at..answer.len]));
-    answer.bytes[at + 16..at + 18].copy_from_slice(&sum.to_be_bytes());
-    Some(answer)
+    Answer::tcp(packet, ip, gateway_mac, &Header { sequence, acknowledgment, flags, window: 0 }, &[], |_| ())
 }
 
 /// The answer to a guest's IPv6 packet: ICMPv6 "communication with destination administratively prohibited"
 /// (RFC 4443, 3.1) from the gateway's link-local address. The caller has checked that one may be given.
-#[must_use]
-pub fn ipv6(packet: &Packet, gateway_mac: MacAddr) -> Option<Answer> {
+pub(crate) fn ipv6(packet: &Packet, gateway_mac: MacAddr) -> Option<Answer> {
     const ICMPV6: u8 = 58;
     let l3 = packet.l3();
     let to: [u8; 16] = l3.get(8..24)?.try_into().ok()?;
     let quote = &l3[..l3.len().min(QUOTE_V6)];
-    let mut answer = Answer::new(packet.source(), gateway_mac, ethertype::IPV6);
+    let mut answer = Answer::new(packet, gateway_mac, ethertype::IPV6);
     let from = link_local(gateway_mac).octets();
     let length = (8 + quote.len()) as u16;
     answer.push(&[0x60, 0, 0, 0]);
@@ -119,12 +68,11 @@ pub fn ipv6(packet: &Packet, gateway_mac: MacAddr) -> Option<Answer> {
     answer.push(&[ICMPV6, 64]);
     answer.push(&from);
     answer.push(&to);
-    let at = answer.len;
+    let at = answer.len();
     answer.push(&[1, 1, 0, 0, 0, 0, 0, 0]);
     answer.push(quote);
     let pseudo = add(add(u32::from(length) + u32::from(ICMPV6), &from), &to);
-    let sum = !fold(add(pseudo, &answer.bytes[at..answer.len]));
-    answer.bytes[at + 2..at + 4].copy_from_slice(&sum.to_be_bytes());
+    answer.set_sum(at + 2, !fold(add(pseudo, answer.after(at))));
     Some(answer)
 }
 
@@ -137,8 +85,10 @@ fn link_local(mac: MacAddr) -> Ipv6Addr {
 
 #[cfg(test)]
 mod tests {
+    use wire::checksum::pseudo_v4;
+
     use super::*;
-    use crate::port::HEADROOM;
+    use crate::port::{ETH_LEN, HEADROOM};
 
     const GATEWAY_MAC: MacAddr = MacAddr([2, 0, 0, 0, 0, 1]);
     const GUEST_MAC: MacAddr = MacAddr([2, 0, 0, 0, 0, 2]);

@@ -139,8 +139,8 @@ pub(crate) struct Slot {
     ends_at_secs: AtomicU32, // 0: not by time
     rate_up: AtomicU64,
     rate_down: AtomicU64,
-    /// Limits our own answers (RST, ICMP) to this guest.
-    pub(crate) rejects: Policer,
+    /// Limits our own answers to this guest.
+    pub(crate) answers: Policer,
     /// The version, made odd, under which the octets were used up; another writing of the slot is another chance.
     used_up: AtomicU32,
     // At the end, on a cache line that only packets of guests with a quota touch:
@@ -150,9 +150,9 @@ pub(crate) struct Slot {
 }
 
 impl Slot {
-    /// Reads from each of the slot's cache lines, for them to be near when a packet's turn comes.
+    /// Reads from the cache line that every packet needs, for it to be near when a packet's turn comes.
     pub(crate) fn touch(&self) -> u32 {
-        self.sequence.load(Ordering::Relaxed) ^ self.octets_up.load(Ordering::Relaxed) as u32
+        self.sequence.load(Ordering::Relaxed)
     }
 
     /// A consistent copy, or `None` if the slot is being written just now.
@@ -208,7 +208,7 @@ impl Slot {
             another |= cell.swap(value, Ordering::Relaxed) != value;
         }
         if another {
-            self.rejects.refill();
+            self.answers.refill();
         }
         let online = if policy.online { ONLINE } else { 0 };
         let quota = if policy.has_quota() { QUOTA } else { 0 };

@@ -14,10 +14,9 @@ use std::sync::{Arc, OnceLock};
 
 use wire::GuestKey;
 
-use crate::meter::{Meter, SharedMeters};
+use crate::meter::{Direction, Meter, SharedMeters};
 use crate::mirror::Mirror;
 use crate::pump::BATCH;
-use crate::redirect::Ring;
 use crate::session::{Policy, Slot, SlotIndex, Snapshot, Usage};
 
 /// The most guests a table can hold: a cell has 24 bits for the slot.
@@ -96,17 +95,17 @@ impl Table {
     /// Fetches what lookups of these keys will read into the processor's cache: in each of two passes no access depends
     /// on another, so the processor waits for many at once.
     pub fn expect_keys(&self, keys: impl Iterator<Item = GuestKey>) {
-        self.expect(&self.by_key, keys.map(|key| self.hash_key(key)));
+        self.expect(&self.by_key, Direction::Up, keys.map(|key| self.hash_key(key)));
     }
 
     /// The same for lookups of addresses.
     pub fn expect_addresses(&self, addresses: impl Iterator<Item = Ipv4Addr>) {
-        self.expect(&self.by_address, addresses.map(|address| self.hash_address(address)));
+        self.expect(&self.by_address, Direction::Down, addresses.map(|address| self.hash_address(address)));
     }
 
     /// A loop for each step, as short as can be: then the processor has the accesses of a whole batch under way before
     /// the first has come.
-    fn expect(&self, index: &Index, hashes: impl Iterator<Item = u64>) {
+    fn expect(&self, index: &Index, direction: Direction, hashes: impl Iterator<Item = u64>) {
         let mut expected = [0; BATCH];
         let mut count = 0;
         for (expected, hash) in expected.iter_mut().zip(hashes) {
@@ -118,9 +117,10 @@ impl Table {
         let mut slots = [None; BATCH];
         for (slot, &hash) in slots.iter_mut().zip(expected) {
             // The first with the right tag is mostly the right one; if not, nothing is wrong but slower.
-            *slot = index.find(hash, |slot| self.slot(slot));
+            *slot = index.find(hash, |slot| self.slot_and_meter(slot));
         }
-        black_box(slots[..count].iter().flatten().fold(0, |all, slot| all ^ slot.touch()));
+        let touch = |(slot, meter): &(&Slot, &Meter)| slot.touch() ^ direction.ways(meter).0.touch();
+        black_box(slots[..count].iter().flatten().fold(0, |all, found| all ^ touch(found)));
     }
 
     /// The guest in `slot` as it is now. A reader that meets the writer tries again a few times, then gives up.
@@ -156,11 +156,6 @@ impl Table {
             None => (&*self.chunk(slot)?.meters, slot.0 as usize % CHUNK),
         };
         meters.get(at)
-    }
-
-    /// Where the guest's redirected connections wanted to go.
-    pub(crate) fn redirects(&self, slot: SlotIndex) -> Option<&Ring> {
-        self.chunk(slot)?.redirects.get(slot.0 as usize % CHUNK)
     }
 
     fn chunk(&self, slot: SlotIndex) -> Option<&Chunk> {
@@ -226,9 +221,6 @@ impl Writer {
         };
         let table = &self.table;
         table.write(SlotIndex(slot), key, address, policy);
-        if let Some(redirects) = table.redirects(SlotIndex(slot)) {
-            redirects.clear(); // they were of whoever had the slot before
-        }
         table.by_key.insert(table.hash_key(key), slot);
         table.by_address.insert(table.hash_address(address), slot);
         if policy.online {
@@ -293,7 +285,6 @@ struct Chunk {
     slots: Box<[Slot]>,
     /// None, if the table has them elsewhere.
     meters: Box<[Meter]>,
-    redirects: Box<[Ring]>,
 }
 
 impl Chunk {
@@ -301,7 +292,6 @@ impl Chunk {
         Self {
             slots: (0..CHUNK).map(|_| Slot::default()).collect(),
             meters: (0..if with_meters { CHUNK } else { 0 }).map(|_| Meter::default()).collect(),
-            redirects: (0..CHUNK).map(|_| Ring::default()).collect(),
         }
     }
 }

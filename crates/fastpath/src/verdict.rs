@@ -19,7 +19,7 @@ pub enum Verdict {
     Forward,
     /// Goes on to or from the walled garden, on nobody's account.
     Garden,
-    /// Led to the portal instead of to where it wanted (or, on the way down, back again).
+    /// Answered in the name of where it wanted to go: a redirect to the portal.
     Redirect,
     /// For one of our own servers.
     Serve(Service),
@@ -96,10 +96,8 @@ pub enum Kind {
     Dns,
     /// TCP to port 80.
     Http,
-    /// TCP to (up) or from (down) the portal's own port.
+    /// TCP to the portal's own port.
     Portal,
-    /// TCP from the port that redirected connections are led to.
-    Redirected,
     /// Other TCP.
     Tcp,
     /// ICMP echo request.
@@ -186,7 +184,6 @@ pub fn down(facts: &Facts) -> Verdict {
     }
     match (facts.guest, facts.peer, facts.kind) {
         (Guest::Unknown | Guest::Spoofing, _, _) => Verdict::Drop(Reason::UnknownGuest),
-        (_, Peer::Gateway, Kind::Redirected) => Verdict::Redirect,
         (_, Peer::Gateway, _) => Verdict::Serve(Service::Gateway),
         (_, Peer::Guests, _) => Verdict::Drop(Reason::Isolated),
         // RFC 1812, 5.3.7: nobody sends from a group's address, or from one that is never routed.
@@ -208,17 +205,8 @@ mod tests {
     const GUESTS: [Guest; 4] = [Guest::Unknown, Guest::Spoofing, Guest::Offline, Guest::Online];
     const PEERS: [Peer; 6] =
         [Peer::Gateway, Peer::Guests, Peer::Multicast, Peer::Unroutable, Peer::Garden, Peer::Internet];
-    const KINDS: [Kind; 9] = [
-        Kind::Dhcp,
-        Kind::Dns,
-        Kind::Http,
-        Kind::Portal,
-        Kind::Redirected,
-        Kind::Tcp,
-        Kind::Ping,
-        Kind::Fragment,
-        Kind::Other,
-    ];
+    const KINDS: [Kind; 8] =
+        [Kind::Dhcp, Kind::Dns, Kind::Http, Kind::Portal, Kind::Tcp, Kind::Ping, Kind::Fragment, Kind::Other];
     const NETWORKS: [Network; 5] = [Network::Ipv4, Network::Ipv6, Network::Arp, Network::Other, Network::Malformed];
 
     /// Every combination of facts.

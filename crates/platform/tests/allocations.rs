@@ -18,7 +18,9 @@ use fastpath::pipeline::Plane;
 use fastpath::police::Rate;
 use fastpath::port::{HEADROOM, LanPort, Packet, Segmentation, TunPort};
 use fastpath::pump;
+use fastpath::redirect::Redirector;
 use fastpath::session::Policy;
+use fastpath::shape::Flows;
 use fastpath::slow::{SlowFrame, SlowPath, StationLimit};
 use fastpath::table::Table;
 use fastpath::verdict::{Service, Verdict};
@@ -156,7 +158,8 @@ fn plane() -> Plane {
         lan_mac: GATEWAY_MAC,
         lan: 0,
         portal_port: 3990,
-        redirect_port: 3991,
+        redirector: Redirector::new(GATEWAY, 3990, "wifi.internal", [1, 2]),
+        flows: Flows::new(4),
         slow: Arc::new(Servers),
         slow_limit: StationLimit::new(3),
         from_guests: Counters::default(),

@@ -14,6 +14,7 @@ use fastpath::counters::Counters;
 use fastpath::pipeline::Plane;
 use fastpath::port::{LanPort, TunPort};
 use fastpath::pump;
+use fastpath::redirect::Redirector;
 use fastpath::shape::Flows;
 use fastpath::slow::StationLimit;
 use fastpath::table::Table;
@@ -175,22 +176,19 @@ fn with_devices(
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().max_blocking_threads(4).build()?;
     runtime.block_on(async {
         let portal = listen(config.lan.gateway, config.portal.port).await?;
-        let redirect = listen(config.lan.gateway, 0).await?;
-        let redirect_port = redirect.local_addr()?.port();
         host.forward(&ForwardSpec {
             tun: config.tun.name.clone(),
             uplink: uplink.name.clone(),
             gateway: config.lan.gateway,
             guests: (config.lan.network.address, config.lan.network.prefix),
             masquerade: config.uplink.masquerade,
-            tcp_ports: vec![config.portal.port, redirect_port],
+            tcp_ports: vec![config.portal.port],
             udp_ports: vec![],
         })?;
         let flows = forget_former_run(host, &config)?;
         let setup = setup.clone();
         let lan_mac = lan.mac;
-        let parts =
-            Parts { config, setup, lan_mac, mtu, offload, lan_port, tun_port, waker, flows, portal, redirect, store };
+        let parts = Parts { config, setup, lan_mac, mtu, offload, lan_port, tun_port, waker, flows, portal, store };
         *served = true;
         tokio::task::LocalSet::new().run_until(serve(parts)).await
     })
@@ -224,14 +222,12 @@ struct Parts {
     waker: Waker,
     flows: Forgetting,
     portal: TcpListener,
-    redirect: TcpListener,
     store: Arc<Store>,
 }
 
 /// Everything is open and locked: serves guests until a signal says stop.
 async fn serve(parts: Parts) -> anyhow::Result<()> {
-    let Parts { config, setup, lan_mac, mtu, offload, lan_port, tun_port, waker, flows, portal, redirect, store } =
-        parts;
+    let Parts { config, setup, lan_mac, mtu, offload, lan_port, tun_port, waker, flows, portal, store } = parts;
     let clock = Clock;
     let mut seed = [0; 32];
     crate::dice(&mut seed);
@@ -255,7 +251,7 @@ async fn serve(parts: Parts) -> anyhow::Result<()> {
         lan_mac,
         lan: 0,
         portal_port: config.portal.port,
-        redirect_port: redirect.local_addr()?.port(),
+        redirector: Redirector::new(config.lan.gateway, config.portal.port, &config.dns.name, redirect_key()),
         slow: Arc::new(queue),
         slow_limit: StationLimit::new(secret.rotate_left(23)),
         flows: Flows::new(secret.rotate_left(46)),
@@ -293,7 +289,7 @@ async fn serve(parts: Parts) -> anyhow::Result<()> {
     info!("{started}");
     let reload = Reload { setup, config, lan_mac, mtu };
     tokio::task::spawn_local(reload.on_signal(Rc::clone(&gateway)));
-    let ended = until_told(&gateway, frames, site, portal, redirect, socket, packets.ended()).await;
+    let ended = until_told(&gateway, frames, site, portal, socket, packets.ended()).await;
 
     packets.stop(&waker);
     gateway.with(|engine, now| engine.shutdown(now));
@@ -305,13 +301,19 @@ async fn serve(parts: Parts) -> anyhow::Result<()> {
     ended
 }
 
+/// The secret of the redirector's sequence numbers.
+fn redirect_key() -> [u64; 2] {
+    let mut key = [[0; 8]; 2];
+    crate::dice(key.as_flattened_mut());
+    key.map(u64::from_le_bytes)
+}
+
 /// All tasks of the control thread, until one of the ends.
 async fn until_told(
     gateway: &Rc<Gateway>,
     frames: mpsc::Receiver<Queued>,
     site: Rc<portal::Site>,
     portal: TcpListener,
-    redirect: TcpListener,
     socket: control::Socket,
     packets_ended: impl Future<Output = ()>,
 ) -> anyhow::Result<()> {
@@ -326,8 +328,7 @@ async fn until_told(
         () = Rc::clone(gateway).keep_time() => {}
         () = Rc::clone(gateway).keep_offload() => {}
         () = socket.serve(Rc::clone(gateway)) => {}
-        _ = portal::serve(portal, portal::Kind::Direct, Rc::clone(&site), Rc::clone(&backend)) => {}
-        _ = portal::serve(redirect, portal::Kind::Redirected, site, backend) => {}
+        _ = portal::serve(portal, site, backend) => {}
     }
     Ok(())
 }

@@ -7,7 +7,7 @@ use std::net::Ipv4Addr;
 use std::rc::Rc;
 use std::time::Duration;
 
-use portal::{Backend, Guest, Kind, Limits, LoginOutcome, Session, Site};
+use portal::{Backend, Guest, Limits, LoginOutcome, Session, Site};
 
 #[derive(Default)]
 struct Preview {
@@ -62,6 +62,6 @@ async fn main() -> std::io::Result<()> {
         name: "wifi.internal".into(),
         limits: Limits::default(),
     };
-    let serving = portal::serve(listener, Kind::Direct, Rc::new(site), Rc::new(Preview::default()));
+    let serving = portal::serve(listener, Rc::new(site), Rc::new(Preview::default()));
     match tokio::task::LocalSet::new().run_until(serving).await {}
 }

@@ -1,9 +1,5 @@
-//! The HTTP side that a guest meets: the redirector and the built-in pages.
-//!
-//! Two kinds of listener, one rule each:
-//! * [`Kind::Redirected`] gets connections that the packet path turned around, whatever their destination was. Every
-//!   request is answered with a 302: to the sign-in page, or back where it wanted to go once the guest is logged in.
-//! * [`Kind::Direct`] is the portal: sign in, success, status, sign out, and the captive portal API.
+//! The HTTP side that a guest meets: sign in, success, status, sign out, and the captive portal API. Guests are led here
+//! by the packet path, which answers their http itself (`fastpath::redirect`).
 //!
 //! Whoever is no guest (no lease from us) is hung up on without a byte. All of it runs on one thread, in a
 //! [`tokio::task::LocalSet`]; every connection is a small task, and [`Limits`] bounds all that a stranger can hold.
@@ -21,7 +17,6 @@ pub mod fuzz;
 mod gate;
 mod limits;
 mod pages;
-mod redirect;
 mod reply;
 mod routes;
 mod server;
@@ -104,15 +99,6 @@ pub struct Session {
     pub message: Option<String>,
 }
 
-/// Which connections a listener gets.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// Connections on their way to any web server, turned around by the packet path.
-    Redirected,
-    /// Connections to the portal itself.
-    Direct,
-}
-
 /// What the operator says about the place.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Site {
@@ -120,7 +106,7 @@ pub struct Site {
     pub title: String,
     /// Terms of use as plain text, paragraphs separated by empty lines. If there are any, a guest has to accept them.
     pub terms: Option<String>,
-    /// Where guests reach the [`Kind::Direct`] listener, without a slash at the end: `http://10.85.0.1:3990`.
+    /// Where guests reach the listener, without a slash at the end: `http://10.85.0.1:3990`.
     pub base_url: String,
     /// The portal's own host name, answered by our DNS: `wifi.internal`.
     pub name: String,

@@ -2,18 +2,16 @@
 
 use std::time::Duration;
 
-/// How much of us one guest, and all guests together, may hold. Each listener has its own share of these, so that a
-/// storm of probes at the redirector leaves the sign-in page alone.
+/// How much of us one guest, and all guests together, may hold.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Open connections of one listener. Worst-case memory: this many times [`header_octets`](Self::header_octets)
+    /// Open connections. Worst-case memory: this many times [`header_octets`](Self::header_octets)
     /// and about 8 kB, so 12 MB; an open file each. For more, the guest with
     /// the most gives one up.
     pub connections: usize,
     /// Open connections of one guest. A browser opens six to one host.
     pub connections_per_guest: usize,
-    /// A request's head. A browser may bring a whole shop's cookies to the redirector. At least 8 kB, which is the
-    /// least that hyper can do.
+    /// A request's head. At least 8 kB, which is the least that hyper can do.
     pub header_octets: usize,
     /// A form's body: a name, a password, a web address.
     pub form_octets: usize,
@@ -21,10 +19,8 @@ pub struct Limits {
     pub header_time: Duration,
     /// For a form's body to arrive.
     pub form_time: Duration,
-    /// Life of a redirected connection.
-    pub redirected_time: Duration,
-    /// Life of a connection to the portal. Long enough for RADIUS to try its servers one after another.
-    pub direct_time: Duration,
+    /// Life of a connection. Long enough for RADIUS to try its servers one after another.
+    pub connection_time: Duration,
     /// Requests of one guest at once, before [`requests_per_second`](Self::requests_per_second) counts. A page is
     /// three requests; a phone with many apps sends some dozen when it joins.
     pub request_burst: u32,
@@ -44,8 +40,7 @@ impl Default for Limits {
             form_octets: 4 * 1024,
             header_time: Duration::from_secs(5),
             form_time: Duration::from_secs(10),
-            redirected_time: Duration::from_secs(10),
-            direct_time: Duration::from_secs(60),
+            connection_time: Duration::from_secs(60),
             request_burst: 40,
             requests_per_second: 10,
             counted_guests: 4096,
@@ -53,9 +48,6 @@ impl Default for Limits {
     }
 }
 
-/// Longest web address that is remembered for a guest; of a longer one only the host is kept. Percent-encoded three to
-/// one, it fits into a form beside the longest name and password of RADIUS.
-pub(crate) const URL_OCTETS: usize = 800;
 /// Fields looked at in a form or query; ours have four.
 pub(crate) const FORM_FIELDS: usize = 16;
 /// Characters shown of a text that a server or guest made up.

@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use askama::Template;
 use hyper::StatusCode;
+use wire::url::WebUrl;
 
 use crate::limits::MESSAGE_CHARS;
 use crate::reply::{self, Reply};
 use crate::text::{Text, fill};
-use crate::urls::WebUrl;
 use crate::{Session, Site};
 
 /// What every page knows.
@@ -22,7 +22,7 @@ pub(crate) struct Page<'a> {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct LoginForm<'a> {
     pub(crate) name: &'a str,
-    pub(crate) url: Option<WebUrl>,
+    pub(crate) url: Option<WebUrl<'a>>,
     pub(crate) terms_accepted: bool,
     pub(crate) error: Option<String>,
 }
@@ -40,7 +40,7 @@ struct Login<'a> {
 struct Success<'a> {
     page: Page<'a>,
     message: String,
-    url: Option<WebUrl>,
+    url: Option<WebUrl<'a>>,
 }
 
 #[derive(Template)]
@@ -83,7 +83,7 @@ impl<'a> Page<'a> {
         render(status, &Login { page: self, form, terms: self.paragraphs() })
     }
 
-    pub(crate) fn success(self, session: &Session, url: Option<WebUrl>) -> Reply {
+    pub(crate) fn success(self, session: &Session, url: Option<WebUrl<'_>>) -> Reply {
         let message = tidy(session.message.as_deref().unwrap_or_default());
         render(StatusCode::OK, &Success { page: self, message, url })
     }

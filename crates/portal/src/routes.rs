@@ -8,12 +8,13 @@ use hyper::body::{Body, Incoming};
 use hyper::header::CONTENT_TYPE;
 use hyper::{Method, Request, StatusCode};
 use tokio::time::timeout;
+use wire::url::{WebUrl, percent_encoded};
 
 use crate::forms::Fields;
 use crate::pages::{self, LoginForm, Page};
 use crate::reply::{self, Reply};
 use crate::text::{ENGLISH, fill};
-use crate::urls::{self, WebUrl};
+use crate::urls;
 use crate::{Backend, Guest, LoginOutcome, Site, api};
 
 const STYLE: &[u8] = include_bytes!("../../../portal-ui/portal.css");
@@ -74,7 +75,10 @@ async fn login<B: Backend>(
     };
     let url = wanted(&fields, page.site);
     let success = match &url {
-        Some(url) => format!("/success?url={}", urls::percent_encode(url.as_str())),
+        Some(url) => {
+            let encoded: String = percent_encoded(url.as_str()).flatten().map(|&octet| char::from(octet)).collect();
+            format!("/success?url={encoded}")
+        }
         None => "/success".to_owned(),
     };
     if matches!(guest, Guest::LoggedIn(_)) {
@@ -150,8 +154,8 @@ fn query(request: &Request<Incoming>) -> Fields {
 
 /// The page a guest was after, if it can be shown and a person would want it. It is only ever linked to: an address
 /// that came with the request may be anybody's.
-fn wanted(fields: &Fields, site: &Site) -> Option<WebUrl> {
-    WebUrl::parse(fields.text("url")).filter(|url| !url.is_ours(site) && !url.is_probe())
+fn wanted<'a>(fields: &'a Fields, site: &Site) -> Option<WebUrl<'a>> {
+    WebUrl::parse(fields.text("url")).filter(|url| !urls::is_ours(url, site) && !urls::is_probe(url))
 }
 
 fn see_other(to: &str) -> Reply {

@@ -15,11 +15,11 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::gate::{Admission, Gate};
-use crate::{Backend, Kind, Site, redirect, reply, routes};
+use crate::{Backend, Site, reply, routes};
 
 /// Serves a listener for ever. Has to run inside a [`tokio::task::LocalSet`]. When the future is dropped, all its
 /// connections end.
-pub async fn serve<B: Backend>(listener: TcpListener, kind: Kind, site: Rc<Site>, backend: Rc<B>) -> Infallible {
+pub async fn serve<B: Backend>(listener: TcpListener, site: Rc<Site>, backend: Rc<B>) -> Infallible {
     let gate = Gate::new(&site.limits);
     let mut connections = JoinSet::new();
     loop {
@@ -32,7 +32,7 @@ pub async fn serve<B: Backend>(listener: TcpListener, kind: Kind, site: Rc<Site>
                         continue;
                     }
                     let Some(admission) = gate.admit(ip) else { continue };
-                    let connection = Connection { kind, ip, site: Rc::clone(&site), backend: Rc::clone(&backend), gate: Rc::clone(&gate) };
+                    let connection = Connection { ip, site: Rc::clone(&site), backend: Rc::clone(&backend), gate: Rc::clone(&gate) };
                     connections.spawn_local(connection.run(stream, admission));
                 }
                 Err(error) => {
@@ -46,7 +46,6 @@ pub async fn serve<B: Backend>(listener: TcpListener, kind: Kind, site: Rc<Site>
 }
 
 struct Connection<B> {
-    kind: Kind,
     ip: Ipv4Addr,
     site: Rc<Site>,
     backend: Rc<B>,
@@ -56,17 +55,13 @@ struct Connection<B> {
 impl<B: Backend> Connection<B> {
     async fn run(self, stream: TcpStream, admission: Admission) {
         let limits = &self.site.limits;
-        let life = match self.kind {
-            Kind::Redirected => limits.redirected_time,
-            Kind::Direct => limits.direct_time,
-        };
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(limits.header_time)
             .max_buf_size(limits.header_octets.max(8192))
             .serve_connection(TokioIo::new(stream), service_fn(|request| self.answer(request)));
         tokio::select! {
-            ended = timeout(life, connection) => match ended {
+            ended = timeout(limits.connection_time, connection) => match ended {
                 Ok(Ok(())) => {}
                 Ok(Err(error)) => tracing::trace!(%error, "a guest's connection ended early"),
                 Err(_) => tracing::trace!("a guest's connection took too long"),
@@ -82,10 +77,7 @@ impl<B: Backend> Connection<B> {
             let refused = reply::text(StatusCode::TOO_MANY_REQUESTS, "Too many requests. Please wait a moment.\n");
             return Ok(reply::closing(reply::retry_after(refused, Duration::from_secs(2))));
         }
-        Ok(match self.kind {
-            Kind::Redirected => redirect::answer(&request, &guest, &self.site),
-            Kind::Direct => routes::answer(request, self.ip, guest, &self.site, &*self.backend).await,
-        })
+        Ok(routes::answer(request, self.ip, guest, &self.site, &*self.backend).await)
     }
 }
 

@@ -2,50 +2,18 @@
 
 use hyper::Uri;
 use hyper::header::{HOST, HeaderMap, ORIGIN, REFERER};
+use wire::url::{WebUrl, after_scheme, bare_host, split_authority};
 
 use crate::Site;
-use crate::limits::URL_OCTETS;
 
-/// An `http` or `https` address that is safe to link to: printable ASCII, a plain host, no user information.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct WebUrl {
-    text: String,
-    authority: (usize, usize),
+/// Whether an address leads to ourselves.
+pub(crate) fn is_ours(url: &WebUrl<'_>, site: &Site) -> bool {
+    url.is_at(&[&site.name, bare_host(base_authority(site))])
 }
 
-impl WebUrl {
-    pub(crate) fn parse(text: &str) -> Option<Self> {
-        if text.len() > URL_OCTETS || !text.bytes().all(is_url_octet) {
-            return None;
-        }
-        let start = scheme_octets(text)?;
-        let authority = authority(text.get(start..)?);
-        is_host_and_port(authority).then(|| Self { text: text.into(), authority: (start, start + authority.len()) })
-    }
-
-    pub(crate) fn as_str(&self) -> &str {
-        &self.text
-    }
-
-    /// Host and, if it is written, port.
-    pub(crate) fn host(&self) -> &str {
-        self.text.get(self.authority.0..self.authority.1).unwrap_or_default()
-    }
-
-    /// Whether it leads to ourselves.
-    pub(crate) fn is_ours(&self, site: &Site) -> bool {
-        let base = site.base_url.split_once("://").map_or(site.base_url.as_str(), |(_, rest)| rest);
-        let host = bare_host(self.host());
-        host.eq_ignore_ascii_case(&site.name) || host.eq_ignore_ascii_case(bare_host(authority(base)))
-    }
-
-    /// Whether it is where an operating system looks for the Internet: nothing that a person wants to go on to.
-    pub(crate) fn is_probe(&self) -> bool {
-        let host = bare_host(self.host());
-        let path = self.text.get(self.authority.1..).unwrap_or_default();
-        PROBE_HOSTS.iter().any(|probe| host.eq_ignore_ascii_case(probe))
-            || PROBE_PATHS.iter().any(|probe| path.starts_with(probe))
-    }
+/// Whether an address is where an operating system looks for the Internet: nothing that a person wants to go on to.
+pub(crate) fn is_probe(url: &WebUrl<'_>) -> bool {
+    url.is_at(&PROBE_HOSTS) || PROBE_PATHS.iter().any(|probe| url.path().starts_with(probe))
 }
 
 /// Hosts that serve nothing but probes.
@@ -80,17 +48,6 @@ const PROBE_PATHS: [&str; 6] = [
     "/kindle-wifi/",
 ];
 
-/// Where a redirected request wanted to go. `None` if it did not say, or said nonsense.
-pub(crate) fn original(uri: &Uri, headers: &HeaderMap) -> Option<WebUrl> {
-    // An absolute request target outranks Host: RFC 9112 section 3.2.2.
-    let host = match uri.authority() {
-        Some(authority) => authority.as_str(),
-        None => headers.get(HOST)?.to_str().ok()?,
-    };
-    let path = uri.path_and_query().map_or("/", |path| path.as_str());
-    WebUrl::parse(&format!("http://{host}{path}")).or_else(|| WebUrl::parse(&format!("http://{host}/")))
-}
-
 /// Whether a request means us by a name that is ours, or by a number.
 ///
 /// A website whose name was made to lead to the portal's address (DNS rebinding) would be of one origin with the portal,
@@ -102,8 +59,7 @@ pub(crate) fn names_us(uri: &Uri, headers: &HeaderMap, site: &Site) -> bool {
         (None, None) => return true,
     };
     let host = bare_host(host);
-    let base = site.base_url.split_once("://").map_or(site.base_url.as_str(), |(_, rest)| rest);
-    let ours = [site.name.as_str(), bare_host(authority(base)), "localhost"];
+    let ours = [site.name.as_str(), bare_host(base_authority(site)), "localhost"];
     ours.iter().any(|name| host.eq_ignore_ascii_case(name))
         || host.parse::<std::net::Ipv4Addr>().is_ok()
         || host.starts_with('[')
@@ -124,88 +80,22 @@ pub(crate) fn is_same_origin(headers: &HeaderMap) -> bool {
     let (Some(Ok(host)), Ok(value)) = (headers.get(HOST).map(|host| host.to_str()), value.to_str()) else {
         return false;
     };
-    let Some(rest) = scheme_octets(value).and_then(|start| value.get(start..)) else {
+    let Some(rest) = after_scheme(value) else {
         return false;
     };
-    !host.is_empty() && authority(rest).eq_ignore_ascii_case(host)
+    !host.is_empty() && split_authority(rest).0.eq_ignore_ascii_case(host)
 }
 
-/// Percent-encodes all but the unreserved characters of RFC 3986 section 2.3.
-pub(crate) fn percent_encode(text: &str) -> String {
-    let mut out = String::with_capacity(text.len() * 3);
-    for octet in text.bytes() {
-        if octet.is_ascii_alphanumeric() || b"-._~".contains(&octet) {
-            out.push(char::from(octet));
-        } else {
-            const HEX: [char; 16] = ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'A', 'B', 'C', 'D', 'E', 'F'];
-            out.push('%');
-            out.push(HEX[usize::from(octet >> 4)]);
-            out.push(HEX[usize::from(octet & 15)]);
-        }
-    }
-    out
-}
-
-fn scheme_octets(text: &str) -> Option<usize> {
-    ["http://", "https://"]
-        .iter()
-        .find(|scheme| text.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme)))
-        .map(|scheme| scheme.len())
-}
-
-fn authority(after_scheme: &str) -> &str {
-    after_scheme.split(['/', '?', '#']).next().unwrap_or_default()
-}
-
-fn bare_host(authority: &str) -> &str {
-    match authority.rsplit_once(':') {
-        Some((host, port)) if port.bytes().all(|octet| octet.is_ascii_digit()) => host,
-        _ => authority,
-    }
-}
-
-fn is_url_octet(octet: u8) -> bool {
-    octet.is_ascii_graphic() && !b"\"<>\\`".contains(&octet)
-}
-
-fn is_host_and_port(authority: &str) -> bool {
-    let host = bare_host(authority);
-    match host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
-        Some(v6) => !v6.is_empty() && v6.bytes().all(|octet| octet.is_ascii_hexdigit() || b":.".contains(&octet)),
-        None => !host.is_empty() && host.bytes().all(|octet| octet.is_ascii_alphanumeric() || b".-_".contains(&octet)),
-    }
+/// Host and port of our own address.
+fn base_authority(site: &Site) -> &str {
+    split_authority(after_scheme(&site.base_url).unwrap_or(&site.base_url)).0
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use wire::url::percent_encoded;
 
-    #[test]
-    fn only_plain_web_addresses_are_linked_to() {
-        for good in ["http://example.org/", "HTTPS://example.org:8443/a?b=c&d|e#f", "http://[2001:db8::1]/", "http://a"]
-        {
-            assert!(WebUrl::parse(good).is_some(), "{good}");
-        }
-        for bad in [
-            "javascript:alert(1)",
-            "data:text/html,x",
-            "//example.org/",
-            "http://",
-            "http:///path",
-            "http://good.example@evil.example/",
-            "http://evil.example\\@good.example/",
-            "http://example.org/\"onclick=x",
-            "http://example.org/<script>",
-            "http://exa mple.org/",
-            "http://example.org/\r\nSet-Cookie: a=b",
-            "http://ex\u{e4}mple.org/",
-            "http://[::1/",
-            " http://example.org/",
-        ] {
-            assert!(WebUrl::parse(bad).is_none(), "{bad}");
-        }
-        assert!(WebUrl::parse(&format!("http://example.org/{}", "a".repeat(URL_OCTETS))).is_none());
-    }
+    use super::*;
 
     #[test]
     fn a_form_is_taken_from_our_own_page_only() {
@@ -266,16 +156,16 @@ mod tests {
         for _ in 0..50_000 {
             let text: String = (0..=roll(8)).map(|_| PIECES[roll(PIECES.len())]).collect();
             assert!(
-                percent_encode(&text).bytes().all(|octet| octet.is_ascii_alphanumeric() || b"%-._~".contains(&octet))
+                percent_encoded(&text).flatten().all(|octet| octet.is_ascii_alphanumeric() || b"%-._~".contains(octet))
             );
             if let Some(url) = WebUrl::parse(&text) {
                 accepted += 1;
                 assert!(hyper::header::HeaderValue::from_str(url.as_str()).is_ok(), "{text:?}");
                 assert!(!url.as_str().contains(['"', '<', '>', ' ']), "{text:?}");
-                assert!(!url.host().is_empty() && !url.host().contains(['@', '/', '?', '#']), "{text:?}");
+                assert!(!url.authority().is_empty() && !url.authority().contains(['@', '/', '?', '#']), "{text:?}");
                 // Another parser sees the same host.
                 let uri: Uri = url.as_str().parse().expect("an address that hyper takes, too");
-                assert_eq!(uri.authority().map(|authority| authority.as_str()), Some(url.host()), "{text:?}");
+                assert_eq!(uri.authority().map(|authority| authority.as_str()), Some(url.authority()), "{text:?}");
             }
         }
         assert!(accepted > 100, "{accepted}");

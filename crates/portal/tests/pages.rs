@@ -12,6 +12,10 @@ const GOOD: &str = "name=guest&password=good+%26+long";
 #[test]
 fn a_guest_that_knows_its_password_gets_online_by_a_navigation_of_the_whole_page() {
     with_portal(wide(), None, async |portal| {
+        // Led here from the page it wanted, it is led on there.
+        let first = page(&portal, ANNE, "/?url=http%3A%2F%2Fexample.org%2Fnews%3Fid%3D1%26x%3D%2520").await;
+        assert_eq!(first.status, 200);
+        assert!(first.body.contains("value=\"http://example.org/news?id=1&#38;x=%20\""), "{}", first.body);
         let form = format!("{GOOD}&url=http%3A%2F%2Fexample.org%2Fnews");
         let answer = post(&portal, ANNE, "/login", &form).await;
         assert_eq!(answer.status, 303);
@@ -218,17 +222,17 @@ fn a_website_whose_name_leads_to_the_portal_is_sent_to_the_portals_own_name() {
         portal.house.let_in(ANNE, Session { user: "anne".into(), ..Session::default() });
         for host in ["rebound.example:3990", "10.85.0.1.rebound.example", "wifi.internal.rebound.example"] {
             let request = format!("GET /status HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
-            let answer = Answer::parse(&raw(ANNE, portal.direct, request).await);
+            let answer = Answer::parse(&raw(ANNE, portal.address, request).await);
             assert_eq!((answer.status, answer.header("location")), (303, Some("http://10.85.0.1:3990/")), "{host}");
             let leave = format!(
                 "POST /logout HTTP/1.1\r\nHost: {host}\r\nOrigin: http://{host}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
             );
-            assert_eq!(Answer::parse(&raw(ANNE, portal.direct, leave).await).status, 403, "{host}");
+            assert_eq!(Answer::parse(&raw(ANNE, portal.address, leave).await).status, 403, "{host}");
             assert!(portal.house.is_online(ANNE));
         }
         for host in ["10.85.0.1:3990", "WIFI.internal:3990", "localhost:8080", "192.0.2.9", "[::1]:80"] {
             let request = format!("GET /status HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
-            assert_eq!(Answer::parse(&raw(ANNE, portal.direct, request).await).status, 200, "{host}");
+            assert_eq!(Answer::parse(&raw(ANNE, portal.address, request).await).status, 200, "{host}");
         }
     });
 }

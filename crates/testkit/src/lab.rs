@@ -17,6 +17,7 @@ use fastpath::meter::Direction;
 use fastpath::pacer::Pacer;
 use fastpath::pipeline::{Action, Plane};
 use fastpath::port::{ETH_LEN, HEADROOM, Packet};
+use fastpath::redirect::Redirector;
 use fastpath::shape::Flows;
 use fastpath::slow::StationLimit;
 use fastpath::table::Table;
@@ -34,8 +35,6 @@ pub const GATEWAY: Ipv4Addr = Ipv4Addr::new(10, 1, 0, 1);
 pub const GATEWAY_MAC: MacAddr = MacAddr([2, 0, 0, 0, 0, 1]);
 /// TCP port of the portal.
 pub const PORTAL_PORT: u16 = 3990;
-/// TCP port that redirected connections are led to.
-pub const REDIRECT_PORT: u16 = 41_234;
 
 /// Calls of the engine at one moment before the test is said to hang.
 const MAX_TURNS: usize = 10_000;
@@ -224,9 +223,9 @@ impl Lab {
                 self.tun_tape.note(self.now.unix, Vlan::NONE, &seen.l3);
                 self.internet.push(seen);
             }
-            Action::Answer(answer) => {
-                let vlan = packet.vlan;
-                self.deliver(vlan, answer.frame(), VnetHeader::default());
+            Action::Answer => {
+                let (vlan, frame, vnet) = (packet.vlan, packet.frame().to_vec(), packet.vnet);
+                self.deliver(vlan, &frame, vnet);
             }
             Action::Done => {}
         }
@@ -480,7 +479,7 @@ fn start(setup: &Setup) -> (Arc<Plane>, Engine, Arc<Queue>) {
         lan_mac: GATEWAY_MAC,
         lan: 0,
         portal_port: PORTAL_PORT,
-        redirect_port: REDIRECT_PORT,
+        redirector: Redirector::new(setup.dhcp.gateway, PORTAL_PORT, "wifi.internal", [setup.seed, 5]),
         slow: Arc::clone(&queue) as _,
         slow_limit: StationLimit::new(setup.seed.rotate_left(23)),
         flows: Flows::new(setup.seed.rotate_left(46)),

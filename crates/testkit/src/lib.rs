@@ -19,7 +19,8 @@ mod lab;
 pub mod packet;
 mod pcap;
 mod slow;
+pub mod tcp;
 
 pub use guest::{Guest, Offer};
-pub use lab::{GATEWAY, GATEWAY_MAC, Lab, PORTAL_PORT, REDIRECT_PORT, Setup};
+pub use lab::{GATEWAY, GATEWAY_MAC, Lab, PORTAL_PORT, Setup};
 pub use packet::Seen;

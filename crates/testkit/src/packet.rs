@@ -38,16 +38,27 @@ pub fn ipv4(source: Ipv4Addr, destination: Ipv4Addr, protocol: u8, payload: &[u8
     l3
 }
 
-/// A TCP segment without options.
+/// A TCP segment of some connection, without options.
 #[must_use]
 pub fn tcp(from: SocketAddrV4, to: SocketAddrV4, flags: u8, payload: &[u8]) -> Vec<u8> {
+    segment(from, to, 1000, if flags & tcp_flags::ACK != 0 { 2000 } else { 0 }, flags, payload)
+}
+
+/// A TCP segment without options.
+#[must_use]
+pub fn segment(
+    from: SocketAddrV4,
+    to: SocketAddrV4,
+    sequence: u32,
+    acknowledgment: u32,
+    flags: u8,
+    payload: &[u8],
+) -> Vec<u8> {
     let mut segment = vec![0; 20];
     segment[..2].copy_from_slice(&from.port().to_be_bytes());
     segment[2..4].copy_from_slice(&to.port().to_be_bytes());
-    segment[4..8].copy_from_slice(&1000u32.to_be_bytes());
-    if flags & tcp_flags::ACK != 0 {
-        segment[8..12].copy_from_slice(&2000u32.to_be_bytes());
-    }
+    segment[4..8].copy_from_slice(&sequence.to_be_bytes());
+    segment[8..12].copy_from_slice(&acknowledgment.to_be_bytes());
     segment[12..16].copy_from_slice(&[0x50, flags, 0x20, 0]);
     segment.extend_from_slice(payload);
     let mut l3 = ipv4(*from.ip(), *to.ip(), protocol::TCP, &segment);
@@ -109,17 +120,26 @@ pub fn make_fragment(l3: &mut [u8], offset: u16, more: bool) {
 #[must_use]
 pub fn super_packet(from: SocketAddrV4, to: SocketAddrV4, payload: usize, mss: u16) -> (Vec<u8>, VnetHeader) {
     let mut l3 = tcp(from, to, tcp_flags::ACK, &vec![0x5a; payload]);
-    let pseudo = pseudo_v4(*from.ip(), *to.ip(), protocol::TCP, (20 + payload) as u16);
+    let vnet = make_super(&mut l3, mss);
+    (l3, vnet)
+}
+
+/// Makes a TCP packet a super-packet.
+///
+/// # Panics
+/// If it is none.
+pub fn make_super(l3: &mut [u8], mss: u16) -> VnetHeader {
+    let ip = Ipv4::parse(l3).expect("a TCP packet");
+    let pseudo = pseudo_v4(ip.source, ip.destination, protocol::TCP, ip.total_len - 20);
     l3[36..38].copy_from_slice(&fold(pseudo).to_be_bytes());
-    let vnet = VnetHeader {
+    VnetHeader {
         flags: VnetHeader::NEEDS_CSUM,
         gso_type: VnetHeader::GSO_TCPV4,
         hdr_len: 40,
         gso_size: mss,
         csum_start: 20,
         csum_offset: 16,
-    };
-    (l3, vnet)
+    }
 }
 
 /// Makes the header checksum right again.
@@ -180,7 +200,28 @@ impl Seen {
     /// True for a TCP segment with RST.
     #[must_use]
     pub fn is_reset(&self) -> bool {
-        matches!(self.ip.transport, Transport::Tcp { flags, .. } if flags & tcp_flags::RST != 0)
+        self.has(tcp_flags::RST)
+    }
+
+    /// True for a TCP segment with this flag.
+    #[must_use]
+    pub fn has(&self, flag: u8) -> bool {
+        matches!(self.ip.transport, Transport::Tcp { flags, .. } if flags & flag != 0)
+    }
+
+    /// A TCP segment's sequence number and acknowledgment number.
+    #[must_use]
+    pub fn numbers(&self) -> (u32, u32) {
+        let word = |at: usize| u32::from_be_bytes([self.l3[at], self.l3[at + 1], self.l3[at + 2], self.l3[at + 3]]);
+        let tcp = usize::from(self.ip.header_len);
+        (word(tcp + 4), word(tcp + 8))
+    }
+
+    /// A TCP segment's window.
+    #[must_use]
+    pub fn window(&self) -> u16 {
+        let at = usize::from(self.ip.header_len) + 14;
+        u16::from_be_bytes([self.l3[at], self.l3[at + 1]])
     }
 
     /// True for ICMP "communication administratively prohibited".

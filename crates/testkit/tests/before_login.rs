@@ -4,7 +4,7 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 use std::time::Duration;
 
 use testkit::packet::{self, icmp, ipv4, ipv6, make_fragment, tcp, udp};
-use testkit::{GATEWAY, GATEWAY_MAC, Guest, Lab, PORTAL_PORT, REDIRECT_PORT, Setup};
+use testkit::{GATEWAY, GATEWAY_MAC, Guest, Lab, PORTAL_PORT, Setup};
 use wire::frame::{ethertype, tcp_flags};
 use wire::{MacAddr, Vlan};
 
@@ -79,59 +79,6 @@ fn answers_to_a_flood_are_limited_and_come_back_after_a_while() {
 }
 
 #[test]
-fn port_80_leads_to_the_portal_and_the_answer_comes_back_from_where_the_guest_called() {
-    let (mut lab, phone) = lab_with_phone();
-    phone.connects(&mut lab, 40_000, at(HOST, 80));
-    let led = lab.internet();
-    let [syn] = &led[..] else { panic!("{led:?}") };
-    assert_eq!(syn.to(), at(GATEWAY, REDIRECT_PORT));
-    assert_eq!(syn.from(), phone.socket(&lab, 40_000));
-    assert!(syn.has_right_checksums());
-    assert_eq!(syn.l3.len(), 40, "the padding of the short frame is gone");
-    lab.answer(&syn.answered(b""));
-    let answers = phone.receives(&mut lab);
-    let [answer] = &answers[..] else { panic!("{answers:?}") };
-    assert_eq!((answer.from(), answer.to()), (at(HOST, 80), phone.socket(&lab, 40_000)));
-    assert!(answer.has_right_checksums());
-}
-
-#[test]
-fn sixteen_connections_at_a_time_each_get_their_own_answers() {
-    let (mut lab, phone) = lab_with_phone();
-    let host = |n: u16| at(Ipv4Addr::new(203, 0, 113, n as u8), 80);
-    for n in 0..16 {
-        phone.connects(&mut lab, 40_000 + n, host(n));
-    }
-    let led = lab.internet();
-    for syn in led.iter().rev() {
-        lab.answer(&syn.answered(b""));
-    }
-    let answers = phone.receives(&mut lab);
-    assert_eq!(answers.len(), 16);
-    for (n, answer) in (0..16).rev().zip(&answers) {
-        assert_eq!((answer.from(), answer.to().port()), (host(n), 40_000 + n));
-        assert!(answer.has_right_checksums());
-    }
-    // The seventeenth pushes out the oldest, whose late answer is dropped rather than sent from a wrong address.
-    phone.connects(&mut lab, 50_000, host(99));
-    lab.answer(&led[0].answered(b""));
-    lab.answer(&led[1].answered(b""));
-    assert_eq!(phone.receives(&mut lab).iter().map(|a| a.from()).collect::<Vec<_>>(), [host(1)]);
-    assert_eq!(lab.counted_down("drop_no_redirect"), 1);
-    lab.assert_every_packet_was_counted_once();
-}
-
-#[test]
-fn a_port_that_is_used_again_for_another_host_belongs_to_the_new_one() {
-    let (mut lab, phone) = lab_with_phone();
-    phone.connects(&mut lab, 40_000, at(HOST, 80));
-    phone.connects(&mut lab, 40_000, at(Ipv4Addr::new(198, 51, 100, 9), 80));
-    let led = lab.internet();
-    lab.answer(&led[1].answered(b""));
-    assert_eq!(phone.receives(&mut lab)[0].from(), at(Ipv4Addr::new(198, 51, 100, 9), 80));
-}
-
-#[test]
 fn the_portal_and_ping_are_all_that_the_gateway_offers() {
     let (mut lab, phone) = lab_with_phone();
     phone.connects(&mut lab, 40_000, at(GATEWAY, PORTAL_PORT));
@@ -142,8 +89,7 @@ fn the_portal_and_ping_are_all_that_the_gateway_offers() {
         lab.answer(&seen.answered(b""));
     }
     assert_eq!(phone.receives(&mut lab).len(), 2);
-    // Not even the port behind the redirect, asked for by number.
-    for port in [22, 53, 443, REDIRECT_PORT] {
+    for port in [22, 53, 443] {
         phone.connects(&mut lab, 40_000, at(GATEWAY, port));
         assert!(phone.receives(&mut lab)[0].is_reset(), "{port}");
     }
@@ -301,7 +247,7 @@ fn packets_for_a_guest_that_is_not_online_do_not_reach_it() {
     let (mut lab, phone) = lab_with_phone();
     let to = phone.socket(&lab, 40_000);
     lab.answer(&udp(at(HOST, 53), to, b"unasked"));
-    lab.answer(&tcp(at(HOST, REDIRECT_PORT), to, tcp_flags::ACK, b"not from the portal"));
+    lab.answer(&tcp(at(HOST, 80), to, tcp_flags::ACK, b"not from the redirector"));
     lab.answer(&tcp(at(Ipv4Addr::new(10, 1, 0, 77), 80), to, tcp_flags::ACK, b"from another guest"));
     lab.answer(&udp(at(HOST, 53), at(Ipv4Addr::new(10, 1, 0, 200), 53), b"for nobody"));
     lab.answer(&[0x45, 0]);

@@ -13,7 +13,7 @@ use fastpath::garden::{Entry, Network};
 use fastpath::police::Rate;
 use testkit::dice::Dice;
 use testkit::packet::{self, Seen, icmp, ipv4, ipv6, make_fragment, tcp, udp};
-use testkit::{GATEWAY, GATEWAY_MAC, Guest, Lab, Offer, PORTAL_PORT, REDIRECT_PORT, Setup};
+use testkit::{GATEWAY, GATEWAY_MAC, Guest, Lab, Offer, PORTAL_PORT, Setup};
 use wire::frame::{Transport, ethertype, tcp_flags};
 use wire::vnet::VnetHeader;
 use wire::{GuestKey, MacAddr, Vlan};
@@ -121,7 +121,7 @@ impl Model {
         let guest = Ipv4Addr::new(10, 1, 0, 50 + self.dice.below(9) as u8);
         let group = Ipv4Addr::new(224, 0, 0, 251);
         let address = *self.dice.pick(&[HOST, HOST, HOST, GARDEN, GATEWAY, guest, any, group, Ipv4Addr::LOCALHOST]);
-        SocketAddrV4::new(address, *self.dice.pick(&[80, 80, 443, 53, 67, 22, PORTAL_PORT, REDIRECT_PORT]))
+        SocketAddrV4::new(address, *self.dice.pick(&[80, 80, 443, 53, 67, 22, PORTAL_PORT]))
     }
 
     fn some_packet(&mut self, from: SocketAddrV4, to: SocketAddrV4) -> Vec<u8> {
@@ -186,7 +186,7 @@ impl Model {
     fn judge_up(&mut self, sender: GuestKey, seen: &Seen) {
         if seen.ip.destination == GATEWAY {
             let fine = match seen.ip.transport {
-                Transport::Tcp { destination, .. } => [PORTAL_PORT, REDIRECT_PORT].contains(&destination),
+                Transport::Tcp { destination, .. } => destination == PORTAL_PORT,
                 Transport::Icmp { kind, .. } => kind == 8,
                 _ => false,
             };

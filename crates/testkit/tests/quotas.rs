@@ -9,7 +9,7 @@ use fastpath::pipeline::Action;
 use fastpath::police::Rate;
 use fastpath::port::{HEADROOM, Packet};
 use testkit::packet::{super_packet, udp};
-use testkit::{Guest, Lab, REDIRECT_PORT, Setup};
+use testkit::{Guest, Lab, Setup};
 use wire::frame::ethertype;
 
 const HOST: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::new(203, 0, 113, 80), 443);
@@ -68,7 +68,7 @@ fn a_quota_passes_to_the_octet_and_then_the_guest_is_offline_both_ways() {
         phone.connects(&mut lab, 40_001, HOST);
         assert!(phone.receives(&mut lab)[0].is_reset());
         phone.connects(&mut lab, 40_002, WEB);
-        assert_eq!(lab.internet()[0].to().port(), REDIRECT_PORT);
+        assert_eq!(lab.counted_up("redirect"), 1, "{quota:?}");
         lab.advance(SECOND + SECOND / 10);
         let stop = last_record(&mut lab);
         assert_eq!(stop.status, Status::Stop(Cause::QuotaUsedUp), "{quota:?}");

@@ -1,4 +1,4 @@
-//! The Internet checksum (RFC 1071) and its incremental form (RFC 1624).
+//! The Internet checksum (RFC 1071).
 
 use std::net::Ipv4Addr;
 
@@ -42,20 +42,6 @@ pub fn pseudo_v4(source: Ipv4Addr, destination: Ipv4Addr, protocol: u8, length: 
     sum + u32::from(protocol) + u32::from(length)
 }
 
-/// A checksum field after one 16-bit word under it changed (RFC 1624, eqn. 3).
-#[must_use]
-pub fn update_word(checksum: u16, old: u16, new: u16) -> u16 {
-    !fold(u32::from(!checksum) + u32::from(!old) + u32::from(new))
-}
-
-/// A checksum field after one IPv4 address under it changed.
-#[must_use]
-pub fn update_address(checksum: u16, old: Ipv4Addr, new: Ipv4Addr) -> u16 {
-    let (o, n) = (old.octets(), new.octets());
-    let checksum = update_word(checksum, u16::from_be_bytes([o[0], o[1]]), u16::from_be_bytes([n[0], n[1]]));
-    update_word(checksum, u16::from_be_bytes([o[2], o[3]]), u16::from_be_bytes([n[2], n[3]]))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -65,22 +51,6 @@ mod tests {
         let bytes = [0x00, 0x01, 0xf2, 0x03, 0xf4, 0xf5, 0xf6, 0xf7];
         assert_eq!(fold(add(0, &bytes)), 0xddf2);
         assert_eq!(of(&bytes), !0xddf2);
-    }
-
-    #[test]
-    fn rfc1624_section_4_example() {
-        // 0x0000 would be the wrong answer of the older equation.
-        assert_eq!(update_word(0xdd2f, 0x5555, 0x3285), 0x0000);
-    }
-
-    #[test]
-    fn an_update_equals_a_fresh_sum() {
-        let mut bytes = *b"a packet with an address in it: ....";
-        let old = Ipv4Addr::new(bytes[4], bytes[5], bytes[6], bytes[7]);
-        let before = of(&bytes);
-        let new = Ipv4Addr::new(203, 0, 113, 77);
-        bytes[4..8].copy_from_slice(&new.octets());
-        assert_eq!(update_address(before, old, new), of(&bytes));
     }
 
     #[test]

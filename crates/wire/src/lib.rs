@@ -10,8 +10,10 @@ pub mod checksum;
 pub mod dhcp;
 pub mod dns;
 pub mod frame;
+pub mod http;
 mod id;
 mod now;
+pub mod url;
 pub mod vnet;
 
 pub use id::{GuestKey, MacAddr, ParseMacError, Vlan};

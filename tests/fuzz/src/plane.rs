@@ -8,6 +8,7 @@ use fastpath::garden::{Entry, Garden, Network};
 use fastpath::pipeline::Plane;
 use fastpath::police::Rate;
 use fastpath::port::{HEADROOM, MAX_L3, Packet};
+use fastpath::redirect::Redirector;
 use fastpath::session::Policy;
 use fastpath::shape::Flows;
 use fastpath::slow::{SlowFrame, SlowPath, StationLimit};
@@ -24,8 +25,6 @@ pub const GATEWAY: Ipv4Addr = Ipv4Addr::new(10, 1, 0, 1);
 pub const LAN_MAC: MacAddr = MacAddr([2, 0, 0, 0, 0, 1]);
 /// A walled garden host, TCP port 443 only.
 pub const GARDEN: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 80);
-/// Where redirected connections are led to.
-pub const REDIRECT_PORT: u16 = 3991;
 /// The portal.
 pub const PORTAL_PORT: u16 = 3990;
 
@@ -77,7 +76,7 @@ pub fn plane() -> Plane {
         lan_mac: LAN_MAC,
         lan: 0,
         portal_port: PORTAL_PORT,
-        redirect_port: REDIRECT_PORT,
+        redirector: Redirector::new(GATEWAY, PORTAL_PORT, "wifi.internal", [1, 2]),
         slow: Arc::new(Offered::default()),
         slow_limit: StationLimit::new(1),
         flows: Flows::new(1),
@@ -166,7 +165,7 @@ pub fn fill(packet: &mut Packet, input: &mut Input<'_>, known: &[Ipv4Addr]) {
 /// Protocol and segment.
 fn transport(input: &mut Input<'_>) -> (u8, Vec<u8>) {
     let protocol = input.choose(&[6, 6, 17, 1, 47]);
-    let ports = [0, 53, 67, 68, 80, 443, PORTAL_PORT, REDIRECT_PORT, 50_000];
+    let ports = [0, 53, 67, 68, 80, 443, PORTAL_PORT, 50_000];
     let (source, destination) = (input.choose(&ports), input.choose(&ports));
     let flags = input.u8();
     let payload = input.short();

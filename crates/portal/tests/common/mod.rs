@@ -7,7 +7,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::rc::Rc;
 use std::time::Duration;
 
-use portal::{Backend, Guest, Kind, Limits, LoginOutcome, Session, Site};
+use portal::{Backend, Guest, Limits, LoginOutcome, Session, Site};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
@@ -67,8 +67,7 @@ impl Backend for House {
 /// A running portal.
 pub(crate) struct Portal {
     pub(crate) house: Rc<House>,
-    pub(crate) direct: SocketAddr,
-    pub(crate) redirected: SocketAddr,
+    pub(crate) address: SocketAddr,
 }
 
 /// Bounds that no test but the ones about bounds runs into.
@@ -88,14 +87,10 @@ pub(crate) fn with_portal(limits: Limits, terms: Option<&str>, test: impl AsyncF
             name: "wifi.internal".into(),
             limits,
         });
-        let start = async |kind| {
-            let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("listener");
-            let address = listener.local_addr().expect("address");
-            tokio::task::spawn_local(portal::serve(listener, kind, Rc::clone(&site), Rc::clone(&house)));
-            address
-        };
-        let (direct, redirected) = (start(Kind::Direct).await, start(Kind::Redirected).await);
-        test(Portal { house, direct, redirected }).await;
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("listener");
+        let address = listener.local_addr().expect("address");
+        tokio::task::spawn_local(portal::serve(listener, Rc::clone(&site), Rc::clone(&house)));
+        test(Portal { house, address }).await;
     });
 }
 
@@ -145,7 +140,7 @@ pub(crate) async fn raw(from: Ipv4Addr, to: SocketAddr, octets: impl AsRef<[u8]>
     read_all(&mut stream).await
 }
 
-/// GET of an address as a browser would send it, at whatever listener.
+/// GET of an address as a browser would send it.
 pub(crate) async fn get(from: Ipv4Addr, to: SocketAddr, url: &str) -> Answer {
     let (host, path) = url.trim_start_matches("http://").split_once('/').expect("url with a path");
     let request = format!("GET /{path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
@@ -154,7 +149,7 @@ pub(crate) async fn get(from: Ipv4Addr, to: SocketAddr, url: &str) -> Answer {
 
 /// GET of a page of the portal.
 pub(crate) async fn page(portal: &Portal, from: Ipv4Addr, path: &str) -> Answer {
-    get(from, portal.direct, &format!("{BASE}{path}")).await
+    get(from, portal.address, &format!("{BASE}{path}")).await
 }
 
 /// POST of a form, as a browser on our own page sends it, with more header lines if need be.
@@ -169,5 +164,5 @@ pub(crate) async fn post_from(portal: &Portal, from: Ipv4Addr, path: &str, form:
          {lines}Content-Length: {}\r\nConnection: close\r\n\r\n{form}",
         form.len()
     );
-    Answer::parse(&raw(from, portal.direct, request).await)
+    Answer::parse(&raw(from, portal.address, request).await)
 }

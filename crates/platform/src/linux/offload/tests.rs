@@ -10,6 +10,7 @@ use fastpath::garden::{Garden, Network};
 use fastpath::pacer::Pacer;
 use fastpath::pipeline::Plane;
 use fastpath::port::{ETH_LEN, HEADROOM, Packet};
+use fastpath::redirect::Redirector;
 use fastpath::session::{Policy, SlotIndex, Usage};
 use fastpath::shape::Flows;
 use fastpath::slow::{SlowFrame, SlowPath, StationLimit};
@@ -113,7 +114,7 @@ fn both() -> Both {
         lan_mac: LAN_MAC,
         lan: 0,
         portal_port: 3990,
-        redirect_port: 4000,
+        redirector: Redirector::new(GATEWAY, 3990, "wifi.internal", [1, 2]),
         slow: Arc::new(Nowhere),
         slow_limit: StationLimit::new(1),
         flows: Flows::new(1),

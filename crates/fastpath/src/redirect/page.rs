@@ -1,0 +1,98 @@
+//! The one answer that the redirector gives: 302 to the portal, never stored, the last of its connection.
+//!
+//! Every answer has the same length. A client may be answered twice, to a request that it sent twice with more of it
+//! the second time; whichever answer comes first or last, the stream ends at the same place.
+
+use std::net::Ipv4Addr;
+
+use wire::http::RequestHead;
+use wire::url::{WebUrl, percent_encoded};
+
+use crate::answer::{Answer, MAX_PAYLOAD};
+
+/// Octets of each answer.
+pub(crate) const PAGE_OCTETS: usize = MAX_PAYLOAD;
+const BEFORE_URL: &[u8] = b"?url=";
+const END: &[u8] = b"\r\n\r\n";
+const SPACES: [u8; PAGE_OCTETS] = [b' '; PAGE_OCTETS];
+
+/// The answer's fixed parts, made once.
+pub(crate) struct Page {
+    /// Status line and `Location`, as far as the portal's own address.
+    head: Box<[u8]>,
+    /// The rest of the fields. Spaces after the last one's value are none of it (RFC 9112, 5.1).
+    fields: Box<[u8]>,
+    /// For people whose program does not follow.
+    body: Box<[u8]>,
+    /// The portal's own address.
+    host: Box<str>,
+    /// The portal's own name.
+    name: Box<str>,
+}
+
+impl Page {
+    pub(crate) fn new(gateway: Ipv4Addr, portal_port: u16, name: &str) -> Self {
+        let portal = format!("http://{gateway}:{portal_port}/");
+        let body = format!("Please go to {portal}\n");
+        let fields = format!(
+            "\r\nContent-Type: text/plain\r\nContent-Length: {}\r\nConnection: close\r\nCache-Control: no-store",
+            body.len()
+        );
+        Self {
+            head: format!("HTTP/1.1 302 Found\r\nLocation: {portal}").into_bytes().into(),
+            fields: fields.into_bytes().into(),
+            body: body.into_bytes().into(),
+            host: gateway.to_string().into(),
+            name: name.into(),
+        }
+    }
+
+    /// Puts the answer to a request that begins with `request`. An address that is too long to carry along is cut to
+    /// its host; one that has not come whole, is nonsense, or is ours is left out: who types the portal's name means the
+    /// portal.
+    pub(crate) fn push(&self, answer: &mut Answer, request: &[u8]) {
+        let request = RequestHead::parse(request);
+        let body: &[u8] = if request.is_some_and(|request| request.method == "HEAD") { &[] } else { &self.body };
+        let fixed = self.head.len() + self.fields.len() + END.len() + body.len();
+        let mut room = PAGE_OCTETS.saturating_sub(fixed);
+        answer.push(&self.head);
+        let mut memory = [0; PAGE_OCTETS];
+        if let Some(url) = request.and_then(|request| self.wanted(&request, &mut memory[..room])) {
+            answer.push(url);
+            room -= url.len();
+        }
+        answer.push(&self.fields);
+        answer.push(&SPACES[..room]);
+        answer.push(END);
+        answer.push(body);
+    }
+
+    /// The address that was asked for as it is carried along, if it is to be and fits into `memory`.
+    fn wanted<'a>(&self, request: &RequestHead<'_>, memory: &'a mut [u8]) -> Option<&'a [u8]> {
+        let host = request.host?;
+        let mut text = [0; PAGE_OCTETS];
+        let len = [request.path, "/"].iter().find_map(|path| {
+            let url = join(&mut text, ["http://", host, path]).and_then(WebUrl::parse)?;
+            if url.is_at(&[&self.name, &self.host]) { Some(0) } else { carry(&url, memory) }
+        })?;
+        (len > 0).then(|| memory.get(..len))?
+    }
+}
+
+/// Writes the address as it is carried along, if it fits; its length then.
+fn carry(url: &WebUrl<'_>, memory: &mut [u8]) -> Option<usize> {
+    std::iter::once(BEFORE_URL).chain(percent_encoded(url.as_str())).try_fold(0, |len, piece| {
+        memory.get_mut(len..len + piece.len())?.copy_from_slice(piece);
+        Some(len + piece.len())
+    })
+}
+
+/// The parts one after another, if they fit.
+fn join<'a>(memory: &'a mut [u8], parts: [&str; 3]) -> Option<&'a str> {
+    let mut len = 0;
+    for part in parts {
+        memory.get_mut(len..len + part.len())?.copy_from_slice(part.as_bytes());
+        len += part.len();
+    }
+    std::str::from_utf8(memory.get(..len)?).ok()
+}
