@@ -135,7 +135,7 @@ impl Pool {
     fn new(blocks: usize) -> Self {
         Self {
             octets: vec![0; blocks * BLOCK].into_boxed_slice(),
-            next: vec![NONE; blocks].into_boxed_slice(),
+            next: vec![0; blocks].into_boxed_slice(),
             free: NONE,
             free_count: 0,
             fresh: 0,

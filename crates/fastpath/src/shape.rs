@@ -23,6 +23,7 @@
 //! * The backlog *before* the packet counts: a super-packet of 64 kB passes at any rate.
 //! * Order within a flow is kept, because neither line ever becomes free earlier.
 
+use std::sync::OnceLock;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -53,12 +54,12 @@ const LEAST: u64 = WHOLE / 256;
 const MAX_NANOS: u64 = 1 << 42;
 
 /// Flows of all guests that can be told apart at one time; more share a line, which costs small flows their privilege
-/// and nobody else anything. 512 kB, taken as it is used.
+/// and nobody else anything. 512 kB, taken with the first packet of a guest with a limited rate.
 const FLOWS: usize = 1 << 16;
 
 /// The flows' lines, found by a hash. A cell says when its line is free, and is free for others from then on.
 pub struct Flows {
-    cells: Box<[AtomicU64]>,
+    cells: OnceLock<Box<[AtomicU64]>>,
     seed: u64,
 }
 
@@ -66,7 +67,7 @@ impl Flows {
     /// All free; `seed` keeps guests from choosing with whom they share.
     #[must_use]
     pub fn new(seed: u64) -> Self {
-        Self { cells: (0..FLOWS).map(|_| AtomicU64::new(0)).collect(), seed }
+        Self { cells: OnceLock::new(), seed }
     }
 
     /// The line of the packet's flow among those of the guest in `slot`. Directions need no bit: addresses differ.
@@ -81,7 +82,7 @@ impl Flows {
         let addresses = u64::from(ip.source.to_bits()) << 32 | u64::from(ip.destination.to_bits());
         let rest = ports << 32 | u64::from(slot.0) << 8 | u64::from(ip.protocol);
         let hash = mix(mix(addresses, self.seed) ^ rest, self.seed);
-        &self.cells[hash as usize % FLOWS]
+        &self.cells.get_or_init(|| (0..FLOWS).map(|_| AtomicU64::new(0)).collect())[hash as usize % FLOWS]
     }
 }
 
@@ -148,4 +149,40 @@ fn share(share: u64, backlog: u64, wait: u64, cost: u64) -> u64 {
     let share = share.clamp(LEAST, WHOLE);
     let ahead = (share * backlog).max(share * wait + WHOLE * cost);
     (ahead / (backlog + cost).max(1)).clamp(LEAST, WHOLE)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn threads_that_carry_packets_of_one_guest_do_not_lose_a_single_octet() {
+        let way = Way::default();
+        let cells: Vec<AtomicU64> = (0..4).map(|_| AtomicU64::new(0)).collect();
+        let rate = Rate::bits_per_second(8_000_000_000); // a nanosecond for an octet
+        let now = Duration::from_secs(1);
+        let admitted: u64 = std::thread::scope(|scope| {
+            let carry = |cell| {
+                let way = &way;
+                move || (0..50_000).filter(|_| admit(way, rate, cell, 700, now, u64::MAX).is_some()).count() as u64
+            };
+            let threads: Vec<_> = cells.iter().map(|cell| scope.spawn(carry(cell))).collect();
+            threads.into_iter().map(|thread| thread.join().unwrap()).sum()
+        });
+        assert!(admitted > 70_000, "{admitted}");
+        assert_eq!(way.free_at_nanos.load(Ordering::Relaxed), now.as_nanos() as u64 + 700 * admitted);
+    }
+
+    #[test]
+    fn no_value_that_a_rate_or_a_packet_can_have_is_too_much() {
+        let (way, cell) = (Way::default(), AtomicU64::new(0));
+        for bits in [1, 8, 8_000, u64::MAX] {
+            let rate = Rate::bits_per_second(bits);
+            for (octets, now) in [(0, Duration::ZERO), (65_536 * 2, Duration::from_secs(1 << 33)), (1, Duration::ZERO)]
+            {
+                let departs_at = admit(&way, rate, &cell, octets, now, u64::MAX);
+                assert!(departs_at.is_none_or(|at| at >= now));
+            }
+        }
+    }
 }

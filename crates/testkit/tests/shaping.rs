@@ -344,9 +344,9 @@ fn what_waits_for_a_guest_that_has_left_or_was_logged_out_goes_nowhere_and_is_no
         }
         assert_eq!((lab.internet().len(), guests[0].receives(&mut lab).len()), (1, 1), "the others wait");
         if leaves {
-            // And somebody else gets its address, and is online.
-            guests[0].release(&mut lab);
+            // And somebody else gets its address and its place, and is online.
             guests[1].release(&mut lab);
+            guests[0].release(&mut lab);
             assert_eq!(guests[1].asks_again_for(&mut lab, *here.ip()), Some(testkit::Offer::Address(*here.ip())));
             lab.login(guests[1], Grant::default());
         } else {

@@ -335,8 +335,13 @@ pub const SECTIONS: &[Section] = &[
                 Is("\"5m\""),
                 "Between two interim accounting records of a session. \"0\" sends none; then a crash loses the whole session's octets.",
             ),
-            key("rate_up", Rate, Is("\"0\""), "The rate from each guest. \"0\" is no limit."),
-            key("rate_down", Rate, Is("\"0\""), "The rate to each guest. \"0\" is no limit."),
+            key(
+                "rate_up",
+                Rate,
+                Is("\"0\""),
+                "The rate from each guest, in IP octets. What is above it waits for up to 50 ms before packets are dropped; small flows do not wait behind large ones. \"0\" is no limit.",
+            ),
+            key("rate_down", Rate, Is("\"0\""), "The rate to each guest, likewise. \"0\" is no limit."),
             key(
                 "quota_up",
                 Octets,
