@@ -207,6 +207,8 @@ pub struct Session {
     pub quota_down: Option<Octets>,
     /// Both together; `None` has no end.
     pub quota_total: Option<Octets>,
+    /// Sessions go on after the gateway was gone for less than this; `None` ends them all.
+    pub outage: Option<Duration>,
 }
 
 /// `[radius]`

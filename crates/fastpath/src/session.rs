@@ -97,6 +97,19 @@ pub struct Usage {
     pub packets_down: u64,
 }
 
+impl std::ops::Add for Usage {
+    type Output = Self;
+
+    fn add(self, more: Self) -> Self {
+        Self {
+            octets_up: self.octets_up.wrapping_add(more.octets_up),
+            octets_down: self.octets_down.wrapping_add(more.octets_down),
+            packets_up: self.packets_up.wrapping_add(more.packets_up),
+            packets_down: self.packets_down.wrapping_add(more.packets_down),
+        }
+    }
+}
+
 impl std::ops::Sub for Usage {
     type Output = Self;
 
@@ -256,6 +269,14 @@ impl Slot {
             self.used_up.store(guest.version | 1, Ordering::Relaxed);
         }
         fits
+    }
+
+    /// Goes on counting from `counted`. Only before packets pass: otherwise counters never go back.
+    pub(crate) fn set_usage(&self, counted: Usage) {
+        self.octets_up.store(counted.octets_up, Ordering::Relaxed);
+        self.octets_down.store(counted.octets_down, Ordering::Relaxed);
+        self.packets_up.store(counted.packets_up, Ordering::Relaxed);
+        self.packets_down.store(counted.packets_down, Ordering::Relaxed);
     }
 
     pub(crate) fn usage(&self) -> Usage {

@@ -315,7 +315,7 @@ pub const SECTIONS: &[Section] = &[
                 "interim",
                 Duration { min: "1m", max: "1d", or_zero: true },
                 Is("\"5m\""),
-                "Between two interim accounting records of a session. \"0\" sends none; then a crash loses the whole session's octets.",
+                "Between two interim accounting records of a session. \"0\" sends none; then servers learn what a session used when it ends.",
             ),
             key("rate_up", Rate, Is("\"0\""), "The rate from each guest. \"0\" is no limit."),
             key("rate_down", Rate, Is("\"0\""), "The rate to each guest. \"0\" is no limit."),
@@ -327,6 +327,12 @@ pub const SECTIONS: &[Section] = &[
             ),
             key("quota_down", Octets, Is("\"0\""), "What a guest may receive in one session, in the same way."),
             key("quota_total", Octets, Is("\"0\""), "What a guest may send and receive together in one session."),
+            key(
+                "outage",
+                Duration { min: "2m", max: "1d", or_zero: true },
+                Is("\"5m\""),
+                "After a crash or a handover (SIGUSR2) sessions go on where they were, if the gateway was gone for less than this; otherwise they are ended. Counted from when they were last written down, which is once a minute. \"0\" ends them all: guests log in anew, and nothing is written.",
+            ),
         ],
     ),
     section(
@@ -410,7 +416,7 @@ pub const SECTIONS: &[Section] = &[
             "directory",
             Path { max: 4000 },
             Is("\"/var/lib/poblano\""),
-            "Leases, counters and accounts are kept here. Made with mode 0700 when it is not there. On a router, choose flash rather than RAM if guests are to keep their addresses over a reboot; 10000 leases take about 4 MB.",
+            "Leases, sessions, counters and accounts are kept here. Made with mode 0700 when it is not there. On a router, choose flash rather than RAM if guests are to keep their addresses over a reboot (a crash of the gateway alone forgets neither); 10000 leases take about 4 MB.",
         )],
     ),
     section(
