@@ -166,7 +166,9 @@ impl Lab {
         self.setup.seed = self.setup.seed.wrapping_add(1);
         (self.plane, self.engine, self.queue) = start(&self.setup);
         (self.frames_in, self.packets_in) = (0, 0);
-        self.engine.restore(self.now, self.stored.values().cloned().collect(), survivors);
+        // What the binary's records of leases have.
+        let lease = |lease: &Lease| Lease { client_id: None, logged_in: false, ..lease.clone() };
+        self.engine.restore(self.now, self.stored.values().map(lease).collect(), survivors);
         self.carry_out();
     }
 

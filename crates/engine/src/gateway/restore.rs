@@ -46,7 +46,7 @@ impl Engine {
         }
         self.dhcp.restore(now, leases.iter().cloned());
         while self.dhcp.poll_output().is_some() {} // what is restored is written down already
-        // Before all others, or one of those could get a slot that is theirs.
+        // Before guests without a session, or one of those could get a slot that is theirs; in the table's favourite order.
         survivors.sort_by_key(|survivor| survivor.session.slot);
         for survivor in survivors {
             self.adopt(now, survivor);
