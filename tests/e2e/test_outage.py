@@ -42,7 +42,7 @@ def test_a_connection_lives_through_it_and_the_account_is_one(end, way):
     with radius_lab() as lab:
         guest, gateway = lab.guest, lab.gateway
         before = gateway.sessions()[0]["session"]
-        wait_until_written(lab, before)
+        gateway.wait_until_written()
         report = lab.directory / "iperf.json"
         with watch(lab.inet, "up0") as far, watch(guest.ns, "wlan0") as near:
             with report.open("w") as out:
@@ -106,12 +106,6 @@ def test_between_two_processes_nobody_gets_through_and_a_stop_cleans_up_after_bo
         assert lab.guest.curl(f"{PORTAL}/status").status == 200
         assert lab.gateway.stop() == 0
         assert "poblano" not in lab.gw.run("nft", "list", "tables")
-
-
-def wait_until_written(lab, session):
-    """Until the login is on the disk, where it stands in plain bytes."""
-    state = lab.gateway.directory / "state" / "state.redb"
-    wait_for(lambda: session["id"].encode() in state.read_bytes(), "the session on the disk")
 
 
 def watch(ns, interface):
