@@ -266,6 +266,12 @@ class Gateway:
         guests = json.loads(self.cli("sessions", "--json", "--socket", self.control))["guests"]
         return [guest for guest in guests if guest["session"]]
 
+    def wait_until_written(self):
+        """Until the names of all sessions are on the disk, where they stand in plain bytes."""
+        names = [guest["session"]["id"].encode() for guest in self.sessions()]
+        state = self.directory / "state" / "state.redb"
+        wait_for(lambda: all(name in state.read_bytes() for name in names), "the sessions on the disk")
+
     def start(self):
         self.spawn()
         self.wait_up()

@@ -16,7 +16,7 @@ from test_crash import snapshot
 @pytest.fixture
 def lab():
     """A guest who is online, and one who is not."""
-    with Lab(guests=2, settings={"offload": {"mode": "on", "keep": "5s"}}) as made:
+    with Lab(guests=2, settings={"offload": {"mode": "on"}, "session": {"outage": "0"}}) as made:
         assert all(guest.lease() for guest in made.guests)
         assert made.guest.login().status == 303
         yield made

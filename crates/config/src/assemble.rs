@@ -43,7 +43,6 @@ pub(crate) fn assemble(read: &Read<'_>) -> Config {
                 "off" => OffloadMode::Off,
                 _ => OffloadMode::Auto,
             },
-            keep: read.required("offload.keep"),
         },
         dhcp,
         dns: Dns {
@@ -70,6 +69,7 @@ pub(crate) fn assemble(read: &Read<'_>) -> Config {
             quota_up: read.optional("session.quota_up").filter(|q| *q != Octets(0)),
             quota_down: read.optional("session.quota_down").filter(|q| *q != Octets(0)),
             quota_total: read.optional("session.quota_total").filter(|q| *q != Octets(0)),
+            outage: read.unless_zero("session.outage"),
         },
         radius: radius(read),
         state: State { directory },

@@ -93,8 +93,6 @@ pub enum TunMode {
 pub struct Offload {
     /// Whether.
     pub mode: OffloadMode,
-    /// How long it goes on without us.
-    pub keep: Duration,
 }
 
 /// Whether the kernel forwards by itself.
@@ -229,6 +227,8 @@ pub struct Session {
     pub quota_down: Option<Octets>,
     /// Both together; `None` has no end.
     pub quota_total: Option<Octets>,
+    /// Sessions go on after the gateway was gone for less than this; `None` ends them all.
+    pub outage: Option<Duration>,
 }
 
 /// `[radius]`

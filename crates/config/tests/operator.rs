@@ -133,6 +133,7 @@ be kind"""
         quota_up = "500MB"
         quota_down = "2GB"
         quota_total = "0"
+        outage = "10m"
         [radius]
         nas_identifier = "lobby"
         nas_ip = "198.51.100.7"
@@ -194,7 +195,7 @@ be kind"""
         (config.session.quota_up, config.session.quota_down),
         (Some(Octets(500_000_000)), Some(Octets(2_000_000_000)))
     );
-    assert_eq!(config.session.quota_total, None);
+    assert_eq!((config.session.quota_total, config.session.outage), (None, Some(Duration::from_secs(600))));
     assert_eq!((config.radius.nas_identifier.as_str(), config.radius.method), ("lobby", PasswordMethod::Chap));
     assert_eq!((config.radius.timeout, config.radius.tries), (Duration::from_secs(2), 4));
     assert_eq!(config.radius.dead_time, Duration::ZERO);

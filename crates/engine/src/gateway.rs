@@ -1,6 +1,8 @@
 //! The engine: frames for our own servers come in, frames, questions and records go out, and guests' sessions live
 //! in between.
 
+mod restore;
+
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::sync::Arc;
@@ -21,7 +23,9 @@ use crate::arp;
 use crate::attempts::{Attempts, Departed};
 use crate::dhcp::{self, Lease};
 use crate::dns::{self, Asker, ReturnPath};
-use crate::session::{Cause, Grant, Record, Session, Status};
+use crate::session::{Cause, Grant, KeptSession, Record, Session, Status};
+
+pub use restore::{KEEP_EVERY, Survivor};
 
 /// After a session's packets are stopped, those that were already past the check are still being counted; its
 /// last record is made this much later.
@@ -32,6 +36,8 @@ pub struct Config {
     /// Counts the starts of this gateway: sessions of different starts never have the same name, even on a router
     /// whose clock begins in 1970 each time.
     pub boot: u32,
+    /// Sessions go on after the gateway was gone, if it was for less than this. Zero: they do not, and none is kept.
+    pub longest_outage: Duration,
     /// Our address on the guests' network.
     pub gateway: Ipv4Addr,
     /// Our MAC on the LAN.
@@ -58,6 +64,10 @@ pub enum Output {
     LeaseBound(Lease),
     /// A lease is over: to be forgotten.
     LeaseEnded(Lease),
+    /// A session has begun or was used: to be written down.
+    SessionKept(KeptSession),
+    /// The session of this guest is over: to be forgotten.
+    SessionEnded(GuestKey),
     /// For the accounting server.
     Account(Record),
 }
@@ -160,6 +170,8 @@ pub struct Engine {
     departed: Departed,
     timers: BTreeSet<(Duration, SlotIndex)>,
     closing: VecDeque<Closing>,
+    /// When sessions are to be written down next; none if there are none.
+    next_keep: Option<Duration>,
     outputs: VecDeque<Output>,
     dice: u64,
     sessions: u32,
@@ -185,23 +197,10 @@ impl Engine {
             departed: Departed::default(),
             timers: BTreeSet::new(),
             closing: VecDeque::new(),
+            next_keep: None,
             outputs: VecDeque::new(),
             dice: dice.rotate_left(32),
             sessions: 0,
-        }
-    }
-
-    /// Takes up the leases of a former run; nobody is logged in. Those that have ended meanwhile, or fit the
-    /// configuration no more, come back as [`Output::LeaseEnded`].
-    pub fn restore(&mut self, now: Now, leases: Vec<Lease>) {
-        self.dhcp.restore(now, leases.iter().cloned());
-        while self.dhcp.poll_output().is_some() {} // what is restored is written down already
-        for lease in leases {
-            if self.dhcp.lease(lease.key).is_some_and(|held| held.address == lease.address) {
-                self.bind(now, &lease);
-            } else {
-                self.outputs.push_back(Output::LeaseEnded(lease));
-            }
         }
     }
 
@@ -282,6 +281,7 @@ impl Engine {
             id: attempt.session_id.clone(),
             user: grant.user.clone().unwrap_or_else(|| user.to_owned()),
             began: now,
+            before: Duration::ZERO,
             baseline,
             next_interim: grant.interim.filter(|interval| !interval.is_zero()).map(|interval| now.mono + interval),
             grant,
@@ -291,6 +291,7 @@ impl Engine {
         let record = record(guest, attempt.slot, &session, Status::Start, Usage::default(), now);
         guest.session = Some(session);
         self.outputs.push_back(Output::Account(record));
+        self.keep_new_session(now, attempt.slot);
         self.schedule(now, attempt.slot);
         true
     }
@@ -311,6 +312,7 @@ impl Engine {
         self.dhcp.protect(guest.key, false);
         let record = record(guest, slot, &session, Status::Stop(cause), Usage::default(), now);
         self.closing.push_back(Closing { due: now.mono + SETTLE, record, baseline: session.baseline });
+        self.outputs.push_back(Output::SessionEnded(guest.key));
         self.schedule(now, slot);
         true
     }
@@ -367,6 +369,9 @@ impl Engine {
             self.check_session(now, slot);
         }
         self.close_until(now.mono);
+        if self.next_keep.is_some_and(|due| due <= now.mono) {
+            self.keep_sessions(now);
+        }
     }
 
     /// When [`Engine::handle_timeout`] is wanted next, on the gateway's monotonic clock.
@@ -377,6 +382,7 @@ impl Engine {
             self.dns.poll_timeout(),
             self.timers.first().map(|(due, _)| *due),
             self.closing.front().map(|closing| closing.due),
+            self.next_keep,
         ]
         .into_iter()
         .flatten()
@@ -571,7 +577,7 @@ impl Engine {
                 id: session.id.clone(),
                 user: session.user.clone(),
                 began: session.began,
-                duration: now.mono.saturating_sub(session.began.mono),
+                duration: session.duration(now.mono),
                 time_left: session.ends_at().map(|end| end.saturating_sub(now.mono)),
                 octets_left: session.octets_left(counted),
                 idle: self.idle(now, slot),
@@ -603,7 +609,7 @@ fn record(guest: &Guest, slot: SlotIndex, session: &Session, status: Status, usa
         slot,
         class: session.grant.class.clone(),
         usage,
-        duration: now.mono.saturating_sub(session.began.mono),
+        duration: session.duration(now.mono),
         at: now,
     }
 }

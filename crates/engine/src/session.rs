@@ -64,6 +64,8 @@ pub enum Cause {
     QuotaUsedUp,
     /// An operator ended it.
     AdminReset,
+    /// The gateway was gone for too long after a crash or a handover.
+    NasReboot,
     /// The gateway stopped.
     AdminReboot,
 }
@@ -79,6 +81,7 @@ impl Cause {
             Self::SessionTimeout => "time over",
             Self::QuotaUsedUp => "data used up",
             Self::AdminReset => "ended by the operator",
+            Self::NasReboot => "gateway was gone",
             Self::AdminReboot => "gateway stopped",
         }
     }
@@ -120,6 +123,29 @@ pub struct Record {
     pub at: Now,
 }
 
+/// A session as it is written down, for the time after this process.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeptSession {
+    /// The guest's station.
+    pub key: GuestKey,
+    /// The guest's address.
+    pub address: Ipv4Addr,
+    /// The guest's place in the table.
+    pub slot: SlotIndex,
+    /// The session's name.
+    pub id: String,
+    /// Who pays.
+    pub user: String,
+    /// What was granted.
+    pub grant: Grant,
+    /// How long it has lasted.
+    pub duration: Duration,
+    /// What the slot had counted when the session began.
+    pub baseline: Usage,
+    /// What it has used since.
+    pub used: Usage,
+}
+
 /// Nobody sends faster: a quota is looked at when this could have used it up. Should somebody, the packet path still
 /// stops at the octet, and only the end of the session comes later.
 const FASTEST_BITS_PER_SECOND: u64 = 10_000_000_000;
@@ -134,16 +160,25 @@ pub(crate) struct Session {
     pub(crate) id: String,
     pub(crate) user: String,
     pub(crate) grant: Grant,
+    /// On the monotonic clock, when it began or went on in this run; since 1970, when it began.
     pub(crate) began: Now,
+    /// How long it had lasted by then.
+    pub(crate) before: Duration,
     /// The slot's counters when it began.
     pub(crate) baseline: Usage,
     pub(crate) next_interim: Option<Duration>,
 }
 
 impl Session {
+    /// How long it has lasted.
+    pub(crate) fn duration(&self, mono: Duration) -> Duration {
+        self.before + mono.saturating_sub(self.began.mono)
+    }
+
     /// When it ends by the clock, on the gateway's monotonic clock.
     pub(crate) fn ends_at(&self) -> Option<Duration> {
-        self.grant.session_timeout.map(|timeout| self.began.mono.saturating_add(timeout))
+        let timeout = self.grant.session_timeout?;
+        Some(self.began.mono.saturating_add(timeout.saturating_sub(self.before)))
     }
 
     /// What is left of the quota that has least left.

@@ -22,6 +22,8 @@ use std::time::Duration;
 
 use portable_atomic::AtomicU64;
 
+use crate::session::Usage;
+
 /// One direction of one guest.
 #[derive(Default)]
 #[repr(C, align(64))]
@@ -50,6 +52,17 @@ pub struct Meter {
     pub up: Way,
     /// To the guest.
     pub down: Way,
+}
+
+impl Meter {
+    /// Goes on counting from `counted`, or from more if it has counted more: counters never go back.
+    pub(crate) fn raise(&self, counted: Usage) {
+        let raise = |cell: &AtomicU64, to| cell.fetch_max(to, Ordering::Relaxed);
+        raise(&self.up.octets, counted.octets_up);
+        raise(&self.up.packets, counted.packets_up);
+        raise(&self.down.octets, counted.octets_down);
+        raise(&self.down.packets, counted.packets_down);
+    }
 }
 
 /// Which way a packet goes.

@@ -219,14 +219,44 @@ impl Writer {
             }
             None => return Err(Full),
         };
-        let table = &self.table;
-        table.write(SlotIndex(slot), key, address, policy);
-        table.by_key.insert(table.hash_key(key), slot);
-        table.by_address.insert(table.hash_address(address), slot);
+        self.enter(slot, key, address, policy);
         if policy.online {
             self.tell_mirror(SlotIndex(slot));
         }
         Ok(SlotIndex(slot))
+    }
+
+    /// Enters a guest that is not in the table, offline, in the very slot that it had in a former life, which goes on
+    /// counting from `counted`, or from more if it has counted more. Fastest in ascending order of the slots.
+    ///
+    /// # Errors
+    /// [`Full`] if the slot is taken or there is no such slot, or if the guest or the address are in the table already.
+    pub fn insert_at(&mut self, slot: SlotIndex, key: GuestKey, address: Ipv4Addr, counted: Usage) -> Result<(), Full> {
+        if slot.0 >= self.table.capacity()
+            || self.table.by_key(key).is_some()
+            || self.table.by_address(address).is_some()
+        {
+            return Err(Full);
+        }
+        if slot.0 >= self.next_fresh {
+            self.free.extend(self.next_fresh..slot.0);
+            self.next_fresh = slot.0 + 1;
+        } else {
+            let at = self.free.iter().position(|&free| free == slot.0).ok_or(Full)?;
+            self.free.swap_remove(at);
+        }
+        self.enter(slot.0, key, address, &Policy::default());
+        if let Some(meter) = self.table.meter(slot) {
+            meter.raise(counted);
+        }
+        Ok(())
+    }
+
+    fn enter(&self, slot: u32, key: GuestKey, address: Ipv4Addr, policy: &Policy) {
+        let table = &self.table;
+        table.write(SlotIndex(slot), key, address, policy);
+        table.by_key.insert(table.hash_key(key), slot);
+        table.by_address.insert(table.hash_address(address), slot);
     }
 
     /// Changes what the guest in `slot` may do.
@@ -478,6 +508,26 @@ mod tests {
         assert!(writer.insert(key(3), address(3), &online()).is_ok());
         assert_eq!(writer.insert(key(4), address(4), &online()), Err(Full));
         assert!(table.by_key(key(2)).is_some());
+    }
+
+    #[test]
+    fn a_guest_gets_the_slot_that_it_had_unless_somebody_has_it() {
+        let (table, mut writer) = Table::new(8, 1);
+        let counted = Usage { octets_up: 7, octets_down: 6, packets_up: 5, packets_down: 4 };
+        for (slot, guest) in [(5, 1), (2, 2), (7, 3)] {
+            assert_eq!(writer.insert_at(SlotIndex(slot), key(guest), address(guest), counted), Ok(()));
+            let found = table.by_key(key(guest)).unwrap();
+            assert_eq!((found.slot, table.by_address(address(guest))), (SlotIndex(slot), Some(found)));
+            assert_eq!((found.policy.online, table.usage(found.slot)), (false, counted));
+        }
+        for (slot, guest, at) in [(2, 4, 4), (8, 4, 4), (u32::MAX, 4, 4), (3, 1, 4), (3, 4, 1)] {
+            assert_eq!(writer.insert_at(SlotIndex(slot), key(guest), address(at), counted), Err(Full), "{slot}");
+        }
+        let mut others: Vec<u32> = (10..15).map(|n| writer.insert(key(n), address(n), &online()).unwrap().0).collect();
+        others.sort_unstable();
+        assert_eq!((others, writer.insert(key(15), address(15), &online())), (vec![0, 1, 3, 4, 6], Err(Full)));
+        writer.remove(SlotIndex(3));
+        assert_eq!(writer.insert_at(SlotIndex(3), key(4), address(4), counted), Ok(()));
     }
 
     #[test]

@@ -44,7 +44,7 @@ mod bsd_abi;
 pub use error::{Error, Result};
 #[cfg(target_os = "linux")]
 pub use imp::netns;
-pub use imp::{Host, Offload};
+pub use imp::{Host, Offload, since_boot};
 #[cfg(not(target_os = "linux"))]
 pub use no_netns as netns;
 pub use waker::Waker;
@@ -148,6 +148,15 @@ pub trait System {
     fn undo(&mut self) -> std::result::Result<(), UndoErrors>;
 }
 
+/// A moment on a clock that runs from the machine's start and that nobody sets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SinceBoot {
+    /// Which start of the machine.
+    pub boot: [u8; 16],
+    /// Since then.
+    pub time: Duration,
+}
+
 /// The connections that the kernel tracks. They outlive a guest's session: whoever gets its address next, and logs in,
 /// would get what is still sent to the guest before. To be used by a thread that may wait.
 pub trait Flows: Send {
@@ -158,11 +167,11 @@ pub trait Flows: Send {
     /// The kernel's. Some may be forgotten.
     fn forget(&mut self, guests: &BTreeSet<Ipv4Addr>) -> Result<usize>;
 
-    /// The same for all addresses of a network, given with its prefix length.
+    /// The same for all addresses of a network, given with its prefix length, but `spared` ones.
     ///
     /// # Errors
     /// The kernel's. Some may be forgotten.
-    fn forget_network(&mut self, network: (Ipv4Addr, u8)) -> Result<usize>;
+    fn forget_network(&mut self, network: (Ipv4Addr, u8), spared: &BTreeSet<Ipv4Addr>) -> Result<usize>;
 }
 
 /// A network interface.

@@ -56,7 +56,7 @@ pub enum Forgotten {
     /// [`Flows::forget`]
     Guests(BTreeSet<Ipv4Addr>),
     /// [`Flows::forget_network`]
-    Network(Ipv4Addr, u8),
+    Network(Ipv4Addr, u8, BTreeSet<Ipv4Addr>),
 }
 
 impl Virtual {
@@ -143,8 +143,8 @@ impl Flows for VirtualFlows {
         Ok(self.note(Forgotten::Guests(guests.clone())))
     }
 
-    fn forget_network(&mut self, (network, prefix): (Ipv4Addr, u8)) -> Result<usize> {
-        Ok(self.note(Forgotten::Network(network, prefix)))
+    fn forget_network(&mut self, (network, prefix): (Ipv4Addr, u8), spared: &BTreeSet<Ipv4Addr>) -> Result<usize> {
+        Ok(self.note(Forgotten::Network(network, prefix, spared.clone())))
     }
 }
 

@@ -95,8 +95,9 @@ fn a_virtual_machine_remembers_whose_connections_were_to_be_forgotten() {
     let mut flows = machine.open_flows().unwrap();
     let guests = BTreeSet::from([Ipv4Addr::new(10, 1, 0, 2)]);
     flows.forget(&guests).unwrap();
-    flows.forget_network((Ipv4Addr::new(10, 1, 0, 0), 16)).unwrap();
-    let network = Forgotten::Network(Ipv4Addr::new(10, 1, 0, 0), 16);
+    let spared = BTreeSet::from([Ipv4Addr::new(10, 1, 0, 9)]);
+    flows.forget_network((Ipv4Addr::new(10, 1, 0, 0), 16), &spared).unwrap();
+    let network = Forgotten::Network(Ipv4Addr::new(10, 1, 0, 0), 16, spared);
     assert_eq!(machine.forgotten(), [Forgotten::Guests(guests), network]);
     assert_eq!((machine.forgotten(), machine.calls), (vec![], vec![Call::OpenFlows]));
 }

@@ -107,7 +107,10 @@ fn flows_of_a_former_run_are_cut_and_the_machines_own_are_not() {
     let own = routed.net.gateway.run(|| UdpSocket::bind((UPLINK_ADDRESS, 0)).unwrap()).unwrap();
     own.send_to(b"hello", (INTERNET, 4500)).unwrap();
     routed.server.recv_from(&mut [0; 32]).unwrap();
-    assert_eq!(routed.flows.forget_network((Ipv4Addr::new(10, 1, 0, 0), 16)).unwrap(), 2);
+    let network = (Ipv4Addr::new(10, 1, 0, 0), 16);
+    assert_eq!(routed.flows.forget_network(network, &BTreeSet::from([OTHER])).unwrap(), 1);
+    assert_eq!(guests.each_ref().map(|flow| routed.reaches(flow)), [false, true], "a session that goes on");
+    assert_eq!(routed.flows.forget_network(network, &BTreeSet::new()).unwrap(), 1);
     assert!(guests.iter().all(|flow| !routed.reaches(flow)));
     // Answered and new ones alike stay in the table: there is nothing else that is the machine's own.
     let left = routed.net.gateway.run(|| std::fs::read_to_string("/proc/thread-self/net/nf_conntrack")).unwrap();

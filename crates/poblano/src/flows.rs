@@ -121,7 +121,7 @@ mod tests {
             Err(platform::Error::refused("forget", "the test says so"))
         }
 
-        fn forget_network(&mut self, _: (Ipv4Addr, u8)) -> platform::Result<usize> {
+        fn forget_network(&mut self, _: (Ipv4Addr, u8), _: &BTreeSet<Ipv4Addr>) -> platform::Result<usize> {
             self.forget(&BTreeSet::new())
         }
     }

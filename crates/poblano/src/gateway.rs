@@ -21,10 +21,10 @@ use crate::aaa::{Aaa, Answer};
 use crate::cli;
 use crate::clock::Clock;
 use crate::flows::Forgetting;
-use crate::leases;
 use crate::offload::Offload;
 use crate::resolvers::Resolvers;
 use crate::slow::Queued;
+use crate::{kept, leases};
 
 /// Frames handled before timers and HTTP get a turn.
 const FRAMES_AT_ONCE: usize = 64;
@@ -131,6 +131,8 @@ impl Gateway {
     pub(crate) fn with<T>(self: &Rc<Self>, change: impl FnOnce(&mut Engine, Now) -> T) -> T {
         let mut engine = self.engine.borrow_mut();
         let result = change(&mut engine, self.clock.now());
+        // Read once for all sessions that are written down together, and not at all when there are none.
+        let written = std::cell::LazyCell::new(|| self.clock.written());
         while let Some(output) = engine.poll_output() {
             match output {
                 // A frame that the device does not take is as lost as on the air: the guest asks again.
@@ -138,14 +140,16 @@ impl Gateway {
                 Output::Query(question) => self.resolvers.ask(self, &question),
                 Output::LeaseBound(lease) => {
                     debug!(guest = %lease.key, address = %lease.address, "lease");
-                    self.store.put(leases::to_record(&lease));
+                    self.store.put_lease(leases::to_record(&lease));
                 }
                 Output::LeaseEnded(lease) => {
                     debug!(guest = %lease.key, address = %lease.address, "lease ended");
-                    self.store.delete(lease.key);
+                    self.store.delete_lease(lease.key);
                     // Also without a session: there are connections into the walled garden.
                     self.flows.forget(lease.address);
                 }
+                Output::SessionKept(session) => self.store.put_session(kept::to_record(session, *written)),
+                Output::SessionEnded(guest) => self.store.delete_session(guest),
                 Output::Account(record) => self.account(&record),
             }
         }

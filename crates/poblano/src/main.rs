@@ -10,6 +10,7 @@ mod control;
 mod demo;
 mod flows;
 mod gateway;
+mod kept;
 mod leases;
 mod log;
 mod man;

@@ -19,14 +19,16 @@ Local accounts, one
 a line.
 .TP
 .I /var/lib/poblano
-Leases, which outlive a restart.
+Leases and sessions, which outlive a crash.
 .TP
 .I /run/poblano.sock
 The control socket, for the user that runs the gateway.
 .SH SIGNALS
 SIGTERM and SIGINT end all sessions, account for them, and undo what was changed on the machine.
-A gateway that is killed otherwise leaves its lock on the guests' interface: nobody gets past it until the gateway
-runs again.
+SIGHUP has the configuration read again.
+SIGUSR2 hands over to the gateway that is started next: sessions are written down and go on with it.
+A gateway that handed over or was killed leaves its lock on the guests' interface: nobody gets past it until the
+gateway runs again.
 .SH EXIT STATUS
 0 on success, 1 if something failed, 2 if the command line was wrong.
 .SH EXAMPLES

@@ -8,8 +8,13 @@ use anyhow::bail;
 use config::{Config, OffloadMode, TunMode};
 use fastpath::meter::SharedMeters;
 use fastpath::mirror::Mirror;
+use fastpath::session::{SlotIndex, Usage};
 use platform::{Forwarded, OffloadSpec, System};
 use tracing::{error, info};
+
+/// How long the kernel goes on without us where no session outlives us (`session.outage = "0"`): until it is sure that we
+/// are gone.
+const SHORTEST_KEEP: Duration = Duration::from_secs(3);
 
 /// The kernel's part in carrying packets, if it has one.
 pub(crate) struct Offload {
@@ -22,6 +27,7 @@ pub(crate) struct Offload {
 
 /// Loads it as configured.
 pub(crate) fn load(system: &mut dyn System, config: &Config) -> anyhow::Result<Offload> {
+    let keep = config.session.outage.unwrap_or(SHORTEST_KEEP);
     let obstacle = if config.offload.mode == OffloadMode::Off {
         "it was switched off at start (offload.mode)".to_owned()
     } else if config.tun.mode == TunMode::Tap {
@@ -34,7 +40,7 @@ pub(crate) fn load(system: &mut dyn System, config: &Config) -> anyhow::Result<O
             capacity: config.guests.max,
         };
         match system.load_offload(&spec) {
-            Ok(loaded) => return Ok(Offload::new(Some(loaded), String::new(), config.offload.keep)),
+            Ok(loaded) => return Ok(Offload::new(Some(loaded), String::new(), keep)),
             Err(error) => error.to_string(),
         }
     };
@@ -43,12 +49,18 @@ pub(crate) fn load(system: &mut dyn System, config: &Config) -> anyhow::Result<O
         OffloadMode::Auto => info!("this program carries all packets: {obstacle}"),
         OffloadMode::Off => {}
     }
-    Ok(Offload::new(None, obstacle, config.offload.keep))
+    Ok(Offload::new(None, obstacle, keep))
 }
 
 impl Offload {
     fn new(loaded: Option<Arc<platform::Offload>>, obstacle: String, keep: Duration) -> Self {
         Self { on: Cell::new(loaded.is_some()), loaded, obstacle: RefCell::new(obstacle), keep }
+    }
+
+    /// What the kernel has counted in a slot, while we were gone too.
+    pub(crate) fn counted(&self, slot: SlotIndex) -> Option<Usage> {
+        let loaded = self.loaded.as_ref().filter(|loaded| loaded.took_over())?;
+        loaded.meters().as_ref().as_ref().get(slot.0 as usize).map(Usage::from)
     }
 
     /// What guests use, if the kernel counts with us.

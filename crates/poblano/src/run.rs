@@ -1,6 +1,7 @@
 //! The gateway from start to stop. The order is the security argument: read and check everything, take the state,
 //! shut the kernel out of the LAN, open the devices, and only then let anybody in. At the end the other way round.
 
+use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -15,10 +16,10 @@ use fastpath::pipeline::Plane;
 use fastpath::port::{LanPort, TunPort};
 use fastpath::pump;
 use fastpath::redirect::Redirector;
-use fastpath::shape::Flows;
+use fastpath::shape;
 use fastpath::slow::StationLimit;
 use fastpath::table::Table;
-use platform::{ForwardSpec, Host, Interface, System, TunSpec, UplinkSpec, Waker};
+use platform::{Flows, ForwardSpec, Host, Interface, System, TunSpec, UplinkSpec, Waker};
 use store::{Accounts, AccountsError, Store};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -32,12 +33,23 @@ use crate::flows::Forgetting;
 use crate::gateway::{Backend, Gateway};
 use crate::offload::Offload;
 use crate::slow::{self, Queued};
-use crate::{commands, control, leases, log, offload, settings};
+use crate::{commands, control, kept, leases, log, offload, settings};
 
-/// Leases are written at most this often: a crash forgets that much, and the flash of a router lasts.
-const WRITE_LEASES_EVERY: Duration = Duration::from_secs(2);
+/// Leases and sessions are written at most this often: a crash forgets that much, and the flash of a router lasts.
+const WRITE_EVERY: Duration = Duration::from_secs(2);
 /// How long the last accounting records may take at the end.
 const LAST_RECORDS: Duration = Duration::from_secs(5);
+/// The same before a handover, for guests wait meanwhile.
+const RECORDS_BEFORE_HANDOVER: Duration = Duration::from_secs(1);
+
+/// Why the gateway ends.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum End {
+    /// Told to stop: nobody is online any more, and the machine is as it was.
+    Stop,
+    /// Another process goes on with the sessions, soon: the machine stays as it is, as after a crash.
+    Handover,
+}
 
 /// Runs the gateway until it is told to stop.
 pub(crate) fn run(setup: &Setup) -> anyhow::Result<()> {
@@ -78,14 +90,18 @@ pub(crate) fn run(setup: &Setup) -> anyhow::Result<()> {
             "{} stays locked; the next start takes it over, and a clean stop unlocks it (or: nft delete table netdev poblano)",
             lan.name
         );
-        return result;
+        return result.map(drop);
+    }
+    if matches!(result, Ok(End::Handover)) {
+        info!("handed over; the next start goes on from here, and until then nobody gets through");
+        return Ok(());
     }
     // An orderly end leaves nothing behind, not even the lock; neither does a first start that failed.
     match host.undo() {
         Ok(()) => info!("stopped; everything that was changed is as it was"),
         Err(errors) => error!("stopped, but: {errors}"),
     }
-    result
+    result.map(drop)
 }
 
 /// What `run` needs of the machine; `check` asks the same.
@@ -146,7 +162,7 @@ fn with_devices(
     uplink: &Interface,
     store: Arc<Store>,
     served: &mut bool,
-) -> anyhow::Result<()> {
+) -> anyhow::Result<End> {
     let offload = offload::load(host, &config)?;
     let waker = Waker::new()?;
     let lan_port = host.open_lan(&lan.name, &waker)?;
@@ -185,22 +201,13 @@ fn with_devices(
             tcp_ports: vec![config.portal.port],
             udp_ports: vec![],
         })?;
-        let flows = forget_former_run(host, &config)?;
+        let flows = host.open_flows()?;
         let setup = setup.clone();
         let lan_mac = lan.mac;
         let parts = Parts { config, setup, lan_mac, mtu, offload, lan_port, tun_port, waker, flows, portal, store };
         *served = true;
         tokio::task::LocalSet::new().run_until(serve(parts)).await
     })
-}
-
-/// Connections of a former run belong to sessions that are over, maybe of guests whose addresses others get now.
-fn forget_former_run(host: &mut Host, config: &Config) -> anyhow::Result<Forgetting> {
-    let mut flows = host.open_flows()?;
-    if let Err(error) = flows.forget_network((config.lan.network.address, config.lan.network.prefix)) {
-        warn!("{error}");
-    }
-    Ok(Forgetting::start(flows)?)
 }
 
 async fn listen(address: Ipv4Addr, port: u16) -> anyhow::Result<TcpListener> {
@@ -220,14 +227,14 @@ struct Parts {
     lan_port: Arc<dyn LanPort>,
     tun_port: Arc<dyn TunPort>,
     waker: Waker,
-    flows: Forgetting,
+    flows: Box<dyn Flows>,
     portal: TcpListener,
     store: Arc<Store>,
 }
 
 /// Everything is open and locked: serves guests until a signal says stop.
-async fn serve(parts: Parts) -> anyhow::Result<()> {
-    let Parts { config, setup, lan_mac, mtu, offload, lan_port, tun_port, waker, flows, portal, store } = parts;
+async fn serve(parts: Parts) -> anyhow::Result<End> {
+    let Parts { config, setup, lan_mac, mtu, offload, lan_port, tun_port, waker, mut flows, portal, store } = parts;
     let clock = Clock;
     let mut seed = [0; 32];
     crate::dice(&mut seed);
@@ -254,20 +261,23 @@ async fn serve(parts: Parts) -> anyhow::Result<()> {
         redirector: Redirector::new(config.lan.gateway, config.portal.port, &config.dns.name, redirect_key()),
         slow: Arc::new(queue),
         slow_limit: StationLimit::new(secret.rotate_left(23)),
-        flows: Flows::new(secret.rotate_left(46)),
+        flows: shape::Flows::new(secret.rotate_left(46)),
         from_guests: Counters::default(),
         to_guests: Counters::default(),
     });
     let mut engine =
         Engine::new(settings::engine(&config, store.next_boot()? as u32, lan_mac, mtu)?, writer, garden, seed);
-    let kept = store.leases()?;
-    if kept.unreadable > 0 {
-        warn!(count = kept.unreadable, "leases of another version cannot be read; their guests ask again");
+    restore(&mut engine, &store, &offload, clock)?;
+    let adopted: BTreeSet<Ipv4Addr> =
+        engine.guests(clock.now()).filter(|guest| guest.session.is_some()).map(|guest| guest.address).collect();
+    // The others' are of sessions that are over, maybe of guests whose addresses others get now.
+    if let Err(error) = flows.forget_network((config.lan.network.address, config.lan.network.prefix), &adopted) {
+        warn!("{error}");
     }
-    engine.restore(clock.now(), kept.leases.into_iter().map(leases::from_record).collect());
+    let flows = Forgetting::start(flows)?;
     let capacity = config.guests.max as usize * 2;
     let report = Box::new(|error: &store::StoreError| warn!("{error}"));
-    let lease_writer = store::Writer::start(store, WRITE_LEASES_EVERY, capacity, report)?;
+    let lease_writer = store::Writer::start(store, WRITE_EVERY, capacity, report)?;
 
     let aaa = Aaa::start(&config, lan_mac, clock)?;
     let socket = control::Socket::open(&config.control.socket)?;
@@ -284,17 +294,30 @@ async fn serve(parts: Parts) -> anyhow::Result<()> {
     let gateway =
         Gateway::new(Arc::clone(&plane), Rc::clone(&aaa), engine, lan_port.clone(), lease_writer, flows, offload);
 
-    aaa.account_gateway(true);
+    if adopted.is_empty() {
+        aaa.account_gateway(true);
+    } else {
+        // Accounting-On would end the sessions that go on (RFC 2866, 5.1). Those that do not have their own last records.
+        info!(sessions = adopted.len(), "sessions of the former run go on");
+    }
     let packets = Packets::start(plane, lan_port, tun_port, clock)?;
     info!("{started}");
+    let keeps_sessions = config.session.outage.is_some();
     let reload = Reload { setup, config, lan_mac, mtu };
     tokio::task::spawn_local(reload.on_signal(Rc::clone(&gateway)));
     let ended = until_told(&gateway, frames, site, portal, socket, packets.ended()).await;
 
     packets.stop(&waker);
-    gateway.with(|engine, now| engine.shutdown(now));
-    aaa.account_gateway(false);
-    let left = aaa.finish(LAST_RECORDS).await;
+    let hands_over = matches!(ended, Ok(End::Handover));
+    if hands_over && keeps_sessions {
+        gateway.with(|engine, now| engine.keep_sessions(now));
+    } else {
+        gateway.with(|engine, now| engine.shutdown(now));
+    }
+    if !hands_over {
+        aaa.account_gateway(false);
+    }
+    let left = aaa.finish(if hands_over { RECORDS_BEFORE_HANDOVER } else { LAST_RECORDS }).await;
     if left > 0 {
         warn!(records = left, "accounting records were not taken by any server");
     }
@@ -308,6 +331,26 @@ fn redirect_key() -> [u64; 2] {
     key.map(u64::from_le_bytes)
 }
 
+/// Takes up what a former run has written down.
+fn restore(engine: &mut Engine, store: &Store, offload: &Offload, clock: Clock) -> anyhow::Result<()> {
+    let (leases, sessions) = (store.leases()?, store.sessions()?);
+    if leases.unreadable > 0 {
+        warn!(count = leases.unreadable, "leases of another version cannot be read; their guests ask again");
+    }
+    if sessions.unreadable > 0 {
+        warn!(count = sessions.unreadable, "sessions of another version cannot be read; their guests log in again");
+    }
+    let written = clock.written();
+    let leases = leases.records.into_iter().map(leases::from_record).collect();
+    let survivors = sessions
+        .records
+        .into_iter()
+        .map(|record| kept::from_record(record, &written, |slot| offload.counted(slot)))
+        .collect();
+    engine.restore(clock.now(), leases, survivors);
+    Ok(())
+}
+
 /// All tasks of the control thread, until one of the ends.
 async fn until_told(
     gateway: &Rc<Gateway>,
@@ -316,12 +359,17 @@ async fn until_told(
     portal: TcpListener,
     socket: control::Socket,
     packets_ended: impl Future<Output = ()>,
-) -> anyhow::Result<()> {
+) -> anyhow::Result<End> {
+    let mut hand_over = signal(SignalKind::user_defined2())?;
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let backend = Rc::new(Backend(Rc::clone(gateway)));
     tokio::select! {
         _ = terminate.recv() => info!("told to stop by SIGTERM"),
+        _ = hand_over.recv() => {
+            info!("told to hand over by SIGUSR2");
+            return Ok(End::Handover);
+        }
         _ = interrupt.recv() => info!("told to stop by SIGINT"),
         () = packets_ended => bail!("a device failed (see above); the gateway cannot go on"),
         () = Rc::clone(gateway).serve_frames(frames) => bail!("the packet threads are gone"),
@@ -330,7 +378,7 @@ async fn until_told(
         () = socket.serve(Rc::clone(gateway)) => {}
         _ = portal::serve(portal, site, backend) => {}
     }
-    Ok(())
+    Ok(End::Stop)
 }
 
 /// What SIGHUP needs: the configuration is read again, and what can change without a restart does.

@@ -38,6 +38,7 @@ pub(crate) fn engine(
 ) -> anyhow::Result<engine::gateway::Config> {
     Ok(engine::gateway::Config {
         boot,
+        longest_outage: config.session.outage.unwrap_or_default(),
         gateway: config.lan.gateway,
         gateway_mac: lan_mac,
         dhcp: dhcp(config, lan_mac, mtu),

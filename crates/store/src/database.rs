@@ -1,5 +1,6 @@
-//! The database: leases, and how often the gateway has started.
+//! The database: leases, sessions, and how often the gateway has started.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::fs::{DirBuilder, OpenOptions};
 use std::io;
@@ -7,9 +8,13 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-use redb::{Database, DatabaseError, ReadableDatabase, ReadableTable, StorageError, TableDefinition, TableError};
+use redb::{
+    Database, DatabaseError, ReadableDatabase, ReadableTable, StorageError, TableDefinition, TableError,
+    WriteTransaction,
+};
 
 use crate::lease::{LeaseRecord, key_bytes};
+use crate::session::SessionRecord;
 use wire::GuestKey;
 
 const FILE_NAME: &str = "state.redb";
@@ -20,6 +25,7 @@ const DAMAGED_NAME: &str = "state.redb.damaged";
 const CACHE_OCTETS: usize = 512 * 1024;
 
 const LEASES: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("leases");
+const SESSIONS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("sessions");
 const COUNTERS: TableDefinition<'_, &str, u64> = TableDefinition::new("counters");
 const BOOTS: &str = "boots";
 
@@ -36,17 +42,34 @@ pub struct Store {
 pub struct Opened {
     /// The store.
     pub store: Store,
-    /// A damaged file was moved aside and a new one begun: guests' leases are lost.
+    /// A damaged file was moved aside and a new one begun: guests' leases and sessions are lost.
     pub warning: Option<String>,
 }
 
-/// What [`Store::leases`] found.
+/// What [`Store::leases`] or [`Store::sessions`] found.
 #[derive(Debug, PartialEq, Eq)]
-pub struct LoadedLeases {
-    /// All that could be read, those that have expired too.
-    pub leases: Vec<LeaseRecord>,
+pub struct Loaded<T> {
+    /// All that could be read, those that are over too.
+    pub records: Vec<T>,
     /// How many could not: written by a later version, or damaged.
     pub unreadable: usize,
+}
+
+/// What is to be kept, or with `None` forgotten, of each guest.
+#[derive(Debug, Default)]
+pub struct Changes {
+    /// Leases.
+    pub leases: HashMap<GuestKey, Option<LeaseRecord>>,
+    /// Sessions.
+    pub sessions: HashMap<GuestKey, Option<SessionRecord>>,
+}
+
+impl Changes {
+    /// True if there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.leases.is_empty() && self.sessions.is_empty()
+    }
 }
 
 /// Why the state cannot be read or written.
@@ -116,7 +139,7 @@ impl Store {
                 std::fs::rename(&path, &aside).map_err(in_directory)?;
                 let database = open_file(&path).map_err(|e| failed(&path, e))?;
                 let warning = format!(
-                    "{} was damaged ({error}) and is now {}; leases are lost, guests ask for new ones",
+                    "{} was damaged ({error}) and is now {}; leases and sessions are lost, guests ask for new ones",
                     path.display(),
                     aside.display()
                 );
@@ -127,27 +150,21 @@ impl Store {
     }
 
     /// Every lease that is kept.
-    pub fn leases(&self) -> Result<LoadedLeases, StoreError> {
-        self.with(load_leases)
+    pub fn leases(&self) -> Result<Loaded<LeaseRecord>, StoreError> {
+        self.with(|database| load(database, LEASES, LeaseRecord::from_bytes))
     }
 
-    /// Keeps and forgets leases, all or none. They are on the disk when this returns.
-    pub fn write_leases<'a>(
-        &self,
-        put: impl IntoIterator<Item = &'a LeaseRecord>,
-        delete: impl IntoIterator<Item = &'a GuestKey>,
-    ) -> Result<(), StoreError> {
+    /// Every session that is kept.
+    pub fn sessions(&self) -> Result<Loaded<SessionRecord>, StoreError> {
+        self.with(|database| load(database, SESSIONS, SessionRecord::from_bytes))
+    }
+
+    /// Makes changes, all or none. They are on the disk when this returns.
+    pub fn write(&self, changes: &Changes) -> Result<(), StoreError> {
         self.with(|database| {
             let transaction = database.begin_write()?;
-            {
-                let mut table = transaction.open_table(LEASES)?;
-                for record in put {
-                    table.insert(&key_bytes(record.key)[..], &record.value_bytes()[..])?;
-                }
-                for key in delete {
-                    table.remove(&key_bytes(*key)[..])?;
-                }
-            }
+            change(&transaction, LEASES, &changes.leases, LeaseRecord::value_bytes)?;
+            change(&transaction, SESSIONS, &changes.sessions, SessionRecord::value_bytes)?;
             // Durable, as redb commits by default: without it a kill loses everything since the last durable one.
             Ok(transaction.commit()?)
         })
@@ -187,21 +204,44 @@ impl Store {
     }
 }
 
-fn load_leases(database: &Database) -> Result<LoadedLeases, redb::Error> {
-    let mut loaded = LoadedLeases { leases: Vec::new(), unreadable: 0 };
+type Table = TableDefinition<'static, &'static [u8], &'static [u8]>;
+
+fn load<T>(
+    database: &Database,
+    table: Table,
+    read: impl Fn(&[u8], &[u8]) -> Option<T>,
+) -> Result<Loaded<T>, redb::Error> {
+    let mut loaded = Loaded { records: Vec::new(), unreadable: 0 };
     let transaction = database.begin_read()?;
-    let table = match transaction.open_table(LEASES) {
+    let table = match transaction.open_table(table) {
         Err(TableError::TableDoesNotExist(_)) => return Ok(loaded),
         table => table?,
     };
     for entry in table.iter()? {
         let (key, value) = entry?;
-        match LeaseRecord::from_bytes(key.value(), value.value()) {
-            Some(record) => loaded.leases.push(record),
+        match read(key.value(), value.value()) {
+            Some(record) => loaded.records.push(record),
             None => loaded.unreadable += 1,
         }
     }
     Ok(loaded)
+}
+
+fn change<T>(
+    transaction: &WriteTransaction,
+    table: Table,
+    changes: &HashMap<GuestKey, Option<T>>,
+    value: impl Fn(&T) -> Vec<u8>,
+) -> Result<(), redb::Error> {
+    let mut table = transaction.open_table(table)?;
+    for (key, record) in changes {
+        let key = key_bytes(*key);
+        match record {
+            Some(record) => table.insert(&key[..], &value(record)[..])?,
+            None => table.remove(&key[..])?,
+        };
+    }
+    Ok(())
 }
 
 /// Opens or makes the file, and reads all of it once: what is damaged is to show now, not while guests are served.

@@ -1,6 +1,6 @@
 //! What the fuzz targets reach of the inside. Compiled for them only.
 
-use crate::{LeaseRecord, accounts, lease};
+use crate::{LeaseRecord, SessionRecord, accounts, lease};
 
 /// Reads a lease as it stands in the database.
 #[must_use]
@@ -11,6 +11,18 @@ pub fn read_lease(key: &[u8], value: &[u8]) -> Option<LeaseRecord> {
 /// Key and value of a lease, as they stand in the database.
 #[must_use]
 pub fn written_lease(record: &LeaseRecord) -> (Vec<u8>, Vec<u8>) {
+    (lease::key_bytes(record.key).to_vec(), record.value_bytes())
+}
+
+/// Reads a session as it stands in the database.
+#[must_use]
+pub fn read_session(key: &[u8], value: &[u8]) -> Option<SessionRecord> {
+    SessionRecord::from_bytes(key, value)
+}
+
+/// Key and value of a session, as they stand in the database.
+#[must_use]
+pub fn written_session(record: &SessionRecord) -> (Vec<u8>, Vec<u8>) {
     (lease::key_bytes(record.key).to_vec(), record.value_bytes())
 }
 

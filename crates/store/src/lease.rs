@@ -28,7 +28,7 @@ pub(crate) fn key_bytes(key: GuestKey) -> [u8; 9] {
     [key.lan, high, low, a, b, c, d, e, f]
 }
 
-fn key_from_bytes(bytes: &[u8]) -> Option<GuestKey> {
+pub(crate) fn key_from_bytes(bytes: &[u8]) -> Option<GuestKey> {
     let &[lan, high, low, a, b, c, d, e, f] = bytes else { return None };
     Some(GuestKey { lan, vlan: Vlan(u16::from_be_bytes([high, low])), mac: MacAddr([a, b, c, d, e, f]) })
 }

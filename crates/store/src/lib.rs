@@ -1,5 +1,5 @@
-//! State that outlives the process: local accounts in a text file, leases and a counter of starts in an embedded
-//! database.
+//! State that outlives the process: local accounts in a text file, leases, sessions and a counter of starts in an
+//! embedded database.
 //!
 //! What is here blocks: it reads, writes, waits for the disk, and checking a password takes its time on purpose. The
 //! caller keeps it off the thread that serves guests; [`PasswordCheck`] and [`Writer`] are made for that.
@@ -11,10 +11,12 @@ mod database;
 pub mod fuzz;
 mod lease;
 mod password;
+mod session;
 mod writer;
 
 pub use accounts::{Accounts, AccountsError, edit_accounts};
-pub use database::{LoadedLeases, Opened, Store, StoreError};
+pub use database::{Changes, Loaded, Opened, Store, StoreError};
 pub use lease::LeaseRecord;
 pub use password::{PasswordCheck, PasswordHash, readable_password};
+pub use session::{Counts, SessionRecord, Written};
 pub use writer::{ReportFailure, Writer};

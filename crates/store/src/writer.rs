@@ -1,18 +1,19 @@
-//! Leases are written by a thread of their own: who changes one never waits for the disk.
+//! Leases and sessions are written by a thread of their own: who changes one never waits for the disk.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use crate::database::{Store, StoreError};
+use crate::database::{Changes, Store, StoreError};
 use crate::lease::LeaseRecord;
+use crate::session::SessionRecord;
 use wire::GuestKey;
 
 /// Hears of a failed write; see [`Writer::start`].
 pub type ReportFailure = Box<dyn FnMut(&StoreError) + Send>;
 
-/// Writes changes of leases in batches. Of several changes of one lease between two batches only the last is written.
+/// Writes changes in batches. Of several changes of one lease or session between two batches only the last is written.
 #[derive(Debug)]
 pub struct Writer {
     shared: Arc<Shared>,
@@ -28,16 +29,16 @@ struct Shared {
 
 #[derive(Debug, Default)]
 struct State {
-    /// `None` is "forget it".
-    pending: HashMap<GuestKey, Option<LeaseRecord>>,
+    pending: Changes,
     lost: u64,
     closing: bool,
 }
 
 impl Writer {
     /// Starts the thread. It commits what has changed at most once in `every`: after a crash, that much is missing. Each
-    /// commit costs flash some 20 kB of wear, so a router does well with ten seconds. At most `capacity` leases wait
-    /// while the disk does not answer (about 100 octets each); give it twice the number of guests.
+    /// commit costs flash some 20 kB of wear, so a router does well with ten seconds. At most `capacity`
+    /// leases and as many sessions wait while the disk does not answer (about 100 and 500 octets each); give it twice the
+    /// number of guests.
     ///
     /// `report` is called on the thread when a write fails, once until one succeeds again; what failed is tried again.
     pub fn start(store: Arc<Store>, every: Duration, capacity: usize, report: ReportFailure) -> std::io::Result<Self> {
@@ -50,16 +51,26 @@ impl Writer {
     }
 
     /// Keeps a lease, new or changed. Does not wait.
-    pub fn put(&self, record: LeaseRecord) {
-        self.change(record.key, Some(record));
+    pub fn put_lease(&self, record: LeaseRecord) {
+        self.change(|pending| &mut pending.leases, record.key, Some(record));
     }
 
     /// Forgets a lease. Does not wait.
-    pub fn delete(&self, key: GuestKey) {
-        self.change(key, None);
+    pub fn delete_lease(&self, key: GuestKey) {
+        self.change(|pending| &mut pending.leases, key, None);
     }
 
-    /// How many changes were dropped because too many waited for the disk. Such a lease is as it was on the disk.
+    /// Keeps a session, new or changed. Does not wait.
+    pub fn put_session(&self, record: SessionRecord) {
+        self.change(|pending| &mut pending.sessions, record.key, Some(record));
+    }
+
+    /// Forgets a session. Does not wait.
+    pub fn delete_session(&self, key: GuestKey) {
+        self.change(|pending| &mut pending.sessions, key, None);
+    }
+
+    /// How many changes were dropped because too many waited for the disk. What was to change is as it was on the disk.
     #[must_use]
     pub fn lost(&self) -> u64 {
         self.shared.lock().lost
@@ -70,14 +81,20 @@ impl Writer {
         self.join()
     }
 
-    fn change(&self, key: GuestKey, record: Option<LeaseRecord>) {
+    fn change<T>(
+        &self,
+        kind: impl Fn(&mut Changes) -> &mut HashMap<GuestKey, Option<T>>,
+        key: GuestKey,
+        record: Option<T>,
+    ) {
         let mut state = self.shared.lock();
-        if state.pending.len() >= self.shared.capacity && !state.pending.contains_key(&key) {
+        let was_idle = state.pending.is_empty();
+        let pending = kind(&mut state.pending);
+        if pending.len() >= self.shared.capacity && !pending.contains_key(&key) {
             state.lost += 1;
             return;
         }
-        let was_idle = state.pending.is_empty();
-        state.pending.insert(key, record);
+        pending.insert(key, record);
         if was_idle {
             self.shared.wake.notify_one();
         }
@@ -108,7 +125,7 @@ impl Shared {
         let mut is_failing = false;
         loop {
             let (batch, closing) = self.next_batch();
-            let written = write(store, &batch);
+            let written = if batch.is_empty() { Ok(()) } else { store.write(&batch) };
             match &written {
                 Ok(()) => is_failing = false,
                 Err(error) => {
@@ -116,10 +133,13 @@ impl Shared {
                         report(error);
                     }
                     is_failing = true;
-                    let mut state = self.lock();
-                    for (key, change) in batch {
-                        // What came meanwhile is newer.
-                        state.pending.entry(key).or_insert(change);
+                    // What came meanwhile is newer.
+                    let pending = &mut self.lock().pending;
+                    for (key, change) in batch.leases {
+                        pending.leases.entry(key).or_insert(change);
+                    }
+                    for (key, change) in batch.sessions {
+                        pending.sessions.entry(key).or_insert(change);
                     }
                 }
             }
@@ -131,7 +151,7 @@ impl Shared {
     }
 
     /// Waits until something has changed or the end has come.
-    fn next_batch(&self) -> (HashMap<GuestKey, Option<LeaseRecord>>, bool) {
+    fn next_batch(&self) -> (Changes, bool) {
         let is_idle = |state: &mut State| state.pending.is_empty() && !state.closing;
         let mut state = self.wake.wait_while(self.lock(), is_idle).unwrap_or_else(PoisonError::into_inner);
         (std::mem::take(&mut state.pending), state.closing)
@@ -151,15 +171,6 @@ impl Shared {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-fn write(store: &Store, batch: &HashMap<GuestKey, Option<LeaseRecord>>) -> Result<(), StoreError> {
-    if batch.is_empty() {
-        return Ok(());
-    }
-    let put = batch.values().flatten();
-    let delete = batch.iter().filter(|(_, change)| change.is_none()).map(|(key, _)| key);
-    store.write_leases(put, delete)
 }
 
 #[cfg(test)]
@@ -192,13 +203,13 @@ mod tests {
         let (sender, reports) = mpsc::channel();
         let report = Box::new(move |e: &StoreError| sender.send(e.to_string()).expect("the test listens"));
         let writer = Writer::start(store.clone(), Duration::ZERO, 100, report).expect("a thread");
-        writer.put(lease(1));
+        writer.put_lease(lease(1));
         let told = reports.recv_timeout(Duration::from_secs(60)).expect("a report");
         assert!(told.starts_with("cannot read or write "), "{told}");
-        writer.put(lease(2));
+        writer.put_lease(lease(2));
         std::fs::remove_dir(&file).expect("it is empty");
         writer.close().expect("the disk works again");
-        assert_eq!(store.leases().expect("it can be read").leases, [lease(1), lease(2)]);
+        assert_eq!(store.leases().expect("it can be read").records, [lease(1), lease(2)]);
         assert_eq!(reports.try_iter().count(), 0, "reported once");
         std::fs::remove_dir_all(&directory).expect("our own folder");
     }

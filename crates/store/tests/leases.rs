@@ -1,4 +1,4 @@
-//! Leases over restarts, crashes and damage.
+//! Leases and sessions over restarts, crashes and damage.
 
 use std::net::Ipv4Addr;
 use std::os::unix::fs::PermissionsExt;
@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use store::{LeaseRecord, LoadedLeases, Store, StoreError, Writer};
+use store::{Changes, Counts, LeaseRecord, Loaded, SessionRecord, Store, StoreError, Writer, Written};
 use wire::{GuestKey, MacAddr, Vlan};
 
 /// A folder that goes when the test ends.
@@ -39,6 +39,14 @@ fn lease(guest: u32) -> LeaseRecord {
     }
 }
 
+fn changes<'a>(
+    put: impl IntoIterator<Item = &'a LeaseRecord>,
+    delete: impl IntoIterator<Item = &'a GuestKey>,
+) -> Changes {
+    let put = put.into_iter().map(|record| (record.key, Some(record.clone())));
+    Changes { leases: put.chain(delete.into_iter().map(|key| (*key, None))).collect(), ..Changes::default() }
+}
+
 fn open(folder: &Folder) -> Store {
     let opened = Store::open(&folder.0.join("state")).unwrap_or_else(|e| panic!("{e}"));
     assert_eq!(opened.warning, None);
@@ -54,8 +62,8 @@ fn crash(folder: &Folder) -> Folder {
 }
 
 fn loaded(store: &Store) -> Vec<LeaseRecord> {
-    let LoadedLeases { leases, unreadable: 0 } = store.leases().expect("it can be read") else { panic!("damage") };
-    leases
+    let Loaded { records, unreadable: 0 } = store.leases().expect("it can be read") else { panic!("damage") };
+    records
 }
 
 #[test]
@@ -63,9 +71,9 @@ fn leases_are_there_after_a_restart_and_after_a_crash() {
     let folder = Folder::new("restart");
     let store = open(&folder);
     assert_eq!(loaded(&store), []);
-    store.write_leases(&[lease(1), lease(2), lease(3)], []).expect("it can be written");
+    store.write(&changes(&[lease(1), lease(2), lease(3)], [])).expect("it can be written");
     let longer = LeaseRecord { expires_unix_secs: 1_900_000_000, ..lease(3) };
-    store.write_leases([&longer], [&lease(2).key]).expect("it can be written");
+    store.write(&changes([&longer], [&lease(2).key])).expect("it can be written");
     let expected = [lease(1), longer];
     assert_eq!(loaded(&open(&crash(&folder))), expected, "after a crash");
     drop(store);
@@ -100,7 +108,7 @@ fn a_second_gateway_on_the_same_state_is_refused() {
         matches!(error, StoreError::InUse(_)) && error.to_string().contains("is a gateway running already?"),
         "{error}"
     );
-    first.write_leases([&lease(1)], []).expect("the first one is not disturbed");
+    first.write(&changes([&lease(1)], [])).expect("the first one is not disturbed");
     drop(first);
     assert_eq!(loaded(&open(&folder)), [lease(1)]);
 }
@@ -122,9 +130,12 @@ fn a_file_that_is_no_database_is_moved_aside_and_the_gateway_starts() {
         std::fs::write(path.join("state.redb"), content).expect("writable");
         let opened = Store::open(&path).unwrap_or_else(|e| panic!("{e}"));
         let warning = opened.warning.expect("the owner is told");
-        assert!(warning.contains("state.redb was damaged") && warning.contains("leases are lost"), "{warning}");
+        assert!(
+            warning.contains("state.redb was damaged") && warning.contains("leases and sessions are lost"),
+            "{warning}"
+        );
         assert_eq!(std::fs::read(path.join("state.redb.damaged")).expect("it is kept"), content);
-        opened.store.write_leases([&lease(1)], []).expect("the new one works");
+        opened.store.write(&changes([&lease(1)], [])).expect("the new one works");
         assert_eq!(loaded(&opened.store), [lease(1)]);
     }
 }
@@ -134,7 +145,7 @@ fn no_damage_to_the_file_keeps_the_gateway_from_starting() {
     let folder = Folder::new("damage");
     let store = open(&folder);
     let leases: Vec<_> = (0..200).map(lease).collect();
-    store.write_leases(&leases, []).expect("it can be written");
+    store.write(&changes(&leases, [])).expect("it can be written");
     drop(store);
     let whole = std::fs::read(folder.0.join("state/state.redb")).expect("it is there");
     let mut random = 0x9e37_79b9_7f4a_7c15u64;
@@ -162,9 +173,9 @@ fn no_damage_to_the_file_keeps_the_gateway_from_starting() {
         let opened = Store::open(&path).unwrap_or_else(|e| panic!("round {round}: {e}"));
         let found = opened.store.leases().unwrap_or_else(|e| panic!("round {round}: {e}"));
         if opened.warning.is_none() {
-            assert!(found.leases.iter().all(|l| leases.contains(l)), "round {round}: a lease that was never given");
+            assert!(found.records.iter().all(|l| leases.contains(l)), "round {round}: a lease that was never given");
         }
-        opened.store.write_leases([&lease(7)], []).unwrap_or_else(|e| panic!("round {round}: {e}"));
+        opened.store.write(&changes([&lease(7)], [])).unwrap_or_else(|e| panic!("round {round}: {e}"));
     }
 }
 
@@ -175,12 +186,12 @@ fn the_writer_writes_the_last_word_on_each_lease() {
     let hour = Duration::from_secs(3600);
     let writer = Writer::start(store.clone(), hour, 100, Box::new(|e| panic!("{e}"))).expect("a thread");
     for expires_unix_secs in 0..1000 {
-        writer.put(LeaseRecord { expires_unix_secs, ..lease(1) });
+        writer.put_lease(LeaseRecord { expires_unix_secs, ..lease(1) });
     }
-    writer.put(lease(2));
-    writer.delete(lease(2).key);
-    writer.delete(lease(3).key);
-    writer.put(lease(3));
+    writer.put_lease(lease(2));
+    writer.delete_lease(lease(2).key);
+    writer.delete_lease(lease(3).key);
+    writer.put_lease(lease(3));
     writer.close().expect("it can be written");
     assert_eq!(loaded(&store), [LeaseRecord { expires_unix_secs: 999, ..lease(1) }, lease(3)]);
 }
@@ -191,7 +202,7 @@ fn a_writer_that_is_dropped_writes_what_is_left() {
     let store = Arc::new(open(&folder));
     let hour = Duration::from_secs(3600);
     let writer = Writer::start(store.clone(), hour, 100, Box::new(|e| panic!("{e}"))).expect("a thread");
-    writer.put(lease(1));
+    writer.put_lease(lease(1));
     drop(writer);
     assert_eq!(loaded(&store), [lease(1)]);
 }
@@ -203,11 +214,54 @@ fn a_flood_of_guests_before_a_slow_disk_is_bounded_and_counted() {
     let hour = Duration::from_secs(3600);
     let writer = Writer::start(store.clone(), hour, 10, Box::new(|e| panic!("{e}"))).expect("a thread");
     for guest in 0..1000 {
-        writer.put(lease(guest));
+        writer.put_lease(lease(guest));
     }
     // The thread takes what waits once, before its pause; the rest waits for the end.
     let lost = writer.lost();
     assert!((980..=990).contains(&lost), "{lost}");
     writer.close().expect("it can be written");
     assert_eq!(loaded(&store).len() as u64, 1000 - lost);
+}
+
+fn session(guest: u32, octets_up: u64) -> SessionRecord {
+    SessionRecord {
+        key: lease(guest).key,
+        address: lease(guest).address,
+        slot: guest,
+        id: format!("session-{guest}"),
+        user: "ada".into(),
+        written: Written { unix_millis: 1, boot: [1; 16], boot_millis: 2 },
+        duration_millis: 3,
+        baseline: Counts::default(),
+        used: Counts { octets_up, ..Counts::default() },
+        timeout_millis: None,
+        idle_timeout_millis: None,
+        interim_millis: None,
+        rate_up: None,
+        rate_down: None,
+        quota_up: None,
+        quota_down: None,
+        quota_total: None,
+        class: Vec::new(),
+    }
+}
+
+#[test]
+fn sessions_are_written_beside_their_leases_and_are_there_after_a_crash() {
+    let folder = Folder::new("sessions");
+    let store = Arc::new(open(&folder));
+    assert_eq!(store.sessions().expect("it can be read").records, [], "a state of before there were any");
+    let hour = Duration::from_secs(3600);
+    let writer = Writer::start(store.clone(), hour, 100, Box::new(|e| panic!("{e}"))).expect("a thread");
+    writer.put_lease(lease(1));
+    for octets in 0..1000 {
+        writer.put_session(session(1, octets));
+    }
+    writer.put_session(session(2, 5));
+    writer.delete_session(session(2, 5).key);
+    writer.put_session(session(3, 5));
+    writer.close().expect("it can be written");
+    let store = open(&crash(&folder));
+    assert_eq!(loaded(&store), [lease(1)]);
+    assert_eq!(store.sessions().expect("it can be read").records, [session(1, 999), session(3, 5)]);
 }

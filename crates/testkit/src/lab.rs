@@ -9,8 +9,8 @@ use std::time::Duration;
 use engine::Engine;
 use engine::dhcp::Lease;
 use engine::dns::{self, Forward};
-use engine::gateway::{Attempt, GuestView, LoginRefusal, Output};
-use engine::session::{Cause, Grant, Record};
+use engine::gateway::{Attempt, GuestView, LoginRefusal, Output, Survivor};
+use engine::session::{Cause, Grant, KeptSession, Record};
 use fastpath::counters::Counters;
 use fastpath::garden::{Entry, Garden, Network};
 use fastpath::meter::Direction;
@@ -18,6 +18,7 @@ use fastpath::pacer::Pacer;
 use fastpath::pipeline::{Action, Plane};
 use fastpath::port::{ETH_LEN, HEADROOM, Packet};
 use fastpath::redirect::Redirector;
+use fastpath::session::Usage;
 use fastpath::shape::Flows;
 use fastpath::slow::StationLimit;
 use fastpath::table::Table;
@@ -54,6 +55,8 @@ pub struct Setup {
     pub guests: u32,
     /// Static entries of the walled garden.
     pub garden: Vec<Entry>,
+    /// How long the gateway may be gone before its sessions end: five minutes.
+    pub longest_outage: Duration,
     /// Frames that may wait for the engine.
     pub queue: usize,
     /// For all dice.
@@ -71,6 +74,7 @@ impl Default for Setup {
             },
             guests: 4096,
             garden: Vec::new(),
+            longest_outage: Duration::from_secs(300),
             queue: 4096,
             seed: 1,
         }
@@ -93,6 +97,7 @@ pub struct Lab {
     pub(crate) stations: Vec<Station>,
     who: BTreeMap<(Vlan, MacAddr), usize>,
     stored: BTreeMap<GuestKey, Lease>,
+    kept: BTreeMap<GuestKey, (KeptSession, Now)>,
     internet: Vec<Seen>,
     records: Vec<Record>,
     questions: Vec<Forward>,
@@ -120,6 +125,7 @@ impl Lab {
             stations: Vec::new(),
             who: BTreeMap::new(),
             stored: BTreeMap::new(),
+            kept: BTreeMap::new(),
             internet: Vec::new(),
             records: Vec::new(),
             questions: Vec::new(),
@@ -135,17 +141,42 @@ impl Lab {
         self.restart_after(Duration::from_secs(60));
     }
 
-    /// Stops the gateway as the binary does, then starts it again after `pause` with the leases that were written
-    /// down. The guests do not notice.
+    /// Stops the gateway as the binary does, then starts it again after `pause` with what was written down.
     pub fn restart_after(&mut self, pause: Duration) {
         self.stop();
-        self.now.unix += pause;
+        self.crash(Some(pause));
+    }
+
+    /// Has all sessions written down, as before a handover.
+    pub fn hand_over(&mut self) {
+        self.engine.keep_sessions(self.now);
+        self.carry_out();
+    }
+
+    /// The gateway is gone without a word, and starts again after `pause` with what was written down. The guests do not
+    /// notice. Without `pause` it is a minute, but no clock can tell.
+    pub fn crash(&mut self, pause: Option<Duration>) {
+        self.crash_while_the_kernel_counts(pause, Usage::default());
+    }
+
+    /// The same, but the kernel went on counting: each session had this much more than was written down.
+    pub fn crash_while_the_kernel_counts(&mut self, pause: Option<Duration>, more: Usage) {
+        self.now.unix += pause.unwrap_or(Duration::from_secs(60));
+        let away = |then: &Now| pause.and_then(|_| self.now.unix.checked_sub(then.unix));
+        let survivor = |(session, then): &(KeptSession, Now)| Survivor {
+            session: session.clone(),
+            away: away(then),
+            counted: session.baseline + session.used + more,
+        };
+        let survivors = self.kept.values().map(survivor).collect();
         self.now.mono = Duration::from_millis(700);
         self.setup.seed = self.setup.seed.wrapping_add(1);
         (self.plane, self.engine, self.queue) = start(&self.setup);
         (self.frames_in, self.packets_in) = (0, 0);
         self.pacers = pacers();
-        self.engine.restore(self.now, self.stored.values().cloned().collect());
+        // What the binary's records of leases have.
+        let lease = |lease: &Lease| Lease { client_id: None, logged_in: false, ..lease.clone() };
+        self.engine.restore(self.now, self.stored.values().map(lease).collect(), survivors);
         self.carry_out();
     }
 
@@ -341,6 +372,12 @@ impl Lab {
         self.view(guest).is_some_and(|view| view.session.is_some())
     }
 
+    /// The session of a guest as it is written down.
+    #[must_use]
+    pub fn kept(&self, guest: Guest) -> Option<&KeptSession> {
+        self.kept.get(&self.stations[guest.0].key).map(|(session, _)| session)
+    }
+
     /// The leases that are written down.
     pub fn stored(&self) -> impl Iterator<Item = &Lease> {
         self.stored.values()
@@ -429,6 +466,12 @@ impl Lab {
                 Output::LeaseEnded(lease) => {
                     self.stored.remove(&lease.key);
                 }
+                Output::SessionKept(session) => {
+                    self.kept.insert(session.key, (session, self.now));
+                }
+                Output::SessionEnded(key) => {
+                    self.kept.remove(&key);
+                }
                 Output::Account(record) => self.records.push(record),
             }
         }
@@ -488,6 +531,7 @@ fn start(setup: &Setup) -> (Arc<Plane>, Engine, Arc<Queue>) {
     });
     let config = engine::gateway::Config {
         boot: 1,
+        longest_outage: setup.longest_outage,
         gateway: setup.dhcp.gateway,
         gateway_mac: GATEWAY_MAC,
         dhcp: setup.dhcp.clone(),

@@ -7,10 +7,11 @@ use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::time::Duration;
 
-use engine::gateway::Attempt;
+use engine::gateway::{Attempt, KEEP_EVERY};
 use engine::session::{Cause, Grant, Quota, Record, Status};
 use fastpath::garden::{Entry, Network};
 use fastpath::police::Rate;
+use fastpath::session::Usage;
 use testkit::dice::Dice;
 use testkit::packet::{self, Seen, icmp, ipv4, ipv6, make_fragment, tcp, udp};
 use testkit::{GATEWAY, GATEWAY_MAC, Guest, Lab, Offer, PORTAL_PORT, Setup};
@@ -31,8 +32,9 @@ struct Session {
     key: GuestKey,
     address: Ipv4Addr,
     grant: Grant,
+    /// On the clock that survives restarts, as is the next.
     began: Duration,
-    last_up: Option<Duration>,
+    silent_since: Duration,
     /// Packets and octets up, packets and octets down.
     passed: [u64; 4],
 }
@@ -41,9 +43,7 @@ impl Session {
     /// When it ends unless something happens.
     fn end(&self) -> Duration {
         let by_time = self.grant.session_timeout.map(|timeout| self.began + timeout);
-        // The packet path notes whole seconds, to the guest's favour.
-        let last = self.last_up.map_or(self.began, |at| self.began.max(Duration::from_secs(at.as_secs() + 1)));
-        let by_silence = self.grant.idle_timeout.map(|timeout| last + timeout);
+        let by_silence = self.grant.idle_timeout.map(|timeout| self.silent_since + timeout);
         by_time.into_iter().chain(by_silence).min().unwrap_or(Duration::MAX)
     }
 
@@ -100,7 +100,8 @@ impl Model {
             80..86 => self.begins_login(),
             86..92 => self.login_is_answered(),
             92 => self.is_kicked(),
-            93 if self.dice.one_in(40) => self.restart(),
+            93 if self.dice.one_in(80) => self.restart(),
+            93 if self.dice.one_in(40) => self.crash(),
             _ => self.time_passes(),
         }
         self.settle_records();
@@ -194,7 +195,7 @@ impl Model {
             assert_eq!(self.leases.get(&sender).map(|lease| lease.0), Some(seen.ip.source), "{sender}, {seen:?}");
             return;
         }
-        let now = self.lab.now().mono;
+        let now = self.lab.now();
         let garden = seen.ip.destination == GARDEN;
         let octets = u64::from(seen.ip.total_len);
         let online = self.online.values_mut().find(|s| s.key == sender && s.address == seen.ip.source);
@@ -203,7 +204,9 @@ impl Model {
             assert_eq!(self.leases.get(&sender).map(|lease| lease.0), Some(seen.ip.source), "{sender}, {seen:?}");
             return;
         };
-        session.last_up = Some(now);
+        // The packet path notes whole seconds, to the guest's favour.
+        let favour = Duration::from_secs(now.mono.as_secs() + 1) - now.mono;
+        session.silent_since = now.unix + favour;
         session.passed[0] += 1;
         session.passed[1] += octets;
         session.octets_left();
@@ -328,8 +331,8 @@ impl Model {
         assert!(!entered || has_lease && !was_online, "{attempt:?} was let in too late");
         if entered {
             let Attempt { key, address, session_id, .. } = attempt;
-            let began = self.lab.now().mono;
-            let session = Session { key, address, grant, began, last_up: None, passed: [0; 4] };
+            let began = self.lab.now().unix;
+            let session = Session { key, address, grant, began, silent_since: began, passed: [0; 4] };
             assert!(self.online.insert(session_id, session).is_none(), "a name is used twice");
         }
     }
@@ -349,6 +352,36 @@ impl Model {
         self.leases.retain(|_, (_, end)| *end > now);
     }
 
+    /// What was not written down is forgotten; whoever was online is so still, if the gateway was not gone for long.
+    fn crash(&mut self) {
+        let kept = self.stations.iter().filter_map(|station| self.lab.kept(*station));
+        let kept: BTreeMap<String, Usage> = kept.map(|kept| (kept.id.clone(), kept.used)).collect();
+        let pause = Duration::from_secs(self.dice.below(400) as u64);
+        self.lab.crash(Some(pause));
+        self.attempts.clear();
+        self.ended.clear(); // their last records waited in memory
+        let now = self.lab.now();
+        self.leases.retain(|_, (_, end)| *end > now.unix);
+        let longest = Setup::default().longest_outage;
+        let mut over = Vec::new();
+        for (id, session) in &mut self.online {
+            let Usage { octets_up, octets_down, packets_up, packets_down } = kept[id];
+            session.passed = [packets_up, octets_up, packets_down, octets_down];
+            session.silent_since = now.unix;
+            let guest = self.lab.engine.guest_at(now, session.address).filter(|guest| guest.key == session.key);
+            let goes_on = guest.and_then(|guest| guest.session).is_some_and(|session| session.id == *id);
+            let may = self.leases.contains_key(&session.key) && session.end() > now.unix;
+            assert!(!goes_on || may && pause < longest, "{id} came back");
+            assert!(goes_on || !may || pause + KEEP_EVERY >= longest, "{id} did not come back");
+            if !goes_on {
+                over.push(id.clone());
+            }
+        }
+        for id in over {
+            self.ended.extend(self.online.remove_entry(&id));
+        }
+    }
+
     fn time_passes(&mut self) {
         let longest = *self.dice.pick(&[10, 1000, 10_000, 100_000]);
         let end = self.lab.now().plus(Duration::from_millis(self.dice.below(longest) as u64));
@@ -366,7 +399,7 @@ impl Model {
         let online = |key| self.lab.engine.guests(now).any(|guest| guest.key == key && guest.session.is_some());
         let used_up = |session: &Session| session.octets_left() < LARGEST && !online(session.key);
         let used_up: Vec<GuestKey> = self.online.values().filter(|s| used_up(s)).map(|s| s.key).collect();
-        self.end_sessions(|s| s.end() <= now.mono || !keys.contains(&s.key) || used_up.contains(&s.key));
+        self.end_sessions(|s| s.end() <= now.unix || !keys.contains(&s.key) || used_up.contains(&s.key));
         for (id, session) in &self.online {
             let view = self.lab.engine.guest_at(now, session.address).and_then(|guest| guest.session);
             assert_eq!(view.as_ref().map(|view| &view.id), Some(id), "a session ended for no reason");

@@ -1,13 +1,14 @@
-//! What is on the disk, damaged: `which (1)`, then key (9) and value of a lease, or a file of accounts.
+//! What is on the disk, damaged: `which (1)`, then key (9) and value of a lease or a session, or a file of accounts.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
 use poblano_fuzz::Input;
-use store::fuzz::{read_accounts, read_lease, written_lease};
+use store::fuzz::{read_accounts, read_lease, read_session, written_lease, written_session};
 
 fuzz_target!(|bytes: &[u8]| {
     let mut input = Input::new(bytes);
-    if input.u8() & 1 == 0 {
+    let which = input.u8() % 3;
+    if which == 0 {
         let (key, value) = (input.bytes(9), input.rest());
         let Some(record) = read_lease(key, value) else { return };
         let (key, value) = written_lease(&record);
@@ -16,6 +17,10 @@ fuzz_target!(|bytes: &[u8]| {
             (again.key, again.address, again.expires_unix_secs),
             (record.key, record.address, record.expires_unix_secs)
         );
+    } else if which == 1 {
+        let (key, value) = (input.bytes(9), input.rest());
+        let Some(record) = read_session(key, value) else { return };
+        assert_eq!(written_session(&record), (key.to_vec(), value.to_vec()), "what we write is what was read");
     } else {
         let text = String::from_utf8_lossy(input.rest());
         let lines = text.lines().count();

@@ -105,20 +105,12 @@ pub const SECTIONS: &[Section] = &[
     section(
         "offload",
         "Linux forwards packets of guests who are online by itself, with the same checks, limits and counts.",
-        &[
-            key(
-                "mode",
-                Choice(&["auto", "on", "off"]),
-                Is("\"auto\""),
-                "auto uses it where the kernel can (5.15 or later, 64 bits, tun.mode = tun) and says why where it cannot; on refuses to start there; off carries all packets in this program. `poblano offload` switches it under traffic.",
-            ),
-            key(
-                "keep",
-                Duration { min: "5s", max: "1d", or_zero: false },
-                Is("\"5m\""),
-                "How long guests who are online stay so while this program is gone: crashed, or being restarted. After that the kernel stops forwarding for them.",
-            ),
-        ],
+        &[key(
+            "mode",
+            Choice(&["auto", "on", "off"]),
+            Is("\"auto\""),
+            "auto uses it where the kernel can (5.15 or later, 64 bits, tun.mode = tun) and says why where it cannot; on refuses to start there; off carries all packets in this program. `poblano offload` switches it under traffic.",
+        )],
     ),
     section(
         "guests",
@@ -333,7 +325,7 @@ pub const SECTIONS: &[Section] = &[
                 "interim",
                 Duration { min: "1m", max: "1d", or_zero: true },
                 Is("\"5m\""),
-                "Between two interim accounting records of a session. \"0\" sends none; then a crash loses the whole session's octets.",
+                "Between two interim accounting records of a session. \"0\" sends none; then servers learn what a session used when it ends.",
             ),
             key(
                 "rate_up",
@@ -350,6 +342,12 @@ pub const SECTIONS: &[Section] = &[
             ),
             key("quota_down", Octets, Is("\"0\""), "What a guest may receive in one session, in the same way."),
             key("quota_total", Octets, Is("\"0\""), "What a guest may send and receive together in one session."),
+            key(
+                "outage",
+                Duration { min: "2m", max: "1d", or_zero: true },
+                Is("\"5m\""),
+                "After a crash or a handover (SIGUSR2) sessions go on where they were, if the gateway was gone for less than this; otherwise they are ended. Counted from when they were last written down, which is once a minute. For as long the kernel goes on forwarding for them (offload). \"0\" ends them all: guests log in anew, and nothing is written.",
+            ),
         ],
     ),
     section(
@@ -433,7 +431,7 @@ pub const SECTIONS: &[Section] = &[
             "directory",
             Path { max: 4000 },
             Is("\"/var/lib/poblano\""),
-            "Leases, counters and accounts are kept here. Made with mode 0700 when it is not there. On a router, choose flash rather than RAM if guests are to keep their addresses over a reboot; 10000 leases take about 4 MB.",
+            "Leases, sessions, counters and accounts are kept here. Made with mode 0700 when it is not there. On a router, choose flash rather than RAM if guests are to keep their addresses over a reboot (a crash of the gateway alone forgets neither); 10000 leases take about 4 MB.",
         )],
     ),
     section(

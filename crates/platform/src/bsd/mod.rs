@@ -21,8 +21,8 @@ use wire::MacAddr;
 use self::abi::{Abi, RTM_ADD, RTM_DELETE, Via};
 pub use self::offload::Offload;
 use crate::{
-    DefaultRoute, Error, Flows, ForwardSpec, Interface, Result, System, TunSpec, UndoErrors, UplinkSpec, Waker,
-    check_lan, same_network,
+    DefaultRoute, Error, Flows, ForwardSpec, Interface, Result, SinceBoot, System, TunSpec, UndoErrors, UplinkSpec,
+    Waker, check_lan, same_network,
 };
 
 const IFF_UP: u16 = 1;
@@ -31,6 +31,12 @@ const IFF_LOOPBACK: u32 = 8;
 const TYPE_ETHERNET: u8 = 6;
 /// Flags and MTU stand behind the name in an ifreq.
 const IFREQ_VALUE_AT: usize = 16;
+
+/// Not asked for here yet: who wants to know how long it was away has the date.
+#[must_use]
+pub fn since_boot() -> Option<SinceBoot> {
+    None
+}
 
 /// The machine that we run on. Dropping it undoes nothing.
 #[derive(Default)]

@@ -89,9 +89,10 @@ impl Flows for Conntrack {
         Ok(deleted)
     }
 
-    fn forget_network(&mut self, network: (Ipv4Addr, u8)) -> Result<usize> {
+    fn forget_network(&mut self, network: (Ipv4Addr, u8), spared: &BTreeSet<Ipv4Addr>) -> Result<usize> {
         let (network, prefix) = network;
-        self.delete(&everything(), &|address| same_network(address, network, prefix)).map_err(explained)
+        let whose = |address| same_network(address, network, prefix) && !spared.contains(&address);
+        self.delete(&everything(), &whose).map_err(explained)
     }
 }
 

@@ -1,5 +1,6 @@
 //! Linux.
 
+mod boot;
 mod conntrack;
 mod lan;
 pub mod netns;
@@ -24,6 +25,7 @@ use std::sync::Arc;
 
 use fastpath::port::{LanPort, TunPort};
 
+pub use self::boot::since_boot;
 use self::nft::Family;
 use self::nlsock::NetlinkSocket;
 pub use self::offload::Offload;

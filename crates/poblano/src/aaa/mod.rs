@@ -397,6 +397,7 @@ fn terminate_cause(cause: Cause) -> TerminateCause {
         // RFC 2866 knows no quota; this is what ChilliSpot's descendants say, and what servers look for.
         Cause::SessionTimeout | Cause::QuotaUsedUp => TerminateCause::SessionTimeout,
         Cause::AdminReset => TerminateCause::AdminReset,
+        Cause::NasReboot => TerminateCause::NasReboot,
         Cause::AdminReboot => TerminateCause::AdminReboot,
     }
 }

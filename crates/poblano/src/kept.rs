@@ -1,0 +1,155 @@
+//! Sessions between the engine's form and the store's.
+
+use std::time::Duration;
+
+use engine::gateway::Survivor;
+use engine::session::{Grant, KeptSession, Quota};
+use fastpath::police::Rate;
+use fastpath::session::{SlotIndex, Usage};
+use store::{Counts, SessionRecord, Written};
+
+/// Before 2020 nobody has set the machine's date: it begins anew with each boot and tells nothing from before.
+const FIRST_DATE: Duration = Duration::from_secs(1_577_836_800);
+
+pub(crate) fn to_record(kept: KeptSession, written: Written) -> SessionRecord {
+    let KeptSession { grant, .. } = kept;
+    SessionRecord {
+        key: kept.key,
+        address: kept.address,
+        slot: kept.slot.0,
+        id: kept.id,
+        user: kept.user,
+        written,
+        duration_millis: millis(kept.duration),
+        baseline: to_counts(kept.baseline),
+        used: to_counts(kept.used),
+        timeout_millis: grant.session_timeout.map(millis),
+        idle_timeout_millis: grant.idle_timeout.map(millis),
+        interim_millis: grant.interim.map(millis),
+        rate_up: grant.rate_up.limit(),
+        rate_down: grant.rate_down.limit(),
+        quota_up: grant.quota.octets_up,
+        quota_down: grant.quota.octets_down,
+        quota_total: grant.quota.octets_total,
+        class: grant.class,
+    }
+}
+
+/// A session of a former run. `counted` says what the kernel has counted in its slot, if it went on; otherwise nobody has
+/// counted what passed since it was written down.
+pub(crate) fn from_record(
+    record: SessionRecord,
+    now: &Written,
+    counted: impl FnOnce(SlotIndex) -> Option<Usage>,
+) -> Survivor {
+    let rate = |bits: Option<u64>| bits.map_or(Rate::UNLIMITED, Rate::bits_per_second);
+    let (baseline, used) = (to_usage(record.baseline), to_usage(record.used));
+    let session = KeptSession {
+        key: record.key,
+        address: record.address,
+        slot: SlotIndex(record.slot),
+        id: record.id,
+        user: record.user,
+        grant: Grant {
+            session_timeout: record.timeout_millis.map(Duration::from_millis),
+            idle_timeout: record.idle_timeout_millis.map(Duration::from_millis),
+            interim: record.interim_millis.map(Duration::from_millis),
+            rate_up: rate(record.rate_up),
+            rate_down: rate(record.rate_down),
+            quota: Quota {
+                octets_up: record.quota_up,
+                octets_down: record.quota_down,
+                octets_total: record.quota_total,
+            },
+            class: record.class,
+            user: None, // it is in the session's
+        },
+        duration: Duration::from_millis(record.duration_millis),
+        baseline,
+        used,
+    };
+    let counted = counted(session.slot).unwrap_or(baseline + used);
+    Survivor { session, away: away(&record.written, now), counted }
+}
+
+/// How long ago that was. The date serves only after the machine has started anew: it may be set at any time.
+fn away(then: &Written, now: &Written) -> Option<Duration> {
+    if then.boot == now.boot && now.boot != [0; 16] {
+        return now.boot_millis.checked_sub(then.boot_millis).map(Duration::from_millis);
+    }
+    let dates_are_known = [then, now].iter().all(|w| Duration::from_millis(w.unix_millis) >= FIRST_DATE);
+    now.unix_millis.checked_sub(then.unix_millis).filter(|_| dates_are_known).map(Duration::from_millis)
+}
+
+pub(crate) fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX - 1)
+}
+
+fn to_counts(usage: Usage) -> Counts {
+    let Usage { octets_up, octets_down, packets_up, packets_down } = usage;
+    Counts { octets_up, octets_down, packets_up, packets_down }
+}
+
+fn to_usage(counts: Counts) -> Usage {
+    let Counts { octets_up, octets_down, packets_up, packets_down } = counts;
+    Usage { octets_up, octets_down, packets_up, packets_down }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use wire::{GuestKey, MacAddr, Vlan};
+
+    use super::*;
+
+    const YEAR_2027: u64 = 1_800_000_000_000;
+
+    fn written(unix_millis: u64, boot: u8, boot_millis: u64) -> Written {
+        Written { unix_millis, boot: [boot; 16], boot_millis }
+    }
+
+    #[test]
+    fn a_session_comes_back_as_it_was() {
+        let usage = |n| Usage { octets_up: n, octets_down: n + 1, packets_up: n + 2, packets_down: n + 3 };
+        let kept = KeptSession {
+            key: GuestKey { lan: 0, vlan: Vlan(5), mac: MacAddr([2, 0, 0, 0, 0, 9]) },
+            address: Ipv4Addr::new(10, 85, 0, 9),
+            slot: SlotIndex(77),
+            id: "id".into(),
+            user: "ada".into(),
+            grant: Grant {
+                session_timeout: Some(Duration::from_secs(600)),
+                idle_timeout: None,
+                interim: Some(Duration::from_secs(60)),
+                rate_up: Rate::bits_per_second(512_000),
+                rate_down: Rate::UNLIMITED,
+                quota: Quota { octets_up: None, octets_down: Some(5), octets_total: Some(1 << 40) },
+                class: vec![b"class".to_vec()],
+                user: None,
+            },
+            duration: Duration::from_millis(12_345),
+            baseline: usage(100),
+            used: usage(5000),
+        };
+        let survivor =
+            from_record(to_record(kept.clone(), written(YEAR_2027, 1, 0)), &written(YEAR_2027, 1, 1500), |_| None);
+        let counted = kept.baseline + kept.used;
+        assert_eq!(survivor, Survivor { session: kept, away: Some(Duration::from_millis(1500)), counted });
+    }
+
+    #[test]
+    fn the_time_away_is_told_by_the_clock_that_can_know_it() {
+        for (then, now, expected) in [
+            (written(YEAR_2027, 1, 5000), written(YEAR_2027 + 900_000, 1, 6000), Some(1000)),
+            (written(0, 1, 5000), written(YEAR_2027, 1, 6000), Some(1000)), // the date was set meanwhile
+            (written(YEAR_2027, 1, 5000), written(YEAR_2027 + 9000, 2, 300), Some(9000)),
+            (written(YEAR_2027, 1, 5000), written(YEAR_2027 - 1, 2, 300), None),
+            (written(9000, 1, 5000), written(9500, 2, 300), None), // a machine whose date begins anew each time
+            (written(9000, 1, 5000), written(YEAR_2027, 2, 300), None),
+            (written(YEAR_2027, 0, 0), written(YEAR_2027 + 1, 0, 0), Some(1)), // no such clock here
+        ] {
+            assert_eq!(away(&then, &now), expected.map(Duration::from_millis), "{then:?} {now:?}");
+        }
+    }
+}

@@ -1,0 +1,248 @@
+//! A session as it is kept.
+
+use std::net::Ipv4Addr;
+
+use wire::GuestKey;
+
+use crate::lease::key_from_bytes;
+
+/// The first octet of every value; another layout gets another one.
+const VERSION: u8 = 1;
+/// Stands for "no limit".
+const NONE: u64 = u64::MAX;
+
+/// Counters of one guest: octets and packets from it, octets and packets to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Counts {
+    /// Octets from the guest.
+    pub octets_up: u64,
+    /// Octets to the guest.
+    pub octets_down: u64,
+    /// Packets from the guest.
+    pub packets_up: u64,
+    /// Packets to the guest.
+    pub packets_down: u64,
+}
+
+/// When a record was written, on each clock that the machine has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Written {
+    /// Since 1970-01-01 UTC, as far as the machine knew.
+    pub unix_millis: u64,
+    /// Which start of the machine it was, all zero if that cannot be told.
+    pub boot: [u8; 16],
+    /// Since that start.
+    pub boot_millis: u64,
+}
+
+/// A session. The user's name is what somebody typed: to be shown with care.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SessionRecord {
+    /// Whose it is.
+    pub key: GuestKey,
+    /// The guest's address.
+    pub address: Ipv4Addr,
+    /// The guest's place in the packet path's table.
+    pub slot: u32,
+    /// The session's name, cut to 255 octets when kept.
+    pub id: String,
+    /// Who pays, cut to 255 octets when kept.
+    pub user: String,
+    /// When this was so.
+    pub written: Written,
+    /// How long the session had lasted by then.
+    pub duration_millis: u64,
+    /// The slot's counters when the session began.
+    pub baseline: Counts,
+    /// What was used of it.
+    pub used: Counts,
+    /// Longest session.
+    pub timeout_millis: Option<u64>,
+    /// Longest silence.
+    pub idle_timeout_millis: Option<u64>,
+    /// Between accounting records.
+    pub interim_millis: Option<u64>,
+    /// Bits per second from the guest.
+    pub rate_up: Option<u64>,
+    /// Bits per second to the guest.
+    pub rate_down: Option<u64>,
+    /// Most octets from the guest.
+    pub quota_up: Option<u64>,
+    /// Most octets to the guest.
+    pub quota_down: Option<u64>,
+    /// Most octets both ways.
+    pub quota_total: Option<u64>,
+    /// What the accounting server wants back; 255 octets of each are kept.
+    pub class: Vec<Vec<u8>>,
+}
+
+impl SessionRecord {
+    /// The fields in the order of [`Self::from_bytes`], numbers in network order; names and classes with their lengths
+    /// before them.
+    pub(crate) fn value_bytes(&self) -> Vec<u8> {
+        let mut bytes = vec![VERSION];
+        bytes.extend(self.address.octets());
+        bytes.extend(self.slot.to_be_bytes());
+        bytes.extend(self.written.boot);
+        let Self { written, baseline, used, .. } = self;
+        let numbers = [written.unix_millis, written.boot_millis, self.duration_millis];
+        let counts = [baseline, used].map(|c| [c.octets_up, c.octets_down, c.packets_up, c.packets_down]);
+        let limits = [
+            self.timeout_millis,
+            self.idle_timeout_millis,
+            self.interim_millis,
+            self.rate_up,
+            self.rate_down,
+            self.quota_up,
+            self.quota_down,
+            self.quota_total,
+        ];
+        let limits = limits.map(|limit| limit.unwrap_or(NONE));
+        let numbers = numbers.into_iter().chain(counts.into_iter().flatten()).chain(limits);
+        bytes.extend(numbers.flat_map(u64::to_be_bytes));
+        for text in [&self.id, &self.user] {
+            put_short(&mut bytes, &text.as_bytes()[..text.floor_char_boundary(255)]);
+        }
+        for class in &self.class {
+            put_short(&mut bytes, &class[..class.len().min(255)]);
+        }
+        bytes
+    }
+
+    /// `None` for what a later version wrote, or what is damaged.
+    pub(crate) fn from_bytes(key: &[u8], value: &[u8]) -> Option<Self> {
+        let mut rest = value;
+        if take(&mut rest)? != [VERSION] {
+            return None;
+        }
+        let address = Ipv4Addr::from(take::<4>(&mut rest)?);
+        let slot = u32::from_be_bytes(take(&mut rest)?);
+        let boot = take(&mut rest)?;
+        let mut number = || take(&mut rest).map(u64::from_be_bytes);
+        let written = Written { unix_millis: number()?, boot_millis: number()?, boot };
+        let duration_millis = number()?;
+        let mut counts = || {
+            let [octets_up, octets_down, packets_up, packets_down] = [number()?, number()?, number()?, number()?];
+            Some(Counts { octets_up, octets_down, packets_up, packets_down })
+        };
+        let (baseline, used) = (counts()?, counts()?);
+        let mut limit = || Some(number()?).map(|limit| (limit != NONE).then_some(limit));
+        Some(Self {
+            key: key_from_bytes(key)?,
+            address,
+            slot,
+            written,
+            duration_millis,
+            baseline,
+            used,
+            timeout_millis: limit()?,
+            idle_timeout_millis: limit()?,
+            interim_millis: limit()?,
+            rate_up: limit()?,
+            rate_down: limit()?,
+            quota_up: limit()?,
+            quota_down: limit()?,
+            quota_total: limit()?,
+            id: take_text(&mut rest)?,
+            user: take_text(&mut rest)?,
+            class: {
+                let mut class = Vec::new();
+                while !rest.is_empty() {
+                    class.push(take_short(&mut rest)?.to_vec());
+                }
+                class
+            },
+        })
+    }
+}
+
+fn put_short(bytes: &mut Vec<u8>, value: &[u8]) {
+    bytes.push(value.len() as u8);
+    bytes.extend(value);
+}
+
+fn take<const N: usize>(rest: &mut &[u8]) -> Option<[u8; N]> {
+    let (taken, after) = rest.split_first_chunk()?;
+    *rest = after;
+    Some(*taken)
+}
+
+fn take_short<'a>(rest: &mut &'a [u8]) -> Option<&'a [u8]> {
+    let [len] = take(rest)?;
+    let (taken, after) = rest.split_at_checked(usize::from(len))?;
+    *rest = after;
+    Some(taken)
+}
+
+fn take_text(rest: &mut &[u8]) -> Option<String> {
+    Some(std::str::from_utf8(take_short(rest)?).ok()?.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use wire::{MacAddr, Vlan};
+
+    use super::*;
+    use crate::lease::key_bytes;
+
+    fn record() -> SessionRecord {
+        SessionRecord {
+            key: GuestKey { lan: 0, vlan: Vlan(7), mac: MacAddr([2, 0, 0x5e, 0x10, 0, 1]) },
+            address: Ipv4Addr::new(10, 85, 0, 9),
+            slot: 0x0102_0304,
+            id: "00000100000001aa55aa55".into(),
+            user: "Ünïcödé".into(),
+            written: Written { unix_millis: 1_800_000_000_123, boot: [9; 16], boot_millis: 77 },
+            duration_millis: 61_000,
+            baseline: Counts { octets_up: 1, octets_down: 2, packets_up: 3, packets_down: 4 },
+            used: Counts { octets_up: u64::MAX, octets_down: 6, packets_up: 7, packets_down: 8 },
+            timeout_millis: Some(3_600_000),
+            idle_timeout_millis: None,
+            interim_millis: Some(300_000),
+            rate_up: None,
+            rate_down: Some(10_000_000),
+            quota_up: Some(0),
+            quota_down: None,
+            quota_total: Some(5_000_000_000),
+            class: vec![b"class".to_vec(), vec![0; 253]],
+        }
+    }
+
+    #[test]
+    fn a_session_is_read_as_it_was_written() {
+        for class in [record().class, vec![]] {
+            let record = SessionRecord { class, ..record() };
+            assert_eq!(SessionRecord::from_bytes(&key_bytes(record.key), &record.value_bytes()), Some(record));
+        }
+        let long = SessionRecord { user: "ü".repeat(200), class: vec![vec![1; 300]], ..record() };
+        let read = SessionRecord::from_bytes(&key_bytes(long.key), &long.value_bytes()).expect("it is well formed");
+        assert_eq!((read.user, read.class), ("ü".repeat(127), vec![vec![1; 255]]));
+    }
+
+    #[test]
+    fn the_layout_on_disk_stays() {
+        let value = record().value_bytes();
+        assert_eq!(value[..9], [1, 10, 85, 0, 9, 1, 2, 3, 4]);
+        assert_eq!(value[9..25], [9; 16]);
+        assert_eq!(value[25..33], 1_800_000_000_123u64.to_be_bytes());
+        assert_eq!(value[33..41], 77u64.to_be_bytes());
+        assert_eq!(value[41..49], 61_000u64.to_be_bytes());
+        assert_eq!(value[49..57], 1u64.to_be_bytes());
+        assert_eq!(value[113..121], 3_600_000u64.to_be_bytes());
+        assert_eq!(value[121..129], [0xff; 8]);
+        assert_eq!(value[177], 22);
+        assert_eq!(value.len(), 177 + 23 + 12 + 6 + 254);
+    }
+
+    #[test]
+    fn what_is_damaged_or_of_a_later_version_is_no_session() {
+        let record = SessionRecord { class: vec![], ..record() };
+        let (key, value) = (key_bytes(record.key), record.value_bytes());
+        for end in 0..value.len() {
+            assert_eq!(SessionRecord::from_bytes(&key, &value[..end]), None, "{end}");
+        }
+        assert_eq!(SessionRecord::from_bytes(&key[..8], &value), None);
+        assert_eq!(SessionRecord::from_bytes(&key, &[&[2], &value[1..]].concat()), None);
+        assert_eq!(SessionRecord::from_bytes(&key, &[&value[..], &[9]].concat()), None, "a class that is cut");
+    }
+}
