@@ -2,21 +2,20 @@
 //! super-packet, or a packet of this machine).
 
 use wire::checksum::{add, fold, of};
-use wire::frame::protocol;
 use wire::vnet::VnetHeader;
 
 use crate::port::Packet;
 
-/// True if the checksum of a TCP segment is right, or need not be looked at: unfinished by a sender on this machine, or
+/// True if the checksum of a TCP segment or UDP datagram is right, or need not be looked at: unfinished by a sender on this machine, or
 /// verified by the device. The IPv4 header has `ip_len` octets, the packet without padding `total_len`.
 pub(crate) fn is_intact(packet: &Packet, ip_len: usize, total_len: usize) -> bool {
     if packet.vnet.flags & (VnetHeader::NEEDS_CSUM | VnetHeader::DATA_VALID) != 0 {
         return true;
     }
     let l3 = packet.l3();
-    let (Some(addresses), Some(tcp)) = (l3.get(12..20), l3.get(ip_len..total_len)) else { return false };
-    let pseudo = add(u32::from(protocol::TCP) + tcp.len() as u32, addresses);
-    fold(add(pseudo, tcp)) == 0xffff
+    let (Some(head), Some(transport)) = (l3.get(..20), l3.get(ip_len..total_len)) else { return false };
+    let pseudo = add(u32::from(head[9]) + transport.len() as u32, &head[12..]);
+    fold(add(pseudo, transport)) == 0xffff
 }
 
 /// Finishes an unfinished checksum, for a packet that leaves for our own servers instead of a device. A start
