@@ -5,6 +5,7 @@ mod lan;
 pub mod netns;
 mod nft;
 mod nlsock;
+mod raw;
 mod rtnetlink;
 mod rules;
 mod sys;
