@@ -136,6 +136,9 @@ pub(crate) struct Load {
     /// The address that guests probe; http, the server by its IPv4 address
     #[arg(long, value_name = "URL", default_value = "http://198.51.100.17/hotspot-detect.html")]
     pub(crate) probe: String,
+    /// The portal's page [default: where probes are led to]
+    #[arg(long, value_name = "URL")]
+    pub(crate) portal: Option<String>,
     /// Name of the account
     #[arg(long, default_value = "guest")]
     pub(crate) name: String,

@@ -62,9 +62,11 @@ fn measure(command: &Command) -> anyhow::Result<u64> {
 }
 
 fn habits(load: &Load) -> anyhow::Result<Habits> {
-    let probe = load.probe.parse().map_err(|why| anyhow!("--probe {}: {why}", load.probe))?;
+    let url = |option: &str, text: &str| text.parse().map_err(|why| anyhow!("{option} {text}: it {why}"));
+    let probe = url("--probe", &load.probe)?;
+    let portal = load.portal.as_ref().map(|text| url("--portal", text)).transpose()?;
     let account = Account { name: load.name.clone(), password: load.password.clone() };
     // Transactions and ports of two runs against one gateway must not be the same.
     let seed = RandomState::new().hash_one(0);
-    Ok(Habits { probe, account, seed })
+    Ok(Habits { probe, portal, account, seed })
 }

@@ -33,7 +33,7 @@ impl FromStr for Url {
     type Err = &'static str;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let rest = text.strip_prefix("http://").ok_or("not an http address")?;
+        let rest = text.strip_prefix("http://").ok_or("is not http")?;
         let (host, path) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
         let (address, port) = host.split_once(':').unwrap_or((host, "80"));
         let address: Ipv4Addr = address.parse().map_err(|_| "names its server, and guests here ask no DNS")?;

@@ -64,6 +64,8 @@ pub(crate) enum Job {
 pub(crate) struct Habits {
     /// The address that guests probe.
     pub(crate) probe: Url,
+    /// Where the portal is, if not where probes are led to.
+    pub(crate) portal: Option<Url>,
     /// The account that they log in with.
     pub(crate) account: Account,
     /// For all dice.
@@ -170,8 +172,8 @@ impl Fleet {
             free: Vec::new(),
             looked: Duration::ZERO,
             task: None,
-            portal: Portal::Unknown,
-            portal_root: None,
+            portal: habits.portal.clone().map_or(Portal::Unknown, Portal::Common),
+            portal_root: habits.portal.clone(),
             templates: Templates::new(),
             tally: Tally::default(),
             echoes: Echoes::default(),

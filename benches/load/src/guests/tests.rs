@@ -12,6 +12,7 @@ const PORTAL: &str = "http://10.0.0.1:3990/";
 fn habits() -> Habits {
     Habits {
         probe: "http://198.51.100.17/hotspot".parse().unwrap(),
+        portal: None,
         account: Account { name: "anne".into(), password: "secret".into() },
         seed: 1,
     }

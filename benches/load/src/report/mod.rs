@@ -184,7 +184,7 @@ impl Flood {
     }
 
     pub(crate) fn loss(self) -> f64 {
-        1.0 - self.arrived.min(self.sent) as f64 / self.sent.max(1) as f64
+        1.0 - self.arrived as f64 / self.sent.max(1) as f64
     }
 }
 
