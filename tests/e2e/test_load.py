@@ -5,6 +5,7 @@ import pathlib
 import subprocess
 
 import pytest
+
 from lab import PORTAL, UPSTREAM, Guest, binary
 
 PROGRAM = pathlib.Path(binary()).with_name("poblano-load")
@@ -15,7 +16,9 @@ ECHOES = 400
 def load(*argv, ns=None):
     """Runs the program, on this machine or in a namespace of a lab."""
     command = [str(word) for word in (PROGRAM, *argv)]
-    return ns.done(*command, timeout=120) if ns else subprocess.run(command, capture_output=True, text=True, timeout=120)
+    return (
+        ns.done(*command, timeout=120) if ns else subprocess.run(command, capture_output=True, text=True, timeout=120)
+    )
 
 
 def report(folder):
@@ -116,7 +119,9 @@ def test_the_load_tester_builds_a_lab_and_measures_beside_the_kernel(whose, tmp_
             for way in ("up", "down"):
                 (flood,) = traffic[way]
                 assert 0 < flood["arrived"] <= flood["sent"], (point["guests"], who, way)
-    forwarded = sum(point["ours"]["echoes_sent"] + flood["arrived"] for point in found["curve"] for flood in point["ours"]["up"])
+    forwarded = sum(
+        point["ours"]["echoes_sent"] + flood["arrived"] for point in found["curve"] for flood in point["ours"]["up"]
+    )
     assert says["packets_up"] >= forwarded
     assert not any(pathlib.Path("/tmp").glob("poblano-load-*/poblano.toml"))
 
@@ -130,7 +135,10 @@ def test_another_gateway_is_measured_by_its_command(tmp_path):
         f'directory = "{tmp_path}/state"\n[control]\nsocket = "{tmp_path}/control"\n'
     )
     subprocess.run(
-        [binary(), "user", "add", "anne", "--password-stdin", "--config", settings], input="secret\n", text=True, check=True
+        [binary(), "user", "add", "anne", "--password-stdin", "--config", settings],
+        input="secret\n",
+        text=True,
+        check=True,
     )
     done = load(
         *("lab", "--gateway", "external", "--command", f"exec {binary()} run --config {settings}", "--start-time", 2),

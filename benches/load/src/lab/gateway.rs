@@ -31,12 +31,16 @@ const NAT: &str =
 const PATIENCE: Duration = Duration::from_secs(15);
 const LOOK: Duration = Duration::from_millis(10);
 
+/// What the names of our directories begin with; the number of the process follows.
+const FOLDER: &str = "poblano-load-";
+
 /// A directory of our own, which goes with this.
 pub(crate) struct Folder(PathBuf);
 
 impl Folder {
     pub(crate) fn make() -> anyhow::Result<Self> {
-        let path = std::env::temp_dir().join(format!("poblano-load-{}", std::process::id()));
+        sweep();
+        let path = std::env::temp_dir().join(format!("{FOLDER}{}", std::process::id()));
         // Fails if somebody was there before us, so that nobody else's directory is used.
         DirBuilder::new().mode(0o700).create(&path).with_context(|| format!("cannot make {}", path.display()))?;
         Ok(Self(path))
@@ -53,6 +57,18 @@ impl Drop for Folder {
     }
 }
 
+/// Takes away what runs that were killed have left.
+fn sweep() {
+    let Ok(entries) = fs::read_dir(std::env::temp_dir()) else { return };
+    for entry in entries.flatten() {
+        let name = entry.file_name();
+        let owner = name.to_str().and_then(|name| name.strip_prefix(FOLDER)?.parse::<u32>().ok());
+        if owner.is_some_and(|owner| !Path::new("/proc").join(owner.to_string()).exists()) {
+            let _ = fs::remove_dir_all(entry.path()); // somebody else's stays
+        }
+    }
+}
+
 /// The running gateway. None of the kernel's routing.
 pub(crate) struct Gateway {
     child: Option<Child>,
@@ -61,12 +77,14 @@ pub(crate) struct Gateway {
 }
 
 /// What Poblano says of its guests.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Seen {
     pub(crate) leases: u64,
     pub(crate) online: u64,
     pub(crate) packets_up: u64,
     pub(crate) packets_down: u64,
+    /// What became of packets, by its own labels.
+    pub(crate) counters: Value,
 }
 
 impl Gateway {
@@ -121,7 +139,7 @@ impl Gateway {
     pub(crate) fn seen(&self) -> anyhow::Result<Option<Seen>> {
         let Some(socket) = &self.socket else { return Ok(None) };
         let reply = ask(socket, &json!({ "command": "sessions" }))?;
-        let mut seen = Seen::default();
+        let mut seen = Seen { counters: reply["counters"].clone(), ..Seen::default() };
         for guest in reply["guests"].as_array().context("the gateway lists no guests")? {
             let session = &guest["session"];
             seen.leases += u64::from(!guest["ip"].is_null());

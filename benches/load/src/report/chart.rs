@@ -1,4 +1,5 @@
-//! A chart with axes: numbers of guests along the bottom, logarithmic, and something from zero up the side.
+//! A chart with axes: numbers of guests along the bottom, logarithmic, and up the side something from zero, or
+//! logarithmic too.
 
 use std::fmt::Write as _;
 
@@ -9,8 +10,8 @@ const LEFT: f64 = 62.0;
 const RIGHT: f64 = 16.0;
 const TOP: f64 = 40.0;
 const BOTTOM: f64 = 46.0;
-/// Lines across.
-const STEPS: f64 = 4.0;
+/// Parts of a side that begins at zero.
+const STEPS: u32 = 4;
 
 /// A line of a chart.
 pub(super) struct Line {
@@ -27,11 +28,13 @@ pub(super) struct Chart {
     pub(super) lines: Vec<Line>,
     /// What the numbers at the side are divided by, and the unit that they then have.
     pub(super) unit: (f64, &'static str),
+    /// Decades up the side, for what differs by the order.
+    pub(super) decades: bool,
 }
 
 impl Chart {
     /// Appends it as a group whose corner is at `x`, `y`.
-    pub(super) fn write(&self, out: &mut String, x: f64, y: f64) -> std::fmt::Result {
+    pub(super) fn write(&self, out: &mut String, (x, y): (f64, f64), width: f64) -> std::fmt::Result {
         let values = || self.lines.iter().flat_map(|line| &line.points);
         let guests: Vec<f64> = {
             let mut all: Vec<f64> = values().map(|point| point.0).collect();
@@ -39,28 +42,26 @@ impl Chart {
             all.dedup();
             all
         };
-        let top = round_up(values().map(|point| point.1).fold(0.0, f64::max));
+        let highest = values().map(|point| point.1).fold(0.0, f64::max);
+        let lowest = values().map(|point| point.1).fold(f64::INFINITY, f64::min);
+        let side = if self.decades { Side::decades(lowest, highest) } else { Side::from_zero(highest) };
         let (first, last) = (guests.first().copied().unwrap_or(1.0), guests.last().copied().unwrap_or(1.0));
         let across = |n: f64| {
             let part = if last > first { (n / first).ln() / (last / first).ln() } else { 0.5 };
-            LEFT + part * (WIDTH - LEFT - RIGHT)
+            LEFT + part * (width - LEFT - RIGHT)
         };
-        let up = |value: f64| HEIGHT - BOTTOM - value / top * (HEIGHT - TOP - BOTTOM);
+        let up = |value: f64| HEIGHT - BOTTOM - side.part(value) * (HEIGHT - TOP - BOTTOM);
 
         writeln!(out, "<g transform=\"translate({x} {y})\">")?;
         writeln!(out, "<text class=\"title\" x=\"{LEFT}\" y=\"14\">{}</text>", self.title)?;
-        let mut step = 0.0;
-        while step <= STEPS {
-            let value = top * step / STEPS;
-            let at = up(value);
+        for &value in &side.marks {
+            let (at, number) = (up(value), number(value / self.unit.0));
             writeln!(
                 out,
                 "<line class=\"grid\" x1=\"{LEFT}\" y1=\"{at:.1}\" x2=\"{}\" y2=\"{at:.1}\"/>",
-                WIDTH - RIGHT
+                width - RIGHT
             )?;
-            let number = number(value / self.unit.0);
             writeln!(out, "<text class=\"end\" x=\"{}\" y=\"{:.1}\">{number}</text>", LEFT - 6.0, at + 4.0)?;
-            step += 1.0;
         }
         let (middle, foot) = ((HEIGHT - BOTTOM + TOP) / 2.0, HEIGHT - BOTTOM);
         writeln!(out, "<text class=\"mid\" transform=\"translate(14 {middle}) rotate(-90)\">{}</text>", self.unit.1)?;
@@ -75,11 +76,11 @@ impl Chart {
                 free_from = at + half + 6.0;
             }
         }
-        writeln!(out, "<line class=\"axis\" x1=\"{LEFT}\" y1=\"{foot}\" x2=\"{}\" y2=\"{foot}\"/>", WIDTH - RIGHT)?;
+        writeln!(out, "<line class=\"axis\" x1=\"{LEFT}\" y1=\"{foot}\" x2=\"{}\" y2=\"{foot}\"/>", width - RIGHT)?;
         writeln!(
             out,
             "<text class=\"mid\" x=\"{}\" y=\"{}\">guests online</text>",
-            (LEFT + WIDTH - RIGHT) / 2.0,
+            (LEFT + width - RIGHT) / 2.0,
             foot + 36.0
         )?;
         let mut key = LEFT;
@@ -100,6 +101,32 @@ impl Chart {
             key += 40.0 + line.name.len() as f64 * 6.6;
         }
         writeln!(out, "</g>")
+    }
+}
+
+/// The side of a chart.
+struct Side {
+    marks: Vec<f64>,
+    decades: bool,
+}
+
+impl Side {
+    fn from_zero(highest: f64) -> Self {
+        let top = round_up(highest);
+        Self { marks: (0..=STEPS).map(|step| top * f64::from(step) / f64::from(STEPS)).collect(), decades: false }
+    }
+
+    fn decades(lowest: f64, highest: f64) -> Self {
+        // From a nanosecond to weeks, whatever comes.
+        let (first, last) =
+            (lowest.clamp(1e-3, 1e12).log10().floor() as i32, highest.clamp(1e-3, 1e12).log10().ceil() as i32);
+        Self { marks: (first..=last.max(first + 1)).map(|power| 10f64.powi(power)).collect(), decades: true }
+    }
+
+    /// How far up a value is, from 0 to 1.
+    fn part(&self, value: f64) -> f64 {
+        let (Some(&first), Some(&last)) = (self.marks.first(), self.marks.last()) else { return 0.0 };
+        if self.decades { (value.max(first) / first).ln() / (last / first).ln() } else { value / last }
     }
 }
 
@@ -130,6 +157,8 @@ mod tests {
         for (value, top) in [(0.0, 1.0), (7.0, 8.0), (430_000.0, 600_000.0), (0.12, 0.2), (1000.0, 1000.0)] {
             assert!((round_up(value) - top).abs() < 1e-9, "{value}: {}", round_up(value));
         }
+        assert_eq!(Side::decades(31.0, 25_000.0).marks, [10.0, 100.0, 1000.0, 10_000.0, 100_000.0]);
+        assert_eq!(Side::decades(f64::INFINITY, 0.0).marks.len(), 2, "of nothing, too");
         assert_eq!([0.0, 0.25, 1.5, 2.0, 150.0].map(number), ["0", "0.25", "1.5", "2", "150"]);
     }
 }

@@ -26,11 +26,12 @@ impl Report {
                 "online_kb": memory.online_kb,
                 "octets_per_guest": memory.octets_per_guest(),
             })),
-            "gateway_says": self.seen.map(|seen| json!({
+            "gateway_says": self.seen.as_ref().map(|seen| json!({
                 "leases": seen.leases,
                 "online": seen.online,
                 "packets_up": seen.packets_up,
                 "packets_down": seen.packets_down,
+                "counters": seen.counters,
             })),
             "curve": self.curve.iter().map(|point| json!({
                 "guests": point.guests,

@@ -56,7 +56,9 @@ impl Report {
         writeln!(out, "<text class=\"soft\" x=\"{MARGIN}\" y=\"44\">{}</text>", escaped(&self.machine))?;
         for (n, chart) in charts.iter().enumerate() {
             let (column, row) = ((n % 2) as f64, (n / 2) as f64);
-            chart.write(out, MARGIN + column * (WIDTH + MARGIN), HEADING + MARGIN + row * (HEIGHT + MARGIN))?;
+            let alone = n % 2 == 0 && n + 1 == charts.len();
+            let at = (MARGIN + column * (WIDTH + MARGIN), HEADING + MARGIN + row * (HEIGHT + MARGIN));
+            chart.write(out, at, if alone { width - 2.0 * MARGIN } else { WIDTH })?;
         }
         self.write_targets_as_bars(out, bars + MARGIN)?;
         writeln!(out, "</svg>")
@@ -73,6 +75,7 @@ impl Report {
         let rates = |title, value: &dyn Fn(&Traffic) -> Option<f64>| Chart {
             title,
             unit: (1000.0, "thousand packets/s"),
+            decades: false,
             lines: vec![
                 series("ours", self.gateway.clone(), value, false),
                 series("kernel", "kernel routing".into(), value, true),
@@ -83,7 +86,8 @@ impl Report {
         };
         let latency = Chart {
             title: "Echo, there and back",
-            unit: (1.0, "µs"),
+            unit: (1000.0, "ms"),
+            decades: true,
             lines: vec![
                 series("ours", format!("{} p50", self.gateway), &percentile(50), false),
                 series("tail", "p99".into(), &percentile(99), false),
