@@ -90,6 +90,9 @@ pub(crate) struct Lab {
     /// Rounds of flooding, of which the median counts; poblano and the kernel take turns
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=100))]
     pub(crate) rounds: u32,
+    /// Packets a second of a flood [default: as fast as they go]
+    #[arg(long, value_name = "PPS", value_parser = clap::value_parser!(u32).range(1000..=100_000_000))]
+    pub(crate) flood_pps: Option<u32>,
     /// Do not measure kernel routing beside
     #[arg(long)]
     pub(crate) alone: bool,

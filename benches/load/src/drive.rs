@@ -6,6 +6,7 @@
 use std::io;
 use std::net::SocketAddrV4;
 use std::ops::Range;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use platform::netns::RawPort;
@@ -25,6 +26,25 @@ const SILENCE: Duration = Duration::from_secs(20);
 const LATE: Duration = Duration::from_millis(500);
 /// Batches of a flood between two looks at what has come: a router may ask for a guest by ARP.
 const LOOK_EVERY: u32 = 16;
+
+/// How fast a flood is, and for how long.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Pace {
+    /// As fast as it goes, if none is given.
+    pub(crate) packets_per_second: Option<u32>,
+    pub(crate) time: Duration,
+}
+
+impl Pace {
+    /// Waits until the next packet is due.
+    pub(crate) fn wait(self, began: Instant, sent: u64) {
+        let Some(rate) = self.packets_per_second else { return };
+        let due = Duration::from_secs_f64(sent as f64 / f64::from(rate));
+        if let Some(early) = due.checked_sub(began.elapsed()) {
+            thread::sleep(early);
+        }
+    }
+}
 
 /// Guests on a wire.
 pub(crate) struct Driver {
@@ -115,18 +135,19 @@ impl Driver {
         }
     }
 
-    /// Packets of all guests in turn with this payload, as fast as they go. Returns how many were sent.
+    /// Packets of all guests in turn with this payload. Returns how many were sent.
     pub(crate) fn flood(
         &mut self,
         guests: Range<u32>,
         servers: &[SocketAddrV4],
         payload: &[u8],
-        time: Duration,
+        pace: Pace,
     ) -> io::Result<u64> {
         let (began, mut sent) = (Instant::now(), 0);
         let mut everybody = guests.zip(servers.iter().cycle()).cycle();
-        while began.elapsed() < time {
+        while began.elapsed() < pace.time {
             for _ in 0..LOOK_EVERY {
+                pace.wait(began, sent);
                 for (guest, server) in everybody.by_ref().take(BATCH) {
                     sent += u64::from(self.fleet.packet(guest, *server, payload, &mut self.outbox));
                 }

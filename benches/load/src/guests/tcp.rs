@@ -1,10 +1,11 @@
 //! TCP for one question and its answer: connect, send a request that fits a segment, read until the server closes.
 //!
-//! Not smoltcp: its sockets own receive and transmit buffers and an interface polls all of them in turn, which for
-//! 50,000 guests with addresses of their own is 50,000 interfaces. A guest here has 16 octets while it does nothing,
-//! and a connection is seven numbers and the text. What is left out is what a single question does not need: windows
-//! (an answer is smaller than one), reassembly (what comes out of order is asked for again), congestion control (one
-//! segment is under way).
+//! Not smoltcp, which was measured beside: a station with a MAC and an address of its own is an interface there, of 392
+//! octets for each guest at rest where it is 12 here, and each poll walks all sockets of its interface. A connection takes
+//! 408 octets and fixed buffers there, 80 and its text here; with a single one of them, 1.9 µs of client against 1.2, of
+//! which neither matters beside five frames through the kernel. What is left out is what a single question does not
+//! need: windows (an answer is smaller than one), reassembly (what comes out of order is asked for again), congestion
+//! control (one segment is under way).
 
 use std::net::{Ipv4Addr, SocketAddrV4};
 

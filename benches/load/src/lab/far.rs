@@ -15,6 +15,7 @@ use wire::MacAddr;
 use wire::build::{Checksum, ETHERNET_LEN, UdpDatagram};
 
 use super::network::{ECHO_PORT, FAR, FLOOD_PORT, is_server};
+use crate::drive::Pace;
 use crate::guests::traffic::{self, PACKET_LEN, PAYLOAD_LEN, Stamp};
 
 const BATCH: usize = 64;
@@ -59,15 +60,16 @@ impl Far {
         self.doors.lock().unwrap_or_else(PoisonError::into_inner).contains_key(&guest)
     }
 
-    /// Packets to all guests below `guests` whose door is known, in turn, as fast as they go. Returns how many.
-    pub(crate) fn flood(&self, guests: u32, time: Duration) -> io::Result<u64> {
+    /// Packets to all guests below `guests` whose door is known, in turn. Returns how many.
+    pub(crate) fn flood(&self, guests: u32, pace: Pace) -> io::Result<u64> {
         let doors: Vec<(u32, Door)> = {
             let doors = self.doors.lock().unwrap_or_else(PoisonError::into_inner);
             doors.range(..guests).map(|(guest, door)| (*guest, *door)).collect()
         };
         let (began, mut sent, mut outbox) = (Instant::now(), 0, Outbox::default());
         let mut everybody = doors.iter().cycle();
-        while began.elapsed() < time && !doors.is_empty() {
+        while began.elapsed() < pace.time && !doors.is_empty() {
+            pace.wait(began, sent);
             for (guest, door) in everybody.by_ref().take(BATCH) {
                 let payload = Stamp { guest: *guest, sent: Duration::ZERO }.emit();
                 outbox.push(|frame| traffic::emit(frame, door.eth, door.from, door.to, &payload));

@@ -18,7 +18,7 @@ use self::gateway::{Folder, Gateway, KERNEL_ADDRESS, KERNEL_GUESTS, STAND_IN};
 use self::network::{ECHO_PORT, FAR, FLOOD_PORT, Network, servers};
 use self::radius::Radius;
 use crate::cli::{Auth, Kind, Lab, Phase};
-use crate::drive::Driver;
+use crate::drive::{Driver, Pace};
 use crate::guard::LAB_INTERFACE;
 use crate::guests::traffic::{PAYLOAD_LEN, Stamp};
 use crate::guests::{Fleet, Goal, Habits, Job, Work};
@@ -221,17 +221,17 @@ impl Site {
 
     /// Floods in both directions, one after the other.
     fn flood(&mut self, guests: u32, lab: &Lab, traffic: &mut Traffic, progress: &mut Progress) -> anyhow::Result<()> {
-        let time = Duration::from_secs(lab.load.seconds);
+        let pace = Pace { packets_per_second: lab.flood_pps, time: Duration::from_secs(lab.load.seconds) };
         let payload = Stamp { guest: 0, sent: Duration::ZERO }.emit();
         debug_assert_eq!(payload.len(), PAYLOAD_LEN);
         let name = self.name;
         progress.passing(Instant::now(), || format!("flood     {name}, up"));
         let up = self.counted(&|site| network::received(&site.network.internet, FAR), &mut |site| {
-            Ok(site.driver.flood(0..guests, &servers(FLOOD_PORT), &payload, time)?)
+            Ok(site.driver.flood(0..guests, &servers(FLOOD_PORT), &payload, pace)?)
         })?;
         progress.passing(Instant::now(), || format!("flood     {name}, down"));
         let down = self.counted(&|site| network::received(&site.network.guests, LAB_INTERFACE), &mut |site| {
-            Ok(site.far.flood(guests, time)?)
+            Ok(site.far.flood(guests, pace)?)
         })?;
         traffic.up.push(up);
         traffic.down.push(down);

@@ -24,7 +24,8 @@ impl Report {
                 "leased_kb": memory.leased_kb,
                 "online_guests": memory.online,
                 "online_kb": memory.online_kb,
-                "octets_per_guest": memory.octets_per_guest(),
+                "octets_per_lease": memory.octets_per_guest(memory.leased, memory.leased_kb),
+                "octets_per_guest": memory.octets_per_guest(memory.online, memory.online_kb),
             })),
             "gateway_says": self.seen.as_ref().map(|seen| json!({
                 "leases": seen.leases,

@@ -19,18 +19,16 @@ impl Report {
         self.write_phases(out)?;
         self.write_curve(out)?;
         if let Some(memory) = &self.memory {
-            let Memory { idle_kb, leased, leased_kb, online, online_kb } = *memory;
-            write!(
-                out,
-                "Memory of the gateway: {} kB idle, {} kB with {} leases",
-                grouped(idle_kb),
-                grouped(leased_kb),
-                grouped(leased.into())
-            )?;
-            if online > 0 {
-                write!(out, ", {} kB with {} online", grouped(online_kb), grouped(online.into()))?;
+            write!(out, "Memory of the gateway: {} kB without guests", grouped(memory.idle_kb))?;
+            for (guests, kb, what) in
+                [(memory.leased, memory.leased_kb, "leases"), (memory.online, memory.online_kb, "online")]
+            {
+                if guests > 0 {
+                    let each = memory.octets_per_guest(guests, kb);
+                    write!(out, "; {} kB with {} {what}, {each:.0} octets each", grouped(kb), grouped(guests.into()))?;
+                }
             }
-            writeln!(out, ": {:.0} octets a guest.\n", memory.octets_per_guest())?;
+            writeln!(out, ".\n")?;
         }
         if let Some(seen) = &self.seen {
             writeln!(
@@ -119,6 +117,9 @@ impl Report {
     }
 
     fn write_targets(&self, out: &mut String) -> std::fmt::Result {
+        if self.targets().is_empty() {
+            return Ok(());
+        }
         writeln!(out, "| Asked for | At least | Measured | |\n|--|--:|--:|--|")?;
         for target in self.targets() {
             let number = |n: f64| if n < 1000.0 { format!("{n:.1}") } else { grouped(n as u64) };
@@ -137,9 +138,8 @@ impl Report {
 }
 
 impl Memory {
-    /// What a guest has cost, online if there were any.
-    pub(crate) fn octets_per_guest(&self) -> f64 {
-        let (guests, kb) = if self.online > 0 { (self.online, self.online_kb) } else { (self.leased, self.leased_kb) };
+    /// What each of so many guests has cost, when the process had so much.
+    pub(crate) fn octets_per_guest(&self, guests: u32, kb: u64) -> f64 {
         kb.saturating_sub(self.idle_kb) as f64 * 1024.0 / f64::from(guests.max(1))
     }
 }
@@ -158,6 +158,10 @@ mod tests {
         assert!(text.contains("| 1,000 | poblano | 200,000 | 100,000 | 80 % |"), "{text}");
         assert!(text.contains("| 1,000 | kernel routing | 400,000 | 200,000 |"), "{text}");
         assert!(text.contains("| dhcp: exchanges | 1,000 | 0 | 0 | 500 |"), "{text}");
+        assert!(
+            text.contains("6,800 kB with 1,000 leases, 819 octets each; 7,000 kB with 1,000 online, 1024 octets"),
+            "{text}"
+        );
         assert!(text.contains("64-octet packets up, of kernel routing, % | 90.0 | 50.0 | not met"), "{text}");
     }
 }
