@@ -97,6 +97,13 @@ def test_nothing_is_sent_to_a_network_that_nobody_has_called_theirs(lab):
     assert load("run", "--interface", "lo").returncode == 1
 
 
+def test_a_network_of_the_load_testers_own_needs_no_word(lab):
+    lab.guest.ns.ip("link", "add", "pbload0", "up", "type", "veth", "peer", "name", "pbload1")
+    lab.guest.ns.ip("link", "set", "pbload1", "up")
+    done = load("run", "--interface", "pbload0", "--guests", 1, "--phases", "dhcp", ns=lab.guest.ns)
+    assert (done.returncode, "no answer to a DHCP discover" in done.stdout) == (2, True), done.stdout + done.stderr
+
+
 @pytest.mark.parametrize("whose", [(), ("--auth", "radius")], ids=["local", "radius"])
 def test_the_load_tester_builds_a_lab_and_measures_beside_the_kernel(whose, tmp_path):
     done = load(

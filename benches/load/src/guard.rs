@@ -1,7 +1,7 @@
 //! Where guests may be sent to. Thousands of stations that all want something are an attack on whoever did not ask for
 //! it, so a network is either one that `lab` has made, or somebody has said that it is theirs.
 
-use std::fs;
+use std::path::Path;
 
 use anyhow::bail;
 
@@ -12,12 +12,7 @@ pub(crate) const FLAG: &str = "--yes-this-network-is-mine";
 
 /// Fails unless guests may send to the interface.
 pub(crate) fn allow(interface: &str, mine: bool) -> anyhow::Result<()> {
-    let elsewhere = match (fs::read_link("/proc/1/ns/net"), fs::read_link("/proc/thread-self/ns/net")) {
-        (Ok(machine), Ok(ours)) => machine != ours,
-        // Who cannot see the machine's own network cannot know that this is another one.
-        _ => false,
-    };
-    if mine || (elsewhere && interface == LAB_INTERFACE) {
+    if mine || (interface == LAB_INTERFACE && is_a_namespace()) {
         return Ok(());
     }
     bail!(
@@ -25,6 +20,13 @@ pub(crate) fn allow(interface: &str, mine: bool) -> anyhow::Result<()> {
          the gateway until it gives way. If the network and its gateway are yours, say so with {FLAG}; \
          `poblano-load lab` makes a network of its own"
     );
+}
+
+/// True in a network namespace that somebody has made: switches that a machine has once, such as the backlog of all its
+/// devices, are seen in its own network only. Where none are seen at all nothing is known, and the answer is no.
+fn is_a_namespace() -> bool {
+    let there = |switch: &str| Path::new("/proc/sys/net/core").join(switch).exists();
+    there("somaxconn") && !there("netdev_max_backlog")
 }
 
 #[cfg(test)]
