@@ -20,11 +20,11 @@ use self::radius::Radius;
 use crate::cli::{Auth, Kind, Lab, Phase};
 use crate::drive::{Driver, Pace};
 use crate::guard::LAB_INTERFACE;
-use crate::guests::traffic::{PAYLOAD_LEN, Stamp};
+use crate::guests::traffic::Stamp;
 use crate::guests::{Fleet, Goal, Habits, Job, Work};
 use crate::process::Usage;
 use crate::progress::{Progress, grouped};
-use crate::report::{Flood, Memory, Point, Report, Traffic};
+use crate::report::{Flood, Memory, Point, Report, Traffic, median};
 
 /// How long packets of a flood may be on their way after the last one was sent.
 const DRAIN: Duration = Duration::from_millis(300);
@@ -214,6 +214,10 @@ impl Site {
             let unknown = new.clone().filter(|guest| !self.far.knows(*guest));
             self.driver.each(unknown, server, far::announcement)?;
         }
+        let (doors, wanted) = (self.far.doors(), new.end as usize);
+        if doors < wanted {
+            progress.line(&format!("{}: packets of {} guests do not come through", self.name, wanted - doors));
+        }
         let time = Duration::from_secs(lab.load.seconds);
         let echoes = self.driver.echo(all, &servers(ECHO_PORT), (lab.load.pps, time), progress)?;
         Ok(Traffic { echoes, ..Traffic::default() })
@@ -223,7 +227,6 @@ impl Site {
     fn flood(&mut self, guests: u32, lab: &Lab, traffic: &mut Traffic, progress: &mut Progress) -> anyhow::Result<()> {
         let pace = Pace { packets_per_second: lab.flood_pps, time: Duration::from_secs(lab.load.seconds) };
         let payload = Stamp { guest: 0, sent: Duration::ZERO }.emit();
-        debug_assert_eq!(payload.len(), PAYLOAD_LEN);
         let name = self.name;
         progress.passing(Instant::now(), || format!("flood     {name}, up"));
         let up = self.counted(&|site| network::received(&site.network.internet, FAR), &mut |site| {
@@ -259,9 +262,8 @@ impl Site {
 }
 
 fn line_of(point: &Point) -> String {
-    let rates = |traffic: &Traffic| {
-        format!("{} up, {} down", grouped(traffic.up_rate() as u64), grouped(traffic.down_rate() as u64))
-    };
+    let rate = |floods: &[Flood]| grouped(median(floods).map_or(0.0, Flood::rate) as u64);
+    let rates = |traffic: &Traffic| format!("{} up, {} down", rate(&traffic.up), rate(&traffic.down));
     let kernel = point.kernel.as_ref().map_or_else(String::new, |kernel| format!("; kernel {}", rates(kernel)));
     format!("traffic   {} guests: {} packets a second{kernel}", grouped(point.guests.into()), rates(&point.ours))
 }

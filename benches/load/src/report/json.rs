@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::{Flood, Phase, Report, Traffic};
+use super::{Flood, Phase, Report, Traffic, median};
 use crate::histogram::Histogram;
 
 impl Report {
@@ -36,6 +36,8 @@ impl Report {
             })),
             "curve": self.curve.iter().map(|point| json!({
                 "guests": point.guests,
+                "up_share_of_kernel": point.share(Traffic::up),
+                "down_share_of_kernel": point.share(Traffic::down),
                 "ours": traffic_json(&point.ours),
                 "kernel": point.kernel.as_ref().map(traffic_json),
             })).collect::<Vec<_>>(),
@@ -70,8 +72,8 @@ fn traffic_json(traffic: &Traffic) -> Value {
         "echoes_sent": echoes.sent,
         "echoes_back": echoes.back,
         "echo_latency": latency_json(&echoes.latency),
-        "up_per_second": traffic.up_rate(),
-        "down_per_second": traffic.down_rate(),
+        "up_per_second": median(&traffic.up).map(Flood::rate),
+        "down_per_second": median(&traffic.down).map(Flood::rate),
         "up": rounds(&traffic.up),
         "down": rounds(&traffic.down),
     })

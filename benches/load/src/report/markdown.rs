@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{Flood, Memory, Report, median};
+use super::{Flood, Memory, Report, Traffic, median};
 use crate::progress::{grouped, time};
 
 impl Report {
@@ -92,8 +92,10 @@ impl Report {
         )?;
         writeln!(out, "|--:|--|--:|--:|--:|--:|--:|--:|--:|")?;
         for point in &self.curve {
-            let both = [(self.gateway.as_str(), Some(&point.ours)), ("kernel routing", point.kernel.as_ref())];
-            for (name, traffic) in both.into_iter().filter_map(|(name, traffic)| Some((name, traffic?))) {
+            let shares = (point.share(Traffic::up), point.share(Traffic::down));
+            let ours = (self.gateway.as_str(), &point.ours, shares);
+            let kernel = point.kernel.as_ref().map(|kernel| ("kernel routing", kernel, (None, None)));
+            for (name, traffic, share) in [ours].into_iter().chain(kernel) {
                 let latency = |percent| traffic.echoes.latency.percentile(percent).map_or("–".into(), time);
                 let offered = |floods: &[Flood]| {
                     median(floods).map_or("–".into(), |flood| format!("{:.0} %", flood.loss() * 100.0))
@@ -102,8 +104,8 @@ impl Report {
                     out,
                     "| {} | {name} | {} | {} | {} | {} | {} | {} | {} of {} |",
                     grouped(point.guests.into()),
-                    rate(traffic.up_rate()),
-                    rate(traffic.down_rate()),
+                    rate(&traffic.up, share.0),
+                    rate(&traffic.down, share.1),
                     offered(&traffic.up),
                     offered(&traffic.down),
                     latency(50),
@@ -144,8 +146,10 @@ impl Memory {
     }
 }
 
-fn rate(rate: f64) -> String {
-    if rate.is_nan() { "–".to_owned() } else { grouped(rate as u64) }
+/// Packets a second, and the share of the kernel's.
+fn rate(floods: &[Flood], share: Option<f64>) -> String {
+    let share = share.map_or_else(String::new, |share| format!(" ({:.0} %)", share * 100.0));
+    median(floods).map_or("–".into(), |flood| format!("{}{share}", grouped(flood.rate() as u64)))
 }
 
 #[cfg(test)]
@@ -155,7 +159,7 @@ mod tests {
     #[test]
     fn people_find_ours_beside_the_kernels() {
         let text = report().markdown();
-        assert!(text.contains("| 1,000 | poblano | 200,000 | 100,000 | 80 % |"), "{text}");
+        assert!(text.contains("| 1,000 | poblano | 200,000 (50 %) | 100,000 (50 %) | 80 % |"), "{text}");
         assert!(text.contains("| 1,000 | kernel routing | 400,000 | 200,000 |"), "{text}");
         assert!(text.contains("| dhcp: exchanges | 1,000 | 0 | 0 | 500 |"), "{text}");
         assert!(

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::chart::{Chart, HEIGHT, Line, WIDTH};
-use super::{Report, Traffic};
+use super::{Flood, Report, Traffic, median};
 use crate::progress::grouped;
 
 const MARGIN: f64 = 20.0;
@@ -96,8 +96,8 @@ impl Report {
             ],
         };
         let mut charts = vec![
-            rates("64-octet packets from guests", &|traffic| Some(traffic.up_rate())),
-            rates("64-octet packets to guests", &|traffic| Some(traffic.down_rate())),
+            rates("64-octet packets from guests", &|traffic| median(&traffic.up).map(Flood::rate)),
+            rates("64-octet packets to guests", &|traffic| median(&traffic.down).map(Flood::rate)),
             latency,
         ];
         for chart in &mut charts {
