@@ -1,9 +1,9 @@
 //! Guests by the thousand, as one state machine that opens nothing and reads no clock: frames and the time go in,
 //! frames come out.
 //!
-//! A guest at rest is its address, a port and what it is doing: 16 octets. While it does something, it has one of the
-//! places for exchanges, of which there are as many as may be under way at once. Frames find their guest by the number
-//! in its MAC.
+//! A guest at rest is its address, a port and what it is doing: 12 octets, and its place in the table of addresses. While
+//! it does something, it has one of the places for exchanges, of which there are as many as may be under way at once.
+//! Frames find their guest by the number in its MAC.
 
 mod dhcp;
 mod exchanges;
