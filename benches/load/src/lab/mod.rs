@@ -80,8 +80,9 @@ pub(crate) fn measure(lab: &Lab, habits: &Habits, progress: &mut Progress) -> an
         let (job, at_once) = (Job::Visit(Goal::Logout), lab.load.at_once.into());
         site.phase("logout", "logouts", &Work { job, guests: 0..guests, times: 1, at_once }, &mut report, progress)?;
     }
-    if report.failures() > 0 {
-        progress.line(&format!("the gateway's last words:\n{}", site.gateway.last_words()));
+    let words = site.gateway.last_words();
+    if report.failures() > 0 && !words.is_empty() {
+        progress.line(&format!("the gateway's last words:\n{words}"));
     }
     Ok(report)
 }

@@ -88,9 +88,9 @@ impl Report {
         }
         writeln!(
             out,
-            "| Guests online | Gateway | 64-octet packets/s up | down | Sent up, lost | Sent down, lost | Echo p50 | p99 | Echoes lost |"
+            "| Guests online | Gateway | 64-octet packets/s up | down | Sent up, lost | Sent down, lost | CPU a packet up | down | Echo p50 | p99 | Echoes lost |"
         )?;
-        writeln!(out, "|--:|--|--:|--:|--:|--:|--:|--:|--:|")?;
+        writeln!(out, "|--:|--|--:|--:|--:|--:|--:|--:|--:|--:|--:|")?;
         for point in &self.curve {
             let shares = (point.share(Traffic::up), point.share(Traffic::down));
             let ours = (self.gateway.as_str(), &point.ours, shares);
@@ -102,12 +102,14 @@ impl Report {
                 };
                 writeln!(
                     out,
-                    "| {} | {name} | {} | {} | {} | {} | {} | {} | {} of {} |",
+                    "| {} | {name} | {} | {} | {} | {} | {} | {} | {} | {} | {} of {} |",
                     grouped(point.guests.into()),
                     rate(&traffic.up, share.0),
                     rate(&traffic.down, share.1),
                     offered(&traffic.up),
                     offered(&traffic.down),
+                    cost(&traffic.up),
+                    cost(&traffic.down),
                     latency(50),
                     latency(99),
                     grouped(traffic.echoes.sent - traffic.echoes.back.min(traffic.echoes.sent)),
@@ -146,6 +148,13 @@ impl Memory {
     }
 }
 
+/// Processor time that the gateway's process took for each packet that arrived.
+fn cost(floods: &[Flood]) -> String {
+    let each =
+        median(floods).and_then(|flood| Some(flood.gateway_cpu?.as_secs_f64() * 1e6 / flood.arrived.max(1) as f64));
+    each.map_or("–".into(), |micros| format!("{micros:.1} µs"))
+}
+
 /// Packets a second, and the share of the kernel's.
 fn rate(floods: &[Flood], share: Option<f64>) -> String {
     let share = share.map_or_else(String::new, |share| format!(" ({:.0} %)", share * 100.0));
@@ -159,7 +168,10 @@ mod tests {
     #[test]
     fn people_find_ours_beside_the_kernels() {
         let text = report().markdown();
-        assert!(text.contains("| 1,000 | poblano | 200,000 (50 %) | 100,000 (50 %) | 80 % |"), "{text}");
+        assert!(
+            text.contains("| 1,000 | poblano | 200,000 (50 %) | 100,000 (50 %) | 80 % | 90 % | 4.0 µs |"),
+            "{text}"
+        );
         assert!(text.contains("| 1,000 | kernel routing | 400,000 | 200,000 |"), "{text}");
         assert!(text.contains("| dhcp: exchanges | 1,000 | 0 | 0 | 500 |"), "{text}");
         assert!(

@@ -217,7 +217,8 @@ mod tests {
     use std::time::Duration;
 
     fn flood(arrived: u64) -> Flood {
-        Flood { sent: 1_000_000, arrived, time: Duration::from_secs(1), ..Flood::default() }
+        let (time, gateway_cpu) = (Duration::from_secs(1), Some(Duration::from_millis(800)));
+        Flood { sent: 1_000_000, arrived, time, gateway_cpu, ..Flood::default() }
     }
 
     /// A report with something in every part.
