@@ -22,6 +22,7 @@ mod framing;
 #[cfg(fuzzing)]
 pub mod fuzz;
 mod poll;
+pub mod raw;
 pub mod virtual_;
 mod waker;
 

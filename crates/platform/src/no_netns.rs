@@ -1,13 +1,16 @@
 //! Network namespaces where there are none: all of it can be called, and says so.
 
 use std::convert::Infallible;
+use std::io;
 use std::net::Ipv4Addr;
 use std::process::{Child, Command};
 use std::sync::Arc;
+use std::time::Duration;
 
 use fastpath::port::LanPort;
 use wire::MacAddr;
 
+use crate::raw::{Ignored, Inbox, Outbox};
 use crate::{Error, Result};
 
 /// Never made on this system.
@@ -48,6 +51,28 @@ impl Netns {
     }
 
     pub fn open(&self, _: &str) -> Result<Arc<dyn LanPort>> {
+        match self.0 {}
+    }
+
+    pub fn open_raw(&self, _: &str, _: Option<Ignored>) -> Result<RawPort> {
+        match self.0 {}
+    }
+}
+
+/// Never opened on this system.
+pub struct RawPort(Infallible);
+
+#[expect(missing_docs, clippy::missing_errors_doc, reason = "as on Linux, where it works")]
+impl RawPort {
+    pub fn send(&self, _: &mut Outbox) -> io::Result<usize> {
+        match self.0 {}
+    }
+
+    pub fn recv(&self, _: &mut Inbox) -> io::Result<usize> {
+        match self.0 {}
+    }
+
+    pub fn wait(&self, _: Duration) -> io::Result<()> {
         match self.0 {}
     }
 }

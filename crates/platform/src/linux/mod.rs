@@ -10,6 +10,7 @@ mod nlsock;
 #[cfg_attr(all(target_pointer_width = "64", target_endian = "little"), path = "offload/mod.rs")]
 #[cfg_attr(not(all(target_pointer_width = "64", target_endian = "little")), path = "../no_offload.rs")]
 mod offload;
+mod raw;
 mod rtnetlink;
 mod rules;
 mod sys;

@@ -11,8 +11,10 @@ use fastpath::port::LanPort;
 use wire::MacAddr;
 
 use super::lan::Lan;
+pub use super::raw::RawPort;
 use super::rtnetlink::{Route, Rtnetlink};
 use super::{Host, sys};
+use crate::raw::Ignored;
 use crate::{Error, Interface, Result, System, Waker};
 
 /// A network namespace of our own; it vanishes with the last descriptor and process in it.
@@ -136,6 +138,14 @@ impl Netns {
             let port: Arc<dyn LanPort> = Arc::new(Lan::open(&interface(name)?, &Waker::new()?, None)?);
             Ok(port)
         })?
+    }
+
+    /// Opens an interface of the namespace for raw frames by the batch, beside the kernel and without the LAN's lock.
+    ///
+    /// # Errors
+    /// The kernel's.
+    pub fn open_raw(&self, name: &str, ignored: Option<Ignored>) -> Result<RawPort> {
+        self.run(|| RawPort::open(&interface(name)?, ignored))?
     }
 }
 

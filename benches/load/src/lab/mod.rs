@@ -1,0 +1,270 @@
+//! `lab`: guests, a gateway and an Internet of its own, and beside them the same with plain kernel routing. Both take
+//! turns, so that whatever else the machine does hits both.
+
+mod far;
+mod gateway;
+mod network;
+mod radius;
+
+use std::ops::Range;
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use platform::netns;
+
+use self::far::Far;
+pub(crate) use self::gateway::Seen;
+use self::gateway::{Folder, Gateway, KERNEL_ADDRESS, KERNEL_GUESTS, STAND_IN};
+use self::network::{ECHO_PORT, FAR, FLOOD_PORT, Network, servers};
+use self::radius::Radius;
+use crate::cli::{Auth, Kind, Lab, Phase};
+use crate::drive::{Driver, Pace};
+use crate::guard::LAB_INTERFACE;
+use crate::guests::traffic::Stamp;
+use crate::guests::{Fleet, Goal, Habits, Job, Work};
+use crate::process::Usage;
+use crate::progress::{Progress, grouped};
+use crate::report::{Flood, Memory, Point, Report, Traffic, median};
+
+/// How long packets of a flood may be on their way after the last one was sent.
+const DRAIN: Duration = Duration::from_millis(300);
+/// How often guests whose packet has not come through send another one.
+const KNOCKS: u32 = 5;
+
+/// Logins at once with Poblano's own accounts: it checks one password at a time and lets 64 wait.
+const LOCAL_LOGINS: usize = 32;
+
+/// Builds the lab, measures, and takes it away again.
+pub(crate) fn measure(lab: &Lab, habits: &Habits, progress: &mut Progress) -> anyhow::Result<Report> {
+    netns::become_root()?;
+    let mut stages = if lab.curve.is_empty() { vec![lab.load.guests] } else { lab.curve.clone() };
+    stages.sort_unstable();
+    let guests = stages.last().copied().unwrap_or_default();
+    let has = |phase| lab.load.has(phase);
+    let pair = lab.gateway != Kind::Kernel && !lab.alone && has(Phase::Traffic);
+    let mut kernel = pair.then(|| Site::kernel(guests, habits)).transpose()?;
+    let folder = Folder::make()?;
+    let (mut site, _radius) = match lab.gateway {
+        Kind::Kernel => (Site::kernel(guests, habits)?, None),
+        Kind::Poblano | Kind::External => Site::start(lab, &folder, guests, habits, progress)?,
+    };
+    let mut report = Report { gateway: site.name.into(), guests, ..Report::default() };
+    let mut memory = site.gateway.usage().map(|usage| Memory { idle_kb: usage.memory_kb, ..Memory::default() });
+    let mut before = 0;
+    for stage in stages {
+        if lab.gateway != Kind::Kernel {
+            site.join(before..stage, lab, &mut report, &mut memory, progress)?;
+        }
+        if has(Phase::Traffic) {
+            let mut ours = site.settled(before..stage, lab, progress)?;
+            let mut theirs = match &mut kernel {
+                Some(kernel) => Some((kernel.settled(before..stage, lab, progress)?, kernel)),
+                None => None,
+            };
+            for _ in 0..lab.rounds {
+                site.flood(stage, lab, &mut ours, progress)?;
+                if let Some((traffic, kernel)) = &mut theirs {
+                    kernel.flood(stage, lab, traffic, progress)?;
+                }
+            }
+            let kernel = theirs.map(|(traffic, _)| traffic);
+            let point = Point { guests: stage, ours, kernel };
+            progress.line(&line_of(&point));
+            report.curve.push(point);
+        }
+        before = stage;
+    }
+    report.seen = site.gateway.seen()?;
+    report.memory = memory;
+    if lab.gateway != Kind::Kernel && has(Phase::Logout) {
+        let (job, at_once) = (Job::Visit(Goal::Logout), lab.load.at_once.into());
+        site.phase("logout", "logouts", &Work { job, guests: 0..guests, times: 1, at_once }, &mut report, progress)?;
+    }
+    let words = site.gateway.last_words();
+    if report.failures() > 0 && !words.is_empty() {
+        progress.line(&format!("the gateway's last words:\n{words}"));
+    }
+    Ok(report)
+}
+
+/// One gateway with all that is around it.
+struct Site {
+    name: &'static str,
+    // In this order they end: who is on a cable before the cable.
+    driver: Driver,
+    far: Far,
+    gateway: Gateway,
+    network: Network,
+}
+
+impl Site {
+    fn kernel(guests: u32, habits: &Habits) -> anyhow::Result<Self> {
+        let network = Network::build()?;
+        let gateway = Gateway::kernel(&network.gateway)?;
+        let mut site = Self::around("kernel", network, gateway, guests, habits)?;
+        let (first, _) = KERNEL_GUESTS;
+        site.driver.fleet.settle((u32::from(first) + 2).into(), STAND_IN, KERNEL_ADDRESS);
+        Ok(site)
+    }
+
+    fn start(
+        lab: &Lab,
+        folder: &Folder,
+        guests: u32,
+        habits: &Habits,
+        progress: &mut Progress,
+    ) -> anyhow::Result<(Self, Option<Radius>)> {
+        let network = Network::build()?;
+        let radius = lab.auth == Auth::Radius && lab.load.has(Phase::Login);
+        // Both die with the thread that starts them: this one, which lives as long as the lab.
+        network.internet.enter()?;
+        let radius = radius.then(|| Radius::start(folder.path(), &habits.account)).transpose()?;
+        network.gateway.enter()?;
+        if lab.gateway == Kind::External {
+            progress.line(&format!(
+                "the gateway's namespace: nsenter --net=/proc/{}/task/{}/ns/net; lan0 has the guests, wan0 is \
+                 192.0.2.2/24 with the router 192.0.2.1, RADIUS is at 192.0.2.18 with --auth radius, secret {:?}",
+                std::process::id(),
+                std::process::id(),
+                radius::SECRET,
+            ));
+        }
+        let gateway = Gateway::start(lab, folder.path(), guests)?;
+        let name = if lab.gateway == Kind::External { "external" } else { "poblano" };
+        Ok((Self::around(name, network, gateway, guests, habits)?, radius))
+    }
+
+    fn around(
+        name: &'static str,
+        network: Network,
+        gateway: Gateway,
+        guests: u32,
+        habits: &Habits,
+    ) -> anyhow::Result<Self> {
+        let far = Far::start(&network.internet)?;
+        let port = network.guests.open_raw(LAB_INTERFACE, Some(far::FLOOD))?;
+        let driver = Driver::new(Fleet::new(guests, habits.clone()), port);
+        Ok(Self { name, driver, far, gateway, network })
+    }
+
+    /// Brings further guests online.
+    fn join(
+        &mut self,
+        new: Range<u32>,
+        lab: &Lab,
+        report: &mut Report,
+        memory: &mut Option<Memory>,
+        progress: &mut Progress,
+    ) -> anyhow::Result<()> {
+        let at_once = usize::from(lab.load.at_once);
+        let work = |job, times| Work { job, guests: new.clone(), times, at_once };
+        if lab.load.has(Phase::Dhcp) {
+            self.phase("dhcp", "exchanges", &work(Job::Lease, 1), report, progress)?;
+            if let (Some(memory), Some(usage)) = (memory.as_mut(), self.gateway.usage()) {
+                (memory.leased, memory.leased_kb) = (self.driver.fleet.leased() as u32, usage.memory_kb);
+            }
+        }
+        if lab.load.has(Phase::Probe) {
+            let probes = work(Job::Visit(Goal::Probe), lab.load.probes);
+            self.phase("probe", "redirects", &probes, report, progress)?;
+        }
+        if lab.load.has(Phase::Login) {
+            let mut logins = work(Job::Visit(Goal::Login), 1);
+            if lab.gateway == Kind::Poblano && lab.auth == Auth::Local {
+                logins.at_once = at_once.min(LOCAL_LOGINS);
+            }
+            self.phase("login", "logins", &logins, report, progress)?;
+            if let (Some(memory), Some(usage)) = (memory.as_mut(), self.gateway.usage()) {
+                (memory.online, memory.online_kb) = (self.driver.fleet.online() as u32, usage.memory_kb);
+            }
+        }
+        Ok(())
+    }
+
+    fn phase(
+        &mut self,
+        name: &'static str,
+        unit: &'static str,
+        work: &Work,
+        report: &mut Report,
+        progress: &mut Progress,
+    ) -> anyhow::Result<()> {
+        let before = self.gateway.usage();
+        let outcome = self.driver.phase(name, work, progress).context("the guests' interface")?;
+        let cpu = before.zip(self.gateway.usage()).map(|(before, after)| after.since(before).cpu());
+        progress.line(&format!(
+            "{name:9} {} {unit}, {} failed, {} with a loss, {} a second",
+            grouped(outcome.tally.done),
+            grouped(outcome.tally.failures()),
+            grouped(outcome.tally.lost),
+            grouped(outcome.rate() as u64),
+        ));
+        report.add(name, unit, outcome, cpu);
+        Ok(())
+    }
+
+    /// The doors of further guests are opened, and echoes of all are timed while nothing else happens.
+    fn settled(&mut self, new: Range<u32>, lab: &Lab, progress: &mut Progress) -> anyhow::Result<Traffic> {
+        let (flood, all) = (servers(FLOOD_PORT), 0..new.end);
+        let server = |guest: u32| flood[guest as usize % flood.len()];
+        self.driver.find_router()?;
+        for _ in 0..KNOCKS {
+            if self.far.doors() >= new.end as usize {
+                break;
+            }
+            let unknown = new.clone().filter(|guest| !self.far.knows(*guest));
+            self.driver.each(unknown, server, far::announcement)?;
+        }
+        let (doors, wanted) = (self.far.doors(), new.end as usize);
+        if doors < wanted {
+            progress.line(&format!("{}: packets of {} guests do not come through", self.name, wanted - doors));
+        }
+        let time = Duration::from_secs(lab.load.seconds);
+        let echoes = self.driver.echo(all, &servers(ECHO_PORT), (lab.load.pps, time), progress)?;
+        Ok(Traffic { echoes, ..Traffic::default() })
+    }
+
+    /// Floods in both directions, one after the other.
+    fn flood(&mut self, guests: u32, lab: &Lab, traffic: &mut Traffic, progress: &mut Progress) -> anyhow::Result<()> {
+        let pace = Pace { packets_per_second: lab.flood_pps, time: Duration::from_secs(lab.load.seconds) };
+        let payload = Stamp { guest: 0, sent: Duration::ZERO }.emit();
+        let name = self.name;
+        progress.passing(Instant::now(), || format!("flood     {name}, up"));
+        let up = self.counted(&|site| network::received(&site.network.internet, FAR), &mut |site| {
+            Ok(site.driver.flood(0..guests, &servers(FLOOD_PORT), &payload, pace)?)
+        })?;
+        progress.passing(Instant::now(), || format!("flood     {name}, down"));
+        let down = self.counted(&|site| network::received(&site.network.guests, LAB_INTERFACE), &mut |site| {
+            Ok(site.far.flood(guests, pace)?)
+        })?;
+        traffic.up.push(up);
+        traffic.down.push(down);
+        Ok(())
+    }
+
+    /// What is sent beside what a counter says has arrived.
+    fn counted(
+        &mut self,
+        counter: &dyn Fn(&Self) -> anyhow::Result<u64>,
+        send: &mut dyn FnMut(&mut Self) -> anyhow::Result<u64>,
+    ) -> anyhow::Result<Flood> {
+        let (gateway, ours) = (self.gateway.usage(), Usage::ours());
+        let (before, began) = (counter(self)?, Instant::now());
+        let sent = send(self)?;
+        let time = began.elapsed();
+        // What arrives later was on its way: it must not count, or a long queue would be speed.
+        // The interface counts an ARP message now and then as well.
+        let arrived = (counter(self)? - before).min(sent);
+        let gateway_cpu = gateway.zip(self.gateway.usage()).map(|(before, after)| after.since(before).cpu());
+        let tester_cpu = Usage::ours().since(ours).cpu();
+        self.driver.rest(DRAIN)?;
+        Ok(Flood { sent, arrived, time, gateway_cpu, tester_cpu })
+    }
+}
+
+fn line_of(point: &Point) -> String {
+    let rate = |floods: &[Flood]| grouped(median(floods).map_or(0.0, Flood::rate) as u64);
+    let rates = |traffic: &Traffic| format!("{} up, {} down", rate(&traffic.up), rate(&traffic.down));
+    let kernel = point.kernel.as_ref().map_or_else(String::new, |kernel| format!("; kernel {}", rates(kernel)));
+    format!("traffic   {} guests: {} packets a second{kernel}", grouped(point.guests.into()), rates(&point.ours))
+}
