@@ -213,8 +213,8 @@ impl Plane {
         let (way, rate) = (direction.way(meter), direction.rate(guest));
         let (octets, packets) = wire_size(packet, ip);
         if rate != Rate::UNLIMITED {
-            let (flow, room) = (self.flows.line(guest.slot, ip), pacer.room_before(packet));
-            let Some(departs_at) = shape::admit(way, rate, flow, octets, now, room) else {
+            let flow = || self.flows.line(guest.slot, ip);
+            let Some(departs_at) = shape::admit(way, rate, octets, now, pacer.room_before(packet), flow) else {
                 return Some(Verdict::Drop(Reason::RateExceeded));
             };
             if departs_at > now + shape::SLACK {
