@@ -15,7 +15,7 @@ WIRES = {"offloads": {}, "no offloads": {"offloads": False}, "vlan": {"vlans": (
 
 @pytest.fixture(params=WIRES)
 def online(request):
-    with Lab(**WIRES[request.param]) as lab:
+    with Lab(settings={"offload": {"mode": "off"}}, **WIRES[request.param]) as lab:
         assert lab.guest.lease()
         assert lab.guest.login().status == 303
         lab.has_offloads = request.param == "offloads"

@@ -38,7 +38,7 @@ pub struct Way {
     pub packets: AtomicU64,
     /// Second at which the last one was.
     pub last_secs: AtomicU64,
-    /// The share of bulk flows in this line (`shape`).
+    /// The share of bulk flows in this line (`shape`); 0 is all of it.
     pub(crate) share: AtomicU64,
     /// When a packet was last dropped for its sender to learn of the limit.
     pub(crate) dropped_at_nanos: AtomicU64,

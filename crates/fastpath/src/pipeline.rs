@@ -205,8 +205,8 @@ impl Plane {
         if rate != Rate::UNLIMITED {
             let Some(meter) = self.table.meter(guest.slot) else { return Some(Verdict::Drop(Reason::UnknownGuest)) };
             let (way, _) = direction.ways(meter);
-            let (flow, room) = (self.flows.line(guest.slot, ip), pacer.room_before(packet));
-            let Some(departs_at) = shape::admit(way, rate, flow, octets, now, room) else {
+            let flow = || self.flows.line(guest.slot, ip);
+            let Some(departs_at) = shape::admit(way, rate, octets, now, pacer.room_before(packet), flow) else {
                 return Some(Verdict::Drop(Reason::RateExceeded));
             };
             if departs_at > now + shape::SLACK {

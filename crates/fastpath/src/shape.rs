@@ -54,7 +54,7 @@ const LEAST: u64 = WHOLE / 256;
 const MAX_NANOS: u64 = 1 << 42;
 
 /// Flows of all guests that can be told apart at one time; more share a line, which costs small flows their privilege
-/// and nobody else anything. 512 kB, taken with the first packet of a guest with a limited rate.
+/// and nobody else anything. 512 kB, taken when the first packet has to wait.
 const FLOWS: usize = 1 << 16;
 
 /// The flows' lines, found by a hash. A cell says when its line is free, and is free for others from then on.
@@ -87,19 +87,30 @@ impl Flows {
 }
 
 /// Admits a packet to a line: says when it departs, or `None` if there is no room for it, and then nothing has changed.
-/// `room` is how many octets of this guest may wait.
-pub(crate) fn admit(
+/// `room` is how many octets of this guest may wait; `flow` finds the line of the packet's flow.
+pub(crate) fn admit<'a>(
     way: &Way,
     rate: Rate,
-    flow: &AtomicU64,
     octets: u64,
     now: Duration,
     room: u64,
+    flow: impl FnOnce() -> &'a AtomicU64,
 ) -> Option<Duration> {
+    const SLACK_NANOS: u64 = SLACK.as_nanos() as u64;
     let now = now.as_nanos() as u64;
     let cost = rate.nanos(octets);
+    if way.free_at_nanos.load(Ordering::Relaxed) <= now + SLACK_NANOS {
+        // Nobody waits, so whose packet it is makes no difference, and the next backlog has its own share.
+        if way.share.load(Ordering::Relaxed) != 0 {
+            way.share.store(0, Ordering::Relaxed);
+        }
+        let occupy = |free_at: u64| Some(free_at.max(now) + cost);
+        let _ = way.free_at_nanos.fetch_update(Ordering::Relaxed, Ordering::Relaxed, occupy); // never refuses
+        return Some(Duration::from_nanos(now));
+    }
+    let flow = flow();
     let limit = 2 * LIMIT_NANOS.max(rate.nanos(LIMIT_OCTETS));
-    let longest_wait = rate.nanos(room).max(SLACK.as_nanos() as u64);
+    let longest_wait = rate.nanos(room).max(SLACK_NANOS);
     let flow_free_at = flow.load(Ordering::Relaxed);
     let place = |free_at: u64| {
         let wait = flow_free_at.min(free_at).saturating_sub(now);
@@ -146,7 +157,7 @@ fn is_to_learn(way: &Way, excess: u64, limit: u64, now: u64) -> bool {
 /// `cost` further with this packet; if it then is the one that is ahead most, virtual time has further to go.
 fn share(share: u64, backlog: u64, wait: u64, cost: u64) -> u64 {
     let [backlog, wait, cost] = [backlog, wait, cost].map(|nanos| nanos.min(MAX_NANOS));
-    let share = share.clamp(LEAST, WHOLE);
+    let share = if share == 0 { WHOLE } else { share };
     let ahead = (share * backlog).max(share * wait + WHOLE * cost);
     (ahead / (backlog + cost).max(1)).clamp(LEAST, WHOLE)
 }
@@ -164,7 +175,7 @@ mod tests {
         let admitted: u64 = std::thread::scope(|scope| {
             let carry = |cell| {
                 let way = &way;
-                move || (0..50_000).filter(|_| admit(way, rate, cell, 700, now, u64::MAX).is_some()).count() as u64
+                move || (0..50_000).filter(|_| admit(way, rate, 700, now, u64::MAX, || cell).is_some()).count() as u64
             };
             let threads: Vec<_> = cells.iter().map(|cell| scope.spawn(carry(cell))).collect();
             threads.into_iter().map(|thread| thread.join().unwrap()).sum()
@@ -180,7 +191,7 @@ mod tests {
             let rate = Rate::bits_per_second(bits);
             for (octets, now) in [(0, Duration::ZERO), (65_536 * 2, Duration::from_secs(1 << 33)), (1, Duration::ZERO)]
             {
-                let departs_at = admit(&way, rate, &cell, octets, now, u64::MAX);
+                let departs_at = admit(&way, rate, octets, now, u64::MAX, || &cell);
                 assert!(departs_at.is_none_or(|at| at >= now));
             }
         }
