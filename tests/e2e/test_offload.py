@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import signal
 import subprocess
 import time
 
@@ -138,6 +139,30 @@ def test_a_clean_stop_leaves_nothing_also_of_a_former_life():
         assert lab.guest.lease()
         assert lab.gateway.stop() == 0
         assert snapshot(lab.gw) == before
+
+
+@pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGUSR2], ids=["crash", "handover"])
+@pytest.mark.parametrize("way", [(), ("-R",)], ids=["up", "down"])
+def test_no_datagram_is_lost_while_the_gateway_is_restarted(end, way):
+    with Lab(settings={"offload": {"mode": "on"}}) as lab:
+        guest, gateway = lab.guest, lab.gateway
+        assert guest.lease()
+        assert guest.login().status == 303
+        gateway.wait_until_written()
+        udp = ("-u", "-b", "40M", "-l", 1000, "-t", 5)
+        busy = guest.ns.spawn("iperf3", "-J", "-c", HOST, *udp, *way, stdout=subprocess.PIPE, text=True)
+        try:
+            before = octets_up(lab)
+            wait_for(lambda: octets_up(lab) > before + 2_000_000, "traffic")
+            gateway.signal(end)
+            gateway.start()
+            assert guest.is_online(), "without a new login"
+            total = json.loads(busy.communicate(timeout=30)[0])["end"]["sum"]
+        finally:
+            busy.kill()
+            busy.wait()
+        assert total["packets"] > 20_000
+        assert total["lost_packets"] == 0
 
 
 @pytest.mark.parametrize("change", [{"offload": {"mode": "off"}}, {"tun": {"name": "other0"}}, {"guests": {"max": 77}}])

@@ -237,7 +237,11 @@ impl System for Host {
         }
         firewall(&format!("lock {lan}"), rules::lock(&self.lans, &self.memory()))?;
         self.undo.push(Change::Filter);
-        firewall("set the firewall rules", rules::filter(&self.lans, None, false))?;
+        // The rules of a former life stay until ours replace them in one step: without a NAT chain for a moment, the
+        // connections that go on would be translated no more, and reset by our own kernel.
+        if !self.took_over {
+            firewall("set the firewall rules", rules::filter(&self.lans, None, false))?;
+        }
         self.set(Switch::no_ipv6(lan), "1")?;
         self.bring_up(&interface)
     }
