@@ -21,7 +21,7 @@ use fastpath::slow::StationLimit;
 use fastpath::table::Table;
 use platform::{Flows, ForwardSpec, Host, Interface, System, TunSpec, UplinkSpec, Waker};
 use store::{Accounts, AccountsError, Store};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 use tracing::{error, info, warn};
@@ -37,6 +37,8 @@ use crate::{commands, control, kept, leases, log, offload, settings};
 
 /// Leases and sessions are written at most this often: a crash forgets that much, and the flash of a router lasts.
 const WRITE_EVERY: Duration = Duration::from_secs(2);
+/// Connections that may wait to be accepted: as many phones as come with one train.
+const BACKLOG: u32 = 1024;
 /// How long the last accounting records may take at the end.
 const LAST_RECORDS: Duration = Duration::from_secs(5);
 /// The same before a handover, for guests wait meanwhile.
@@ -191,7 +193,7 @@ fn with_devices(
 
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().max_blocking_threads(4).build()?;
     runtime.block_on(async {
-        let portal = listen(config.lan.gateway, config.portal.port).await?;
+        let portal = listen(config.lan.gateway, config.portal.port)?;
         host.forward(&ForwardSpec {
             tun: config.tun.name.clone(),
             uplink: uplink.name.clone(),
@@ -210,8 +212,14 @@ fn with_devices(
     })
 }
 
-async fn listen(address: Ipv4Addr, port: u16) -> anyhow::Result<TcpListener> {
-    TcpListener::bind((address, port)).await.with_context(|| {
+fn listen(address: Ipv4Addr, port: u16) -> anyhow::Result<TcpListener> {
+    let listening = || {
+        let socket = TcpSocket::new_v4()?;
+        socket.set_reuseaddr(true)?; // a former run's connections still hold the port
+        socket.bind((address, port).into())?;
+        socket.listen(BACKLOG)
+    };
+    listening().with_context(|| {
         format!(
             "cannot listen on {address}:{port}; stop what listens there (ss -ltnp), or set portal.port to another port"
         )
