@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import re
 import signal
 import subprocess
 import time
@@ -10,7 +11,7 @@ import pytest
 
 from frames import Wire, every_kind, ipv4, is_ipv4, udp
 from internet import HOST, wait_for
-from lab import UPSTREAM, Lab
+from lab import ROOT, UPSTREAM, Lab, binary
 from test_crash import snapshot
 
 
@@ -202,3 +203,18 @@ def gateway_mac(guest):
     guest.ping("10.85.0.1")
     words = guest.ns.ip("neigh", "show", "10.85.0.1").split()
     return words[words.index("lladdr") + 1]
+
+
+def test_the_service_has_the_rights_that_it_needs(lab):
+    unit = dict(re.findall(r"^(\w+)=(.*)$", (ROOT / "conf" / "poblano.service").read_text(), re.M))
+    assert {"@system-service", "bpf"} <= set(unit["SystemCallFilter"].split())
+    assert lab.gateway.stop() == 0
+    kept = ",".join(f"+{name.removeprefix('CAP_').lower()}" for name in unit["CapabilityBoundingSet"].split())
+    confined = ("setpriv", "--no-new-privs", "--inh-caps=-all", f"--bounding-set=-all,{kept}")
+    with lab.gateway.log.open("a") as log:
+        lab.gateway.process = lab.gw.spawn(
+            *confined, binary(), "run", "--config", lab.gateway.config, stdout=log, stderr=log
+        )
+    lab.gateway.wait_up()
+    assert offload(lab) == "on"
+    assert "INFO offload on\n" in lab.gateway.log.read_text()

@@ -23,7 +23,7 @@ impl Error {
     pub fn kernel(doing: impl Into<String>, cause: io::Error) -> Self {
         let hint = match cause.raw_os_error() {
             Some(libc::EPERM | libc::EACCES) => {
-                Some("run as root or with the capabilities CAP_NET_ADMIN and CAP_NET_RAW".to_owned())
+                Some("run as root or with CAP_NET_ADMIN, CAP_NET_RAW and, for the offload, CAP_BPF".to_owned())
             }
             _ => None,
         };
@@ -83,7 +83,11 @@ mod tests {
         );
         assert_eq!(error.errno(), Some(libc::ENOENT));
         let error = Error::kernel("lock eth1", io::Error::from_raw_os_error(libc::EPERM)).hint("unused");
-        assert!(error.to_string().ends_with("run as root or with the capabilities CAP_NET_ADMIN and CAP_NET_RAW"));
+        assert!(
+            error
+                .to_string()
+                .ends_with("; run as root or with CAP_NET_ADMIN, CAP_NET_RAW and, for the offload, CAP_BPF")
+        );
         assert_eq!(Error::refused("use eth1", "it is the uplink").to_string(), "cannot use eth1: it is the uplink");
     }
 }

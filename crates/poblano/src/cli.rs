@@ -69,10 +69,10 @@ pub(crate) enum Command {
         #[command(flatten)]
         control: Control,
     },
-    /// Show or switch what Linux forwards by itself, without a lost packet
+    /// Show or switch whether Linux forwards for guests who are online by itself; no packet is lost
     Offload {
-        /// Leave packets of guests who are online to the kernel, or carry them all here [default: only show]
-        #[arg(value_enum)]
+        /// on leaves packets of guests who are online to the kernel, off carries them all here; without it, only show
+        #[arg(value_enum, value_name = "on|off", hide_possible_values = true)]
         switch: Option<Switch>,
         #[command(flatten)]
         control: Control,

@@ -11,6 +11,9 @@ use store::{Accounts, PasswordHash, edit_accounts, readable_password};
 use crate::cli::{ConfigFile, Control, Guest, Rates, Setup, Switch, User};
 use crate::{control, settings};
 
+/// The table of guests: each name once, without a blank in it, for awk. Up is what the guest sent.
+const COLUMNS: [&str; 12] =
+    ["IP", "MAC", "STATE", "USER", "TIME", "TIME-LEFT", "UP", "DOWN", "DATA-LEFT", "RATE-UP", "RATE-DOWN", "NAME"];
 /// Longest password that is taken from standard input.
 const MAX_PASSWORD: u64 = 1024;
 
@@ -34,9 +37,7 @@ pub(crate) fn sessions(control: &Control, counters: bool) -> anyhow::Result<()> 
 pub(crate) fn sessions_text(reply: &Value, counters: bool) -> String {
     let empty = Vec::new();
     let guests = reply["guests"].as_array().unwrap_or(&empty);
-    let mut rows = vec![
-        ["IP", "MAC", "STATE", "USER", "TIME", "LEFT", "IN", "OUT", "LEFT", "UP", "DOWN", "NAME"].map(str::to_owned),
-    ];
+    let mut rows = vec![COLUMNS.map(str::to_owned)];
     for guest in guests {
         let session = &guest["session"];
         let mac = match guest["vlan"].as_u64() {

@@ -27,8 +27,11 @@ The control socket, for the user that runs the gateway.
 SIGTERM and SIGINT end all sessions, account for them, and undo what was changed on the machine.
 SIGHUP has the configuration read again.
 SIGUSR2 hands over to the gateway that is started next: sessions are written down and go on with it.
-A gateway that handed over or was killed leaves its lock on the guests' interface: nobody gets past it until the
-gateway runs again.
+A gateway that handed over or was killed leaves its lock on the guests' interface: until it runs again nobody gets past
+it but guests who were online, and these only where Linux forwards for them
+.RB ( "poblano offload" ),
+for the time of
+.BR session.outage .
 .SH EXIT STATUS
 0 on success, 1 if something failed, 2 if the command line was wrong.
 .SH EXAMPLES
@@ -107,7 +110,8 @@ fn usage(path: &str, command: &Command) -> String {
         line.push_str("\n[\\fIoptions\\fR]");
     }
     for arg in shown(command).filter(|arg| arg.is_positional()) {
-        let _ = write!(line, "\n\\fI{}\\fR", roff(&value(arg)));
+        let name = format!("\\fI{}\\fR", roff(&value(arg)));
+        let _ = if arg.is_required_set() { write!(line, "\n{name}") } else { write!(line, "\n[{name}]") };
     }
     line
 }
@@ -135,7 +139,7 @@ fn value(arg: &Arg) -> String {
 fn help(arg: &Arg) -> String {
     let mut help = arg.get_help().map(ToString::to_string).unwrap_or_default();
     let choices: Vec<_> = arg.get_possible_values().iter().map(|value| value.get_name().to_owned()).collect();
-    if arg.get_action().takes_values() && !choices.is_empty() {
+    if arg.get_action().takes_values() && !choices.is_empty() && !arg.is_hide_possible_values_set() {
         let _ = write!(help, ": {}", choices.join(", "));
     }
     if let [default] = arg.get_default_values()
@@ -166,6 +170,7 @@ mod tests {
             "poblano \\- captive portal gateway\n",
             ".SS poblano run\n",
             ".SS poblano user add\n",
+            "\n.B poblano offload\n[\\fIoptions\\fR]\n[\\fIon|off\\fR]\n",
             "\\fB\\-c\\fR, \\fB\\-\\-config\\fR \\fIfile\\fR\n",
             "\\fB\\-\\-password\\-stdin\\fR\n",
             "[default: /run/poblano.sock].\n",

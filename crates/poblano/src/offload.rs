@@ -44,10 +44,8 @@ pub(crate) fn load(system: &mut dyn System, config: &Config) -> anyhow::Result<O
             Err(error) => error.to_string(),
         }
     };
-    match config.offload.mode {
-        OffloadMode::On => bail!("offload.mode is \"on\", but {obstacle}"),
-        OffloadMode::Auto => info!("this program carries all packets: {obstacle}"),
-        OffloadMode::Off => {}
+    if config.offload.mode == OffloadMode::On {
+        bail!("offload.mode is \"on\", but {obstacle}");
     }
     Ok(Offload::new(None, obstacle, keep))
 }

@@ -95,7 +95,9 @@ pub(crate) fn run(setup: &Setup) -> anyhow::Result<()> {
         return result.map(drop);
     }
     if matches!(result, Ok(End::Handover)) {
-        info!("handed over; the next start goes on from here, and until then nobody gets through");
+        info!(
+            "handed over; the next start goes on from here, and until then nobody joins and only the offload forwards"
+        );
         return Ok(());
     }
     // An orderly end leaves nothing behind, not even the lock; neither does a first start that failed.
@@ -310,6 +312,7 @@ async fn serve(parts: Parts) -> anyhow::Result<End> {
     }
     let packets = Packets::start(plane, lan_port, tun_port, clock)?;
     info!("{started}");
+    info!("offload {}", gateway.offload.state());
     let keeps_sessions = config.session.outage.is_some();
     let reload = Reload { setup, config, lan_mac, mtu };
     tokio::task::spawn_local(reload.on_signal(Rc::clone(&gateway)));

@@ -7,9 +7,8 @@ use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
 
-use crate::password::{PasswordCheck, PasswordHash};
+use crate::password::{Memory, PasswordCheck, PasswordHash};
 
 /// A file larger than this is not one of accounts; 1 MiB is about 8000 of them.
 const MAX_FILE_OCTETS: u64 = 1024 * 1024;
@@ -22,7 +21,7 @@ pub struct Accounts {
     path: PathBuf,
     lines: Vec<Line>,
     stamp: Option<Stamp>,
-    turn: Arc<Mutex<()>>,
+    memory: Memory,
 }
 
 #[derive(Debug)]
@@ -102,7 +101,7 @@ impl std::error::Error for AccountsError {}
 impl Accounts {
     /// Reads the file; one that is not there has no accounts.
     pub fn load(path: &Path) -> Result<Self, AccountsError> {
-        let mut accounts = Self { path: path.to_owned(), lines: Vec::new(), stamp: None, turn: Arc::default() };
+        let mut accounts = Self { path: path.to_owned(), lines: Vec::new(), stamp: None, memory: Memory::default() };
         accounts.read()?;
         Ok(accounts)
     }
@@ -121,8 +120,8 @@ impl Accounts {
     #[must_use]
     pub fn check(&self, name: &str) -> PasswordCheck {
         match self.find(name) {
-            Some(hash) => PasswordCheck::of_account(hash.clone(), self.turn.clone()),
-            None => PasswordCheck::of_nobody(self.iter().next().map(|(_, h)| h.clone()), self.turn.clone()),
+            Some(hash) => PasswordCheck::of_account(hash.clone(), self.memory.clone()),
+            None => PasswordCheck::of_nobody(self.iter().next().map(|(_, h)| h.clone()), self.memory.clone()),
         }
     }
 
