@@ -199,6 +199,31 @@ def test_what_a_former_life_left_does_not_outlive_a_start_that_cannot_use_it(lab
     assert "clsact" not in lab.gw.run("tc", "qdisc")
 
 
+def test_a_start_on_another_lan_leaves_nothing_of_the_former_one():
+    with Lab(start=False) as lab:
+        lab.gw.ip("link", "add", "lan1", "up", "type", "veth", "peer", "name", "phone")
+        lab.gateway.start()
+        lab.gateway.kill()
+        lab.gateway.settings["lan"]["interface"] = "lan1"
+        lab.gateway.write()
+        lab.gateway.start()
+        assert "poblano" not in lab.gw.run("tc", "filter", "show", "dev", "lan0", "ingress")
+        assert lab.gateway.stop() == 0
+        assert "clsact" not in lab.gw.run("tc", "qdisc")
+
+
+def test_a_filter_of_somebody_elses_is_never_replaced():
+    with Lab(start=False) as lab:
+        others = ("tc", "filter", "show", "dev", "lan0", "ingress")
+        lab.gw.run("tc", "qdisc", "add", "dev", "lan0", "clsact")
+        first = ("pref", "1", "handle", "1", "bpf", "da", "bytecode", "1,6 0 0 4294967295")
+        lab.gw.run("tc", "filter", "add", "dev", "lan0", "ingress", *first)
+        before = lab.gw.run(*others)
+        with pytest.raises(RuntimeError, match="another filter"):
+            lab.gateway.start()
+        assert lab.gw.run(*others) == before
+
+
 def gateway_mac(guest):
     guest.ping("10.85.0.1")
     words = guest.ns.ip("neigh", "show", "10.85.0.1").split()

@@ -157,6 +157,19 @@ impl Host {
         Ok(())
     }
 
+    /// Takes programs of a former life off its LAN, which may be another one than ours, unless we go on with them: nobody
+    /// would tell them who is online.
+    fn detach_former(&self) -> Result<()> {
+        let goes_on = self.offload.as_ref().filter(|offload| offload.took_over()).map(|offload| offload.lan_index());
+        for interface in self.interfaces()? {
+            // On egress it is a TUN, which is removed as a whole.
+            if Some(interface.index) != goes_on && !offload::is_on_egress(interface.index)? {
+                offload::detach(interface.index)?;
+            }
+        }
+        Ok(())
+    }
+
     /// True if there is a TUN of a former life to go on with. Those that do not fit are removed, whatever their names.
     fn former_tun(&self, spec: &TunSpec) -> Result<bool> {
         let takes_over = self.offload.as_ref().is_some_and(|offload| offload.took_over());
@@ -251,10 +264,7 @@ impl System for Host {
             return Err(Error::refused(format!("open {lan}"), "it is not locked"));
         }
         let interface = self.interface(lan)?;
-        if self.offload.is_none() {
-            // Nobody would tell programs of a former life who is online.
-            offload::detach(interface.index)?;
-        }
+        self.detach_former()?;
         let filter = self.offload.as_ref().map(|offload| offload.socket_filter());
         Ok(Arc::new(lan::Lan::open(&interface, waker, filter)?))
     }

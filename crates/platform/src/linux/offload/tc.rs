@@ -3,8 +3,8 @@
 use std::os::fd::{AsRawFd, BorrowedFd};
 
 use super::super::nlsock::NetlinkSocket;
-use crate::Result;
 use crate::netlink::{ACK, CREATE, DUMP, EXCL, Message, attrs};
+use crate::{Error, Result};
 
 const NEWQDISC: u16 = 36;
 const DELQDISC: u16 = 37;
@@ -69,15 +69,22 @@ impl TrafficControl {
         gone_is_fine(self.0.request("take the place for programs off an interface", message))
     }
 
-    /// Hangs a program there, in place of one of ours in one step.
+    /// Hangs a program there, in place of one of ours in one step, and never in place of somebody else's.
     pub(super) fn attach(&mut self, interface: u32, hook: Hook, program: BorrowedFd<'_>) -> Result<()> {
         let header = tcmsg(interface, HANDLE, hook as u32, PRIORITY << 16 | PROTOCOL_ALL);
-        let message = Message::new(NEWTFILTER, ACK | CREATE, &header).text(TCA_KIND, "bpf").nest(TCA_OPTIONS, |m| {
+        let exclusive = if self.program(interface, hook)?.is_some() { 0 } else { EXCL };
+        let flags = ACK | CREATE | exclusive;
+        let message = Message::new(NEWTFILTER, flags, &header).text(TCA_KIND, "bpf").nest(TCA_OPTIONS, |m| {
             m.u32(TCA_BPF_FD, program.as_raw_fd().cast_unsigned())
                 .text(TCA_BPF_NAME, NAME)
                 .u32(TCA_BPF_FLAGS, DIRECT_ACTION)
         });
-        self.0.request("attach a program to an interface", message)
+        let doing = "attach a program to an interface";
+        self.0.request(doing, message).map_err(|e| match e.errno() {
+            Some(libc::EEXIST) => Error::refused(doing, "another filter has the first place there")
+                .hint("see: tc filter show; give it a pref above 1, or set offload.mode = \"off\""),
+            _ => e,
+        })
     }
 
     /// Takes our program off. It is no error if it was not there.
