@@ -222,6 +222,13 @@ def test_a_filter_of_somebody_elses_is_never_replaced():
         with pytest.raises(RuntimeError, match="another filter"):
             lab.gateway.start()
         assert lab.gw.run(*others) == before
+        lab.gateway.settings["offload"]["mode"] = "auto"
+        lab.gateway.write()
+        lab.gateway.start()
+        assert "another filter" in offload(lab)
+        assert lab.guest.lease()
+        assert lab.gateway.stop() == 0
+        assert lab.gw.run(*others) == before
 
 
 def gateway_mac(guest):

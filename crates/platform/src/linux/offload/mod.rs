@@ -78,6 +78,7 @@ impl Offload {
             lan_mac: lan.mac,
             tun_link_len: 0,
         };
+        TrafficControl::open()?.check_place(lan, Hook::Ingress)?;
         let wanted = abi::maps(spec.capacity);
         let former = former_maps(lan.index, &wanted, &settings)?;
         let took_over = former.is_some();

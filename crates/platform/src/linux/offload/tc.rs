@@ -4,7 +4,7 @@ use std::os::fd::{AsRawFd, BorrowedFd};
 
 use super::super::nlsock::NetlinkSocket;
 use crate::netlink::{ACK, CREATE, DUMP, EXCL, Message, attrs};
-use crate::{Error, Result};
+use crate::{Error, Interface, Result};
 
 const NEWQDISC: u16 = 36;
 const DELQDISC: u16 = 37;
@@ -29,6 +29,9 @@ const PRIORITY: u32 = 1;
 const HANDLE: u32 = 1;
 /// How `tc filter show` names it.
 const NAME: &str = "poblano";
+
+/// Where priority and protocol are in a `struct tcmsg`.
+const INFO_AT: usize = 16;
 
 /// Where on an interface a program hangs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,7 +63,7 @@ impl TrafficControl {
     pub(super) fn remove_place(&mut self, interface: u32) -> Result<()> {
         let mut left = false;
         for hook in [Hook::Ingress, Hook::Egress] {
-            self.list(interface, hook, |_| left = true)?;
+            self.list(interface, hook, |_, _| left = true)?;
         }
         if left {
             return Ok(());
@@ -79,12 +82,21 @@ impl TrafficControl {
                 .text(TCA_BPF_NAME, NAME)
                 .u32(TCA_BPF_FLAGS, DIRECT_ACTION)
         });
-        let doing = "attach a program to an interface";
-        self.0.request(doing, message).map_err(|e| match e.errno() {
-            Some(libc::EEXIST) => Error::refused(doing, "another filter has the first place there")
-                .hint("see: tc filter show; give it a pref above 1, or set offload.mode = \"off\""),
-            _ => e,
-        })
+        self.0.request("attach a program to an interface", message)
+    }
+
+    /// Refuses a hook whose first place somebody else's filter has.
+    pub(super) fn check_place(&mut self, interface: &Interface, hook: Hook) -> Result<()> {
+        let mut others = false;
+        self.list(interface.index, hook, |priority, options| others |= priority == PRIORITY && !is_ours(options))?;
+        if !others {
+            return Ok(());
+        }
+        let doing = format!("attach a program to {}", interface.name);
+        Err(Error::refused(doing, "another filter has the first place there").hint(format!(
+            "see: tc filter show dev {}; give it a pref above 1, or set offload.mode = \"off\"",
+            interface.name
+        )))
     }
 
     /// Takes our program off. It is no error if it was not there.
@@ -100,26 +112,31 @@ impl TrafficControl {
     /// The number of our program there.
     pub(super) fn program(&mut self, interface: u32, hook: Hook) -> Result<Option<u32>> {
         let mut found = None;
-        self.list(interface, hook, |options| {
-            if find(options, TCA_BPF_NAME).is_some_and(|name| name.strip_suffix(b"\0") == Some(NAME.as_bytes())) {
+        self.list(interface, hook, |_, options| {
+            if is_ours(options) {
                 found = find(options, TCA_BPF_ID).and_then(|id| id.try_into().ok()).map(u32::from_ne_bytes).or(found);
             }
         })?;
         Ok(found)
     }
 
-    /// Gives the options of each filter there to `each`.
-    fn list(&mut self, interface: u32, hook: Hook, mut each: impl FnMut(&[u8])) -> Result<()> {
+    /// Gives priority and options of each filter there to `each`.
+    fn list(&mut self, interface: u32, hook: Hook, mut each: impl FnMut(u32, &[u8])) -> Result<()> {
         let header = tcmsg(interface, 0, hook as u32, 0);
         let request = Message::new(GETTFILTER, DUMP, &header);
         let listed = self.0.list("list the programs of an interface", request, |kind, body| {
             let options = body.get(header.len()..).and_then(|body| find(body, TCA_OPTIONS));
-            if let Some(options) = options.filter(|_| kind == NEWTFILTER) {
-                each(options);
+            let info = body.get(INFO_AT..INFO_AT + 4).and_then(|info| info.try_into().ok()).map(u32::from_ne_bytes);
+            if let (NEWTFILTER, Some(options), Some(info)) = (kind, options, info) {
+                each(info >> 16, options);
             }
         });
         gone_is_fine(listed)
     }
+}
+
+fn is_ours(options: &[u8]) -> bool {
+    find(options, TCA_BPF_NAME).is_some_and(|name| name.strip_suffix(b"\0") == Some(NAME.as_bytes()))
 }
 
 /// What is to be taken away or looked at may have gone with its interface.
@@ -137,7 +154,7 @@ fn find(bytes: &[u8], wanted: u16) -> Option<&[u8]> {
 /// `struct tcmsg`
 fn tcmsg(interface: u32, handle: u32, parent: u32, info: u32) -> [u8; 20] {
     let mut bytes = [0; 20];
-    for (at, word) in [(4, interface), (8, handle), (12, parent), (16, info)] {
+    for (at, word) in [(4, interface), (8, handle), (12, parent), (INFO_AT, info)] {
         bytes[at..at + 4].copy_from_slice(&word.to_ne_bytes());
     }
     bytes
