@@ -237,6 +237,19 @@ def gateway_mac(guest):
     return words[words.index("lladdr") + 1]
 
 
+def test_where_traffic_control_refuses_the_gateway_carries_packets_and_says_why():
+    with Lab(settings={"offload": {"mode": "auto"}}, start=False) as lab:
+        lab.gw.run("tc", "qdisc", "add", "dev", "lan0", "clsact")
+        # Our place, with a filter of somebody else's that passes all.
+        place = ("dev", "lan0", "ingress", "prio", "1", "protocol", "ip")
+        lab.gw.run("tc", "filter", "add", *place, "bpf", "bytecode", "1,6 0 0 0")
+        lab.gateway.start()
+        assert offload(lab).startswith("off: cannot attach a program to an interface: ")
+        assert lab.guest.lease()
+        assert lab.guest.login().status == 303
+        assert lab.guest.is_online()
+
+
 def test_the_service_has_the_rights_that_it_needs(lab):
     unit = dict(re.findall(r"^(\w+)=(.*)$", (ROOT / "conf" / "poblano.service").read_text(), re.M))
     assert {"@system-service", "bpf"} <= set(unit["SystemCallFilter"].split())

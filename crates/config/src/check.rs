@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::net::{IpAddr, Ipv4Addr};
 
 use crate::read::Read;
-use crate::{AuthMethod, Config, DhcpOption, GardenHost, Network};
+use crate::{AuthMethod, Config, DhcpOption, GardenHost, Network, OffloadMode, TunMode};
 
 /// Secrets that stand in everybody's manual.
 const KNOWN_SECRETS: [&str; 9] = [
@@ -43,6 +43,9 @@ fn interfaces(config: &Config, read: &mut Read<'_>) {
     if *lan == config.tun.name || uplink.as_ref() == Some(&config.tun.name) {
         let message = format!("{} is also the LAN or the uplink; choose a name that no interface has", config.tun.name);
         read.conflict("tun.name", &["lan.interface", "uplink.interface"], message);
+    }
+    if (config.offload.mode, config.tun.mode) == (OffloadMode::On, TunMode::Tap) {
+        read.conflict("offload.mode", &["tun.mode"], "\"on\" needs tun.mode = \"tun\"; write that, or \"auto\" here");
     }
 }
 

@@ -260,6 +260,7 @@ fn values_that_contradict_each_other_are_refused() {
     for (text, told) in [
         ("[uplink]\ninterface = \"eth1\"", "[lan].interface: eth1 is also uplink.interface"),
         ("[tun]\nname = \"eth1\"", "poblano.toml:2:8: [tun].name: eth1 is also the LAN"),
+        ("[tun]\nmode = \"tap\"\n[offload]\nmode = \"on\"", "poblano.toml:4:8: [offload].mode: \"on\" needs tun.mode"),
         (
             "[lan]\nnetwork = \"10.0.0.1/24\"",
             "poblano.toml:2:11: [lan].network: 10.0.0.1/24 has host bits set; write \"10.0.0.0/24\"",

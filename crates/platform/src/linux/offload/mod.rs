@@ -102,6 +102,9 @@ impl Offload {
         let filter = program("filter", ProgramKind::SocketFilter)?;
         let up = program("up", ProgramKind::Classifier)?;
         let down = program("down", ProgramKind::Classifier)?;
+        if !took_over {
+            try_out(lan.index, &up)?;
+        }
         let keeper = Mapped::new(maps[SETTINGS].fd(), 1).map_err(failed("map the settings"))?;
         let meters = Mapped::new(maps[METERS].fd(), spec.capacity as usize).map_err(failed("map the meters"))?;
         let shared = Arc::new(Shared { maps, keeper, meters, broken: AtomicBool::new(false) });
@@ -181,6 +184,18 @@ impl Offload {
         let [up, down, not_sent_up, not_sent_down] = sums;
         crate::Forwarded { up, down, not_sent_up, not_sent_down }
     }
+}
+
+/// What traffic control refuses is found out while user space can still carry all packets: a kernel may lack clsact or
+/// cls_bpf, or another filter have our place. Nobody is in the new maps yet, so that the program does nothing.
+fn try_out(lan: u32, up: &Program) -> Result<()> {
+    let mut tc = TrafficControl::open()?;
+    let made = tc.add_place(lan)?;
+    let tried = tc.attach(lan, Hook::Ingress, up.fd()).and_then(|()| tc.detach(lan, Hook::Ingress));
+    if made {
+        tc.remove_place(lan)?;
+    }
+    tried
 }
 
 /// Takes our programs off the interface, whoever of us has put them there.
