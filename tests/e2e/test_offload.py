@@ -2,7 +2,10 @@
 
 import contextlib
 import json
+import os
+import stat
 import subprocess
+import sys
 import time
 
 import pytest
@@ -127,6 +130,23 @@ def test_who_is_online_stays_so_while_the_gateway_is_gone_but_not_for_ever(lab):
         wait_for(lambda: not goes_on(lab), "the end of what was kept", 10)
         assert not ada.ping(HOST)
         busy.poll = lambda: None
+
+
+def test_the_tun_that_a_crash_leaves_is_not_for_every_user_of_the_machine(lab):
+    lab.gateway.kill()
+    # As udev makes it: any user may open it.
+    device = lab.directory / "tun"
+    os.mknod(device, 0o666 | stat.S_IFCHR, os.makedev(10, 200))
+    for made, mode in ((device, 0o666), (lab.directory, 0o755)):
+        made.chmod(mode)
+    attach = (
+        "import fcntl, struct, sys\n"
+        "fcntl.ioctl(open(sys.argv[1], 'r+b', 0), 0x400454CA, struct.pack('16sH22x', b'poblano0', 0x5001))"
+    )
+    nobody = ("setpriv", "--reuid", 65534, "--regid", 65534, "--clear-groups", sys.executable, "-c", attach, device)
+    done = lab.gw.done(*nobody)
+    assert "PermissionError: [Errno 1]" in done.stderr
+    lab.gateway.start()
 
 
 def test_a_clean_stop_leaves_nothing_also_of_a_former_life():
