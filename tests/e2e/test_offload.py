@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import socket
 import stat
 import subprocess
 import sys
@@ -12,7 +13,7 @@ import pytest
 
 from frames import Wire, every_kind, ipv4, udp
 from internet import HOST, wait_for
-from lab import Lab
+from lab import Lab, binary
 from test_crash import snapshot
 
 
@@ -147,6 +148,32 @@ def test_the_tun_that_a_crash_leaves_is_not_for_every_user_of_the_machine(lab):
     done = lab.gw.done(*nobody)
     assert "PermissionError: [Errno 1]" in done.stderr
     lab.gateway.start()
+
+
+def test_a_start_that_fails_opens_nothing_to_who_is_still_online():
+    with Lab(settings={"session": {"outage": "2m"}}) as lab, listening(lab.gw, 3990) as port:
+        assert lab.guest.lease()
+        assert lab.guest.login().status == 303
+        lab.gateway.wait_until_written()
+        lab.gateway.kill()
+        port()
+        assert lab.gw.status(binary(), "run", "--config", lab.gateway.config) == 1
+        # The guest goes on through NAT as before, and the machine's own ports stay closed to it.
+        assert lab.guest.ping(HOST)
+        for address in ("172.31.0.1", "203.0.113.2"):
+            assert lab.guest.connect(address, 3990, seconds=1) != "open"
+
+
+@contextlib.contextmanager
+def listening(ns, port):
+    """Something that takes a port on all addresses, once it is told to."""
+    with ns.socket(socket.AF_INET, socket.SOCK_STREAM) as tcp:
+
+        def start():
+            tcp.bind(("0.0.0.0", port))
+            tcp.listen()
+
+        yield start
 
 
 def test_a_clean_stop_leaves_nothing_also_of_a_former_life():

@@ -73,10 +73,14 @@ mod linux {
         Ok(())
     }
 
+    pub(in crate::imp) fn is_on_ingress(_: u32) -> Result<bool> {
+        Ok(false)
+    }
+
     pub(in crate::imp) fn is_on_egress(_: u32) -> Result<bool> {
         Ok(false)
     }
 }
 
 #[cfg(target_os = "linux")]
-pub(in crate::imp) use linux::{detach, is_on_egress};
+pub(in crate::imp) use linux::{detach, is_on_egress, is_on_ingress};

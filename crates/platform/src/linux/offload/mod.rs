@@ -193,6 +193,11 @@ pub(super) fn detach(interface: u32) -> Result<()> {
     if ours { tc.remove_place(interface) } else { Ok(()) }
 }
 
+/// True if a program of ours hangs on what this interface receives: the rules of forwarding were complete before.
+pub(super) fn is_on_ingress(interface: u32) -> Result<bool> {
+    Ok(TrafficControl::open()?.program(interface, Hook::Ingress)?.is_some())
+}
+
 /// True if a program of ours hangs on what this interface sends.
 pub(super) fn is_on_egress(interface: u32) -> Result<bool> {
     Ok(TrafficControl::open()?.program(interface, Hook::Egress)?.is_some())
