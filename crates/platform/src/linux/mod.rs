@@ -183,6 +183,10 @@ impl Host {
                 Rtnetlink::open()?.delete_link(&former.name, former.index)?;
             }
         }
+        if !found {
+            // The rules that stand are not for the TUN that comes.
+            self.detach_former(|former| self.offload.as_ref().is_some_and(|ours| ours.lan_index() == former.index))?;
+        }
         Ok(found)
     }
 
