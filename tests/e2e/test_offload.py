@@ -2,9 +2,13 @@
 
 import contextlib
 import json
+import os
 import re
 import signal
+import socket
+import stat
 import subprocess
+import sys
 import time
 
 import pytest
@@ -129,6 +133,52 @@ def test_who_is_online_stays_so_while_the_gateway_is_gone_but_not_for_ever(lab):
         wait_for(lambda: not goes_on(lab), "the end of what was kept", 10)
         assert not ada.ping(HOST)
         busy.poll = lambda: None
+
+
+def test_the_tun_that_a_crash_leaves_is_not_for_every_user_of_the_machine(lab):
+    lab.gateway.kill()
+    # As udev makes it: any user may open it.
+    device = lab.directory / "tun"
+    os.mknod(device, 0o666 | stat.S_IFCHR, os.makedev(10, 200))
+    for made, mode in ((device, 0o666), (lab.directory, 0o755)):
+        made.chmod(mode)
+    attach = (
+        "import fcntl, struct, sys\n"
+        "fcntl.ioctl(open(sys.argv[1], 'r+b', 0), 0x400454CA, struct.pack('16sH22x', b'poblano0', 0x5001))"
+    )
+    nobody = ("setpriv", "--reuid", 65534, "--regid", 65534, "--clear-groups", sys.executable, "-c", attach, device)
+    done = lab.gw.done(*nobody)
+    assert "PermissionError: [Errno 1]" in done.stderr
+    lab.gateway.start()
+
+
+@pytest.mark.parametrize("tun", ["poblano0", "other0"])
+def test_a_start_that_fails_opens_nothing_to_who_is_still_online(tun):
+    with Lab(settings={"session": {"outage": "2m"}}) as lab, listening(lab.gw, 3990) as port:
+        assert lab.guest.lease()
+        assert lab.guest.login().status == 303
+        lab.gateway.wait_until_written()
+        lab.gateway.kill()
+        port()
+        lab.gateway.settings["tun"] = {"name": tun}
+        lab.gateway.write()
+        assert lab.gw.status(binary(), "run", "--config", lab.gateway.config) == 1
+        # The guest goes on through NAT as before if its way is still there; the machine's ports stay closed to it.
+        assert lab.guest.ping(HOST) == (tun == "poblano0")
+        for address in ("172.31.0.1", "203.0.113.2"):
+            assert lab.guest.connect(address, 3990, seconds=1) != "open"
+
+
+@contextlib.contextmanager
+def listening(ns, port):
+    """Something that takes a port on all addresses, once it is told to."""
+    with ns.socket(socket.AF_INET, socket.SOCK_STREAM) as tcp:
+
+        def start():
+            tcp.bind(("0.0.0.0", port))
+            tcp.listen()
+
+        yield start
 
 
 def test_a_clean_stop_leaves_nothing_also_of_a_former_life():

@@ -157,13 +157,11 @@ impl Host {
         Ok(())
     }
 
-    /// Takes programs of a former life off its LAN, which may be another one than ours, unless we go on with them: nobody
-    /// would tell them who is online.
-    fn detach_former(&self) -> Result<()> {
-        let goes_on = self.offload.as_ref().filter(|offload| offload.took_over()).map(|offload| offload.lan_index());
+    /// Takes programs of a former life off the LANs of which `ends` says so.
+    fn detach_former(&self, ends: impl Fn(&Interface) -> bool) -> Result<()> {
         for interface in self.interfaces()? {
             // On egress it is a TUN, which is removed as a whole.
-            if Some(interface.index) != goes_on && !offload::is_on_egress(interface.index)? {
+            if ends(&interface) && !offload::is_on_egress(interface.index)? {
                 offload::detach(interface.index)?;
             }
         }
@@ -184,6 +182,10 @@ impl Host {
             } else {
                 Rtnetlink::open()?.delete_link(&former.name, former.index)?;
             }
+        }
+        if !found {
+            // The rules that stand are not for the TUN that comes.
+            self.detach_former(|former| self.offload.as_ref().is_some_and(|ours| ours.lan_index() == former.index))?;
         }
         Ok(found)
     }
@@ -250,6 +252,7 @@ impl System for Host {
         }
         firewall(&format!("lock {lan}"), rules::lock(&self.lans, &self.memory()))?;
         self.undo.push(Change::Filter);
+        self.detach_former(|former| !self.lans.contains(&former.name))?;
         // The rules of a former life stay until ours replace them in one step: without a NAT chain for a moment, the
         // connections that go on would be translated no more, and reset by our own kernel.
         if !self.took_over {
@@ -264,7 +267,9 @@ impl System for Host {
             return Err(Error::refused(format!("open {lan}"), "it is not locked"));
         }
         let interface = self.interface(lan)?;
-        self.detach_former()?;
+        // Nobody would tell programs that we do not go on with who is online.
+        let goes_on = self.offload.as_ref().is_some_and(|offload| offload.took_over());
+        self.detach_former(|former| former.index == interface.index && !goes_on)?;
         let filter = self.offload.as_ref().map(|offload| offload.socket_filter());
         Ok(Arc::new(lan::Lan::open(&interface, waker, filter)?))
     }

@@ -212,6 +212,13 @@ pub(super) fn tun_create(fd: impl AsFd, name: &[u8; libc::IFNAMSIZ], flags: c_in
     check(result).map(drop)
 }
 
+/// TUNSETOWNER, to the user that we are: one without an owner is everybody's who can open /dev/net/tun.
+pub(super) fn tun_own(fd: impl AsFd) -> io::Result<()> {
+    // SAFETY: the argument is a number.
+    check(unsafe { libc::ioctl(fd.as_fd().as_raw_fd(), libc::TUNSETOWNER as _, libc::c_ulong::from(libc::geteuid())) })
+        .map(drop)
+}
+
 /// TUNSETPERSIST: the device stays when it is closed.
 pub(super) fn tun_persist(fd: impl AsFd) -> io::Result<()> {
     // SAFETY: the argument is a number.

@@ -76,9 +76,12 @@ impl Tun {
         self.stations = Some(Stations::new(kernel));
     }
 
-    /// Keeps the device when we are gone, so that the kernel can go on forwarding through it.
+    /// Keeps the device when we are gone, so that the kernel can go on forwarding through it. It is ours alone: what
+    /// another user of the machine wrote to it would go out as a guest's.
     pub(super) fn outlive_us(&self) -> Result<()> {
-        sys::tun_persist(&self.device).map_err(|e| Error::kernel("keep the TUN device", e))
+        sys::tun_own(&self.device)
+            .and_then(|()| sys::tun_persist(&self.device))
+            .map_err(|e| Error::kernel("keep the TUN device", e))
     }
 
     fn receive(&self, batch: &mut [Packet]) -> io::Result<usize> {

@@ -12,6 +12,8 @@ use super::bpf::{MapKind, MapSpec};
 const VERSION: &str = "pbl1";
 
 const SETTINGS_LEN: usize = 40;
+/// Above it, 120 bit/s and slower, what a super-packet of the smallest segments takes of the line has no room in 64 bits.
+const SLOWEST_RATE_BITS: u64 = 1 << 42;
 /// Octets of a key in `guests`.
 pub(super) const KEY_LEN: usize = 8;
 const GRANT_LEN: usize = 48;
@@ -114,6 +116,8 @@ pub(super) fn grant(guest: &Snapshot, way: Way) -> [u8; GRANT_LEN] {
         Way::Up => (policy.rate_up, policy.octets_up_max),
         Way::Down => (policy.rate_down, policy.octets_down_max),
     };
+    // Who is that slow goes through user space, as if nothing were left.
+    let octets_max = if rate.to_bits() > SLOWEST_RATE_BITS { 0 } else { octets_max };
     let ends_at = policy.ends_at_secs.map_or(u64::MAX, |secs| u64::from(secs).saturating_mul(1_000_000_000));
     let mut bytes = [0; GRANT_LEN];
     bytes[..4].copy_from_slice(&guest.slot.0.to_ne_bytes());

@@ -9,6 +9,7 @@ use fastpath::counters::Counters;
 use fastpath::garden::{Garden, Network};
 use fastpath::pacer::Pacer;
 use fastpath::pipeline::Plane;
+use fastpath::police::Rate;
 use fastpath::port::{ETH_LEN, HEADROOM, Packet};
 use fastpath::redirect::Redirector;
 use fastpath::session::{Policy, SlotIndex, Usage};
@@ -358,5 +359,20 @@ fn what_the_kernel_was_told_last_counts() {
         assert!(both.kernel(&frame(OFFLINE, HOST, 17, 100, false), 0, false).forwarded);
         both._writer.remove(offline.slot);
         assert!(!both.kernel(&frame(OFFLINE, HOST, 17, 100, false), 0, false).forwarded);
+    });
+}
+
+#[test]
+fn a_rate_whose_arithmetic_would_not_fit_is_not_the_kernels() {
+    with_both(|mut both| {
+        let slot = both.plane.table.by_address(address(ONLINE)).unwrap().slot;
+        // With its segments' headers 35,206 octets, whose time at one bit a second has more than 64 bits.
+        let packet = frame(ONLINE, HOST, 17, 1_214, true);
+        for (bits, forwarded) in [(1, false), (100, false), (1_000, true)] {
+            let rate_up = Rate::bits_per_second(bits);
+            both._writer.set_policy(slot, &Policy { online: true, rate_up, ..Policy::default() });
+            let first = both.kernel(&packet, 1, true);
+            assert_eq!((first.forwarded, both.kernel(&packet, 1, true).forwarded), (forwarded, false), "{bits}");
+        }
     });
 }
