@@ -204,6 +204,12 @@ INLINE void judge(const struct __sk_buff *skb, const struct settings *set, const
     verdict->state = KERNEL;
 }
 
+// An entry that is removed may be another guest's while we still read it. Whoever has read what it needs asks again.
+INLINE bool is_still(const struct grant *guest, u32 address) {
+    __asm__ volatile("" ::: "memory"); // reads before stay before
+    return *(const volatile u32 *)&guest->address == address;
+}
+
 // Counts the packet, and takes it off the guest's line.
 INLINE void charge(const struct verdict *verdict, bool up) {
     struct meter *meter = map_lookup(&meters, &verdict->slot);
@@ -251,6 +257,8 @@ INLINE void decide_up(const struct __sk_buff *skb, struct verdict *verdict) {
     u32 headers = headers_len(skb, ETH_LEN, &head->ip, total);
     if (headers)
         judge(skb, set, guest, 1, total, headers, verdict);
+    if (!is_still(guest, head->ip.source))
+        verdict->state = USER;
 }
 
 INLINE bool is_same(const struct head *a, const struct head *b) {
@@ -322,10 +330,6 @@ SEC("program.down") int down(struct __sk_buff *skb) {
     u32 headers = headers_len(skb, set->tun_link_len, &ip, total);
     if (headers)
         judge(skb, set, guest, 0, total, headers, &verdict);
-    if (verdict.state != KERNEL)
-        return TC_NEXT;
-    charge(&verdict, 0);
-    count->forward_down++;
     struct {
         u8 destination[6], source[6];
         u16 type;
@@ -333,6 +337,10 @@ SEC("program.down") int down(struct __sk_buff *skb) {
     __builtin_memcpy(link.destination, guest->station.mac, 6);
     __builtin_memcpy(link.source, set->lan_mac, 6);
     u16 vlan = guest->station.vlan;
+    if (verdict.state != KERNEL || !is_still(guest, ip.destination))
+        return TC_NEXT;
+    charge(&verdict, 0);
+    count->forward_down++;
     if ((!set->tun_link_len && skb_change_head(skb, ETH_LEN, 0)) || skb_store_bytes(skb, 0, &link, ETH_LEN, 0) ||
         (vlan && skb_vlan_push(skb, VLAN_PROTO, vlan))) {
         count->not_sent_down++;
