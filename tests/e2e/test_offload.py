@@ -294,7 +294,7 @@ def test_where_traffic_control_refuses_the_gateway_carries_packets_and_says_why(
         place = ("dev", "lan0", "ingress", "prio", "1", "protocol", "ip")
         lab.gw.run("tc", "filter", "add", *place, "bpf", "bytecode", "1,6 0 0 0")
         lab.gateway.start()
-        assert offload(lab).startswith("off: cannot attach a program to an interface: ")
+        assert offload(lab).startswith("off: cannot attach a program to lan0: ")
         assert lab.guest.lease()
         assert lab.guest.login().status == 303
         assert lab.guest.is_online()
