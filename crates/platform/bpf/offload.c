@@ -173,6 +173,13 @@ INLINE u32 headers_len(const struct __sk_buff *skb, u32 at, const struct ipv4 *i
     }
 }
 
+// Copies the grant that was found for an address. An entry that is removed may be another guest's while we still read it.
+INLINE bool copy_grant(struct grant *copy, const struct grant *found, u32 address) {
+    *copy = *found;
+    __asm__ volatile("" ::: "memory"); // all is read before it is looked at again
+    return *(const volatile u32 *)&found->address == address && copy->address == address;
+}
+
 // The kernel forwards the packet if nothing speaks against it.
 INLINE void judge(const struct __sk_buff *skb, const struct settings *set, const struct grant *guest, bool up, u32 total,
                   u32 headers, struct verdict *verdict) {
@@ -202,12 +209,6 @@ INLINE void judge(const struct __sk_buff *skb, const struct settings *set, const
     verdict->rate = guest->rate;
     verdict->now = now;
     verdict->state = KERNEL;
-}
-
-// An entry that is removed may be another guest's while we still read it. Whoever has read what it needs asks again.
-INLINE bool is_still(const struct grant *guest, u32 address) {
-    __asm__ volatile("" ::: "memory"); // reads before stay before
-    return *(const volatile u32 *)&guest->address == address;
 }
 
 // Counts the packet, and takes it off the guest's line.
@@ -250,15 +251,13 @@ INLINE void decide_up(const struct __sk_buff *skb, struct verdict *verdict) {
             return;
         key.station.vlan = skb->vlan_tci & 0xfff;
     }
-    struct grant *guest = map_lookup(&guests, &key);
-    if (!guest || head->ip.source != guest->address)
+    struct grant guest, *found = map_lookup(&guests, &key);
+    if (!found || !copy_grant(&guest, found, head->ip.source))
         return;
     u32 total = swap16(head->ip.total_len);
     u32 headers = headers_len(skb, ETH_LEN, &head->ip, total);
     if (headers)
-        judge(skb, set, guest, 1, total, headers, verdict);
-    if (!is_still(guest, head->ip.source))
-        verdict->state = USER;
+        judge(skb, set, &guest, 1, total, headers, verdict);
 }
 
 INLINE bool is_same(const struct head *a, const struct head *b) {
@@ -323,24 +322,24 @@ SEC("program.down") int down(struct __sk_buff *skb) {
         return TC_NEXT;
     struct key key = {.no_station = NO_STATION, .no_vlan = NO_VLAN};
     __builtin_memcpy(key.address, &ip.destination, 4);
-    struct grant *guest = map_lookup(&guests, &key);
-    if (!guest || !is_internet(set, ip.source))
+    struct grant guest, *found = map_lookup(&guests, &key);
+    if (!found || !copy_grant(&guest, found, ip.destination) || !is_internet(set, ip.source))
         return TC_NEXT;
     u32 total = swap16(ip.total_len);
     u32 headers = headers_len(skb, set->tun_link_len, &ip, total);
     if (headers)
-        judge(skb, set, guest, 0, total, headers, &verdict);
+        judge(skb, set, &guest, 0, total, headers, &verdict);
+    if (verdict.state != KERNEL)
+        return TC_NEXT;
+    charge(&verdict, 0);
+    count->forward_down++;
     struct {
         u8 destination[6], source[6];
         u16 type;
     } link = {.type = ETH_IPV4};
-    __builtin_memcpy(link.destination, guest->station.mac, 6);
+    __builtin_memcpy(link.destination, guest.station.mac, 6);
     __builtin_memcpy(link.source, set->lan_mac, 6);
-    u16 vlan = guest->station.vlan;
-    if (verdict.state != KERNEL || !is_still(guest, ip.destination))
-        return TC_NEXT;
-    charge(&verdict, 0);
-    count->forward_down++;
+    u16 vlan = guest.station.vlan;
     if ((!set->tun_link_len && skb_change_head(skb, ETH_LEN, 0)) || skb_store_bytes(skb, 0, &link, ETH_LEN, 0) ||
         (vlan && skb_vlan_push(skb, VLAN_PROTO, vlan))) {
         count->not_sent_down++;
