@@ -54,6 +54,18 @@ pub struct Meter {
     pub down: Way,
 }
 
+impl From<&Meter> for Usage {
+    fn from(meter: &Meter) -> Self {
+        let read = |cell: &AtomicU64| cell.load(Ordering::Relaxed);
+        Self {
+            octets_up: read(&meter.up.octets),
+            octets_down: read(&meter.down.octets),
+            packets_up: read(&meter.up.packets),
+            packets_down: read(&meter.down.packets),
+        }
+    }
+}
+
 impl Meter {
     /// Goes on counting from `counted`, or from more if it has counted more: counters never go back.
     pub(crate) fn raise(&self, counted: Usage) {

@@ -99,18 +99,6 @@ pub struct Usage {
     pub packets_down: u64,
 }
 
-impl From<&Meter> for Usage {
-    fn from(meter: &Meter) -> Self {
-        let read = |cell: &AtomicU64| cell.load(Ordering::Relaxed);
-        Self {
-            octets_up: read(&meter.up.octets),
-            octets_down: read(&meter.down.octets),
-            packets_up: read(&meter.up.packets),
-            packets_down: read(&meter.down.packets),
-        }
-    }
-}
-
 impl std::ops::Add for Usage {
     type Output = Self;
 
@@ -295,12 +283,12 @@ mod tests {
         model.check(|| {
             let slot = Arc::new(Slot::default());
             let (key, address, policy) = guest(1);
-            slot.write(key, address, &policy);
+            slot.write(&Meter::default(), key, address, &policy);
             let writer = {
                 let slot = Arc::clone(&slot);
                 thread::spawn(move || {
                     let (key, address, policy) = guest(2);
-                    slot.write(key, address, &policy);
+                    slot.write(&Meter::default(), key, address, &policy);
                 })
             };
             if let Some(seen) = slot.read(SlotIndex(0)) {
