@@ -16,7 +16,7 @@ import pytest
 from frames import Wire, every_kind, ipv4, is_ipv4, udp
 from internet import HOST, wait_for
 from lab import ROOT, UPSTREAM, Lab, binary
-from test_crash import snapshot
+from test_crash import gateway_mac, snapshot
 
 
 @pytest.fixture
@@ -279,12 +279,6 @@ def test_a_filter_of_somebody_elses_is_never_replaced():
         assert lab.guest.lease()
         assert lab.gateway.stop() == 0
         assert lab.gw.run(*others) == before
-
-
-def gateway_mac(guest):
-    guest.ping("10.85.0.1")
-    words = guest.ns.ip("neigh", "show", "10.85.0.1").split()
-    return words[words.index("lladdr") + 1]
 
 
 def test_where_traffic_control_refuses_the_gateway_carries_packets_and_says_why():
