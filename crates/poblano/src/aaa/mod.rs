@@ -2,6 +2,8 @@
 //! place where RADIUS words become grants and records become RADIUS words.
 
 mod client;
+mod grant;
+mod records;
 
 use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, VecDeque};
@@ -9,16 +11,11 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Duration;
 
 use config::{AuthMethod, Config, PasswordMethod};
 use engine::gateway::Attempt;
-use engine::session::{Cause, Grant, Quota, Record, Status};
-use fastpath::police::Rate;
-use radius::request::{Authentic, Record as RadiusRecord, SessionFacts};
-use radius::{
-    AccessRequest, AccountingRequest, Credential, GuestFacts, NasFacts, Outcome, Reply, TerminateCause, Usage,
-};
+use engine::session::Grant;
+use radius::{AccessRequest, AccountingRequest, Credential, GuestFacts, NasFacts, Outcome};
 use store::{Accounts, AccountsError, PasswordCheck};
 use tokio::sync::Semaphore;
 use tracing::{info, warn};
@@ -31,10 +28,6 @@ use crate::clock::Clock;
 const CHECKS: usize = 2;
 /// Logins that wait for one; more are told to try again.
 const WAITING_CHECKS: usize = 64;
-/// Accounting records that wait in memory for a server to come back, 300 octets each.
-const WAITING_RECORDS: usize = 10_000;
-/// After a record that no server took.
-const RECORD_RETRY: Duration = Duration::from_secs(10);
 
 /// What a source of grants said.
 pub(crate) enum Answer {
@@ -78,7 +71,7 @@ impl Aaa {
         let this = Rc::new(Self {
             methods: config.auth.methods.clone(),
             password_method: config.radius.method,
-            defaults: defaults(config),
+            defaults: grant::defaults(config),
             accounts_file: config.auth.accounts.clone(),
             accounts: RefCell::new(None),
             checks: Arc::new(Semaphore::new(CHECKS)),
@@ -126,33 +119,6 @@ impl Aaa {
     /// What a guest gets that an operator lets in.
     pub(crate) fn default_grant(&self) -> Grant {
         self.defaults.clone()
-    }
-
-    /// Sends a record of a session to the accounting servers, if there are any.
-    pub(crate) fn account(self: &Rc<Self>, record: &Record) {
-        let request = AccountingRequest::new(self.radius_record(record), record.at, self.nas.clone());
-        self.queue(&record.session_id, request);
-    }
-
-    /// Tells the accounting servers that the gateway starts (and no session of before is open) or stops.
-    pub(crate) fn account_gateway(self: &Rc<Self>, on: bool) {
-        let now = self.clock.now();
-        let session_id = format!("{:08x}{:08x}", now.unix.as_secs() as u32, 0);
-        let record = if on {
-            RadiusRecord::On { session_id: session_id.clone() }
-        } else {
-            RadiusRecord::Off { session_id: session_id.clone(), cause: TerminateCause::AdminReboot }
-        };
-        self.queue(&session_id, AccountingRequest::new(record, now, self.nas.clone()));
-    }
-
-    /// Waits until every record has been taken, but no longer than `limit`; returns how many were not.
-    pub(crate) async fn finish(&self, limit: Duration) -> usize {
-        let end = tokio::time::Instant::now() + limit;
-        while self.records_waiting.get() > 0 && tokio::time::Instant::now() < end {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-        self.records_waiting.get()
     }
 
     /// The servers in order, and whether each answers for logins and for accounting.
@@ -236,7 +202,9 @@ impl Aaa {
             Err(_) => {}
         }
         match answer {
-            Ok(Outcome::Accept(reply)) => Answer::Granted { grant: self.grant(&reply), message: reply.reply_message() },
+            Ok(Outcome::Accept(reply)) => {
+                Answer::Granted { grant: grant::granted(&reply, &self.defaults), message: reply.reply_message() }
+            }
             Ok(Outcome::Reject(reply) | Outcome::Challenge(reply)) => {
                 Answer::Refused { message: reply.reply_message() }
             }
@@ -249,126 +217,11 @@ impl Aaa {
         }
     }
 
-    fn grant(&self, reply: &Reply) -> Grant {
-        let rate = |bits: Option<u64>, default| bits.map_or(default, Rate::bits_per_second);
-        // 0 is no limit, as it always was with these attributes; one that is absent leaves the configuration's.
-        let quota = |octets: Option<u64>, default| octets.map_or(default, |octets| (octets > 0).then_some(octets));
-        Grant {
-            session_timeout: reply.session_timeout().or(self.defaults.session_timeout),
-            idle_timeout: reply.idle_timeout().or(self.defaults.idle_timeout),
-            // RFC 2869, 5.16: not less than a minute.
-            interim: reply.interim_interval().map(|i| i.max(Duration::from_secs(60))).or(self.defaults.interim),
-            rate_up: rate(reply.max_up_bits_per_sec(), self.defaults.rate_up),
-            rate_down: rate(reply.max_down_bits_per_sec(), self.defaults.rate_down),
-            quota: Quota {
-                octets_up: quota(reply.max_input_octets(), self.defaults.quota.octets_up),
-                octets_down: quota(reply.max_output_octets(), self.defaults.quota.octets_down),
-                octets_total: quota(reply.max_total_octets(), self.defaults.quota.octets_total),
-            },
-            class: reply.classes(),
-            user: reply.user_name(),
-        }
-    }
-
-    fn radius_record(&self, record: &Record) -> RadiusRecord {
-        let facts = SessionFacts {
-            user: record.user.clone(),
-            guest: GuestFacts {
-                mac: record.key.mac,
-                framed_ip: Some(record.address),
-                session_id: record.session_id.clone(),
-                port: Some(record.slot.0),
-                port_id: self.port_id(record.key.vlan),
-            },
-            classes: record.class.clone(),
-            cui: None,
-            authentic: if self.methods.contains(&AuthMethod::Radius) { Authentic::Radius } else { Authentic::Local },
-        };
-        let usage = Usage {
-            input_octets: record.usage.octets_up,
-            output_octets: record.usage.octets_down,
-            input_packets: record.usage.packets_up,
-            output_packets: record.usage.packets_down,
-            session_time: record.duration,
-        };
-        match record.status {
-            Status::Start => RadiusRecord::Start(facts),
-            Status::Interim => RadiusRecord::Interim(facts, usage),
-            Status::Stop(cause) => RadiusRecord::Stop(facts, usage, terminate_cause(cause)),
-        }
-    }
-
     fn port_id(&self, vlan: Vlan) -> String {
         match vlan {
             Vlan::NONE => self.lan.clone(),
             Vlan(id) => format!("{}.{id}", self.lan),
         }
-    }
-
-    fn queue(self: &Rc<Self>, session_id: &str, request: AccountingRequest) {
-        let Some(radius) = &self.radius else { return };
-        if self.records_waiting.get() >= WAITING_RECORDS {
-            warn!(session = session_id, "the accounting queue is full: a record is lost");
-            return;
-        }
-        self.records_waiting.set(self.records_waiting.get() + 1);
-        let mut records = self.records.borrow_mut();
-        match records.get_mut(session_id) {
-            Some(waiting) => waiting.push_back(request),
-            None => {
-                records.insert(session_id.to_owned(), VecDeque::from([request]));
-                tokio::task::spawn_local(Rc::clone(self).send_records(Rc::clone(radius), session_id.to_owned()));
-            }
-        }
-    }
-
-    /// Sends one session's records in order until there are none, each until a server has taken it.
-    async fn send_records(self: Rc<Self>, radius: Rc<RadiusClient>, session_id: String) {
-        loop {
-            let first = self.records.borrow().get(&session_id).and_then(|waiting| waiting.front().cloned());
-            let Some(request) = first else {
-                self.records.borrow_mut().remove(&session_id);
-                return;
-            };
-            match radius.account(request).await {
-                Ok(Outcome::AccountingAck) => {
-                    if self.servers_silent.replace(false) {
-                        info!("an accounting server answers again");
-                    }
-                }
-                Err(radius::SubmitError::Build(error)) => {
-                    warn!(session = session_id, %error, "an accounting record does not fit into a packet");
-                }
-                _ => {
-                    if !self.servers_silent.replace(true) {
-                        warn!("no accounting server answers; records wait");
-                    }
-                    tokio::time::sleep(RECORD_RETRY).await;
-                    continue;
-                }
-            }
-            if let Some(waiting) = self.records.borrow_mut().get_mut(&session_id) {
-                waiting.pop_front();
-            }
-            self.records_waiting.set(self.records_waiting.get() - 1);
-        }
-    }
-}
-
-fn defaults(config: &Config) -> Grant {
-    let rate = |rate: Option<config::BitRate>| rate.map_or(Rate::UNLIMITED, |rate| Rate::bits_per_second(rate.0));
-    Grant {
-        session_timeout: config.session.timeout,
-        idle_timeout: config.session.idle_timeout,
-        interim: config.session.interim,
-        rate_up: rate(config.session.rate_up),
-        rate_down: rate(config.session.rate_down),
-        quota: Quota {
-            octets_up: config.session.quota_up.map(|quota| quota.0),
-            octets_down: config.session.quota_down.map(|quota| quota.0),
-            octets_total: config.session.quota_total.map(|quota| quota.0),
-        },
-        ..Grant::default()
     }
 }
 
@@ -386,18 +239,5 @@ fn client_config(config: &Config) -> radius::Config {
         tries: u8::try_from(config.radius.tries).unwrap_or(u8::MAX),
         dead_time: config.radius.dead_time,
         ..radius::Config::new(servers.collect())
-    }
-}
-
-fn terminate_cause(cause: Cause) -> TerminateCause {
-    match cause {
-        Cause::UserRequest => TerminateCause::UserRequest,
-        Cause::LostCarrier => TerminateCause::LostCarrier,
-        Cause::IdleTimeout => TerminateCause::IdleTimeout,
-        // RFC 2866 knows no quota; this is what ChilliSpot's descendants say, and what servers look for.
-        Cause::SessionTimeout | Cause::QuotaUsedUp => TerminateCause::SessionTimeout,
-        Cause::AdminReset => TerminateCause::AdminReset,
-        Cause::NasReboot => TerminateCause::NasReboot,
-        Cause::AdminReboot => TerminateCause::AdminReboot,
     }
 }
