@@ -156,10 +156,10 @@ mod tests {
     #[test]
     fn whoever_comes_and_goes_all_day_leaves_few_timers() {
         let mut guests = guests();
-        for due in (0..100_000).rev() {
+        for due in (1..100_000).rev() {
             guests.look_at(SLOT, secs(due));
             assert!(guests.timers.len() <= 64 + 2 * 4);
         }
-        assert_eq!(guests.pop_due(secs(0)), Some(SLOT));
+        assert_eq!(guests.pop_due(secs(1)), Some(SLOT));
     }
 }
