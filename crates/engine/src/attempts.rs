@@ -5,16 +5,24 @@ use std::time::Duration;
 
 use wire::GuestKey;
 
+use crate::session::Moment;
+
 /// Tries that a guest has at once; a mistyped password is common, a sixth one in a row is not.
 const BURST: u32 = 5;
 /// Time after which another try is given back.
 const REFILL: Duration = Duration::from_secs(10);
 
 /// One guest's tries.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Attempts {
     /// When all tries are available again.
-    full_again: Duration,
+    full_again: Moment,
+}
+
+impl Default for Attempts {
+    fn default() -> Self {
+        Self { full_again: Duration::ZERO.into() }
+    }
 }
 
 impl Attempts {
@@ -23,18 +31,18 @@ impl Attempts {
     /// # Errors
     /// How long to wait for the next one.
     pub(crate) fn take(&mut self, now: Duration) -> Result<(), Duration> {
-        let full_again = self.full_again.max(now) + REFILL;
+        let full_again = self.full_again.mono().max(now) + REFILL;
         match (full_again - now).checked_sub(REFILL * BURST) {
             Some(wait) if !wait.is_zero() => Err(wait),
             _ => {
-                self.full_again = full_again;
+                self.full_again = full_again.into();
                 Ok(())
             }
         }
     }
 
     fn is_as_new(&self, now: Duration) -> bool {
-        self.full_again <= now
+        self.full_again.mono() <= now
     }
 }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use config::Config;
-use engine::session::{Grant, Quota};
+use engine::session::{Grant, Personal, Quota};
 use fastpath::police::Rate;
 use radius::Reply;
 
@@ -42,7 +42,6 @@ pub(super) fn granted(reply: &Reply, defaults: &Grant) -> Grant {
             octets_down: quota(reply.max_output_octets(), defaults.quota.octets_down),
             octets_total: quota(reply.max_total_octets(), defaults.quota.octets_total),
         },
-        class: reply.classes(),
-        user: reply.user_name(),
+        personal: Personal { class: reply.classes(), user: reply.user_name() }.boxed(),
     }
 }
