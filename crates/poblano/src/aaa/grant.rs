@@ -5,7 +5,7 @@ use std::time::Duration;
 use config::Config;
 use engine::session::{Grant, Quota};
 use fastpath::police::Rate;
-use radius::Reply;
+use radius::{Reply, attr};
 
 /// What the configuration allows who is granted nothing else.
 pub(super) fn defaults(config: &Config) -> Grant {
@@ -43,6 +43,6 @@ pub(super) fn granted(reply: &Reply, defaults: &Grant) -> Grant {
             octets_total: quota(reply.max_total_octets(), defaults.quota.octets_total),
         },
         class: reply.classes(),
-        user: reply.user_name(),
+        user: reply.get(attr::USER_NAME),
     }
 }
