@@ -47,6 +47,22 @@ fn tables(dictionary: &Dictionary) -> String {
         let _ = writeln!(out, "/// {name}.\npub const {}: u32 = {number};", constant(name));
     }
     out.push_str("}\n");
+    out.push_str(&numbers(dictionary, 0, "", "attribute"));
+    for (name, number) in &dictionary.vendors {
+        out.push_str(&numbers(dictionary, *number, name, &module(name)));
+    }
+    out
+}
+
+/// Numbers alone, for code that is not typed yet.
+fn numbers(dictionary: &Dictionary, vendor: u32, prefix: &str, module: &str) -> String {
+    let mut out = format!("/// Numbers.\npub mod {module} {{\n");
+    let flat = |a: &&Attribute| a.place.vendor == vendor && a.place.tlv == 0 && matches!(a.place.space, 0 | 26);
+    for attribute in dictionary.attributes.iter().filter(flat) {
+        let (name, number) = (constant(short(&attribute.name, prefix)), attribute.place.number);
+        let _ = writeln!(out, "/// `{}`.\npub const {name}: u8 = {number};", attribute.name);
+    }
+    out.push_str("}\n");
     out
 }
 

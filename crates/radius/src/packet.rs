@@ -312,6 +312,26 @@ impl Attribute {
         Ok(Self { number, value: value.to_vec() })
     }
 
+    /// Text, as UTF-8.
+    ///
+    /// # Errors
+    /// [`BuildError::ValueTooLong`] above 253 octets.
+    pub fn text(number: u8, value: &str) -> Result<Self, BuildError> {
+        Self::bytes(number, value.as_bytes())
+    }
+
+    /// An integer (also: seconds since 1970).
+    #[must_use]
+    pub fn u32(number: u8, value: u32) -> Self {
+        Self { number, value: value.to_be_bytes().to_vec() }
+    }
+
+    /// An IPv4 address.
+    #[must_use]
+    pub fn ipv4(number: u8, value: std::net::Ipv4Addr) -> Self {
+        Self { number, value: value.octets().to_vec() }
+    }
+
     /// One attribute of a vendor, in the layout that RFC 2865, section 5.26 recommends.
     ///
     /// # Errors
@@ -339,6 +359,21 @@ impl Attribute {
     #[must_use]
     pub fn value(&self) -> &[u8] {
         &self.value
+    }
+
+    /// The value as an integer; `None` unless it has four octets.
+    #[must_use]
+    pub fn as_u32(&self) -> Option<u32> {
+        self.value[..].try_into().ok().map(u32::from_be_bytes)
+    }
+
+    /// Vendor, number and value of each attribute inside a Vendor-Specific one.
+    pub fn vendor_attributes(&self) -> impl Iterator<Item = (u32, u8, &[u8])> {
+        let (vendor, rest) = match self.value.split_first_chunk::<4>() {
+            Some((vendor, rest)) if self.number == VENDOR_SPECIFIC => (u32::from_be_bytes(*vendor), rest),
+            _ => (0, &[][..]),
+        };
+        items::tlvs(rest).map(move |(number, value)| (vendor, number, value))
     }
 }
 

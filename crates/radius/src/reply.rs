@@ -131,6 +131,46 @@ impl Reply {
         self.quota(chillispot::MAX_TOTAL_OCTETS, chillispot::MAX_TOTAL_GIGAWORDS)
     }
 
+    /// User-Name, if the server wants another one in accounting (RFC 2865, section 5.1).
+    #[must_use]
+    pub fn user_name(&self) -> Option<String> {
+        self.get(attr::USER_NAME)
+    }
+
+    /// Chargeable-User-Identity (RFC 4372).
+    #[must_use]
+    pub fn chargeable_user_identity(&self) -> Option<&[u8]> {
+        self.first(attr::CHARGEABLE_USER_IDENTITY.number())
+    }
+
+    /// State, to be returned with the answer to a challenge.
+    #[must_use]
+    pub fn state(&self) -> Option<&[u8]> {
+        self.first(attr::STATE.number())
+    }
+
+    /// Filter-Id: the name of a policy.
+    #[must_use]
+    pub fn filter_id(&self) -> Option<String> {
+        self.get(attr::FILTER_ID)
+    }
+
+    /// WISPr-Redirection-URL: where to send the guest's browser. Not checked: it is the server's text.
+    #[must_use]
+    pub fn redirection_url(&self) -> Option<String> {
+        self.get(wispr::REDIRECTION_URL)
+    }
+
+    /// WISPr-Session-Terminate-Time, as the server wrote it.
+    #[must_use]
+    pub fn session_terminate_time(&self) -> Option<String> {
+        self.get(wispr::SESSION_TERMINATE_TIME)
+    }
+
+    fn first(&self, number: u8) -> Option<&[u8]> {
+        self.attributes.iter().find(|attribute| attribute.number() == number).map(Attribute::value)
+    }
+
     fn secs(&self, attr: Attr<u32>) -> Option<Duration> {
         self.get(attr).map(|secs| Duration::from_secs(secs.into()))
     }
