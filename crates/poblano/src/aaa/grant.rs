@@ -6,7 +6,7 @@ use config::Config;
 use engine::changes::Changes;
 use engine::session::{Grant, Quota};
 use fastpath::police::Rate;
-use radius::Reply;
+use radius::{Reply, attr};
 
 /// What the configuration allows who is granted nothing else.
 pub(super) fn defaults(config: &Config) -> Grant {
@@ -41,7 +41,7 @@ pub(super) fn named(reply: &Reply) -> Changes {
         octets_down: octets(reply.max_output_octets()),
         octets_total: octets(reply.max_total_octets()),
         class: (!class.is_empty()).then_some(class),
-        user: reply.user_name(),
+        user: reply.get(attr::USER_NAME),
     }
 }
 
