@@ -110,6 +110,8 @@ entries! {
         FRAMED_POOL = 88, "Framed-Pool", Text;
         CHARGEABLE_USER_IDENTITY = 89, "Chargeable-User-Identity", Octets;
         NAS_IPV6_ADDRESS = 95, "NAS-IPv6-Address", Octets;
+        FRAMED_INTERFACE_ID = 96, "Framed-Interface-Id", Octets;
+        FRAMED_IPV6_PREFIX = 97, "Framed-IPv6-Prefix", Octets;
         ERROR_CAUSE = 101, "Error-Cause", Integer;
         FRAMED_IPV6_ADDRESS = 168, "Framed-IPv6-Address", Octets;
     }
