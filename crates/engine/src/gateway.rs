@@ -1,6 +1,7 @@
 //! The engine: frames for our own servers come in, frames, questions and records go out, and guests' sessions live
 //! in between.
 
+mod change;
 mod restore;
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
@@ -10,7 +11,6 @@ use std::time::Duration;
 
 use fastpath::garden::Garden;
 use fastpath::mirror::Mirror;
-use fastpath::police::Rate;
 use fastpath::port::ETH_LEN;
 use fastpath::session::{Policy, SlotIndex, Usage};
 use fastpath::table::{Table, Writer};
@@ -25,6 +25,7 @@ use crate::dhcp::{self, Lease};
 use crate::dns::{self, Asker, ReturnPath};
 use crate::session::{Cause, Grant, KeptSession, Record, Session, Status};
 
+pub use change::Mark;
 pub use restore::{KEEP_EVERY, Survivor};
 
 /// After a session's packets are stopped, those that were already past the check are still being counted; its
@@ -291,16 +292,8 @@ impl Engine {
         let record = record(guest, attempt.slot, &session, Status::Start, Usage::default(), now);
         guest.session = Some(session);
         self.outputs.push_back(Output::Account(record));
-        self.keep_new_session(now, attempt.slot);
+        self.keep_session(now, attempt.slot);
         self.schedule(now, attempt.slot);
-        true
-    }
-
-    /// Changes the rates of the session in `slot`, from its next packet on. False if there is none.
-    pub fn set_rates(&mut self, slot: SlotIndex, up: Rate, down: Rate) -> bool {
-        let Some(session) = self.guests.get_mut(&slot).and_then(|guest| guest.session.as_mut()) else { return false };
-        (session.grant.rate_up, session.grant.rate_down) = (up, down);
-        self.writer.set_policy(slot, &session.policy());
         true
     }
 
