@@ -4,6 +4,7 @@
 //! * [`dictionary`]: the numbers, names and types of attributes and vendors.
 //! * [`auth`]: everything that is computed with the shared secret.
 //! * [`request`], [`reply`]: what a gateway asks, and what it reads out of the answer.
+//! * [`text`]: what vendors write into an attribute as text.
 //! * [`client`]: servers in order, retransmission, failover, and the checks that an answer must pass.
 //! * [`limits`]: every bound, with its reason.
 //!
@@ -23,6 +24,7 @@ pub mod limits;
 pub mod packet;
 pub mod reply;
 pub mod request;
+pub mod text;
 
 pub use auth::Secret;
 pub use client::{Client, Config, Event, Kind, Outcome, Refusal, Server, Socket, SubmitError, Token, Transmit};
