@@ -3,6 +3,7 @@
 
 pub mod arp;
 mod attempts;
+pub mod changes;
 pub mod dhcp;
 pub mod dns;
 pub mod gateway;

@@ -1,8 +1,9 @@
-//! How an Access-Accept becomes a grant.
+//! How the attributes of an Access-Accept or a CoA-Request become a grant.
 
 use std::time::Duration;
 
 use config::Config;
+use engine::changes::Changes;
 use engine::session::{Grant, Quota};
 use fastpath::police::Rate;
 use radius::Reply;
@@ -25,24 +26,90 @@ pub(super) fn defaults(config: &Config) -> Grant {
     }
 }
 
-/// What `reply` allows; what it leaves open is as in `defaults`.
-pub(super) fn granted(reply: &Reply, defaults: &Grant) -> Grant {
-    let rate = |bits: Option<u64>, default| bits.map_or(default, Rate::bits_per_second);
-    // 0 is no limit, as it always was with these attributes; one that is absent leaves the configuration's.
-    let quota = |octets: Option<u64>, default| octets.map_or(default, |octets| (octets > 0).then_some(octets));
-    Grant {
-        session_timeout: reply.session_timeout().or(defaults.session_timeout),
-        idle_timeout: reply.idle_timeout().or(defaults.idle_timeout),
+/// What `reply` names. Zero is no limit with rates and octets, as it always was with these attributes.
+pub(super) fn named(reply: &Reply) -> Changes {
+    let octets = |octets: Option<u64>| octets.map(|octets| (octets > 0).then_some(octets));
+    let class = reply.classes();
+    Changes {
+        session_timeout: reply.session_timeout().map(Some),
+        idle_timeout: reply.idle_timeout().map(Some),
         // RFC 2869, 5.16: not less than a minute.
-        interim: reply.interim_interval().map(|i| i.max(Duration::from_secs(60))).or(defaults.interim),
-        rate_up: rate(reply.max_up_bits_per_sec(), defaults.rate_up),
-        rate_down: rate(reply.max_down_bits_per_sec(), defaults.rate_down),
-        quota: Quota {
-            octets_up: quota(reply.max_input_octets(), defaults.quota.octets_up),
-            octets_down: quota(reply.max_output_octets(), defaults.quota.octets_down),
-            octets_total: quota(reply.max_total_octets(), defaults.quota.octets_total),
-        },
-        class: reply.classes(),
+        interim: reply.interim_interval().map(|interval| Some(interval.max(Duration::from_secs(60)))),
+        rate_up: reply.max_up_bits_per_sec().map(Rate::bits_per_second),
+        rate_down: reply.max_down_bits_per_sec().map(Rate::bits_per_second),
+        octets_up: octets(reply.max_input_octets()),
+        octets_down: octets(reply.max_output_octets()),
+        octets_total: octets(reply.max_total_octets()),
+        class: (!class.is_empty()).then_some(class),
         user: reply.user_name(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use radius::dictionary::{attribute, chillispot, vendor};
+    use radius::{Attribute, Code, Packet, View};
+
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    /// What the server names with these attributes.
+    fn changes(attributes: Vec<Attribute>) -> Changes {
+        let packet = Packet { code: Code::AccessAccept, id: 0, authenticator: [0; 16], attributes };
+        let bytes = packet.emit().expect("it is short");
+        named(&Reply::new(View::parse(&bytes).expect("it was just made")))
+    }
+
+    fn chilli(number: u8, value: u32) -> Attribute {
+        Attribute::vendor(vendor::CHILLISPOT, number, &value.to_be_bytes()).expect("four octets fit")
+    }
+
+    #[test]
+    fn a_server_that_names_nothing_changes_nothing() {
+        assert_eq!(changes(Vec::new()), Changes::default());
+        assert_eq!(changes(vec![Attribute::u32(attribute::SERVICE_TYPE, 2)]), Changes::default());
+    }
+
+    #[test]
+    fn each_attribute_names_its_part_and_no_other() {
+        let class = |value: &[u8]| Attribute::bytes(attribute::CLASS, value).expect("it fits");
+        let secs = |number, value| Attribute::u32(number, value);
+        let nothing = Changes::default;
+        for (attributes, expected) in [
+            (
+                vec![secs(attribute::SESSION_TIMEOUT, 90)],
+                Changes { session_timeout: Some(Some(SECOND * 90)), ..nothing() },
+            ),
+            (vec![secs(attribute::IDLE_TIMEOUT, 90)], Changes { idle_timeout: Some(Some(SECOND * 90)), ..nothing() }),
+            (
+                vec![secs(attribute::ACCT_INTERIM_INTERVAL, 9)],
+                Changes { interim: Some(Some(SECOND * 60)), ..nothing() },
+            ),
+            (
+                vec![chilli(chillispot::BANDWIDTH_MAX_UP, 64)],
+                Changes { rate_up: Some(Rate::bits_per_second(64_000)), ..nothing() },
+            ),
+            (
+                vec![chilli(chillispot::BANDWIDTH_MAX_DOWN, 0)],
+                Changes { rate_down: Some(Rate::UNLIMITED), ..nothing() },
+            ),
+            (vec![chilli(chillispot::MAX_INPUT_OCTETS, 7)], Changes { octets_up: Some(Some(7)), ..nothing() }),
+            (vec![chilli(chillispot::MAX_OUTPUT_OCTETS, 0)], Changes { octets_down: Some(None), ..nothing() }),
+            (
+                vec![chilli(chillispot::MAX_TOTAL_GIGAWORDS, 1)],
+                Changes { octets_total: Some(Some(1 << 32)), ..nothing() },
+            ),
+            (
+                vec![class(b"one"), class(b"two")],
+                Changes { class: Some(vec![b"one".to_vec(), b"two".to_vec()]), ..nothing() },
+            ),
+            (
+                vec![Attribute::text(attribute::USER_NAME, "ada").expect("it fits")],
+                Changes { user: Some("ada".into()), ..nothing() },
+            ),
+        ] {
+            assert_eq!(changes(attributes.clone()), expected, "{attributes:?}");
+        }
     }
 }

@@ -203,7 +203,8 @@ impl Aaa {
         }
         match answer {
             Ok(Outcome::Accept(reply)) => {
-                Answer::Granted { grant: grant::granted(&reply, &self.defaults), message: reply.reply_message() }
+                let grant = grant::named(&reply).apply(self.defaults.clone());
+                Answer::Granted { grant, message: reply.reply_message() }
             }
             Ok(Outcome::Reject(reply) | Outcome::Challenge(reply)) => {
                 Answer::Refused { message: reply.reply_message() }
