@@ -1,4 +1,4 @@
-//! How often one guest may try to log in.
+//! How often one guest may try to log in, and when its device may be asked about again.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -15,6 +15,8 @@ const REFILL: Duration = Duration::from_secs(10);
 pub(crate) struct Attempts {
     /// When all tries are available again.
     full_again: Duration,
+    /// When somebody may be asked about the device again (`crate::devices`).
+    pub(crate) device_again: Duration,
 }
 
 impl Attempts {
@@ -34,11 +36,11 @@ impl Attempts {
     }
 
     fn is_as_new(&self, now: Duration) -> bool {
-        self.full_again <= now
+        self.full_again.max(self.device_again) <= now
     }
 }
 
-/// Stations without a lease whose tries are remembered, 24 octets each. Whoever gives its lease back and takes another
+/// Stations without a lease whose tries are remembered, 48 octets each. Whoever gives its lease back and takes another
 /// has no more tries for that; whoever changes its MAC to have more pushes out none but such others.
 const REMEMBERED: usize = 4096;
 

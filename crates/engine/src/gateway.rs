@@ -21,6 +21,7 @@ use wire::{GuestKey, MacAddr, Now, Vlan};
 
 use crate::arp;
 use crate::attempts::{Attempts, Departed};
+use crate::devices::{self, Devices};
 use crate::dhcp::{self, Lease};
 use crate::dns::{self, Asker, ReturnPath};
 use crate::session::{Cause, Grant, KeptSession, Record, Session, Status};
@@ -46,6 +47,8 @@ pub struct Config {
     pub dhcp: dhcp::Config,
     /// The DNS forwarder's.
     pub dns: dns::Config,
+    /// Who comes in by its MAC address.
+    pub devices: devices::Config,
 }
 
 /// What the engine wants done.
@@ -70,6 +73,9 @@ pub enum Output {
     SessionEnded(GuestKey),
     /// For the accounting server.
     Account(Record),
+    /// May this device come in by its MAC address? [`Engine::finish_login`] if it may, [`Engine::refuse_device`] if it may
+    /// not; who cannot say is asked again.
+    Device(Attempt),
 }
 
 /// Why a guest may not try to log in now.
@@ -168,6 +174,7 @@ pub struct Engine {
     dns: dns::Forwarder,
     guests: HashMap<SlotIndex, Guest>,
     departed: Departed,
+    devices: Devices,
     timers: BTreeSet<(Duration, SlotIndex)>,
     closing: VecDeque<Closing>,
     /// When sessions are to be written down next; none if there are none.
@@ -187,6 +194,7 @@ impl Engine {
         let dns = dns::Forwarder::new(config.dns.clone(), seed);
         let arp = arp::Responder::new(config.gateway, config.gateway_mac);
         Self {
+            devices: Devices::new(config.devices.clone()),
             config,
             writer,
             garden,
@@ -296,6 +304,13 @@ impl Engine {
         true
     }
 
+    /// The device may not come in by its MAC address, and nobody is asked about it again soon.
+    pub fn refuse_device(&mut self, now: Now, attempt: &Attempt) {
+        if let Some(guest) = self.guests.get_mut(&attempt.slot).filter(|guest| guest.key == attempt.key) {
+            guest.attempts.device_again = guest.attempts.device_again.max(now.mono + self.devices.again());
+        }
+    }
+
     /// Changes the rates of the session in `slot`, from its next packet on. False if there is none.
     pub fn set_rates(&mut self, slot: SlotIndex, up: Rate, down: Rate) -> bool {
         let Some(session) = self.guests.get_mut(&slot).and_then(|guest| guest.session.as_mut()) else { return false };
@@ -310,6 +325,9 @@ impl Engine {
         let Some(session) = guest.session.take() else { return false };
         self.writer.set_policy(slot, &Policy::default());
         self.dhcp.protect(guest.key, false);
+        if matches!(cause, Cause::UserRequest | Cause::AdminReset) {
+            guest.attempts.device_again = devices::NEVER;
+        }
         let record = record(guest, slot, &session, Status::Stop(cause), Usage::default(), now);
         self.closing.push_back(Closing { due: now.mono + SETTLE, record, baseline: session.baseline });
         self.outputs.push_back(Output::SessionEnded(guest.key));
@@ -368,6 +386,9 @@ impl Engine {
             self.timers.remove(&(due, slot));
             self.check_session(now, slot);
         }
+        while let Some(key) = self.devices.poll(now.mono) {
+            self.ask_about_device(key);
+        }
         self.close_until(now.mono);
         if self.next_keep.is_some_and(|due| due <= now.mono) {
             self.keep_sessions(now);
@@ -382,6 +403,7 @@ impl Engine {
             self.dns.poll_timeout(),
             self.timers.first().map(|(due, _)| *due),
             self.closing.front().map(|closing| closing.due),
+            self.devices.poll_timeout(),
             self.next_keep,
         ]
         .into_iter()
@@ -398,6 +420,7 @@ impl Engine {
         let Some(Ok(message)) = frame.get(ETH_LEN..).map(Arp::parse) else { return };
         self.dhcp.handle_arp(now, key, &message);
         self.drain_dhcp(now);
+        self.device_shows_itself(now, key);
         let leased = self.writer.table().by_key(key).map(|guest| guest.address);
         match self.arp.handle(now, key, leased, &message) {
             arp::Outcome::Answer(frame) | arp::Outcome::Defend(frame) => {
@@ -416,6 +439,7 @@ impl Engine {
             return;
         };
         let asker = Asker { address: guest.address, authorised: guest.session.is_some() };
+        self.device_shows_itself(now, key);
         let return_path = ReturnPath {
             key,
             guest: SocketAddrV4::new(datagram.src, datagram.sport),
@@ -450,6 +474,7 @@ impl Engine {
                 dhcp::Output::Send { vlan, frame, .. } => self.outputs.push_back(Output::Frame { vlan, frame }),
                 dhcp::Output::Bound(lease) => {
                     self.bind(now, &lease);
+                    self.device_shows_itself(now, lease.key);
                     self.outputs.push_back(Output::LeaseBound(lease));
                 }
                 dhcp::Output::Ended { lease, .. } => {
@@ -490,9 +515,37 @@ impl Engine {
         }
     }
 
+    /// Has its question asked, if it is offline and enough time has passed since the last one.
+    fn device_shows_itself(&mut self, now: Now, key: GuestKey) {
+        let Some(found) = self.writer.table().by_key(key) else { return };
+        let Some(guest) = self.guests.get_mut(&found.slot) else { return };
+        if guest.session.is_some() || guest.attempts.device_again > now.mono {
+            return;
+        }
+        let Some(turn) = self.devices.shows_itself(now.mono, key) else { return };
+        guest.attempts.device_again = turn + devices::LEAST;
+        if turn <= now.mono {
+            self.ask_about_device(key);
+        }
+    }
+
+    /// Unless it has left, logged in or been logged out while it waited.
+    fn ask_about_device(&mut self, key: GuestKey) {
+        let Some(found) = self.writer.table().by_key(key) else { return };
+        if self.guests.get(&found.slot).is_none_or(|guest| guest.attempts.device_again == devices::NEVER) {
+            return;
+        }
+        if let Ok(attempt) = self.begin_admission(found.address) {
+            self.outputs.push_back(Output::Device(attempt));
+        }
+    }
+
     fn forget(&mut self, now: Now, slot: SlotIndex) {
         self.end_session(now, slot, Cause::LostCarrier);
-        if let Some(guest) = self.guests.remove(&slot) {
+        if let Some(mut guest) = self.guests.remove(&slot) {
+            if guest.attempts.device_again == devices::NEVER {
+                guest.attempts.device_again = now.mono + self.devices.again();
+            }
             self.departed.keep(now.mono, guest.key, guest.attempts);
             if let Some(due) = guest.due {
                 self.timers.remove(&(due, slot));

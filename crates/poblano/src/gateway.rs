@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use engine::Engine;
-use engine::gateway::{GuestView, LoginRefusal, Output};
+use engine::gateway::{Attempt, GuestView, LoginRefusal, Output};
 use engine::session::{Cause, Record, Status};
 use fastpath::pipeline::Plane;
 use fastpath::police::Rate;
@@ -151,6 +151,7 @@ impl Gateway {
                 Output::SessionKept(session) => self.store.put_session(kept::to_record(session, *written)),
                 Output::SessionEnded(guest) => self.store.delete_session(guest),
                 Output::Account(record) => self.account(&record),
+                Output::Device(attempt) => drop(tokio::task::spawn_local(Rc::clone(self).let_device_in(attempt))),
             }
         }
         let due = engine.poll_timeout();
@@ -173,14 +174,36 @@ impl Gateway {
                 if !self.with(|engine, now| engine.finish_login(now, &attempt, name, grant)) {
                     return LoginOutcome::Unavailable; // it left, or logged in twice, while it waited
                 }
-                let mut messages = self.messages.borrow_mut();
-                messages.remove(&attempt.slot.0);
-                messages.extend(message.map(|message| (attempt.slot.0, message)));
+                self.greet(&attempt, message);
                 LoginOutcome::Accepted
             }
             Answer::Refused { message } => LoginOutcome::Rejected { message },
             Answer::Unavailable => LoginOutcome::Unavailable,
         }
+    }
+
+    /// Lets a device in by its MAC address, if somebody knows it. It is told nothing: it meets the portal otherwise.
+    async fn let_device_in(self: Rc<Self>, attempt: Attempt) {
+        match self.aaa.authenticate_device(&attempt).await {
+            (name, Answer::Granted { grant, message }) => {
+                if self.with(|engine, now| engine.finish_login(now, &attempt, &name, grant)) {
+                    debug!(device = %attempt.key, "let in by its MAC address");
+                    self.greet(&attempt, message);
+                }
+            }
+            (_, Answer::Refused { .. }) => {
+                debug!(device = %attempt.key, "not known by its MAC address");
+                self.with(|engine, now| engine.refuse_device(now, &attempt));
+            }
+            (_, Answer::Unavailable) => {}
+        }
+    }
+
+    /// Keeps what the success page says. Whoever had the place before is not the one who is greeted.
+    fn greet(&self, attempt: &Attempt, message: Option<String>) {
+        let mut messages = self.messages.borrow_mut();
+        messages.remove(&attempt.slot.0);
+        messages.extend(message.map(|message| (attempt.slot.0, message)));
     }
 
     /// Logs in guests for the operator, without a password; returns how many.

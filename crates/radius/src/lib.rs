@@ -30,4 +30,6 @@ pub use auth::Secret;
 pub use client::{Client, Config, Event, Kind, Outcome, Refusal, Server, Socket, SubmitError, Token, Transmit};
 pub use packet::{Attribute, BuildError, Code, Packet, ParseError, View};
 pub use reply::Reply;
-pub use request::{AccessRequest, AccountingRequest, Credential, GuestFacts, NasFacts, TerminateCause, Usage};
+pub use request::{
+    AccessRequest, AccountingRequest, Credential, GuestFacts, NasFacts, ServiceType, TerminateCause, Usage,
+};

@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::dictionary::{attribute, chillispot, vendor, wispr};
 use crate::limits::{CLASSES, REPLY_MESSAGE_OCTETS};
 use crate::packet::{Attribute, Code, View};
+use crate::text::ConfigWord;
 
 /// The attributes of an Access-Accept, -Reject or -Challenge that passed all checks.
 ///
@@ -165,6 +166,15 @@ impl Reply {
     #[must_use]
     pub fn redirection_url(&self) -> Option<String> {
         self.text(self.vendor(vendor::WISPR, wispr::REDIRECTION_URL))
+    }
+
+    /// ChilliSpot-Config: one instruction each.
+    pub fn config_words(&self) -> impl Iterator<Item = ConfigWord<'_>> {
+        self.attributes
+            .iter()
+            .flat_map(Attribute::vendor_attributes)
+            .filter(|(v, n, _)| (*v, *n) == (vendor::CHILLISPOT, chillispot::CONFIG))
+            .map(|(_, _, value)| ConfigWord::parse(str::from_utf8(value).unwrap_or_default()))
     }
 
     /// WISPr-Session-Terminate-Time, as the server wrote it.

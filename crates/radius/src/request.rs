@@ -83,6 +83,20 @@ impl fmt::Debug for Credential {
     }
 }
 
+/// What is asked for (RFC 2865, section 5.6): by it a server tells a person from a device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum ServiceType {
+    /// A person at the portal.
+    Login = 1,
+    /// A device, as CoovaChilli asks.
+    Framed = 2,
+    /// The gateway itself.
+    Administrative = 6,
+    /// A device that says no more than its station.
+    CallCheck = 10,
+}
+
 /// A login to be decided.
 #[derive(Clone, Debug)]
 pub struct AccessRequest {
@@ -94,6 +108,8 @@ pub struct AccessRequest {
     pub nas: NasFacts,
     /// The device.
     pub guest: GuestFacts,
+    /// What is asked for.
+    pub service_type: ServiceType,
     /// State of the Access-Challenge that this answers (RFC 2865, section 5.24).
     pub state: Option<Vec<u8>>,
     /// More attributes, sent last.
@@ -101,10 +117,11 @@ pub struct AccessRequest {
 }
 
 impl AccessRequest {
-    /// A login without State or extras.
+    /// A person's login without State or extras.
     #[must_use]
     pub fn new(user: &str, credential: Credential, nas: NasFacts, guest: GuestFacts) -> Self {
-        Self { user: user.to_owned(), credential, nas, guest, state: None, extra: Vec::new() }
+        let service_type = ServiceType::Login;
+        Self { user: user.to_owned(), credential, nas, guest, service_type, state: None, extra: Vec::new() }
     }
 
     /// The packet for one server. `authenticator` must be unpredictable (RFC 2865, section 3).
@@ -128,7 +145,7 @@ impl AccessRequest {
                 attributes.push(Attribute::bytes(attr::CHAP_CHALLENGE, challenge)?);
             }
         }
-        attributes.push(Attribute::u32(attr::SERVICE_TYPE, 1));
+        attributes.push(Attribute::u32(attr::SERVICE_TYPE, u32::from(self.service_type as u8)));
         push_guest(&mut attributes, &self.guest)?;
         push_nas(&mut attributes, &self.nas)?;
         if let Some(state) = &self.state {

@@ -2,6 +2,7 @@
 //! place where RADIUS words become grants and records become RADIUS words.
 
 mod client;
+mod devices;
 mod grant;
 mod records;
 
@@ -12,10 +13,10 @@ use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use config::{AuthMethod, Config, PasswordMethod};
+use config::{AuthMethod, Config, MacAuthentication, PasswordMethod};
 use engine::gateway::Attempt;
 use engine::session::Grant;
-use radius::{AccessRequest, AccountingRequest, Credential, GuestFacts, NasFacts, Outcome};
+use radius::{AccessRequest, AccountingRequest, Credential, GuestFacts, NasFacts, Outcome, Reply, ServiceType};
 use store::{Accounts, AccountsError, PasswordCheck};
 use tokio::sync::Semaphore;
 use tracing::{info, warn};
@@ -43,6 +44,7 @@ struct UnknownName;
 pub(crate) struct Aaa {
     methods: Vec<AuthMethod>,
     password_method: PasswordMethod,
+    devices: MacAuthentication,
     defaults: Grant,
     accounts_file: PathBuf,
     accounts: RefCell<Option<Accounts>>,
@@ -71,6 +73,7 @@ impl Aaa {
         let this = Rc::new(Self {
             methods: config.auth.methods.clone(),
             password_method: config.radius.method,
+            devices: config.mac_authentication.clone(),
             defaults: grant::defaults(config),
             accounts_file: config.auth.accounts.clone(),
             accounts: RefCell::new(None),
@@ -107,7 +110,10 @@ impl Aaa {
                         continue;
                     }
                 },
-                AuthMethod::Radius => self.ask_radius(attempt, name, password).await,
+                AuthMethod::Radius => match self.ask_radius(attempt, name, password, ServiceType::Login).await {
+                    Ok(reply) => self.granted(&reply),
+                    Err(answer) => answer,
+                },
             };
             if !matches!(answer, Answer::Unavailable) {
                 return answer;
@@ -166,8 +172,15 @@ impl Aaa {
         Ok((accounts.contains(name), accounts.check(name)))
     }
 
-    async fn ask_radius(&self, attempt: &Attempt, name: &str, password: &str) -> Answer {
-        let Some(radius) = &self.radius else { return Answer::Unavailable };
+    /// What a server accepted, or else what that means for the guest.
+    async fn ask_radius(
+        &self,
+        attempt: &Attempt,
+        name: &str,
+        password: &str,
+        service_type: ServiceType,
+    ) -> Result<Reply, Answer> {
+        let Some(radius) = &self.radius else { return Err(Answer::Unavailable) };
         let credential = match self.password_method {
             PasswordMethod::Pap => Credential::Pap(password.as_bytes().to_vec()),
             PasswordMethod::Chap => {
@@ -183,7 +196,7 @@ impl Aaa {
             port: Some(attempt.slot.0),
             port_id: self.port_id(attempt.key.vlan),
         };
-        let request = AccessRequest::new(name, credential, self.nas.clone(), guest);
+        let request = AccessRequest { service_type, ..AccessRequest::new(name, credential, self.nas.clone(), guest) };
         let answer = radius.access(request).await;
         match &answer {
             Ok(Outcome::Unreachable) => {
@@ -202,20 +215,23 @@ impl Aaa {
             Err(_) => {}
         }
         match answer {
-            Ok(Outcome::Accept(reply)) => {
-                let grant = grant::named(&reply).apply(self.defaults.clone());
-                Answer::Granted { grant, message: reply.reply_message() }
-            }
+            Ok(Outcome::Accept(reply)) => Ok(reply),
             Ok(Outcome::Reject(reply) | Outcome::Challenge(reply)) => {
-                Answer::Refused { message: reply.reply_message() }
+                Err(Answer::Refused { message: reply.reply_message() })
             }
-            Ok(Outcome::AccountingAck | Outcome::Unreachable) => Answer::Unavailable,
-            Err(radius::SubmitError::Build(_)) => Answer::Refused { message: None },
+            Ok(Outcome::AccountingAck | Outcome::Unreachable) => Err(Answer::Unavailable),
+            Err(radius::SubmitError::Build(_)) => Err(Answer::Refused { message: None }),
             Err(error) => {
                 warn!(%error, "RADIUS");
-                Answer::Unavailable
+                Err(Answer::Unavailable)
             }
         }
+    }
+
+    /// What a server's Accept means for the guest.
+    fn granted(&self, reply: &Reply) -> Answer {
+        let grant = grant::named(reply).apply(self.defaults.clone());
+        Answer::Granted { grant, message: reply.reply_message() }
     }
 
     fn port_id(&self, vlan: Vlan) -> String {
