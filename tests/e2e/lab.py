@@ -233,6 +233,7 @@ class Gateway:
         self.config = directory / "poblano.toml"
         self.control = directory / "control"
         self.process = None
+        self.confined = ()
         self.settings = {
             "lan": {"interface": "lan0", "network": "10.85.0.0/20"},
             "uplink": {"interface": "wan0", "masquerade": True},
@@ -279,7 +280,29 @@ class Gateway:
 
     def spawn(self):
         with self.log.open("a") as log:
-            self.process = self.ns.spawn(binary(), "run", "--config", self.config, stdout=log, stderr=log)
+            self.process = self.ns.spawn(
+                *self.confined, binary(), "run", "--config", self.config, stdout=log, stderr=log
+            )
+
+    @contextlib.contextmanager
+    def as_the_service(self, bpffs=True):
+        """From the next start on: with the rights that our systemd unit leaves, and the kernel's BPF file system."""
+        unit = dict(re.findall(r"^(\w+)=(.*)$", (ROOT / "conf" / "poblano.service").read_text(), re.M))
+        kept = ",".join(f"+{name.removeprefix('CAP_').lower()}" for name in unit["CapabilityBoundingSet"].split())
+        self.confined = ("setpriv", "--no-new-privs", "--inh-caps=-all", f"--bounding-set=-all,{kept}")
+        if not bpffs:
+            yield
+            return
+        # `ip netns exec` has a /sys without it.
+        pins = self.directory / "bpf"
+        pins.mkdir()
+        sh("mount", "-t", "bpf", "-o", "mode=0700", "bpf", pins)
+        self.confined = ("sh", "-c", 'mount --bind "$0" /sys/fs/bpf && exec "$@"', pins, *self.confined)
+        try:
+            yield pins
+        finally:
+            self.stop()
+            sh("umount", pins)
 
     def wait_up(self):
         wait_for(self.is_up, f"the gateway\n{self.config.read_text()}\n{self.log.read_text()}")
@@ -287,7 +310,9 @@ class Gateway:
     def is_up(self):
         if self.process.poll() is not None:
             raise RuntimeError(f"the gateway ended: {self.process.returncode}\n{self.log.read_text()}")
-        return ":3990" in self.ns.run("ss", "-Htln") and self.control.exists()
+        # A crash leaves the file of its control socket.
+        with socket.socket(socket.AF_UNIX) as control:
+            return control.connect_ex(str(self.control)) == 0 and ":3990" in self.ns.run("ss", "-Htln")
 
     def stop(self):
         """A clean stop, as the service manager asks for it; returns the exit status."""

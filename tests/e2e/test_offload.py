@@ -3,7 +3,6 @@
 import contextlib
 import json
 import os
-import re
 import signal
 import socket
 import stat
@@ -15,7 +14,7 @@ import pytest
 
 from frames import Wire, every_kind, ipv4, is_ipv4, udp
 from internet import HOST, wait_for
-from lab import ROOT, UPSTREAM, Lab, binary
+from lab import GATEWAY, ROOT, UPSTREAM, Lab, binary
 from test_crash import gateway_mac, snapshot
 
 
@@ -194,9 +193,10 @@ def test_a_clean_stop_leaves_nothing_also_of_a_former_life():
 
 @pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGUSR2], ids=["crash", "handover"])
 @pytest.mark.parametrize("way", [(), ("-R",)], ids=["up", "down"])
-def test_no_datagram_is_lost_while_the_gateway_is_restarted(end, way):
-    with Lab(settings={"offload": {"mode": "on"}}) as lab:
+def test_no_datagram_is_lost_or_uncounted_while_the_service_is_restarted(end, way):
+    with Lab(settings={"offload": {"mode": "on"}}, start=False) as lab, lab.gateway.as_the_service():
         guest, gateway = lab.guest, lab.gateway
+        gateway.start()
         assert guest.lease()
         assert guest.login().status == 303
         gateway.wait_until_written()
@@ -214,23 +214,86 @@ def test_no_datagram_is_lost_while_the_gateway_is_restarted(end, way):
             finally:
                 busy.kill()
                 busy.wait()
-            sent, arrived = (datagrams(wire) for wire in ((near, far) if not way else (far, near)))
+            near, far = all_of(near), all_of(far)
+        session = lab.gateway.sessions()[0]["session"]
+        sent, arrived = (datagrams(wire) for wire in ((near, far) if not way else (far, near)))
         assert sent[True] > 20_000
         assert arrived[False] == sent[True]
+        assert session["input_octets"] == octets(near, guest.address, True)
+        assert session["output_octets"] == octets(near, guest.address, False)
 
 
 def sniffer(ns, interface):
-    return Wire(ns, interface, buffer=256 << 20)
+    return Wire(ns, interface, buffer=256 << 20, headers=True)
 
 
-def datagrams(wire):
-    """How many of the stream's datagrams left here (True) and came in here (False), of more than a greeting."""
+def all_of(wire):
+    """Everything that went by, as (sent from here, payload of a super-packet's segment or 0, frame)."""
     time.sleep(0.2)
     assert wire.lost() == 0
+    return [(outgoing, size, frame) for outgoing, (size, frame) in wire.both_ways() if is_ipv4(frame)]
+
+
+def datagrams(frames):
+    """How many of the stream's datagrams left here (True) and came in here (False), of more than a greeting."""
     count = {True: 0, False: 0}
-    for outgoing, frame in wire.both_ways():
-        count[outgoing] += is_ipv4(frame) and frame[23] == 17 and len(frame) > 1000
+    for outgoing, size, frame in frames:
+        if frame[23] == 17:
+            payload = len(frame) - 42
+            count[outgoing] += -(-payload // size) if size else payload >= 1000
     return count
+
+
+def octets(frames, guest, up):
+    """IP octets between a guest and the Internet; the segments of a super-packet each with its headers."""
+    total = 0
+    for outgoing, size, frame in frames:
+        ends = [socket.inet_ntoa(frame[at : at + 4]) for at in (26, 30)]
+        if outgoing != up or GATEWAY in ends or ends[not up] != guest:
+            continue
+        headers = 20 + (8 if frame[23] == 17 else frame[46] >> 4 << 2)
+        length = int.from_bytes(frame[16:18], "big")
+        segments = -(-(length - headers) // size) if size else 1
+        total += length + (segments - 1) * headers
+    return total
+
+
+def test_where_the_next_start_will_find_nothing_the_operator_is_told(lab):
+    assert lab.gateway.stop() == 0
+    with lab.gateway.as_the_service(bpffs=False):
+        lab.gateway.start()
+        assert "INFO offload on\n" in lab.gateway.log.read_text()
+        assert "mount -t bpf bpf /sys/fs/bpf" in lab.gateway.log.read_text()
+
+
+@pytest.mark.parametrize("spoilt", ["another program", "another map", "not ours alone"])
+def test_names_that_a_stranger_may_have_left_are_not_believed(spoilt):
+    with Lab(settings={"offload": {"mode": "on"}}, start=False) as lab, lab.gateway.as_the_service() as pins:
+        lab.gateway.start()
+        assert lab.guest.lease()
+        assert lab.guest.login().status == 303
+        assert lab.guest.is_online()
+        lab.gateway.wait_until_written()
+        carried = counters(lab, "from_guests")["forward_offloaded"]
+        lab.gateway.kill()
+        [kept] = pins.glob("poblano/lan0/*")
+        assert {place.stat().st_mode & 0o77 for place in (kept, *kept.parents[:2], *kept.iterdir())} == {0}
+        if spoilt == "another program":
+            kept.rename(kept.with_name("1"))
+        elif spoilt == "another map":
+            (kept / "pbl1_counters").unlink()
+            (kept / "pbl1_guests").rename(kept / "pbl1_counters")
+        else:
+            pins.joinpath("poblano").chmod(0o755)
+        lab.gateway.start()
+        refused = spoilt != "not ours alone"
+        assert counters(lab, "from_guests").get("forward_offloaded", 0) == (0 if refused else carried)
+        assert ("is not ours alone" in lab.gateway.log.read_text()) != refused
+        # Its session goes on all the same, as it was written down.
+        assert lab.guest.is_online()
+        assert not kept.exists() and not kept.with_name("1").exists()
+        assert lab.gateway.stop() == 0
+        assert not (pins / "poblano").exists()
 
 
 @pytest.mark.parametrize("change", [{"offload": {"mode": "off"}}, {"tun": {"name": "other0"}}, {"guests": {"max": 77}}])
@@ -295,15 +358,12 @@ def test_where_traffic_control_refuses_the_gateway_carries_packets_and_says_why(
 
 
 def test_the_service_has_the_rights_that_it_needs(lab):
-    unit = dict(re.findall(r"^(\w+)=(.*)$", (ROOT / "conf" / "poblano.service").read_text(), re.M))
-    assert {"@system-service", "bpf"} <= set(unit["SystemCallFilter"].split())
+    unit = (ROOT / "conf" / "poblano.service").read_text()
+    assert "\nSystemCallFilter=@system-service bpf\n" in unit
     assert lab.gateway.stop() == 0
-    kept = ",".join(f"+{name.removeprefix('CAP_').lower()}" for name in unit["CapabilityBoundingSet"].split())
-    confined = ("setpriv", "--no-new-privs", "--inh-caps=-all", f"--bounding-set=-all,{kept}")
-    with lab.gateway.log.open("a") as log:
-        lab.gateway.process = lab.gw.spawn(
-            *confined, binary(), "run", "--config", lab.gateway.config, stdout=log, stderr=log
-        )
-    lab.gateway.wait_up()
-    assert offload(lab) == "on"
-    assert "INFO offload on\n" in lab.gateway.log.read_text()
+    with lab.gateway.as_the_service():
+        lab.gateway.start()
+        assert offload(lab) == "on"
+        log = lab.gateway.log.read_text().splitlines()
+        assert log[-1].endswith("INFO offload on")
+        assert not any("WARN" in line for line in log)

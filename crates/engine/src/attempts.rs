@@ -1,9 +1,11 @@
-//! How often one guest may try to log in, and when its device may be asked about again.
+//! How often one guest may try to log in.
 
 use std::collections::HashMap;
 use std::time::Duration;
 
 use wire::GuestKey;
+
+use crate::session::Moment;
 
 /// Tries that a guest has at once; a mistyped password is common, a sixth one in a row is not.
 const BURST: u32 = 5;
@@ -11,12 +13,16 @@ const BURST: u32 = 5;
 const REFILL: Duration = Duration::from_secs(10);
 
 /// One guest's tries.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Attempts {
     /// When all tries are available again.
-    full_again: Duration,
-    /// When somebody may be asked about the device again (`crate::devices`).
-    pub(crate) device_again: Duration,
+    full_again: Moment,
+}
+
+impl Default for Attempts {
+    fn default() -> Self {
+        Self { full_again: Duration::ZERO.into() }
+    }
 }
 
 impl Attempts {
@@ -25,22 +31,22 @@ impl Attempts {
     /// # Errors
     /// How long to wait for the next one.
     pub(crate) fn take(&mut self, now: Duration) -> Result<(), Duration> {
-        let full_again = self.full_again.max(now) + REFILL;
+        let full_again = self.full_again.mono().max(now) + REFILL;
         match (full_again - now).checked_sub(REFILL * BURST) {
             Some(wait) if !wait.is_zero() => Err(wait),
             _ => {
-                self.full_again = full_again;
+                self.full_again = full_again.into();
                 Ok(())
             }
         }
     }
 
     fn is_as_new(&self, now: Duration) -> bool {
-        self.full_again.max(self.device_again) <= now
+        self.full_again.mono() <= now
     }
 }
 
-/// Stations without a lease whose tries are remembered, 48 octets each. Whoever gives its lease back and takes another
+/// Stations without a lease whose tries are remembered, 24 octets each. Whoever gives its lease back and takes another
 /// has no more tries for that; whoever changes its MAC to have more pushes out none but such others.
 const REMEMBERED: usize = 4096;
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use fastpath::police::Rate;
 
-use crate::session::{Grant, Quota};
+use crate::session::{Grant, Personal, Quota};
 
 /// A grant of which each part may be left open: none is "as it was", and inside it the grant's own none is "no limit".
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
@@ -26,9 +26,9 @@ pub struct Changes {
     pub octets_down: Option<Option<u64>>,
     /// See [`Quota::octets_total`].
     pub octets_total: Option<Option<u64>>,
-    /// See [`Grant::class`]; all of them at once.
+    /// See [`Personal::class`]; all of them at once.
     pub class: Option<Vec<Vec<u8>>>,
-    /// See [`Grant::user`].
+    /// See [`Personal::user`].
     pub user: Option<String>,
 }
 
@@ -37,6 +37,7 @@ impl Changes {
     /// what it includes replaces all values of that attribute).
     #[must_use]
     pub fn apply(self, before: Grant) -> Grant {
+        let personal = before.personal.map_or_else(Personal::default, |personal| *personal);
         Grant {
             session_timeout: self.session_timeout.unwrap_or(before.session_timeout),
             idle_timeout: self.idle_timeout.unwrap_or(before.idle_timeout),
@@ -48,8 +49,8 @@ impl Changes {
                 octets_down: self.octets_down.unwrap_or(before.quota.octets_down),
                 octets_total: self.octets_total.unwrap_or(before.quota.octets_total),
             },
-            class: self.class.unwrap_or(before.class),
-            user: self.user.or(before.user),
+            personal: Personal { class: self.class.unwrap_or(personal.class), user: self.user.or(personal.user) }
+                .boxed(),
         }
     }
 }
@@ -66,8 +67,7 @@ mod tests {
             rate_up: Rate::bits_per_second(1_000_000),
             rate_down: Rate::bits_per_second(2_000_000),
             quota: Quota { octets_up: Some(1), octets_down: Some(2), octets_total: Some(3) },
-            class: vec![b"gold".to_vec()],
-            user: Some("ada".into()),
+            personal: Personal { class: vec![b"gold".to_vec()], user: Some("ada".into()) }.boxed(),
         }
     }
 
@@ -83,7 +83,7 @@ mod tests {
         let expected = Grant {
             rate_down: Rate::UNLIMITED,
             quota: Quota { octets_total: None, ..grant().quota },
-            class: vec![b"silver".to_vec()],
+            personal: Personal { class: vec![b"silver".to_vec()], user: Some("ada".into()) }.boxed(),
             ..grant()
         };
         assert_eq!(changes.apply(grant()), expected);
@@ -98,8 +98,7 @@ mod tests {
             rate_up: Rate::bits_per_second(64_000),
             rate_down: Rate::UNLIMITED,
             quota: Quota { octets_up: None, octets_down: Some(7), octets_total: None },
-            class: Vec::new(),
-            user: Some("grace".into()),
+            personal: Personal { class: Vec::new(), user: Some("grace".into()) }.boxed(),
         };
         let changes = Changes {
             session_timeout: Some(other.session_timeout),
@@ -110,8 +109,8 @@ mod tests {
             octets_up: Some(other.quota.octets_up),
             octets_down: Some(other.quota.octets_down),
             octets_total: Some(other.quota.octets_total),
-            class: Some(other.class.clone()),
-            user: other.user.clone(),
+            class: Some(Vec::new()),
+            user: Some("grace".into()),
         };
         assert_eq!(changes.apply(grant()), other);
     }

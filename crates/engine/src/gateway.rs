@@ -1,9 +1,10 @@
 //! The engine: frames for our own servers come in, frames, questions and records go out, and guests' sessions live
 //! in between.
 
+mod guests;
 mod restore;
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,17 +21,22 @@ use wire::build::{Checksum, UdpDatagram, udp4};
 use wire::{GuestKey, MacAddr, Now, Vlan};
 
 use crate::arp;
-use crate::attempts::{Attempts, Departed};
+use crate::attempts::Departed;
 use crate::devices::{self, Devices};
 use crate::dhcp::{self, Lease};
 use crate::dns::{self, Asker, ReturnPath};
-use crate::session::{Cause, Grant, KeptSession, Record, Session, Status};
+use crate::session::{Cause, Grant, KeptSession, Moment, Record, Session, SessionId, Status, Tariffs};
+
+use self::guests::{Guest, Guests};
 
 pub use restore::{KEEP_EVERY, Survivor};
 
 /// After a session's packets are stopped, those that were already past the check are still being counted; its
 /// last record is made this much later.
 const SETTLE: Duration = Duration::from_millis(50);
+/// Sessions that one turn of the timers ends, or otherwise looks at: a millisecond or two of a router. When all guests'
+/// time is over at the same moment, DHCP, DNS and the portal have their turns between.
+const AT_ONCE: usize = 64;
 
 /// What the engine is told at start.
 pub struct Config {
@@ -140,27 +146,23 @@ pub struct SessionView {
     pub usage: Usage,
 }
 
-struct Guest {
-    key: GuestKey,
-    address: Ipv4Addr,
-    hostname: Option<Box<str>>,
-    attempts: Attempts,
-    /// Boxed: most guests that hold a lease are not logged in.
-    session: Option<Box<Session>>,
-    /// This guest's entry in the timers.
-    due: Option<Duration>,
-}
-
+/// A session that is over, until its last record can be made.
 struct Closing {
     due: Duration,
-    record: Record,
-    baseline: Usage,
+    slot: SlotIndex,
+    key: GuestKey,
+    address: Ipv4Addr,
+    session: Box<Session>,
+    cause: Cause,
+    ended: Now,
 }
 
 impl Closing {
     /// The last record, with what the slot has `counted` in all.
     fn finish(self, counted: Usage) -> Output {
-        Output::Account(Record { usage: counted - self.baseline, ..self.record })
+        let Self { slot, key, address, session, cause, ended, .. } = self;
+        let used = counted - session.baseline;
+        Output::Account(record((slot, key, address), &session, Status::Stop(cause), used, ended))
     }
 }
 
@@ -172,10 +174,10 @@ pub struct Engine {
     dhcp: dhcp::Server,
     arp: arp::Responder,
     dns: dns::Forwarder,
-    guests: HashMap<SlotIndex, Guest>,
+    guests: Guests,
+    tariffs: Tariffs,
     departed: Departed,
     devices: Devices,
-    timers: BTreeSet<(Duration, SlotIndex)>,
     closing: VecDeque<Closing>,
     /// When sessions are to be written down next; none if there are none.
     next_keep: Option<Duration>,
@@ -201,9 +203,9 @@ impl Engine {
             dhcp,
             arp,
             dns,
-            guests: HashMap::new(),
+            guests: Guests::default(),
+            tariffs: Tariffs::default(),
             departed: Departed::default(),
-            timers: BTreeSet::new(),
             closing: VecDeque::new(),
             next_keep: None,
             outputs: VecDeque::new(),
@@ -252,7 +254,7 @@ impl Engine {
     /// Why not.
     pub fn begin_login(&mut self, now: Now, address: Ipv4Addr) -> Result<Attempt, LoginRefusal> {
         let attempt = self.begin_admission(address)?;
-        let guest = self.guests.get_mut(&attempt.slot).ok_or(LoginRefusal::NotAGuest)?;
+        let guest = self.guests.get_mut(attempt.slot).ok_or(LoginRefusal::NotAGuest)?;
         guest.attempts.take(now.mono).map_err(LoginRefusal::TooManyTries)?;
         Ok(attempt)
     }
@@ -264,39 +266,45 @@ impl Engine {
     /// Nobody has this address, or its guest is online.
     pub fn begin_admission(&mut self, address: Ipv4Addr) -> Result<Attempt, LoginRefusal> {
         let snapshot = self.writer.table().by_address(address).ok_or(LoginRefusal::NotAGuest)?;
-        let guest = self.guests.get(&snapshot.slot).ok_or(LoginRefusal::NotAGuest)?;
+        let guest = self.guests.get(snapshot.slot).ok_or(LoginRefusal::NotAGuest)?;
         if guest.session.is_some() {
             return Err(LoginRefusal::AlreadyOnline);
         }
-        let session_id = self.session_id();
+        let session_id = self.session_id().to_string();
         Ok(Attempt { slot: snapshot.slot, key: snapshot.key, address, session_id })
     }
 
     /// The source of the grant said yes: the guest goes online, if it is still the one that asked. False if not.
     pub fn finish_login(&mut self, now: Now, attempt: &Attempt, user: &str, grant: Grant) -> bool {
-        let Some(guest) = self.guests.get_mut(&attempt.slot) else { return false };
+        let Some(guest) = self.guests.get_mut(attempt.slot) else { return false };
         if guest.key != attempt.key || guest.address != attempt.address || guest.session.is_some() {
             return false;
         }
+        let Some(id) = SessionId::parse(&attempt.session_id) else { return false };
         // One reading ends the account of the session before, if it is not settled yet, and begins this one's: no
         // packet is on both.
         let baseline = self.writer.table().usage(attempt.slot);
-        while let Some(at) = self.closing.iter().position(|closing| closing.record.slot == attempt.slot) {
+        while let Some(at) = self.closing.iter().position(|closing| closing.slot == attempt.slot) {
             let Some(closing) = self.closing.remove(at) else { break };
             self.outputs.push_back(closing.finish(baseline));
         }
+        let interim = grant.interim.filter(|interval| !interval.is_zero());
+        let (tariff, personal) = self.tariffs.share(grant);
+        let billed = personal.as_ref().and_then(|personal| personal.user.as_deref());
         let session = Box::new(Session {
-            id: attempt.session_id.clone(),
-            user: grant.user.clone().unwrap_or_else(|| user.to_owned()),
-            began: now,
-            before: Duration::ZERO,
+            id,
+            user: billed.unwrap_or(user).into(),
+            tariff,
+            personal,
+            began: now.mono.into(),
+            before_nanos: 0,
+            began_unix_nanos: now.unix.as_nanos() as u64,
             baseline,
-            next_interim: grant.interim.filter(|interval| !interval.is_zero()).map(|interval| now.mono + interval),
-            grant,
+            next_interim: interim.map(|interval| (now.mono + interval).into()),
         });
         self.writer.set_policy(attempt.slot, &session.policy());
         self.dhcp.protect(attempt.key, true);
-        let record = record(guest, attempt.slot, &session, Status::Start, Usage::default(), now);
+        let record = record(guest.place(attempt.slot), &session, Status::Start, Usage::default(), now);
         guest.session = Some(session);
         self.outputs.push_back(Output::Account(record));
         self.keep_new_session(now, attempt.slot);
@@ -306,59 +314,57 @@ impl Engine {
 
     /// The device may not come in by its MAC address, and nobody is asked about it again soon.
     pub fn refuse_device(&mut self, now: Now, attempt: &Attempt) {
-        if let Some(guest) = self.guests.get_mut(&attempt.slot).filter(|guest| guest.key == attempt.key) {
-            guest.attempts.device_again = guest.attempts.device_again.max(now.mono + self.devices.again());
-        }
+        self.devices.refused(now.mono, attempt.key);
     }
 
     /// Changes the rates of the session in `slot`, from its next packet on. False if there is none.
     pub fn set_rates(&mut self, slot: SlotIndex, up: Rate, down: Rate) -> bool {
-        let Some(session) = self.guests.get_mut(&slot).and_then(|guest| guest.session.as_mut()) else { return false };
-        (session.grant.rate_up, session.grant.rate_down) = (up, down);
+        let Some(session) = self.guests.session_mut(slot) else { return false };
+        let changed = Grant { rate_up: up, rate_down: down, ..Grant::clone(&session.tariff) };
+        (session.tariff, _) = self.tariffs.share(changed);
         self.writer.set_policy(slot, &session.policy());
         true
     }
 
     /// Ends the session in `slot`. False if there is none.
     pub fn end_session(&mut self, now: Now, slot: SlotIndex, cause: Cause) -> bool {
-        let Some(guest) = self.guests.get_mut(&slot) else { return false };
+        let Some(guest) = self.guests.get_mut(slot) else { return false };
         let Some(session) = guest.session.take() else { return false };
         self.writer.set_policy(slot, &Policy::default());
         self.dhcp.protect(guest.key, false);
+        let (due, key, address) = (now.mono + SETTLE, guest.key, guest.address);
         if matches!(cause, Cause::UserRequest | Cause::AdminReset) {
-            guest.attempts.device_again = devices::NEVER;
+            self.devices.logged_out(key);
         }
-        let record = record(guest, slot, &session, Status::Stop(cause), Usage::default(), now);
-        self.closing.push_back(Closing { due: now.mono + SETTLE, record, baseline: session.baseline });
-        self.outputs.push_back(Output::SessionEnded(guest.key));
-        self.schedule(now, slot);
+        self.closing.push_back(Closing { due, slot, key, address, session, cause, ended: now });
+        self.outputs.push_back(Output::SessionEnded(key));
         true
     }
 
     /// Ends every session and makes the last records at once: the packet threads have stopped.
     pub fn shutdown(&mut self, now: Now) {
-        let slots: Vec<SlotIndex> = self.guests.keys().copied().collect();
-        for slot in slots {
+        for slot in self.guests.slots() {
             self.end_session(now, slot, Cause::AdminReboot);
         }
-        self.close_until(Duration::MAX);
+        while self.close_one(Duration::MAX) {}
     }
 
     /// The guest that has `address`.
     #[must_use]
     pub fn guest_at(&self, now: Now, address: Ipv4Addr) -> Option<GuestView> {
         let slot = self.writer.table().by_address(address)?.slot;
-        self.guests.get(&slot).map(|guest| self.view(now, slot, guest))
+        self.guests.get(slot).map(|guest| self.view(now, slot, guest))
     }
 
     /// The guests that sends from `mac`, on any VLAN.
     pub fn guests_with_mac(&self, now: Now, mac: MacAddr) -> impl Iterator<Item = GuestView> {
-        self.guests(now).filter(move |guest| guest.key.mac == mac)
+        let theirs = self.guests.iter().filter(move |(_, guest)| guest.key.mac == mac);
+        theirs.map(move |(slot, guest)| self.view(now, slot, guest))
     }
 
     /// Every guest, in no order.
     pub fn guests(&self, now: Now) -> impl Iterator<Item = GuestView> {
-        self.guests.iter().map(move |(&slot, guest)| self.view(now, slot, guest))
+        self.guests.iter().map(move |(slot, guest)| self.view(now, slot, guest))
     }
 
     /// Lets somebody else forward packets of guests who are online as well, or nobody else any more.
@@ -372,7 +378,7 @@ impl Engine {
         self.writer.table()
     }
 
-    /// Does what is due.
+    /// Does what is due, but no more than takes a moment: then more is due at once, and others have their turn before.
     pub fn handle_timeout(&mut self, now: Now) {
         self.dhcp.handle_timeout(now);
         self.drain_dhcp(now);
@@ -382,14 +388,15 @@ impl Engine {
                 dns::Overdue::Failed { delivery, .. } => self.send_dns(&delivery.return_path, &delivery.payload),
             }
         }
-        while let Some(&(due, slot)) = self.timers.first().filter(|(due, _)| *due <= now.mono) {
-            self.timers.remove(&(due, slot));
+        // The end of a session comes before the next one's: a crowd that leaves at once has its records early.
+        let closed = (0..AT_ONCE).take_while(|_| self.close_one(now.mono)).count();
+        for _ in closed..AT_ONCE {
+            let Some(slot) = self.guests.pop_due(now.mono) else { break };
             self.check_session(now, slot);
         }
         while let Some(key) = self.devices.poll(now.mono) {
             self.ask_about_device(key);
         }
-        self.close_until(now.mono);
         if self.next_keep.is_some_and(|due| due <= now.mono) {
             self.keep_sessions(now);
         }
@@ -401,7 +408,7 @@ impl Engine {
         [
             self.dhcp.poll_timeout(),
             self.dns.poll_timeout(),
-            self.timers.first().map(|(due, _)| *due),
+            self.guests.next_due(),
             self.closing.front().map(|closing| closing.due),
             self.devices.poll_timeout(),
             self.next_keep,
@@ -434,7 +441,7 @@ impl Engine {
         let Ok(datagram) = UdpDatagram::parse(frame, Checksum::Verify) else { return };
         let Some(slot) = guest else { return };
         // The guest may have left since the packet path looked.
-        let Some(guest) = self.guests.get(&slot).filter(|guest| guest.key == key && guest.address == datagram.src)
+        let Some(guest) = self.guests.get(slot).filter(|guest| guest.key == key && guest.address == datagram.src)
         else {
             return;
         };
@@ -491,10 +498,7 @@ impl Engine {
     fn bind(&mut self, now: Now, lease: &Lease) {
         let table = self.writer.table();
         let former = table.by_key(lease.key);
-        if let Some(former) = former.filter(|former| former.address == lease.address) {
-            if let Some(guest) = self.guests.get_mut(&former.slot) {
-                guest.hostname.clone_from(&lease.hostname);
-            }
+        if former.is_some_and(|former| former.address == lease.address) {
             return;
         }
         let owner = table.by_address(lease.address);
@@ -503,38 +507,23 @@ impl Engine {
         }
         // A full table leaves the guest with an address and nothing behind it: refused, not open.
         if let Ok(slot) = self.writer.insert(lease.key, lease.address, &Policy::default()) {
-            let guest = Guest {
-                key: lease.key,
-                address: lease.address,
-                hostname: lease.hostname.clone(),
-                attempts: self.departed.take(lease.key),
-                session: None,
-                due: None,
-            };
-            self.guests.insert(slot, guest);
+            let attempts = self.departed.take(lease.key);
+            self.guests.insert(slot, Guest::new(lease.key, lease.address, attempts, None));
         }
     }
 
-    /// Has its question asked, if it is offline and enough time has passed since the last one.
+    /// Has its question asked, if it is offline.
     fn device_shows_itself(&mut self, now: Now, key: GuestKey) {
         let Some(found) = self.writer.table().by_key(key) else { return };
-        let Some(guest) = self.guests.get_mut(&found.slot) else { return };
-        if guest.session.is_some() || guest.attempts.device_again > now.mono {
-            return;
-        }
-        let Some(turn) = self.devices.shows_itself(now.mono, key) else { return };
-        guest.attempts.device_again = turn + devices::LEAST;
-        if turn <= now.mono {
+        let offline = self.guests.get(found.slot).is_some_and(|guest| guest.session.is_none());
+        if offline && self.devices.shows_itself(now.mono, key) {
             self.ask_about_device(key);
         }
     }
 
-    /// Unless it has left, logged in or been logged out while it waited.
+    /// Unless it has left or logged in while it waited.
     fn ask_about_device(&mut self, key: GuestKey) {
         let Some(found) = self.writer.table().by_key(key) else { return };
-        if self.guests.get(&found.slot).is_none_or(|guest| guest.attempts.device_again == devices::NEVER) {
-            return;
-        }
         if let Ok(attempt) = self.begin_admission(found.address) {
             self.outputs.push_back(Output::Device(attempt));
         }
@@ -542,14 +531,9 @@ impl Engine {
 
     fn forget(&mut self, now: Now, slot: SlotIndex) {
         self.end_session(now, slot, Cause::LostCarrier);
-        if let Some(mut guest) = self.guests.remove(&slot) {
-            if guest.attempts.device_again == devices::NEVER {
-                guest.attempts.device_again = now.mono + self.devices.again();
-            }
+        if let Some(guest) = self.guests.remove(slot) {
+            self.devices.left(now.mono, guest.key);
             self.departed.keep(now.mono, guest.key, guest.attempts);
-            if let Some(due) = guest.due {
-                self.timers.remove(&(due, slot));
-            }
         }
         self.writer.remove(slot);
     }
@@ -558,27 +542,26 @@ impl Engine {
         let idle = self.idle(now, slot);
         let usage = self.writer.table().usage(slot);
         let used_up = self.writer.table().snapshot(slot).is_some_and(|guest| guest.used_up);
-        let Some(guest) = self.guests.get_mut(&slot) else { return };
-        guest.due = None;
-        let Some(mut session) = guest.session.take() else { return };
+        let Some(guest) = self.guests.get_mut(slot) else { return };
+        let place = guest.place(slot);
+        let Some(session) = &mut guest.session else { return };
         let ended = if session.ends_at().is_some_and(|end| end <= now.mono) {
             Some(Cause::SessionTimeout)
         } else if used_up || session.octets_left(usage) == Some(0) {
             Some(Cause::QuotaUsedUp)
-        } else if session.grant.idle_timeout.is_some_and(|limit| limit <= idle) {
+        } else if session.tariff.idle_timeout.is_some_and(|limit| limit <= idle) {
             Some(Cause::IdleTimeout)
         } else {
             None
         };
         if ended.is_none()
-            && let (Some(due), Some(interval)) = (session.next_interim, session.grant.interim)
+            && let (Some(due), Some(interval)) = (session.next_interim.map(Moment::mono), session.tariff.interim)
             && due <= now.mono
         {
-            let record = record(guest, slot, &session, Status::Interim, usage - session.baseline, now);
+            let record = record(place, session, Status::Interim, usage - session.baseline, now);
             self.outputs.push_back(Output::Account(record));
-            session.next_interim = Some(due.max(now.mono.saturating_sub(interval)) + interval);
+            session.next_interim = Some((due.max(now.mono.saturating_sub(interval)) + interval).into());
         }
-        guest.session = Some(session);
         match ended {
             Some(cause) => {
                 self.end_session(now, slot, cause);
@@ -591,32 +574,30 @@ impl Engine {
     fn schedule(&mut self, now: Now, slot: SlotIndex) {
         let idle = self.idle(now, slot);
         let counted = self.writer.table().usage(slot);
-        let Some(guest) = self.guests.get_mut(&slot) else { return };
-        if let Some(due) = guest.due.take() {
-            self.timers.remove(&(due, slot));
-        }
-        let Some(session) = &guest.session else { return };
-        let idle_end = session.grant.idle_timeout.map(|limit| now.mono + limit.saturating_sub(idle));
+        let Some(session) = self.guests.session_mut(slot) else { return };
+        let idle_end = session.tariff.idle_timeout.map(|limit| now.mono + limit.saturating_sub(idle));
         let quota_look = session.quota_lasts(counted).map(|time| now.mono.saturating_add(time));
-        guest.due = [session.ends_at(), idle_end, session.next_interim, quota_look].into_iter().flatten().min();
-        if let Some(due) = guest.due {
-            self.timers.insert((due, slot));
+        let interim = session.next_interim.map(Moment::mono);
+        if let Some(due) = [session.ends_at(), idle_end, interim, quota_look].into_iter().flatten().min() {
+            self.guests.look_at(slot, due);
         }
     }
 
     /// Time since the guest's last packet, at most since its session began.
     fn idle(&self, now: Now, slot: SlotIndex) -> Duration {
-        let began = self.guests.get(&slot).and_then(|guest| guest.session.as_ref()).map(|session| session.began.mono);
+        let session = self.guests.get(slot).and_then(|guest| guest.session.as_ref());
+        let began = session.map(|session| session.began.mono());
         // The packet path notes whole seconds: a packet may have come up to one later.
         let last = Duration::from_secs(self.writer.table().last_up_secs(slot) + 1);
         now.mono.saturating_sub(last.max(began.unwrap_or_default()))
     }
 
-    fn close_until(&mut self, mono: Duration) {
-        while let Some(closing) = self.closing.pop_front_if(|closing| closing.due <= mono) {
-            let counted = self.writer.table().usage(closing.record.slot);
-            self.outputs.push_back(closing.finish(counted));
-        }
+    /// Makes the next last record that is due by then. False if there is none.
+    fn close_one(&mut self, mono: Duration) -> bool {
+        let Some(closing) = self.closing.pop_front_if(|closing| closing.due <= mono) else { return false };
+        let counted = self.writer.table().usage(closing.slot);
+        self.outputs.push_back(closing.finish(counted));
+        true
     }
 
     fn view(&self, now: Now, slot: SlotIndex, guest: &Guest) -> GuestView {
@@ -625,42 +606,47 @@ impl Engine {
             slot,
             key: guest.key,
             address: guest.address,
-            hostname: guest.hostname.clone(),
+            hostname: self.dhcp.lease(guest.key).and_then(|lease| lease.hostname.clone()),
             session: guest.session.as_ref().map(|session| SessionView {
-                id: session.id.clone(),
-                user: session.user.clone(),
-                began: session.began,
+                id: session.id.to_string(),
+                user: session.user.to_string(),
+                began: session.began(),
                 duration: session.duration(now.mono),
                 time_left: session.ends_at().map(|end| end.saturating_sub(now.mono)),
                 octets_left: session.octets_left(counted),
                 idle: self.idle(now, slot),
-                grant: session.grant.clone(),
+                grant: session.grant(),
                 usage: counted - session.baseline,
             }),
         }
     }
 
-    /// Unique by boot and number; hard to guess by its last third.
-    fn session_id(&mut self) -> String {
+    fn session_id(&mut self) -> SessionId {
         self.sessions = self.sessions.wrapping_add(1);
         // SplitMix64
         self.dice = self.dice.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.dice;
         z = (z ^ z >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         z = (z ^ z >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
-        format!("{:06x}{:08x}{:08x}", self.config.boot, self.sessions, (z ^ z >> 31) as u32)
+        SessionId { boot: self.config.boot & 0xff_ffff, number: self.sessions, dice: (z ^ z >> 31) as u32 }
     }
 }
 
-fn record(guest: &Guest, slot: SlotIndex, session: &Session, status: Status, usage: Usage, now: Now) -> Record {
+fn record(
+    (slot, key, address): (SlotIndex, GuestKey, Ipv4Addr),
+    session: &Session,
+    status: Status,
+    usage: Usage,
+    now: Now,
+) -> Record {
     Record {
         status,
-        session_id: session.id.clone(),
-        user: session.user.clone(),
-        key: guest.key,
-        address: guest.address,
+        session_id: session.id.to_string(),
+        user: session.user.to_string(),
+        key,
+        address,
         slot,
-        class: session.grant.class.clone(),
+        class: session.class().to_vec(),
         usage,
         duration: session.duration(now.mono),
         at: now,

@@ -1,6 +1,9 @@
 //! The words of a session: what was granted, what was used, why it ended.
 
+use std::fmt;
 use std::net::Ipv4Addr;
+use std::num::NonZeroU64;
+use std::sync::Arc;
 use std::time::Duration;
 
 use fastpath::police::Rate;
@@ -22,10 +25,60 @@ pub struct Grant {
     pub rate_down: Rate,
     /// How much it may use.
     pub quota: Quota,
+    /// What is this guest's alone. Boxed, because most have nothing of it.
+    pub personal: Option<Box<Personal>>,
+}
+
+/// The part of a grant that no two guests share: limits are mostly those of a tariff.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Personal {
     /// What the source wants back in each accounting record, in its order (RFC 2865, 5.25).
     pub class: Vec<Vec<u8>>,
     /// The name to account under, if not the one given (RFC 2865, 5.1).
     pub user: Option<String>,
+}
+
+impl Personal {
+    /// Boxed, if there is anything.
+    #[must_use]
+    pub fn boxed(self) -> Option<Box<Self>> {
+        (self != Self::default()).then(|| Box::new(self))
+    }
+}
+
+impl Grant {
+    /// What the source wants back in each accounting record.
+    #[must_use]
+    pub fn class(&self) -> &[Vec<u8>] {
+        class(self.personal.as_deref())
+    }
+}
+
+fn class(personal: Option<&Personal>) -> &[Vec<u8>] {
+    personal.map_or(&[], |personal| &personal.class)
+}
+
+/// Tariffs that are remembered to be shared. A hotspot has few; who has limits of its own keeps them by itself.
+const TARIFFS: usize = 16;
+
+/// The limits that were granted lately, so that those who have the same have them in common.
+#[derive(Debug, Default)]
+pub(crate) struct Tariffs(Vec<Arc<Grant>>);
+
+impl Tariffs {
+    /// Takes a grant apart: what it has in common with others, and what is the guest's own.
+    pub(crate) fn share(&mut self, mut grant: Grant) -> (Arc<Grant>, Option<Box<Personal>>) {
+        let personal = grant.personal.take();
+        let tariff = match self.0.iter().position(|known| **known == grant) {
+            Some(at) => self.0.remove(at),
+            None => {
+                self.0.truncate(TARIFFS - 1);
+                Arc::new(grant)
+            }
+        };
+        self.0.insert(0, Arc::clone(&tariff));
+        (tariff, personal)
+    }
 }
 
 /// Octets that one session may use; none is no limit. What counts is said at [`Usage`].
@@ -154,43 +207,110 @@ const BURST_OCTETS: u64 = 256 * 1024;
 /// A quota is not looked at more often.
 const QUOTA_LOOK: Duration = Duration::from_secs(1);
 
-/// A guest's time logged in, from login to its last record.
+/// A session's name: unique over restarts by boot and number, hard to guess by its last third.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct SessionId {
+    /// 24 bits.
+    pub(crate) boot: u32,
+    pub(crate) number: u32,
+    pub(crate) dice: u32,
+}
+
+impl fmt::Display for SessionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:06x}{:08x}{:08x}", self.boot, self.number, self.dice)
+    }
+}
+
+impl SessionId {
+    /// Reads what was written. None if it is not a name of ours.
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        let hex = |from, to| u32::from_str_radix(text.get(from..to)?, 16).ok();
+        let id = Self { boot: hex(0, 6)?, number: hex(6, 14)?, dice: hex(14, 22)? };
+        (id.to_string() == text).then_some(id)
+    }
+}
+
+/// A moment of the gateway's monotonic clock in eight octets, where [`Duration`] takes sixteen. Never is none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Moment(NonZeroU64);
+
+impl From<Duration> for Moment {
+    /// Exact for 500 years, but for the very first nanosecond.
+    fn from(mono: Duration) -> Self {
+        let nanos = u64::try_from(mono.as_nanos()).unwrap_or(u64::MAX);
+        Self(NonZeroU64::new(nanos).unwrap_or(NonZeroU64::MIN))
+    }
+}
+
+impl Moment {
+    pub(crate) fn mono(self) -> Duration {
+        Duration::from_nanos(self.0.get())
+    }
+}
+
+/// A guest's time logged in, from login to its last record. There are as many as guests: each octet counts.
 #[derive(Clone, Debug)]
 pub(crate) struct Session {
-    pub(crate) id: String,
-    pub(crate) user: String,
-    pub(crate) grant: Grant,
-    /// On the monotonic clock, when it began or went on in this run; since 1970, when it began.
-    pub(crate) began: Now,
-    /// How long it had lasted by then.
-    pub(crate) before: Duration,
+    pub(crate) id: SessionId,
+    pub(crate) user: Box<str>,
+    /// What is granted, but for what is personal; of all with the same limits there is one.
+    pub(crate) tariff: Arc<Grant>,
+    pub(crate) personal: Option<Box<Personal>>,
+    /// When it began or went on in this run.
+    pub(crate) began: Moment,
+    /// Nanoseconds that it had lasted by then.
+    pub(crate) before_nanos: u64,
+    /// When it began, in nanoseconds since 1970.
+    pub(crate) began_unix_nanos: u64,
     /// The slot's counters when it began.
     pub(crate) baseline: Usage,
-    pub(crate) next_interim: Option<Duration>,
+    pub(crate) next_interim: Option<Moment>,
 }
+
+const _: () = assert!(size_of::<Session>() <= 112);
 
 impl Session {
     /// How long it has lasted.
     pub(crate) fn duration(&self, mono: Duration) -> Duration {
-        self.before + mono.saturating_sub(self.began.mono)
+        self.before() + mono.saturating_sub(self.began.mono())
+    }
+
+    fn before(&self) -> Duration {
+        Duration::from_nanos(self.before_nanos)
+    }
+
+    /// When it began; what it lasted before this run is not on the monotonic clock.
+    pub(crate) fn began(&self) -> Now {
+        Now { mono: self.began.mono(), unix: Duration::from_nanos(self.began_unix_nanos) }
+    }
+
+    /// What was granted, as a whole.
+    pub(crate) fn grant(&self) -> Grant {
+        Grant { personal: self.personal.clone(), ..Grant::clone(&self.tariff) }
+    }
+
+    /// What the source wants back in each accounting record.
+    pub(crate) fn class(&self) -> &[Vec<u8>] {
+        class(self.personal.as_deref())
     }
 
     /// When it ends by the clock, on the gateway's monotonic clock.
     pub(crate) fn ends_at(&self) -> Option<Duration> {
-        let timeout = self.grant.session_timeout?;
-        Some(self.began.mono.saturating_add(timeout.saturating_sub(self.before)))
+        let timeout = self.tariff.session_timeout?;
+        Some(self.began.mono().saturating_add(timeout.saturating_sub(self.before())))
     }
 
     /// What is left of the quota that has least left.
     pub(crate) fn octets_left(&self, counted: Usage) -> Option<u64> {
-        self.grant.quota.left(counted - self.baseline).into_iter().flatten().min()
+        self.tariff.quota.left(counted - self.baseline).into_iter().flatten().min()
     }
 
     /// How long the quota lasts at least, given what the slot has `counted`; no less than [`QUOTA_LOOK`].
     pub(crate) fn quota_lasts(&self, counted: Usage) -> Option<Duration> {
-        let [up, down] = [self.grant.rate_up, self.grant.rate_down]
+        let [up, down] = [self.tariff.rate_up, self.tariff.rate_down]
             .map(|rate| rate.limit().unwrap_or(FASTEST_BITS_PER_SECOND).clamp(1, FASTEST_BITS_PER_SECOND));
-        let left = self.grant.quota.left(counted - self.baseline);
+        let left = self.tariff.quota.left(counted - self.baseline);
         let secs = |(left, rate): (Option<u64>, u64)| Some(left?.saturating_sub(BURST_OCTETS).saturating_mul(8) / rate);
         let secs = left.into_iter().zip([up, down, up + down]).filter_map(secs).min()?;
         // The second less is for the burst of a fast rate, a quarter of a second.
@@ -200,14 +320,14 @@ impl Session {
     pub(crate) fn policy(&self) -> Policy {
         // Rounded up: the packet path's second is the backstop, the engine's timer the rule.
         let ends_at_secs = self.ends_at().map(|end| u32::try_from(end.as_secs() + 1).unwrap_or(u32::MAX));
-        let Quota { octets_up, octets_down, octets_total } = self.grant.quota;
+        let Quota { octets_up, octets_down, octets_total } = self.tariff.quota;
         let max = |quota: Option<u64>, baseline: u64| quota.map_or(u64::MAX, |quota| baseline.saturating_add(quota));
         let Usage { octets_up: up, octets_down: down, .. } = self.baseline;
         Policy {
             online: true,
             ends_at_secs,
-            rate_up: self.grant.rate_up,
-            rate_down: self.grant.rate_down,
+            rate_up: self.tariff.rate_up,
+            rate_down: self.tariff.rate_down,
             octets_up_max: max(octets_up, up),
             octets_down_max: max(octets_down, down),
             octets_total_max: max(octets_total, up.saturating_add(down)),

@@ -33,6 +33,12 @@ impl Offload {
         match *self {}
     }
 
+    /// Why the next start will not take over what the kernel has counted, if it cannot.
+    #[must_use]
+    pub fn unkept(&self) -> Option<&crate::Error> {
+        match *self {}
+    }
+
     /// How many packets the kernel has forwarded.
     #[must_use]
     pub fn forwarded(&self) -> crate::Forwarded {
@@ -52,6 +58,10 @@ mod linux {
             Err(crate::no_offload(&spec.lan))
         }
 
+        pub(in crate::imp) fn lan(&self) -> &str {
+            match *self {}
+        }
+
         pub(in crate::imp) fn lan_index(&self) -> u32 {
             match *self {}
         }
@@ -69,7 +79,7 @@ mod linux {
         }
     }
 
-    pub(in crate::imp) fn detach(_: u32) -> Result<()> {
+    pub(in crate::imp) fn detach(_: &str, _: u32) -> Result<()> {
         Ok(())
     }
 

@@ -103,6 +103,8 @@ impl Gateway {
                 () = sleep => self.with(|engine, now| engine.handle_timeout(now)),
                 () = self.rearm.notified() => {}
             }
+            // More may be due than it does at once.
+            tokio::task::yield_now().await;
         }
     }
 

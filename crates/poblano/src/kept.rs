@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use engine::gateway::Survivor;
-use engine::session::{Grant, KeptSession, Quota};
+use engine::session::{Grant, KeptSession, Personal, Quota};
 use fastpath::police::Rate;
 use fastpath::session::{SlotIndex, Usage};
 use store::{Counts, SessionRecord, Written};
@@ -31,7 +31,7 @@ pub(crate) fn to_record(kept: KeptSession, written: Written) -> SessionRecord {
         quota_up: grant.quota.octets_up,
         quota_down: grant.quota.octets_down,
         quota_total: grant.quota.octets_total,
-        class: grant.class,
+        class: grant.personal.map(|personal| personal.class).unwrap_or_default(),
     }
 }
 
@@ -61,8 +61,8 @@ pub(crate) fn from_record(
                 octets_down: record.quota_down,
                 octets_total: record.quota_total,
             },
-            class: record.class,
-            user: None, // it is in the session's
+            // The name is in the session's.
+            personal: Personal { class: record.class, user: None }.boxed(),
         },
         duration: Duration::from_millis(record.duration_millis),
         baseline,
@@ -125,8 +125,7 @@ mod tests {
                 rate_up: Rate::bits_per_second(512_000),
                 rate_down: Rate::UNLIMITED,
                 quota: Quota { octets_up: None, octets_down: Some(5), octets_total: Some(1 << 40) },
-                class: vec![b"class".to_vec()],
-                user: None,
+                personal: Personal { class: vec![b"class".to_vec()], user: None }.boxed(),
             },
             duration: Duration::from_millis(12_345),
             baseline: usage(100),

@@ -71,6 +71,11 @@ impl Offload {
         self.loaded.as_ref().filter(|_| self.on.get()).map(|loaded| loaded.mirror())
     }
 
+    /// What the next start will not be able to, if anything.
+    pub(crate) fn unkept(&self) -> Option<&platform::Error> {
+        self.loaded.as_ref()?.unkept()
+    }
+
     /// What the kernel has forwarded.
     pub(crate) fn forwarded(&self) -> Forwarded {
         self.loaded.as_ref().map(|loaded| loaded.forwarded()).unwrap_or_default()

@@ -205,6 +205,9 @@ fn with_devices(
             tcp_ports: vec![config.portal.port],
             udp_ports: vec![],
         })?;
+        if let Some(error) = offload.unkept() {
+            warn!("{error}");
+        }
         let flows = host.open_flows()?;
         let setup = setup.clone();
         let lan_mac = lan.mac;

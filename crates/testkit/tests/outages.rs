@@ -4,7 +4,7 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 use std::time::Duration;
 
 use engine::gateway::KEEP_EVERY;
-use engine::session::{Cause, Grant, Quota, Record, Status};
+use engine::session::{Cause, Grant, Personal, Quota, Record, Status};
 use fastpath::police::Rate;
 use fastpath::session::Usage;
 use testkit::packet::udp;
@@ -60,7 +60,10 @@ fn octets(record: &Record) -> (u64, u64) {
 
 #[test]
 fn after_a_handover_a_guest_goes_on_and_its_account_is_one_and_complete() {
-    let (mut lab, phone) = lab_with_phone(&Grant { class: vec![b"class".to_vec()], ..Grant::default() });
+    let (mut lab, phone) = lab_with_phone(&Grant {
+        personal: Personal { class: vec![b"class".to_vec()], user: None }.boxed(),
+        ..Grant::default()
+    });
     uses(&mut lab, phone, 3, 5);
     lab.advance(10 * SECOND);
     let before = lab.view(phone).unwrap();

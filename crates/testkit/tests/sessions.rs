@@ -4,7 +4,7 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 use std::time::Duration;
 
 use engine::gateway::LoginRefusal;
-use engine::session::{Cause, Grant, Record, Status};
+use engine::session::{Cause, Grant, Personal, Record, Status};
 use fastpath::pacer::Pacer;
 use fastpath::police::Rate;
 use fastpath::session::Usage;
@@ -72,7 +72,10 @@ fn a_session_is_accounted_from_start_to_stop_to_the_octet() {
     let (mut lab, phone) = lab_with_phone();
     // What was sent before login is on nobody's account.
     phone.connects(&mut lab, 40_000, HOST);
-    let grant = Grant { class: vec![b"class".to_vec()], user: Some("billed".into()), ..Grant::default() };
+    let grant = Grant {
+        personal: Personal { class: vec![b"class".to_vec()], user: Some("billed".into()) }.boxed(),
+        ..Grant::default()
+    };
     lab.login(phone, grant);
     let here = phone.socket(&lab, 40_000);
     for len in [0, 1, 100, 1460] {

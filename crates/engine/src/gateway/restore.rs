@@ -19,7 +19,7 @@ use wire::{GuestKey, Now};
 use super::{Engine, Guest, Output};
 use crate::attempts::Attempts;
 use crate::dhcp::Lease;
-use crate::session::{Cause, KeptSession, Record, Session, Status};
+use crate::session::{Cause, KeptSession, Record, Session, SessionId, Status};
 
 /// A crash loses what sessions used in so long. A write costs a router's flash some 20 kB and 300 octets a session: one a
 /// minute is 30 to 70 MB a day, of which its flash takes more than ten years.
@@ -67,11 +67,10 @@ impl Engine {
         if self.config.longest_outage.is_zero() {
             return;
         }
-        for (&slot, guest) in &self.guests {
-            let Some(session) = &guest.session else { continue };
-            let used = self.writer.table().usage(slot) - session.baseline;
-            self.outputs.push_back(Output::SessionKept(keep(guest, slot, session, used, now)));
-            self.next_keep = Some(now.mono + KEEP_EVERY);
+        for slot in self.guests.slots() {
+            if self.keep_session(now, slot) {
+                self.next_keep = Some(now.mono + KEEP_EVERY);
+            }
         }
     }
 
@@ -80,17 +79,25 @@ impl Engine {
         if self.config.longest_outage.is_zero() {
             return;
         }
-        let Some(guest) = self.guests.get(&slot) else { return };
-        let Some(session) = &guest.session else { return };
-        self.outputs.push_back(Output::SessionKept(keep(guest, slot, session, Usage::default(), now)));
+        self.keep_session(now, slot);
         self.next_keep.get_or_insert(now.mono + KEEP_EVERY);
+    }
+
+    /// Has the session in `slot` written down. False if there is none.
+    fn keep_session(&mut self, now: Now, slot: SlotIndex) -> bool {
+        let Some(guest) = self.guests.get(slot) else { return false };
+        let Some(session) = &guest.session else { return false };
+        let used = self.writer.table().usage(slot) - session.baseline;
+        self.outputs.push_back(Output::SessionKept(keep(guest, slot, session, used, now)));
+        true
     }
 
     fn adopt(&mut self, now: Now, survivor: Survivor) {
         let Survivor { session: kept, away, counted } = survivor;
         let away = away.filter(|away| *away < self.config.longest_outage);
         let has_lease = self.dhcp.lease(kept.key).is_some_and(|lease| lease.address == kept.address);
-        let cause = match away {
+        let id = SessionId::parse(&kept.id);
+        let cause = match away.filter(|_| id.is_some()) {
             None => Some(Cause::NasReboot),
             Some(_) if !has_lease => Some(Cause::LostCarrier),
             Some(_) => {
@@ -98,36 +105,32 @@ impl Engine {
                 entered.is_err().then_some(Cause::NasReboot)
             }
         };
-        if let Some(cause) = cause {
+        let (None, Some(id)) = (cause, id) else {
             self.outputs.push_back(Output::SessionEnded(kept.key));
+            let cause = cause.unwrap_or(Cause::NasReboot);
             self.outputs.push_back(Output::Account(last_record(kept, counted, cause, now)));
             return;
-        }
+        };
         let before = kept.duration + away.unwrap_or_default();
         let interim = kept.grant.interim.filter(|interval| !interval.is_zero());
+        let (tariff, personal) = self.tariffs.share(kept.grant);
         let until_interim = |interval: Duration| {
             Duration::from_nanos((interval.as_nanos() - before.as_nanos() % interval.as_nanos()) as u64)
         };
         let session = Box::new(Session {
-            id: kept.id,
-            user: kept.user,
-            began: Now { mono: now.mono, unix: now.unix.saturating_sub(before) },
-            before,
+            id,
+            user: kept.user.into(),
+            tariff,
+            personal,
+            began: now.mono.into(),
+            before_nanos: before.as_nanos() as u64,
+            began_unix_nanos: now.unix.saturating_sub(before).as_nanos() as u64,
             baseline: kept.baseline,
-            next_interim: interim.map(|interval| now.mono + until_interim(interval)),
-            grant: kept.grant,
+            next_interim: interim.map(|interval| (now.mono + until_interim(interval)).into()),
         });
         self.writer.set_policy(kept.slot, &session.policy());
         self.dhcp.protect(kept.key, true);
-        let guest = Guest {
-            key: kept.key,
-            address: kept.address,
-            hostname: None,
-            attempts: Attempts::default(),
-            session: Some(session),
-            due: None,
-        };
-        self.guests.insert(kept.slot, guest);
+        self.guests.insert(kept.slot, Guest::new(kept.key, kept.address, Attempts::default(), Some(session)));
         self.check_session(now, kept.slot); // its time or its octets may be over
     }
 }
@@ -137,9 +140,9 @@ fn keep(guest: &Guest, slot: SlotIndex, session: &Session, used: Usage, now: Now
         key: guest.key,
         address: guest.address,
         slot,
-        id: session.id.clone(),
-        user: session.user.clone(),
-        grant: session.grant.clone(),
+        id: session.id.to_string(),
+        user: session.user.to_string(),
+        grant: session.grant(),
         duration: session.duration(now.mono),
         baseline: session.baseline,
         used,
@@ -154,7 +157,7 @@ fn last_record(kept: KeptSession, counted: Usage, cause: Cause, now: Now) -> Rec
         key: kept.key,
         address: kept.address,
         slot: kept.slot,
-        class: kept.grant.class,
+        class: kept.grant.class().to_vec(),
         usage: counted - kept.baseline,
         duration: kept.duration,
         at: now,

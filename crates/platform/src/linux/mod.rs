@@ -66,6 +66,7 @@ enum Change {
     Filter,
     /// Programs on an interface.
     Offload {
+        lan: String,
         index: u32,
     },
     /// A device that outlives us.
@@ -162,7 +163,7 @@ impl Host {
         for interface in self.interfaces()? {
             // On egress it is a TUN, which is removed as a whole.
             if ends(&interface) && !offload::is_on_egress(interface.index)? {
-                offload::detach(interface.index)?;
+                offload::detach(&interface.name, interface.index)?;
             }
         }
         Ok(())
@@ -211,7 +212,7 @@ impl Host {
                 firewall("unlock the guests' interface", messages)
             }
             Change::Filter => firewall("remove the firewall rules", rules::remove(Family::Inet)),
-            Change::Offload { index } => offload::detach(index),
+            Change::Offload { lan, index } => offload::detach(&lan, index),
             Change::Device { name, index } => Rtnetlink::open()?.delete_link(&name, index),
             Change::LinkUp { name, index } => Rtnetlink::open()?.set_up(&name, index, false),
             Change::Switch { switch, former } => switch.write(&former),
@@ -349,7 +350,7 @@ impl System for Host {
         Switch::forwarding(&spec.tun).write("1")?;
         // Last: until now the kernel had no word in what is forwarded.
         let Some(offload) = &self.offload else { return Ok(()) };
-        self.undo.push(Change::Offload { index: offload.lan_index() });
+        self.undo.push(Change::Offload { lan: offload.lan().to_owned(), index: offload.lan_index() });
         offload.attach_lan()
     }
 

@@ -1,9 +1,11 @@
 //! The handful of `bpf(2)` commands that the offload needs (`linux/bpf.h`).
 
-use std::ffi::c_long;
+use std::ffi::{CString, c_long};
 use std::io;
 use std::mem::size_of;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 
 const MAP_CREATE: c_long = 0;
 const MAP_LOOKUP: c_long = 1;
@@ -11,6 +13,8 @@ const MAP_UPDATE: c_long = 2;
 const MAP_DELETE: c_long = 3;
 const MAP_NEXT_KEY: c_long = 4;
 const PROG_LOAD: c_long = 5;
+const OBJ_PIN: c_long = 6;
+const OBJ_GET: c_long = 7;
 #[cfg(test)]
 const PROG_TEST_RUN: c_long = 10;
 const PROG_BY_ID: c_long = 13;
@@ -21,6 +25,8 @@ const INFO: c_long = 15;
 const NAME_LEN: usize = 16;
 /// What the verifier says about a program that it refuses.
 const LOG_LEN: usize = 1 << 20;
+/// The name of a program where it is pinned, beside its maps.
+pub(super) const PROGRAM: &str = "program";
 /// Maps of one program that we look at.
 const MAX_MAPS: usize = 16;
 
@@ -126,16 +132,14 @@ impl Map {
         Ok(Self { fd, spec })
     }
 
-    /// The map with this number, if it is what `spec` says and has that name.
-    fn open(id: u32, name: &str, spec: MapSpec) -> io::Result<Option<Self>> {
-        // SAFETY: the command has no pointers.
-        let fd = unsafe { bpf_fd(MAP_BY_ID, &mut Attr::new().u32(0, id))? };
+    /// What was found, if it is one of these maps, is what `spec` says and has that name.
+    fn check(fd: OwnedFd, ids: &[u32], name: &str, spec: MapSpec) -> io::Result<Option<Self>> {
         let mut info = [0u32; 32];
         read_info(fd.as_fd(), &mut info)?;
-        let is = [spec.kind as u32, id, spec.key_len, spec.value_len, spec.entries, spec.flags()];
+        let is = [spec.kind as u32, info[1], spec.key_len, spec.value_len, spec.entries, spec.flags()];
         let named: Vec<u8> = info[6..10].iter().flat_map(|word| word.to_ne_bytes()).collect();
         let same = info[..6] == is && named.split(|&b| b == 0).next() == Some(name.as_bytes());
-        Ok(same.then_some(Self { fd, spec }))
+        Ok((same && ids.contains(&info[1])).then_some(Self { fd, spec }))
     }
 
     pub(super) fn fd(&self) -> BorrowedFd<'_> {
@@ -144,7 +148,7 @@ impl Map {
 
     /// Sets an entry, which is made if it is not there.
     pub(super) fn put(&self, key: &[u8], value: &[u8]) -> io::Result<()> {
-        self.check(key, value);
+        self.check_len(key, value);
         let mut attr = self.attr().u64(8, address(key)).u64(16, address(value));
         // SAFETY: key and value are alive and as long as the map's, which was checked.
         unsafe { bpf(MAP_UPDATE, &mut attr).map(drop) }
@@ -163,7 +167,7 @@ impl Map {
 
     /// Reads an entry; `value` has room for one of each processor, if the map is of that kind.
     pub(super) fn get(&self, key: &[u8], value: &mut [u8]) -> io::Result<()> {
-        self.check(key, value);
+        self.check_len(key, value);
         let mut attr = self.attr().u64(8, address(key)).u64(16, value.as_mut_ptr() as u64);
         // SAFETY: key and value are alive and as long as the map's, which was checked.
         unsafe { bpf(MAP_LOOKUP, &mut attr).map(drop) }
@@ -187,7 +191,7 @@ impl Map {
         if self.spec.kind == MapKind::PerCpuArray { possible_processors() } else { 1 }
     }
 
-    fn check(&self, key: &[u8], value: &[u8]) {
+    fn check_len(&self, key: &[u8], value: &[u8]) {
         let value_len = match self.spec.kind {
             MapKind::PerCpuArray => self.spec.value_len.next_multiple_of(8) as usize * self.values(),
             _ => self.spec.value_len as usize,
@@ -241,6 +245,25 @@ impl Program {
         self.0.as_fd()
     }
 
+    /// The kernel's number for it.
+    pub(super) fn id(&self) -> io::Result<u32> {
+        let mut info = [0u32; 64];
+        read_info(self.fd(), &mut info)?;
+        Ok(info[1])
+    }
+
+    /// The numbers of its maps.
+    fn maps(&self) -> io::Result<Vec<u32>> {
+        let mut ids = [0u32; MAX_MAPS];
+        let mut info = [0u32; 64];
+        info[13] = MAX_MAPS as u32;
+        let ids_at = (ids.as_mut_ptr() as u64).to_ne_bytes();
+        info[14] = u32::from_ne_bytes([ids_at[0], ids_at[1], ids_at[2], ids_at[3]]);
+        info[15] = u32::from_ne_bytes([ids_at[4], ids_at[5], ids_at[6], ids_at[7]]);
+        read_info(self.fd(), &mut info)?;
+        Ok(ids[..MAX_MAPS.min(info[13] as usize)].to_vec())
+    }
+
     /// Runs the program on a packet as if it came by. Returns what the program did.
     #[cfg(test)]
     pub(super) fn test_run(&self, packet: &[u8], context: &[u8]) -> io::Result<i32> {
@@ -260,21 +283,28 @@ impl Program {
 }
 
 /// The maps of the program with this number that have these names and shapes, in this order. None if one is missing.
-pub(super) fn maps_of_program(id: u32, wanted: &[(&str, MapSpec)]) -> io::Result<Option<Vec<Map>>> {
-    // SAFETY: the command has no pointers.
-    let program = unsafe { bpf_fd(PROG_BY_ID, &mut Attr::new().u32(0, id))? };
-    let mut ids = [0u32; MAX_MAPS];
-    let mut info = [0u32; 64];
-    info[13] = MAX_MAPS as u32;
-    let ids_at = (ids.as_mut_ptr() as u64).to_ne_bytes();
-    info[14] = u32::from_ne_bytes([ids_at[0], ids_at[1], ids_at[2], ids_at[3]]);
-    info[15] = u32::from_ne_bytes([ids_at[4], ids_at[5], ids_at[6], ids_at[7]]);
-    read_info(program.as_fd(), &mut info)?;
+/// `pinned` opens what has a name beside the program; what it does not find is looked for by number.
+pub(super) fn maps_of_program(
+    id: u32,
+    wanted: &[(&str, MapSpec)],
+    pinned: impl Fn(&str) -> io::Result<OwnedFd>,
+) -> io::Result<Option<Vec<Map>>> {
+    let program = match pinned(PROGRAM).map(Program) {
+        Ok(program) if program.id()? == id => program,
+        _ => Program(by_number(PROG_BY_ID, id)?),
+    };
+    let ids = program.maps()?;
     let mut found = Vec::new();
     for (name, spec) in wanted {
-        let mut map = None;
-        for id in &ids[..MAX_MAPS.min(info[13] as usize)] {
-            map = map.or(Map::open(*id, name, *spec)?);
+        let mut map = match pinned(name) {
+            Ok(fd) => Map::check(fd, &ids, name, *spec)?,
+            Err(_) => None,
+        };
+        for id in &ids {
+            map = match map {
+                None => Map::check(by_number(MAP_BY_ID, *id)?, &ids, name, *spec)?,
+                some => some,
+            };
         }
         match map {
             Some(map) => found.push(map),
@@ -282,6 +312,31 @@ pub(super) fn maps_of_program(id: u32, wanted: &[(&str, MapSpec)]) -> io::Result
         }
     }
     Ok(Some(found))
+}
+
+/// True if we may look for programs and maps by number: then no program has number 0.
+pub(super) fn may_use_numbers() -> bool {
+    by_number(PROG_BY_ID, 0).is_err_and(|e| e.raw_os_error() == Some(libc::ENOENT))
+}
+
+fn by_number(command: c_long, id: u32) -> io::Result<OwnedFd> {
+    // SAFETY: these commands have no pointers.
+    unsafe { bpf_fd(command, &mut Attr::new().u32(0, id)) }
+}
+
+/// Gives a program or map a name in the BPF file system.
+pub(super) fn pin(fd: BorrowedFd<'_>, path: &Path) -> io::Result<()> {
+    let path = CString::new(path.as_os_str().as_bytes())?;
+    let mut attr = Attr::new().u64(0, address(path.as_bytes_with_nul())).u32(8, fd.as_raw_fd().cast_unsigned());
+    // SAFETY: the path is alive and ends with a zero.
+    unsafe { bpf(OBJ_PIN, &mut attr).map(drop) }
+}
+
+/// Opens what has this name.
+pub(super) fn open_pinned(path: &Path) -> io::Result<OwnedFd> {
+    let path = CString::new(path.as_os_str().as_bytes())?;
+    // SAFETY: the path is alive and ends with a zero.
+    unsafe { bpf_fd(OBJ_GET, &mut Attr::new().u64(0, address(path.as_bytes_with_nul()))) }
 }
 
 fn read_info(fd: BorrowedFd<'_>, info: &mut [u32]) -> io::Result<()> {

@@ -7,12 +7,14 @@
 //! * `counters`: how many packets went this way.
 //!
 //! Programs and maps hang on the interfaces, not on us: when we die they go on forwarding, until the keeper's time is
-//! over. The next start finds them there and takes them over; a clean stop takes them away.
+//! over. The next start finds them there, opens them by the names that we leave (`pins`) or else by number, and takes them
+//! over; a clean stop takes them away.
 
 mod abi;
 mod bpf;
 mod mapped;
 mod object;
+mod pins;
 mod tc;
 #[cfg(test)]
 mod tests;
@@ -20,8 +22,8 @@ mod tests;
 use std::collections::HashSet;
 use std::io;
 use std::os::fd::BorrowedFd;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use fastpath::meter::{Meter, SharedMeters};
@@ -50,7 +52,11 @@ pub struct Offload {
     up: Program,
     down: Program,
     settings: Settings,
+    /// The LAN's name.
+    lan: String,
     took_over: bool,
+    /// Why the next life will not find all this.
+    unkept: OnceLock<Error>,
 }
 
 /// What outlives a switch of the offload: the maps.
@@ -80,7 +86,7 @@ impl Offload {
         };
         TrafficControl::open()?.check_place(lan, Hook::Ingress)?;
         let wanted = abi::maps(spec.capacity);
-        let former = former_maps(lan.index, &wanted, &settings)?;
+        let former = former_maps(lan, &wanted, &settings)?;
         let took_over = former.is_some();
         let maps = match former {
             Some(maps) => maps,
@@ -108,7 +114,11 @@ impl Offload {
         let keeper = Mapped::new(maps[SETTINGS].fd(), 1).map_err(failed("map the settings"))?;
         let meters = Mapped::new(maps[METERS].fd(), spec.capacity as usize).map_err(failed("map the meters"))?;
         let shared = Arc::new(Shared { maps, keeper, meters, broken: AtomicBool::new(false) });
-        Ok(Self { shared, filter, up, down, settings, took_over })
+        Ok(Self { shared, filter, up, down, settings, lan: lan.name.clone(), took_over, unkept: OnceLock::new() })
+    }
+
+    pub(super) fn lan(&self) -> &str {
+        &self.lan
     }
 
     pub(super) fn lan_index(&self) -> u32 {
@@ -140,7 +150,35 @@ impl Offload {
     pub(super) fn attach_lan(&self) -> Result<()> {
         let mut tc = TrafficControl::open()?;
         tc.add_place(self.settings.lan_index)?;
-        tc.attach(self.settings.lan_index, Hook::Ingress, self.up.fd())
+        let kept = self.keep();
+        tc.attach(self.settings.lan_index, Hook::Ingress, self.up.fd())?;
+        pins::forget(&self.lan, kept.as_ref().ok().copied());
+        if let Err(e) = kept
+            && !bpf::may_use_numbers()
+        {
+            let error = Error::kernel("leave the offload to the next start", e).hint(
+                "what guests use around a crash is not counted; the BPF file system must be there (mount -t bpf bpf \
+                 /sys/fs/bpf)",
+            );
+            let _ = self.unkept.set(error);
+        }
+        Ok(())
+    }
+
+    /// Has the next life find program and maps; says the program's number.
+    fn keep(&self) -> io::Result<u32> {
+        let id = self.up.id()?;
+        let names = abi::maps(0).map(|(name, _)| name);
+        let maps = names.iter().map(String::as_str).zip(self.shared.maps.iter().map(Map::fd));
+        let things: Vec<_> = maps.chain([(bpf::PROGRAM, self.up.fd())]).collect();
+        pins::keep(&self.lan, id, &things)?;
+        Ok(id)
+    }
+
+    /// Why the next start will not take over what the kernel has counted, if it cannot.
+    #[must_use]
+    pub fn unkept(&self) -> Option<&Error> {
+        self.unkept.get()
     }
 
     /// True if the programs of a former life go on, with the guests and meters that it left.
@@ -199,7 +237,8 @@ fn try_out(lan: u32, up: &Program) -> Result<()> {
 }
 
 /// Takes our programs off the interface, whoever of us has put them there.
-pub(super) fn detach(interface: u32) -> Result<()> {
+pub(super) fn detach(name: &str, interface: u32) -> Result<()> {
+    pins::forget(name, None);
     let mut tc = TrafficControl::open()?;
     let mut ours = false;
     for hook in [Hook::Ingress, Hook::Egress] {
@@ -214,11 +253,13 @@ pub(super) fn is_on_egress(interface: u32) -> Result<bool> {
     Ok(TrafficControl::open()?.program(interface, Hook::Egress)?.is_some())
 }
 
-fn former_maps(lan: u32, wanted: &[(String, bpf::MapSpec); 5], settings: &Settings) -> Result<Option<[Map; 5]>> {
-    let Some(program) = TrafficControl::open()?.program(lan, Hook::Ingress)? else { return Ok(None) };
+fn former_maps(lan: &Interface, wanted: &[(String, bpf::MapSpec); 5], settings: &Settings) -> Result<Option<[Map; 5]>> {
+    let Some(program) = TrafficControl::open()?.program(lan.index, Hook::Ingress)? else { return Ok(None) };
     let wanted: Vec<_> = wanted.iter().map(|(name, spec)| (name.as_str(), *spec)).collect();
     // What cannot be read is not taken over.
-    let Ok(Some(maps)) = bpf::maps_of_program(program, &wanted) else { return Ok(None) };
+    let Ok(Some(maps)) = bpf::maps_of_program(program, &wanted, |name| pins::open(&lan.name, program, name)) else {
+        return Ok(None);
+    };
     let Ok(maps) = <[Map; 5]>::try_from(maps) else { return Ok(None) };
     let mut bytes = Settings::room();
     Ok((maps[SETTINGS].get(&[0; 4], &mut bytes).is_ok() && settings.is_like(&bytes)).then_some(maps))
