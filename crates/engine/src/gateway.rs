@@ -38,6 +38,9 @@ const SETTLE: Duration = Duration::from_millis(50);
 /// time is over at the same moment, DHCP, DNS and the portal have their turns between.
 const AT_ONCE: usize = 64;
 
+/// The machine's date may be set at any time: sessions that end by it are looked at this often.
+const DATE_LOOK: Duration = Duration::from_secs(60);
+
 /// What the engine is told at start.
 pub struct Config {
     /// Counts the starts of this gateway: sessions of different starts never have the same name, even on a router
@@ -302,7 +305,7 @@ impl Engine {
             baseline,
             next_interim: interim.map(|interval| (now.mono + interval).into()),
         });
-        self.writer.set_policy(attempt.slot, &session.policy());
+        self.writer.set_policy(attempt.slot, &session.policy(now));
         self.dhcp.protect(attempt.key, true);
         let record = record(guest.place(attempt.slot), &session, Status::Start, Usage::default(), now);
         guest.session = Some(session);
@@ -318,11 +321,11 @@ impl Engine {
     }
 
     /// Changes the rates of the session in `slot`, from its next packet on. False if there is none.
-    pub fn set_rates(&mut self, slot: SlotIndex, up: Rate, down: Rate) -> bool {
+    pub fn set_rates(&mut self, now: Now, slot: SlotIndex, up: Rate, down: Rate) -> bool {
         let Some(session) = self.guests.session_mut(slot) else { return false };
         let changed = Grant { rate_up: up, rate_down: down, ..Grant::clone(&session.tariff) };
         (session.tariff, _) = self.tariffs.share(changed);
-        self.writer.set_policy(slot, &session.policy());
+        self.writer.set_policy(slot, &session.policy(now));
         true
     }
 
@@ -545,7 +548,7 @@ impl Engine {
         let Some(guest) = self.guests.get_mut(slot) else { return };
         let place = guest.place(slot);
         let Some(session) = &mut guest.session else { return };
-        let ended = if session.ends_at().is_some_and(|end| end <= now.mono) {
+        let ended = if session.ends_at(now).is_some_and(|end| end <= now.mono) {
             Some(Cause::SessionTimeout)
         } else if used_up || session.octets_left(usage) == Some(0) {
             Some(Cause::QuotaUsedUp)
@@ -562,11 +565,24 @@ impl Engine {
             self.outputs.push_back(Output::Account(record));
             session.next_interim = Some((due.max(now.mono.saturating_sub(interval)) + interval).into());
         }
+        if session.tariff.until.is_some() {
+            self.follow_the_date(now, slot);
+        }
         match ended {
             Some(cause) => {
                 self.end_session(now, slot, cause);
             }
             None => self.schedule(now, slot),
+        }
+    }
+
+    /// Whoever has set the machine's date has moved the end of a session that ends by the calendar.
+    fn follow_the_date(&mut self, now: Now, slot: SlotIndex) {
+        let Some(session) = self.guests.session_mut(slot) else { return };
+        let policy = session.policy(now);
+        let told = self.writer.table().snapshot(slot).and_then(|guest| guest.policy.ends_at_secs).unwrap_or(u32::MAX);
+        if policy.ends_at_secs.is_some_and(|ends| ends.abs_diff(told) > 1) {
+            self.writer.set_policy(slot, &policy);
         }
     }
 
@@ -578,7 +594,8 @@ impl Engine {
         let idle_end = session.tariff.idle_timeout.map(|limit| now.mono + limit.saturating_sub(idle));
         let quota_look = session.quota_lasts(counted).map(|time| now.mono.saturating_add(time));
         let interim = session.next_interim.map(Moment::mono);
-        if let Some(due) = [session.ends_at(), idle_end, interim, quota_look].into_iter().flatten().min() {
+        let date = session.tariff.until.map(|_| now.mono + DATE_LOOK);
+        if let Some(due) = [session.ends_at(now), date, idle_end, interim, quota_look].into_iter().flatten().min() {
             self.guests.look_at(slot, due);
         }
     }
@@ -612,7 +629,7 @@ impl Engine {
                 user: session.user.to_string(),
                 began: session.began(),
                 duration: session.duration(now.mono),
-                time_left: session.ends_at().map(|end| end.saturating_sub(now.mono)),
+                time_left: session.ends_at(now).map(|end| end.saturating_sub(now.mono)),
                 octets_left: session.octets_left(counted),
                 idle: self.idle(now, slot),
                 grant: session.grant(),
@@ -647,6 +664,7 @@ fn record(
         address,
         slot,
         class: session.class().to_vec(),
+        cui: session.cui().map(<[u8]>::to_vec),
         usage,
         duration: session.duration(now.mono),
         at: now,

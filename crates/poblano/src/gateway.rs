@@ -167,17 +167,17 @@ impl Gateway {
     pub(crate) async fn log_in(self: &Rc<Self>, ip: Ipv4Addr, name: &str, password: &str) -> LoginOutcome {
         let attempt = match self.with(|engine, now| engine.begin_login(now, ip)) {
             Ok(attempt) => attempt,
-            Err(LoginRefusal::AlreadyOnline) => return LoginOutcome::Accepted,
+            Err(LoginRefusal::AlreadyOnline) => return LoginOutcome::Accepted { redirect: None },
             Err(LoginRefusal::TooManyTries(wait)) => return LoginOutcome::TooManyTries { wait },
             Err(LoginRefusal::NotAGuest) => return LoginOutcome::Unavailable,
         };
         match self.aaa.authenticate(&attempt, name, password).await {
-            Answer::Granted { grant, message } => {
+            Answer::Granted { grant, message, redirect } => {
                 if !self.with(|engine, now| engine.finish_login(now, &attempt, name, grant)) {
                     return LoginOutcome::Unavailable; // it left, or logged in twice, while it waited
                 }
                 self.greet(&attempt, message);
-                LoginOutcome::Accepted
+                LoginOutcome::Accepted { redirect }
             }
             Answer::Refused { message } => LoginOutcome::Rejected { message },
             Answer::Unavailable => LoginOutcome::Unavailable,
@@ -187,7 +187,7 @@ impl Gateway {
     /// Lets a device in by its MAC address, if somebody knows it. It is told nothing: it meets the portal otherwise.
     async fn let_device_in(self: Rc<Self>, attempt: Attempt) {
         match self.aaa.authenticate_device(&attempt).await {
-            (name, Answer::Granted { grant, message }) => {
+            (name, Answer::Granted { grant, message, .. }) => {
                 if self.with(|engine, now| engine.finish_login(now, &attempt, &name, grant)) {
                     debug!(device = %attempt.key, "let in by its MAC address");
                     self.greet(&attempt, message);
@@ -232,10 +232,10 @@ impl Gateway {
     /// Changes the rates of guests' sessions, where they are given; returns how many.
     pub(crate) fn limit(self: &Rc<Self>, guest: cli::Guest, up: Option<Rate>, down: Option<Rate>) -> usize {
         let found = self.find(guest);
-        self.with(|engine, _| {
+        self.with(|engine, now| {
             let limit = |view: &&GuestView| {
                 let Some(grant) = view.session.as_ref().map(|session| &session.grant) else { return false };
-                engine.set_rates(view.slot, up.unwrap_or(grant.rate_up), down.unwrap_or(grant.rate_down))
+                engine.set_rates(now, view.slot, up.unwrap_or(grant.rate_up), down.unwrap_or(grant.rate_down))
             };
             found.iter().filter(limit).count()
         })

@@ -149,6 +149,13 @@ entries! {
     }
 }
 
+entries! {
+    /// MikroTik, vendor 14988.
+    mikrotik {
+        RATE_LIMIT = 8, "Mikrotik-Rate-Limit", Text;
+    }
+}
+
 /// Private enterprise numbers of the vendors whose attributes we know.
 pub mod vendor {
     /// Microsoft: MS-CHAP and MPPE, all of which is key material.
@@ -173,6 +180,7 @@ pub fn lookup_vendor(vendor: u32, number: u8) -> Option<&'static Entry> {
     match vendor {
         vendor::WISPR => find(wispr::ENTRIES, number),
         vendor::CHILLISPOT => find(chillispot::ENTRIES, number),
+        vendor::MIKROTIK => find(mikrotik::ENTRIES, number),
         _ => None,
     }
 }

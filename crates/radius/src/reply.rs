@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::dictionary::{attribute, chillispot, vendor, wispr};
+use crate::dictionary::{attribute, chillispot, mikrotik, vendor, wispr};
 use crate::limits::{CLASSES, REPLY_MESSAGE_OCTETS};
 use crate::packet::{Attribute, Code, View};
 use crate::text::ConfigWord;
@@ -95,10 +95,9 @@ impl Reply {
         self.all(attribute::STATE).next()
     }
 
-    /// Filter-Id: the name of a policy.
-    #[must_use]
-    pub fn filter_id(&self) -> Option<String> {
-        self.text(self.all(attribute::FILTER_ID).next())
+    /// Filter-Id: names of policies, in their order.
+    pub fn filter_ids(&self) -> impl Iterator<Item = String> {
+        self.all(attribute::FILTER_ID).filter_map(|value| self.text(Some(value)))
     }
 
     /// Termination-Action: true if a session that ran out is to be asked about again (RFC 2865, section 5.29).
@@ -141,6 +140,12 @@ impl Reply {
     #[must_use]
     pub fn max_down_bits_per_sec(&self) -> Option<u64> {
         rate(self.chillispot_max_down_kbits_per_sec(), self.wispr_max_down_bits_per_sec())
+    }
+
+    /// Mikrotik-Rate-Limit, as the server wrote it.
+    #[must_use]
+    pub fn mikrotik_rate_limit(&self) -> Option<String> {
+        self.text(self.vendor(vendor::MIKROTIK, mikrotik::RATE_LIMIT))
     }
 
     /// ChilliSpot-Max-Input-Octets with its gigawords: input as in Acct-Input-Octets, from the guest. (CoovaChilli turns

@@ -197,6 +197,11 @@ impl Lab {
         self.now
     }
 
+    /// Somebody sets the machine's date.
+    pub fn sets_the_date(&mut self, unix: Duration) {
+        self.now.unix = unix;
+    }
+
     /// Lets time pass. The engine is called whenever it asked for it, and packets depart when their time has come.
     ///
     /// # Panics

@@ -395,7 +395,7 @@ fn a_new_rate_holds_from_the_next_packet_on_whatever_was_owed() {
     run(&mut lab, &mut flows, SECOND);
     for bits in [10_000_000, 1_000_000, 4_000_000] {
         let rates = [bits, 2 * bits].map(Rate::bits_per_second);
-        assert!(lab.engine.set_rates(slot, rates[0], rates[1]));
+        assert!(lab.engine.set_rates(lab.now(), slot, rates[0], rates[1]));
         let from = lab.now().mono;
         let got = rate(run(&mut lab, &mut flows, SECOND).iter(), from, SECOND);
         // What waited at the rate before departs as well.
@@ -404,5 +404,5 @@ fn a_new_rate_holds_from_the_next_packet_on_whatever_was_owed() {
         assert_eq!([grant.rate_up, grant.rate_down], rates);
     }
     lab.end_session(guests[0], Cause::UserRequest);
-    assert!(!lab.engine.set_rates(slot, Rate::UNLIMITED, Rate::UNLIMITED), "nobody is logged in");
+    assert!(!lab.engine.set_rates(lab.now(), slot, Rate::UNLIMITED, Rate::UNLIMITED), "nobody is logged in");
 }

@@ -14,7 +14,7 @@ impl Aaa {
         let devices = &self.devices;
         let name = devices.format.write(attempt.key.mac) + &devices.suffix;
         if devices.allow.contains(&attempt.key.mac) {
-            return (name, Answer::Granted { grant: self.defaults.clone(), message: None });
+            return (name, self.granted_by_default());
         }
         let service_type = match devices.service_type {
             MacServiceType::CallCheck => ServiceType::CallCheck,

@@ -12,6 +12,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use config::{AuthMethod, Config, MacAuthentication, PasswordMethod};
 use engine::gateway::Attempt;
@@ -23,16 +24,19 @@ use tracing::{info, warn};
 use wire::{MacAddr, Vlan};
 
 use self::client::RadiusClient;
+use self::grant::{Named, Unusable};
 use crate::clock::Clock;
 
 /// Password checks at one time: argon2 takes 4 MiB and some hundred milliseconds of a router.
 const CHECKS: usize = 2;
+/// What cannot be obeyed is in the log this often.
+const TELL_AGAIN: Duration = Duration::from_secs(60);
 /// Logins that wait for one; more are told to try again.
 const WAITING_CHECKS: usize = 64;
 
 /// What a source of grants said.
 pub(crate) enum Answer {
-    Granted { grant: Grant, message: Option<String> },
+    Granted { grant: Grant, message: Option<String>, redirect: Option<String> },
     Refused { message: Option<String> },
     Unavailable,
 }
@@ -46,6 +50,9 @@ pub(crate) struct Aaa {
     password_method: PasswordMethod,
     devices: MacAuthentication,
     defaults: Grant,
+    rules: grant::Rules,
+    /// When the log last said that something of a server's cannot be obeyed, by attribute.
+    unusable: RefCell<HashMap<&'static str, Duration>>,
     accounts_file: PathBuf,
     accounts: RefCell<Option<Accounts>>,
     checks: Arc<Semaphore>,
@@ -75,6 +82,8 @@ impl Aaa {
             password_method: config.radius.method,
             devices: config.mac_authentication.clone(),
             defaults: grant::defaults(config),
+            rules: grant::Rules::new(config),
+            unusable: RefCell::default(),
             accounts_file: config.auth.accounts.clone(),
             accounts: RefCell::new(None),
             checks: Arc::new(Semaphore::new(CHECKS)),
@@ -127,6 +136,10 @@ impl Aaa {
         self.defaults.clone()
     }
 
+    fn granted_by_default(&self) -> Answer {
+        Answer::Granted { grant: self.default_grant(), message: None, redirect: None }
+    }
+
     /// The servers in order, and whether each answers for logins and for accounting.
     pub(crate) fn health(&self) -> Vec<(SocketAddr, bool, bool)> {
         let Some(radius) = &self.radius else { return Vec::new() };
@@ -151,7 +164,7 @@ impl Aaa {
             right
         });
         match checked.await {
-            Ok(true) => Ok(Answer::Granted { grant: self.defaults.clone(), message: None }),
+            Ok(true) => Ok(self.granted_by_default()),
             // The work was done for an unknown name too: time does not tell which names there are.
             Ok(false) if !known => Err(UnknownName),
             Ok(false) => Ok(Answer::Refused { message: None }),
@@ -230,8 +243,34 @@ impl Aaa {
 
     /// What a server's Accept means for the guest.
     fn granted(&self, reply: &Reply) -> Answer {
-        let grant = grant::named(reply).apply(self.defaults.clone());
-        Answer::Granted { grant, message: reply.reply_message() }
+        let refused = |words: &str| Answer::Refused { message: Some(words.to_owned()) };
+        let Named { changes, redirect } = match self.rules.named(reply) {
+            Ok(named) => named,
+            Err(unusable) => {
+                self.tell_of_unusable(&unusable);
+                return refused("Your account has settings that this network cannot apply. Please ask its operator.");
+            }
+        };
+        let grant = changes.apply(self.defaults.clone());
+        if grant.until.is_some_and(|until| until <= self.clock.now().unix) {
+            return refused("Your time here is over.");
+        }
+        Answer::Granted { grant, message: reply.reply_message(), redirect }
+    }
+
+    /// Nobody gets in by such an answer, so the operator must hear of it, though not each time.
+    fn tell_of_unusable(&self, Unusable { attribute, value }: &Unusable) {
+        let what_to_do = if *attribute == grant::FILTER_ID {
+            "no [[policy]] has this name: add one, or set radius.unknown_policy = \"ignore\""
+        } else {
+            "the server must send it in the form that its vendor defines"
+        };
+        let now = self.clock.mono();
+        let mut told = self.unusable.borrow_mut();
+        if told.get(attribute).is_none_or(|at| now.saturating_sub(*at) >= TELL_AGAIN) {
+            told.insert(attribute, now);
+            warn!(attribute, value, "a RADIUS server accepts guests who are refused here: {what_to_do}");
+        }
     }
 
     fn port_id(&self, vlan: Vlan) -> String {

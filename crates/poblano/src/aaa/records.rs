@@ -57,7 +57,7 @@ impl Aaa {
                 port_id: self.port_id(record.key.vlan),
             },
             classes: record.class.clone(),
-            cui: None,
+            cui: record.cui.clone(),
             authentic: if self.methods.contains(&AuthMethod::Radius) { Authentic::Radius } else { Authentic::Local },
         };
         let usage = Usage {
