@@ -87,7 +87,7 @@ pub(crate) struct Lab {
     /// Numbers of guests to measure traffic with, one after the other, as 1,1000,10000 [default: --guests]
     #[arg(long, value_delimiter = ',', value_parser = clap::value_parser!(u32).range(1..=60_000))]
     pub(crate) curve: Vec<u32>,
-    /// Rounds of flooding, of which the median counts; poblano and the kernel take turns
+    /// Rounds of flooding; in each, poblano and the kernel take turns of a tenth of a second
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=100))]
     pub(crate) rounds: u32,
     /// Packets a second of a flood [default: as fast as they go]

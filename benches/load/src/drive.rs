@@ -135,21 +135,22 @@ impl Driver {
         }
     }
 
-    /// Packets of all guests in turn with this payload. Returns how many were sent.
+    /// Packets with this payload of so many guests in turn, beginning with `first`. Returns how many were sent.
     pub(crate) fn flood(
         &mut self,
-        guests: Range<u32>,
+        (first, guests): (u32, u32),
         servers: &[SocketAddrV4],
         payload: &[u8],
         pace: Pace,
     ) -> io::Result<u64> {
         let (began, mut sent) = (Instant::now(), 0);
-        let mut everybody = guests.zip(servers.iter().cycle()).cycle();
+        let mut everybody = (first..guests).chain(0..first).cycle();
         while began.elapsed() < pace.time {
             for _ in 0..LOOK_EVERY {
                 pace.wait(began, sent);
-                for (guest, server) in everybody.by_ref().take(BATCH) {
-                    sent += u64::from(self.fleet.packet(guest, *server, payload, &mut self.outbox));
+                for guest in everybody.by_ref().take(BATCH) {
+                    let server = servers[guest as usize % servers.len()];
+                    sent += u64::from(self.fleet.packet(guest, server, payload, &mut self.outbox));
                 }
                 sent -= self.port.send(&mut self.outbox)? as u64;
             }

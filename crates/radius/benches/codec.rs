@@ -6,8 +6,8 @@ use std::net::Ipv4Addr;
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use radius::auth::{self, Secret};
-use radius::dictionary::attribute;
-use radius::{Attribute, Code, Packet, Reply, View};
+use radius::value::Clear;
+use radius::{Code, Packet, Reply, View, attr};
 
 /// Where the sixteen octets of a Message-Authenticator in front begin.
 const AUTHENTICATOR_AT: usize = 20 + 2;
@@ -15,13 +15,13 @@ const AUTHENTICATOR_AT: usize = 20 + 2;
 /// An Access-Accept with limits, signed in both ways.
 fn accept(request_authenticator: &[u8; 16], secret: &Secret) -> Vec<u8> {
     let attributes = vec![
-        Attribute::bytes(attribute::MESSAGE_AUTHENTICATOR, &[0; 16]).expect("it fits"),
-        Attribute::u32(attribute::SESSION_TIMEOUT, 3600),
-        Attribute::u32(attribute::IDLE_TIMEOUT, 600),
-        Attribute::u32(attribute::ACCT_INTERIM_INTERVAL, 300),
-        Attribute::bytes(attribute::CLASS, &[7; 32]).expect("it fits"),
-        Attribute::vendor(14122, 7, &1_000_000u32.to_be_bytes()).expect("it fits"),
-        Attribute::vendor(14122, 8, &8_000_000u32.to_be_bytes()).expect("it fits"),
+        attr::MESSAGE_AUTHENTICATOR.of(&[0; 16]).expect("it fits"),
+        attr::SESSION_TIMEOUT.of(3600).expect("it fits"),
+        attr::IDLE_TIMEOUT.of(600).expect("it fits"),
+        attr::ACCT_INTERIM_INTERVAL.of(300).expect("it fits"),
+        attr::CLASS.of(&[7; 32]).expect("it fits"),
+        attr::wispr::BANDWIDTH_MAX_UP.of(1_000_000).expect("it fits"),
+        attr::wispr::BANDWIDTH_MAX_DOWN.of(8_000_000).expect("it fits"),
     ];
     let packet = Packet { code: Code::AccessAccept, id: 9, authenticator: *request_authenticator, attributes };
     let mut bytes = packet.emit().expect("it fits");
@@ -35,17 +35,18 @@ fn accept(request_authenticator: &[u8; 16], secret: &Secret) -> Vec<u8> {
 fn codec(criterion: &mut Criterion) {
     let secret = Secret::new("testing123, but longer");
     let authenticator = [0x42; 16];
+    let clear = |octets| Clear { octets, secret: &secret, request_authenticator: &authenticator };
     let request = || Packet {
         code: Code::AccessRequest,
         id: 9,
         authenticator,
         attributes: vec![
-            Attribute::bytes(attribute::MESSAGE_AUTHENTICATOR, &[0; 16]).expect("it fits"),
-            Attribute::text(attribute::USER_NAME, "alice@example.org").expect("it fits"),
-            Attribute::bytes(attribute::USER_PASSWORD, &[9; 16]).expect("it fits"),
-            Attribute::ipv4(attribute::NAS_IP_ADDRESS, Ipv4Addr::new(192, 0, 2, 1)),
-            Attribute::text(attribute::CALLING_STATION_ID, "02-00-5E-10-00-01").expect("it fits"),
-            Attribute::u32(attribute::NAS_PORT, 7),
+            attr::MESSAGE_AUTHENTICATOR.of(&[0; 16]).expect("it fits"),
+            attr::USER_NAME.of("alice@example.org").expect("it fits"),
+            attr::USER_PASSWORD.of(clear(b"correct horse")).expect("it fits"),
+            attr::NAS_IP_ADDRESS.of(Ipv4Addr::new(192, 0, 2, 1)).expect("it fits"),
+            attr::CALLING_STATION_ID.of("02-00-5E-10-00-01").expect("it fits"),
+            attr::NAS_PORT.of(7).expect("it fits"),
         ],
     };
     criterion.bench_function("encode an Access-Request", |bench| {
@@ -57,7 +58,7 @@ fn codec(criterion: &mut Criterion) {
         bench.iter(|| black_box(sign()));
     });
     criterion.bench_function("hide a password", |bench| {
-        bench.iter(|| black_box(auth::hide_password(black_box(b"correct horse"), &secret, &authenticator)));
+        bench.iter(|| black_box(attr::USER_PASSWORD.of(clear(black_box(b"correct horse")))));
     });
     let bytes = accept(&authenticator, &secret);
     let view = View::parse(&bytes).expect("it is an answer");

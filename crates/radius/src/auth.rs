@@ -7,9 +7,8 @@ use std::hint::black_box;
 use hmac::{Hmac, KeyInit, Mac};
 use md5::{Digest, Md5};
 
-use crate::dictionary::attribute;
-use crate::limits::PASSWORD_OCTETS;
-use crate::packet::{BuildError, View};
+use crate::attr;
+use crate::packet::View;
 
 /// The secret that we share with one server. It never prints.
 #[derive(Clone, PartialEq, Eq)]
@@ -21,37 +20,16 @@ impl Secret {
     pub fn new(octets: impl Into<Vec<u8>>) -> Self {
         Self(octets.into())
     }
+
+    pub(crate) fn octets(&self) -> &[u8] {
+        &self.0
+    }
 }
 
 impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Secret(<hidden>)")
     }
-}
-
-/// The value of User-Password: the password padded with zeros to blocks of 16 and hidden (RFC 2865, section 5.2).
-///
-/// # Errors
-/// [`BuildError::ValueTooLong`] above 128 octets.
-pub fn hide_password(
-    password: &[u8],
-    secret: &Secret,
-    request_authenticator: &[u8; 16],
-) -> Result<Vec<u8>, BuildError> {
-    if password.len() > PASSWORD_OCTETS {
-        return Err(BuildError::ValueTooLong { attribute: attribute::USER_PASSWORD, octets: password.len() });
-    }
-    let mut hidden = password.to_vec();
-    hidden.resize(password.len().next_multiple_of(16).max(16), 0);
-    let mut previous = *request_authenticator;
-    for block in hidden.chunks_exact_mut(16) {
-        let pad = md5(&[&secret.0, &previous]);
-        for (octet, pad) in block.iter_mut().zip(pad) {
-            *octet ^= pad;
-        }
-        previous.copy_from_slice(block);
-    }
-    Ok(hidden)
 }
 
 /// What a peer who knows the password answers to a challenge (RFC 2865, section 2.2; RFC 1994, section 4.1).
@@ -100,7 +78,7 @@ pub enum Integrity {
 /// Checks the Message-Authenticator of an answer against its request's authenticator, in constant time.
 #[must_use]
 pub fn integrity(answer: View<'_>, request_authenticator: &[u8; 16], secret: &Secret) -> Integrity {
-    let mut found = answer.attributes().filter(|a| a.number == attribute::MESSAGE_AUTHENTICATOR);
+    let mut found = answer.attributes().filter(|a| a.number == attr::MESSAGE_AUTHENTICATOR.number());
     let Some(first) = found.next() else { return Integrity::Missing };
     let proven = first.value.len() == 16
         && found.next().is_none()
@@ -113,7 +91,12 @@ pub fn integrity(answer: View<'_>, request_authenticator: &[u8; 16], secret: &Se
 #[must_use]
 pub fn answers(answer: View<'_>, request_authenticator: &[u8; 16], secret: &Secret) -> bool {
     let right = response_authenticator(answer.bytes(), request_authenticator, secret);
-    let differences = right.iter().zip(answer.authenticator()).fold(0, |all, (a, b)| black_box(all | (a ^ b)));
+    equal(&right, &answer.authenticator())
+}
+
+/// Compares octets in a time that does not tell where they differ.
+pub(crate) fn equal<const N: usize>(one: &[u8; N], other: &[u8; N]) -> bool {
+    let differences = one.iter().zip(other).fold(0, |all, (a, b)| black_box(all | (a ^ b)));
     black_box(differences) == 0
 }
 
@@ -132,7 +115,8 @@ fn split(packet: &[u8]) -> (&[u8], &[u8]) {
     (packet.get(..4).unwrap_or(packet), packet.get(20..).unwrap_or_default())
 }
 
-fn md5(parts: &[&[u8]]) -> [u8; 16] {
+/// The sum over all parts.
+pub(crate) fn md5(parts: &[&[u8]]) -> [u8; 16] {
     let mut hash = Md5::new();
     for part in parts {
         hash.update(part);

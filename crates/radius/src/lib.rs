@@ -1,7 +1,8 @@
 //! RADIUS as a NAS speaks it: packets, and a client that opens no socket and reads no clock.
 //!
 //! * [`packet`]: bytes. A [`View`] is checked once, then read; a [`Packet`] is values with `emit`.
-//! * [`dictionary`]: the numbers, names and types of attributes and vendors.
+//! * [`attr`]: a typed constant for each attribute of the dictionaries in `conf/dictionary`; [`value`]: the types.
+//! * [`dictionary`]: the names of attributes and values, for printing.
 //! * [`auth`]: everything that is computed with the shared secret.
 //! * [`request`], [`reply`]: what a gateway asks, and what it reads out of the answer.
 //! * [`text`]: what vendors write into an attribute as text.
@@ -17,15 +18,21 @@
 //! need takes 10 kB on `md-5` and `hmac`.
 #![forbid(unsafe_code)]
 
+pub mod attr;
 pub mod auth;
 pub mod client;
 pub mod dictionary;
+mod hide;
+pub mod items;
 pub mod limits;
 pub mod packet;
+mod print;
 pub mod reply;
 pub mod request;
 pub mod text;
+pub mod value;
 
+pub use attr::{Attr, AttributeList};
 pub use auth::Secret;
 pub use client::{Client, Config, Event, Kind, Outcome, Refusal, Server, Socket, SubmitError, Token, Transmit};
 pub use packet::{Attribute, BuildError, Code, Packet, ParseError, View};

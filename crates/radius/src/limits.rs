@@ -9,6 +9,15 @@ pub const VALUE_OCTETS: usize = 253;
 /// Longest value inside a Vendor-Specific attribute, in octets: vendor (4), type and length (RFC 2865, section 5.26).
 pub const VENDOR_VALUE_OCTETS: usize = VALUE_OCTETS - 6;
 
+/// Longest value of an extended attribute, in octets: its number in the extended space (RFC 6929, section 2.1).
+pub const EXTENDED_OCTETS: usize = VALUE_OCTETS - 1;
+
+/// Longest fragment of a long extended attribute, in octets: its number and flags (RFC 6929, section 2.2).
+pub const FRAGMENT_OCTETS: usize = VALUE_OCTETS - 2;
+
+/// Longest value that can be hidden with salt, in octets: 15 blocks, less the length inside (RFC 2868, section 3.5).
+pub const SALTED_OCTETS: usize = 15 * 16 - 1;
+
 /// Longest password that User-Password can hide, in octets (RFC 2865, section 5.2).
 pub const PASSWORD_OCTETS: usize = 128;
 

@@ -1,13 +1,18 @@
 //! Packets as bytes (RFC 2865, sections 3 and 5): a view that is checked once, and values with parse and emit.
 
 use std::fmt;
-use std::net::Ipv4Addr;
 
-use crate::dictionary::{self, Type, attribute, vendor};
+use crate::attr::Attr;
+use crate::dictionary::{self, Place, Type};
+use crate::items::{self, Item, Items};
 use crate::limits::{PACKET_OCTETS, VALUE_OCTETS, VENDOR_VALUE_OCTETS};
+use crate::print;
+use crate::value::Kind;
 
 /// Code, Identifier, Length and Authenticator.
 const HEADER_OCTETS: usize = 20;
+
+const VENDOR_SPECIFIC: u8 = 26;
 
 /// What a packet is for (RFC 2865, section 3; RFC 2866, section 3; RFC 5176, section 2.3; RFC 5997, section 3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -144,7 +149,7 @@ pub enum BuildError {
 impl fmt::Display for BuildError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::ValueTooLong { attribute, octets } => match dictionary::lookup(*attribute) {
+            Self::ValueTooLong { attribute, octets } => match dictionary::lookup(Place::standard(*attribute)) {
                 Some(entry) => write!(f, "{} has no room for {octets} octets", entry.name),
                 None => write!(f, "attribute {attribute} has no room for {octets} octets"),
             },
@@ -221,6 +226,29 @@ impl<'a> View<'a> {
     #[must_use]
     pub fn attributes(&self) -> Attributes<'a> {
         Attributes { bytes: self.bytes, offset: HEADER_OCTETS }
+    }
+
+    /// The attributes inside attributes: of vendors and extended spaces, long ones put together.
+    pub fn items(&self) -> Items<'a, impl Iterator<Item = (u8, &'a [u8])> + Clone + use<'a>> {
+        Items::new(self.attributes().map(|attribute| (attribute.number, attribute.value)))
+    }
+
+    /// The value of an attribute, the first if it came several times; `None` if there is none, or none of its type.
+    #[must_use]
+    pub fn get<K: Kind>(&self, attr: Attr<K>) -> Option<K::Out> {
+        attr.read(self.items()).next()
+    }
+
+    /// All values of an attribute.
+    #[must_use]
+    pub fn all<K: Kind>(&self, attr: Attr<K>) -> Vec<K::Out> {
+        attr.read(self.items()).collect()
+    }
+
+    /// True if an attribute's length or layout contradicts the dictionary.
+    #[must_use]
+    pub fn has_invalid_length(&self) -> bool {
+        has_invalid_length(self.items())
     }
 
     /// The packet as values.
@@ -300,7 +328,7 @@ impl Attribute {
 
     /// An IPv4 address.
     #[must_use]
-    pub fn ipv4(number: u8, value: Ipv4Addr) -> Self {
+    pub fn ipv4(number: u8, value: std::net::Ipv4Addr) -> Self {
         Self { number, value: value.octets().to_vec() }
     }
 
@@ -312,13 +340,13 @@ impl Attribute {
         let length = match u8::try_from(value.len() + 2) {
             Ok(length) if value.len() <= VENDOR_VALUE_OCTETS => length,
             _ => {
-                return Err(BuildError::ValueTooLong { attribute: attribute::VENDOR_SPECIFIC, octets: value.len() });
+                return Err(BuildError::ValueTooLong { attribute: VENDOR_SPECIFIC, octets: value.len() });
             }
         };
         let mut octets = vendor.to_be_bytes().to_vec();
         octets.extend([number, length]);
         octets.extend(value);
-        Ok(Self { number: attribute::VENDOR_SPECIFIC, value: octets })
+        Ok(Self { number: VENDOR_SPECIFIC, value: octets })
     }
 
     /// The attribute's number.
@@ -336,31 +364,26 @@ impl Attribute {
     /// The value as an integer; `None` unless it has four octets.
     #[must_use]
     pub fn as_u32(&self) -> Option<u32> {
-        integer(&self.value)
+        self.value[..].try_into().ok().map(u32::from_be_bytes)
     }
 
-    /// Vendor, number and value of each attribute inside a Vendor-Specific one. What follows a length that does
-    /// not fit is left out: some vendors use layouts of their own.
+    /// Vendor, number and value of each attribute inside a Vendor-Specific one.
     pub fn vendor_attributes(&self) -> impl Iterator<Item = (u32, u8, &[u8])> {
-        vendor_attributes(if self.number == attribute::VENDOR_SPECIFIC { &self.value } else { &[] })
-    }
-
-    /// True where the length of the value contradicts the dictionary.
-    #[must_use]
-    pub fn has_invalid_length(&self) -> bool {
-        let contradicts = |entry: Option<&dictionary::Entry>, octets: usize| {
-            entry.and_then(|e| e.ty.fixed_octets()).is_some_and(|fixed| fixed != octets)
+        let (vendor, rest) = match self.value.split_first_chunk::<4>() {
+            Some((vendor, rest)) if self.number == VENDOR_SPECIFIC => (u32::from_be_bytes(*vendor), rest),
+            _ => (0, &[][..]),
         };
-        contradicts(dictionary::lookup(self.number), self.value.len())
-            || self
-                .vendor_attributes()
-                .any(|(vendor, number, value)| contradicts(dictionary::lookup_vendor(vendor, number), value.len()))
+        items::tlvs(rest).map(move |(number, value)| (vendor, number, value))
     }
 }
 
 impl fmt::Display for Attribute {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        print_attribute(f, self.number, &self.value)
+        let all = Items::new(std::iter::once((self.number, &self.value[..])));
+        all.enumerate().try_for_each(|(at, item)| {
+            f.write_str(if at == 0 { "" } else { " " })?;
+            print::item(f, &item)
+        })
     }
 }
 
@@ -410,7 +433,7 @@ impl Packet {
 impl fmt::Display for Packet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} id {}", self.code, self.id)?;
-        self.attributes.iter().try_for_each(|attribute| write!(f, " {attribute}"))
+        print::items(f, items::of(&self.attributes))
     }
 }
 
@@ -423,10 +446,7 @@ impl fmt::Debug for Packet {
 impl fmt::Display for View<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} id {}", self.code(), self.id())?;
-        self.attributes().try_for_each(|attribute| {
-            f.write_str(" ")?;
-            print_attribute(f, attribute.number, attribute.value)
-        })
+        print::items(f, self.items())
     }
 }
 
@@ -439,76 +459,15 @@ pub fn describe(datagram: &[u8]) -> String {
     }
 }
 
-/// Vendor, number and value of each attribute in the value of a Vendor-Specific one.
-pub(crate) fn vendor_attributes(value: &[u8]) -> impl Iterator<Item = (u32, u8, &[u8])> {
-    let (vendor, mut rest) = match value.split_first_chunk::<4>() {
-        Some((vendor, rest)) => (u32::from_be_bytes(*vendor), rest),
-        None => (0, &[][..]),
-    };
-    std::iter::from_fn(move || {
-        let (&number, &length) = (rest.first()?, rest.get(1)?);
-        let value = rest.get(2..usize::from(length))?;
-        rest = rest.get(usize::from(length)..)?;
-        Some((vendor, number, value))
-    })
+/// True if the length or layout of some attribute contradicts the dictionary.
+pub(crate) fn has_invalid_length<'a>(mut items: impl Iterator<Item = Item<'a>>) -> bool {
+    items.any(|Item { place, value, whole }| !whole || is_invalid(place, &value))
 }
 
-/// Four octets as an integer.
-pub(crate) fn integer(value: &[u8]) -> Option<u32> {
-    value.try_into().ok().map(u32::from_be_bytes)
-}
-
-fn print_attribute(f: &mut fmt::Formatter<'_>, number: u8, value: &[u8]) -> fmt::Result {
-    if number == attribute::VENDOR_SPECIFIC {
-        return print_vendor(f, value);
-    }
-    match dictionary::lookup(number) {
-        Some(entry) => {
-            write!(f, "{}=", entry.name)?;
-            match integer(value).and_then(|v| dictionary::value_name(number, v)) {
-                Some(name) if entry.ty == Type::Integer => f.write_str(name),
-                _ => print_value(f, entry.ty, value),
-            }
-        }
-        None => {
-            write!(f, "Attr-{number}=")?;
-            print_value(f, Type::Octets, value)
-        }
-    }
-}
-
-fn print_vendor(f: &mut fmt::Formatter<'_>, value: &[u8]) -> fmt::Result {
-    let mut any = false;
-    for (vendor, number, value) in vendor_attributes(value) {
-        if any {
-            f.write_str(" ")?;
-        }
-        any = true;
-        match dictionary::lookup_vendor(vendor, number) {
-            Some(entry) => {
-                write!(f, "{}=", entry.name)?;
-                print_value(f, entry.ty, value)?;
-            }
-            None => {
-                // Microsoft's are MS-CHAP responses and MPPE keys; a vendor we do not know may send keys too.
-                let ty = if vendor == vendor::MIKROTIK { Type::Octets } else { Type::Secret };
-                write!(f, "Vendor-{vendor}-{number}=")?;
-                print_value(f, ty, value)?;
-            }
-        }
-    }
-    if any { Ok(()) } else { write!(f, "Vendor-Specific=<{} octets>", value.len()) }
-}
-
-fn print_value(f: &mut fmt::Formatter<'_>, ty: Type, value: &[u8]) -> fmt::Result {
-    match (ty, <[u8; 4]>::try_from(value)) {
-        (Type::Secret, _) => f.write_str("<hidden>"),
-        (Type::Text, _) => write!(f, "\"{}\"", value.escape_ascii()),
-        (Type::Integer | Type::Time, Ok(octets)) => write!(f, "{}", u32::from_be_bytes(octets)),
-        (Type::Address, Ok(octets)) => write!(f, "{}", Ipv4Addr::from(octets)),
-        _ => {
-            f.write_str("0x")?;
-            value.iter().try_for_each(|octet| write!(f, "{octet:02x}"))
-        }
-    }
+fn is_invalid(place: Place, value: &[u8]) -> bool {
+    let Some(entry) = dictionary::lookup(place) else { return false };
+    let read = || items::tlvs(value).map(|(_, value)| value.len() + 2).sum::<usize>();
+    entry.forbids(value.len())
+        || entry.ty == Type::Tlv
+            && (read() != value.len() || items::tlvs(value).any(|(tlv, value)| is_invalid(place.child(tlv), value)))
 }

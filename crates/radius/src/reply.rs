@@ -3,10 +3,12 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::dictionary::{attribute, chillispot, mikrotik, vendor, wispr};
+use crate::attr::{self, Attr, AttributeList, chillispot, wispr};
+use crate::items;
 use crate::limits::{CLASSES, REPLY_MESSAGE_OCTETS};
-use crate::packet::{Attribute, Code, View};
-use crate::text::ConfigWord;
+use crate::packet::{self, Attribute, Code, View};
+use crate::print;
+use crate::value::Kind;
 
 /// The attributes of an Access-Accept, -Reject or -Challenge that passed all checks.
 ///
@@ -37,115 +39,77 @@ impl Reply {
         &self.attributes
     }
 
-    /// True if the length of some attribute contradicts the dictionary. Such an Accept must be treated as a Reject
-    /// (RFC 2865, section 5): reading on could turn a broken limit into no limit.
+    /// The value of an attribute, the first if it came several times; `None` if there is none, or none of its type.
+    #[must_use]
+    pub fn get<K: Kind>(&self, attr: Attr<K>) -> Option<K::Out> {
+        self.attributes.get(attr)
+    }
+
+    /// All values of an attribute.
+    #[must_use]
+    pub fn all<K: Kind>(&self, attr: Attr<K>) -> Vec<K::Out> {
+        self.attributes.all(attr)
+    }
+
+    /// True if the length or layout of some attribute contradicts the dictionary. Such an Accept must be treated as a
+    /// Reject (RFC 2865, section 5): reading on could turn a broken limit into no limit.
     #[must_use]
     pub fn has_invalid_length(&self) -> bool {
-        self.attributes.iter().any(Attribute::has_invalid_length)
+        packet::has_invalid_length(items::of(&self.attributes))
     }
 
     /// Session-Timeout: the longest time online.
     #[must_use]
     pub fn session_timeout(&self) -> Option<Duration> {
-        self.secs(attribute::SESSION_TIMEOUT)
+        self.secs(attr::SESSION_TIMEOUT)
     }
 
     /// Idle-Timeout: the longest silence.
     #[must_use]
     pub fn idle_timeout(&self) -> Option<Duration> {
-        self.secs(attribute::IDLE_TIMEOUT)
+        self.secs(attr::IDLE_TIMEOUT)
     }
 
     /// Acct-Interim-Interval. RFC 2869, section 5.16 wants no less than 60 s; the caller decides.
     #[must_use]
     pub fn interim_interval(&self) -> Option<Duration> {
-        self.secs(attribute::ACCT_INTERIM_INTERVAL)
+        self.secs(attr::ACCT_INTERIM_INTERVAL)
     }
 
     /// Class attributes, to be sent unmodified in accounting; those past the eighth are left out.
     #[must_use]
     pub fn classes(&self) -> Vec<Vec<u8>> {
-        self.all(attribute::CLASS).take(CLASSES).map(<[u8]>::to_vec).collect()
+        let mut classes = self.all(attr::CLASS);
+        classes.truncate(CLASSES);
+        classes
     }
 
     /// Reply-Message attributes, joined (RFC 2865, section 5.18: they belong together), invalid UTF-8 replaced, cut
     /// at 1024 octets. Not escaped: whoever puts it into a page must do that.
     #[must_use]
     pub fn reply_message(&self) -> Option<String> {
-        let mut octets: Vec<u8> = self.all(attribute::REPLY_MESSAGE).flatten().copied().collect();
+        let all = self.attributes.iter().filter(|attribute| attribute.number() == attr::REPLY_MESSAGE.number());
+        let mut octets: Vec<u8> = all.flat_map(Attribute::value).copied().collect();
         octets.truncate(REPLY_MESSAGE_OCTETS);
         (!octets.is_empty()).then(|| String::from_utf8_lossy(&octets).into_owned())
-    }
-
-    /// User-Name, if the server wants another one in accounting (RFC 2865, section 5.1).
-    #[must_use]
-    pub fn user_name(&self) -> Option<String> {
-        self.text(self.all(attribute::USER_NAME).next())
-    }
-
-    /// Chargeable-User-Identity (RFC 4372).
-    #[must_use]
-    pub fn chargeable_user_identity(&self) -> Option<&[u8]> {
-        self.all(attribute::CHARGEABLE_USER_IDENTITY).next()
-    }
-
-    /// State, to be returned with the answer to a challenge.
-    #[must_use]
-    pub fn state(&self) -> Option<&[u8]> {
-        self.all(attribute::STATE).next()
-    }
-
-    /// Filter-Id: names of policies, in their order.
-    pub fn filter_ids(&self) -> impl Iterator<Item = String> {
-        self.all(attribute::FILTER_ID).filter_map(|value| self.text(Some(value)))
     }
 
     /// Termination-Action: true if a session that ran out is to be asked about again (RFC 2865, section 5.29).
     #[must_use]
     pub fn asks_again_at_end(&self) -> bool {
-        self.all(attribute::TERMINATION_ACTION).next().and_then(crate::packet::integer) == Some(1)
-    }
-
-    /// WISPr-Bandwidth-Max-Up, from the guest, in bit/s.
-    #[must_use]
-    pub fn wispr_max_up_bits_per_sec(&self) -> Option<u32> {
-        self.vendor_u32(vendor::WISPR, wispr::BANDWIDTH_MAX_UP)
-    }
-
-    /// WISPr-Bandwidth-Max-Down, to the guest, in bit/s.
-    #[must_use]
-    pub fn wispr_max_down_bits_per_sec(&self) -> Option<u32> {
-        self.vendor_u32(vendor::WISPR, wispr::BANDWIDTH_MAX_DOWN)
-    }
-
-    /// ChilliSpot-Bandwidth-Max-Up, from the guest, in kbit/s.
-    #[must_use]
-    pub fn chillispot_max_up_kbits_per_sec(&self) -> Option<u32> {
-        self.vendor_u32(vendor::CHILLISPOT, chillispot::BANDWIDTH_MAX_UP)
-    }
-
-    /// ChilliSpot-Bandwidth-Max-Down, to the guest, in kbit/s.
-    #[must_use]
-    pub fn chillispot_max_down_kbits_per_sec(&self) -> Option<u32> {
-        self.vendor_u32(vendor::CHILLISPOT, chillispot::BANDWIDTH_MAX_DOWN)
+        self.get(attr::TERMINATION_ACTION) == Some(attr::value::termination_action::RADIUS_REQUEST)
     }
 
     /// The rate from the guest in bit/s: ChilliSpot's where both are given, as CoovaChilli has it. Zero is no limit.
     #[must_use]
     pub fn max_up_bits_per_sec(&self) -> Option<u64> {
-        rate(self.chillispot_max_up_kbits_per_sec(), self.wispr_max_up_bits_per_sec())
+        self.rate(chillispot::BANDWIDTH_MAX_UP, wispr::BANDWIDTH_MAX_UP)
     }
 
     /// The rate to the guest in bit/s, by the same rule.
     #[must_use]
     pub fn max_down_bits_per_sec(&self) -> Option<u64> {
-        rate(self.chillispot_max_down_kbits_per_sec(), self.wispr_max_down_bits_per_sec())
-    }
-
-    /// Mikrotik-Rate-Limit, as the server wrote it.
-    #[must_use]
-    pub fn mikrotik_rate_limit(&self) -> Option<String> {
-        self.text(self.vendor(vendor::MIKROTIK, mikrotik::RATE_LIMIT))
+        self.rate(chillispot::BANDWIDTH_MAX_DOWN, wispr::BANDWIDTH_MAX_DOWN)
     }
 
     /// ChilliSpot-Max-Input-Octets with its gigawords: input as in Acct-Input-Octets, from the guest. (CoovaChilli turns
@@ -167,62 +131,64 @@ impl Reply {
         self.quota(chillispot::MAX_TOTAL_OCTETS, chillispot::MAX_TOTAL_GIGAWORDS)
     }
 
+    /// User-Name, if the server wants another one in accounting (RFC 2865, section 5.1).
+    #[must_use]
+    pub fn user_name(&self) -> Option<String> {
+        self.get(attr::USER_NAME)
+    }
+
+    /// Chargeable-User-Identity (RFC 4372).
+    #[must_use]
+    pub fn chargeable_user_identity(&self) -> Option<&[u8]> {
+        self.first(attr::CHARGEABLE_USER_IDENTITY.number())
+    }
+
+    /// State, to be returned with the answer to a challenge.
+    #[must_use]
+    pub fn state(&self) -> Option<&[u8]> {
+        self.first(attr::STATE.number())
+    }
+
+    /// Filter-Id: the name of a policy.
+    #[must_use]
+    pub fn filter_id(&self) -> Option<String> {
+        self.get(attr::FILTER_ID)
+    }
+
     /// WISPr-Redirection-URL: where to send the guest's browser. Not checked: it is the server's text.
     #[must_use]
     pub fn redirection_url(&self) -> Option<String> {
-        self.text(self.vendor(vendor::WISPR, wispr::REDIRECTION_URL))
-    }
-
-    /// ChilliSpot-Config: one instruction each.
-    pub fn config_words(&self) -> impl Iterator<Item = ConfigWord<'_>> {
-        self.attributes
-            .iter()
-            .flat_map(Attribute::vendor_attributes)
-            .filter(|(v, n, _)| (*v, *n) == (vendor::CHILLISPOT, chillispot::CONFIG))
-            .map(|(_, _, value)| ConfigWord::parse(str::from_utf8(value).unwrap_or_default()))
+        self.get(wispr::REDIRECTION_URL)
     }
 
     /// WISPr-Session-Terminate-Time, as the server wrote it.
     #[must_use]
     pub fn session_terminate_time(&self) -> Option<String> {
-        self.text(self.vendor(vendor::WISPR, wispr::SESSION_TERMINATE_TIME))
+        self.get(wispr::SESSION_TERMINATE_TIME)
     }
 
-    fn all(&self, number: u8) -> impl Iterator<Item = &[u8]> {
-        self.attributes.iter().filter(move |a| a.number() == number).map(Attribute::value)
+    fn first(&self, number: u8) -> Option<&[u8]> {
+        self.attributes.iter().find(|attribute| attribute.number() == number).map(Attribute::value)
     }
 
-    fn secs(&self, number: u8) -> Option<Duration> {
-        self.all(number).find_map(crate::packet::integer).map(|secs| Duration::from_secs(secs.into()))
+    fn secs(&self, attr: Attr<u32>) -> Option<Duration> {
+        self.get(attr).map(|secs| Duration::from_secs(secs.into()))
     }
 
-    fn vendor(&self, vendor: u32, number: u8) -> Option<&[u8]> {
-        self.attributes
-            .iter()
-            .flat_map(Attribute::vendor_attributes)
-            .find(|(v, n, _)| (*v, *n) == (vendor, number))
-            .map(|(_, _, value)| value)
+    fn rate(&self, kbits: Attr<u32>, bits: Attr<u32>) -> Option<u64> {
+        self.get(kbits).map(|kbits| u64::from(kbits) * 1000).or(self.get(bits).map(u64::from))
     }
 
-    fn vendor_u32(&self, vendor: u32, number: u8) -> Option<u32> {
-        self.vendor(vendor, number).and_then(crate::packet::integer)
-    }
-
-    fn quota(&self, octets: u8, gigawords: u8) -> Option<u64> {
-        let low = self.vendor_u32(vendor::CHILLISPOT, octets);
-        let high = self.vendor_u32(vendor::CHILLISPOT, gigawords);
+    fn quota(&self, octets: Attr<u32>, gigawords: Attr<u32>) -> Option<u64> {
+        let (low, high) = (self.get(octets), self.get(gigawords));
         (low.is_some() || high.is_some()).then(|| u64::from(high.unwrap_or(0)) << 32 | u64::from(low.unwrap_or(0)))
-    }
-
-    fn text(&self, value: Option<&[u8]>) -> Option<String> {
-        value.filter(|v| !v.is_empty()).map(|v| String::from_utf8_lossy(v).into_owned())
     }
 }
 
 impl fmt::Display for Reply {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.code)?;
-        self.attributes.iter().try_for_each(|attribute| write!(f, " {attribute}"))
+        print::items(f, items::of(&self.attributes))
     }
 }
 
@@ -230,8 +196,4 @@ impl fmt::Debug for Reply {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
     }
-}
-
-fn rate(kbits: Option<u32>, bits: Option<u32>) -> Option<u64> {
-    kbits.map(|kbits| u64::from(kbits) * 1000).or(bits.map(u64::from))
 }

@@ -7,9 +7,12 @@ use std::time::Duration;
 
 use wire::{MacAddr, Now};
 
+use crate::attr::value::acct_status_type as status;
+use crate::attr::{self, Attr, AttributeList};
 use crate::auth::{self, Secret};
-use crate::dictionary::attribute as attr;
+use crate::dictionary;
 use crate::packet::{Attribute, BuildError, Code, Packet};
+use crate::value::{Clear, Kind};
 
 /// Message-Authenticator is the first attribute: its value starts behind header, type and length.
 const FIRST_VALUE: usize = 22;
@@ -131,25 +134,25 @@ impl AccessRequest {
         }
         // First, so that nothing an attacker chose comes before it
         // (draft-ietf-radext-deprecating-radius).
-        let mut attributes = vec![Attribute::bytes(attr::MESSAGE_AUTHENTICATOR, &[0; 16])?];
-        attributes.push(Attribute::text(attr::USER_NAME, &self.user)?);
+        let mut attributes = vec![attr::MESSAGE_AUTHENTICATOR.of(&[0; 16])?];
+        attributes.add(attr::USER_NAME, &self.user)?;
         match &self.credential {
             Credential::Pap(password) => {
-                let hidden = auth::hide_password(password, secret, &authenticator)?;
-                attributes.push(Attribute::bytes(attr::USER_PASSWORD, &hidden)?);
+                let clear = Clear { octets: password, secret, request_authenticator: &authenticator };
+                attributes.add(attr::USER_PASSWORD, clear)?;
             }
             Credential::Chap { ident, challenge, response } => {
                 let mut value = vec![*ident];
                 value.extend(response);
-                attributes.push(Attribute::bytes(attr::CHAP_PASSWORD, &value)?);
-                attributes.push(Attribute::bytes(attr::CHAP_CHALLENGE, challenge)?);
+                attributes.add(attr::CHAP_PASSWORD, &value)?;
+                attributes.add(attr::CHAP_CHALLENGE, challenge)?;
             }
         }
-        attributes.push(Attribute::u32(attr::SERVICE_TYPE, u32::from(self.service_type as u8)));
-        push_guest(&mut attributes, &self.guest)?;
-        push_nas(&mut attributes, &self.nas)?;
+        attributes.add(attr::SERVICE_TYPE, u32::from(self.service_type as u8))?;
+        add_guest(&mut attributes, &self.guest)?;
+        add_nas(&mut attributes, &self.nas)?;
         if let Some(state) = &self.state {
-            attributes.push(Attribute::bytes(attr::STATE, state)?);
+            attributes.add(attr::STATE, state)?;
         }
         attributes.extend_from_slice(&self.extra);
 
@@ -203,43 +206,17 @@ pub enum TerminateCause {
 }
 
 impl TerminateCause {
-    const NAMES: [(Self, &'static str); 18] = [
-        (Self::UserRequest, "User-Request"),
-        (Self::LostCarrier, "Lost-Carrier"),
-        (Self::LostService, "Lost-Service"),
-        (Self::IdleTimeout, "Idle-Timeout"),
-        (Self::SessionTimeout, "Session-Timeout"),
-        (Self::AdminReset, "Admin-Reset"),
-        (Self::AdminReboot, "Admin-Reboot"),
-        (Self::PortError, "Port-Error"),
-        (Self::NasError, "NAS-Error"),
-        (Self::NasRequest, "NAS-Request"),
-        (Self::NasReboot, "NAS-Reboot"),
-        (Self::PortUnneeded, "Port-Unneeded"),
-        (Self::PortPreempted, "Port-Preempted"),
-        (Self::PortSuspended, "Port-Suspended"),
-        (Self::ServiceUnavailable, "Service-Unavailable"),
-        (Self::Callback, "Callback"),
-        (Self::UserError, "User-Error"),
-        (Self::HostRequest, "Host-Request"),
-    ];
-
     /// The number on the wire.
     #[must_use]
     pub fn code(self) -> u32 {
         self as u32
     }
 
-    /// The cause with this number.
-    #[must_use]
-    pub fn from_code(code: u32) -> Option<Self> {
-        Self::NAMES.iter().map(|(cause, _)| *cause).find(|cause| cause.code() == code)
-    }
-
     /// The name in the RFC.
     #[must_use]
     pub fn name(self) -> &'static str {
-        Self::NAMES.iter().find(|(cause, _)| *cause == self).map_or("", |(_, name)| name)
+        let entry = dictionary::lookup(attr::ACCT_TERMINATE_CAUSE.place());
+        entry.and_then(|entry| entry.value_name(self.code())).unwrap_or_default()
     }
 }
 
@@ -340,37 +317,25 @@ impl AccountingRequest {
     /// The packet for one server at one moment.
     pub(crate) fn emit(&self, id: u8, delay_secs: u32, secret: &Secret) -> Result<Vec<u8>, BuildError> {
         let mut attributes = Vec::new();
-        let status = |code| Attribute::u32(attr::ACCT_STATUS_TYPE, code);
-        let end = |cause: TerminateCause| Attribute::u32(attr::ACCT_TERMINATE_CAUSE, cause.code());
-        match &self.record {
-            Record::On { session_id } => {
-                attributes.push(status(7));
-                attributes.push(Attribute::text(attr::ACCT_SESSION_ID, session_id)?);
-            }
-            Record::Off { session_id, cause } => {
-                attributes.push(status(8));
-                attributes.push(Attribute::text(attr::ACCT_SESSION_ID, session_id)?);
-                attributes.push(end(*cause));
-            }
-            Record::Start(session) => {
-                attributes.push(status(1));
-                push_session(&mut attributes, session)?;
-            }
-            Record::Interim(session, usage) => {
-                attributes.push(status(3));
-                push_session(&mut attributes, session)?;
-                push_usage(&mut attributes, usage);
-            }
-            Record::Stop(session, usage, cause) => {
-                attributes.push(status(2));
-                push_session(&mut attributes, session)?;
-                push_usage(&mut attributes, usage);
-                attributes.push(end(*cause));
-            }
+        let (status, session_id, session, usage, cause) = match &self.record {
+            Record::On { session_id } => (status::ACCOUNTING_ON, Some(session_id), None, None, None),
+            Record::Off { session_id, cause } => (status::ACCOUNTING_OFF, Some(session_id), None, None, Some(cause)),
+            Record::Start(session) => (status::START, None, Some(session), None, None),
+            Record::Interim(session, usage) => (status::INTERIM_UPDATE, None, Some(session), Some(usage), None),
+            Record::Stop(session, usage, cause) => (status::STOP, None, Some(session), Some(usage), Some(cause)),
+        };
+        attributes.add(attr::ACCT_STATUS_TYPE, status)?;
+        add_some(&mut attributes, attr::ACCT_SESSION_ID, session_id.map(String::as_str))?;
+        if let Some(session) = session {
+            add_session(&mut attributes, session)?;
         }
-        push_nas(&mut attributes, &self.nas)?;
-        attributes.push(Attribute::u32(attr::EVENT_TIMESTAMP, saturate(self.at.unix.as_secs())));
-        attributes.push(Attribute::u32(attr::ACCT_DELAY_TIME, delay_secs));
+        if let Some(usage) = usage {
+            add_usage(&mut attributes, usage)?;
+        }
+        add_some(&mut attributes, attr::ACCT_TERMINATE_CAUSE, cause.map(|cause| cause.code()))?;
+        add_nas(&mut attributes, &self.nas)?;
+        attributes.add(attr::EVENT_TIMESTAMP, self.at.unix)?;
+        attributes.add(attr::ACCT_DELAY_TIME, delay_secs)?;
         attributes.extend_from_slice(&self.extra);
 
         let mut bytes = Packet { code: Code::AccountingRequest, id, authenticator: [0; 16], attributes }.emit()?;
@@ -380,61 +345,66 @@ impl AccountingRequest {
     }
 }
 
-fn push_nas(attributes: &mut Vec<Attribute>, nas: &NasFacts) -> Result<(), BuildError> {
+fn add_nas(attributes: &mut Vec<Attribute>, nas: &NasFacts) -> Result<(), BuildError> {
     if nas.ip.is_none() && nas.identifier.is_empty() {
         return Err(BuildError::NoNas);
     }
-    attributes.extend(nas.ip.map(|ip| Attribute::ipv4(attr::NAS_IP_ADDRESS, ip)));
-    push_text(attributes, attr::NAS_IDENTIFIER, &nas.identifier)?;
-    attributes.push(Attribute::u32(attr::NAS_PORT_TYPE, nas.port_type));
-    push_text(attributes, attr::CALLED_STATION_ID, &nas.called_station_id)?;
+    add_some(attributes, attr::NAS_IP_ADDRESS, nas.ip)?;
+    add_some(attributes, attr::NAS_IDENTIFIER, text(&nas.identifier))?;
+    attributes.add(attr::NAS_PORT_TYPE, nas.port_type)?;
+    add_some(attributes, attr::CALLED_STATION_ID, text(&nas.called_station_id))?;
     attributes.extend_from_slice(&nas.extra);
     Ok(())
 }
 
-fn push_guest(attributes: &mut Vec<Attribute>, guest: &GuestFacts) -> Result<(), BuildError> {
-    attributes.extend(guest.framed_ip.map(|ip| Attribute::ipv4(attr::FRAMED_IP_ADDRESS, ip)));
-    attributes.push(Attribute::text(attr::CALLING_STATION_ID, &guest.mac.to_station_id())?);
-    attributes.push(Attribute::text(attr::ACCT_SESSION_ID, &guest.session_id)?);
-    attributes.extend(guest.port.map(|port| Attribute::u32(attr::NAS_PORT, port)));
-    push_text(attributes, attr::NAS_PORT_ID, &guest.port_id)
+fn add_guest(attributes: &mut Vec<Attribute>, guest: &GuestFacts) -> Result<(), BuildError> {
+    add_some(attributes, attr::FRAMED_IP_ADDRESS, guest.framed_ip)?;
+    attributes.add(attr::CALLING_STATION_ID, &guest.mac.to_station_id())?;
+    attributes.add(attr::ACCT_SESSION_ID, &guest.session_id)?;
+    add_some(attributes, attr::NAS_PORT, guest.port)?;
+    add_some(attributes, attr::NAS_PORT_ID, text(&guest.port_id))
 }
 
-fn push_session(attributes: &mut Vec<Attribute>, session: &SessionFacts) -> Result<(), BuildError> {
-    push_text(attributes, attr::USER_NAME, &session.user)?;
-    push_guest(attributes, &session.guest)?;
+fn add_session(attributes: &mut Vec<Attribute>, session: &SessionFacts) -> Result<(), BuildError> {
+    add_some(attributes, attr::USER_NAME, text(&session.user))?;
+    add_guest(attributes, &session.guest)?;
     for class in &session.classes {
-        attributes.push(Attribute::bytes(attr::CLASS, class)?);
+        attributes.add(attr::CLASS, class)?;
     }
-    if let Some(cui) = &session.cui {
-        attributes.push(Attribute::bytes(attr::CHARGEABLE_USER_IDENTITY, cui)?);
-    }
-    attributes.push(Attribute::u32(attr::ACCT_AUTHENTIC, session.authentic as u32));
-    Ok(())
+    add_some(attributes, attr::CHARGEABLE_USER_IDENTITY, session.cui.as_deref())?;
+    attributes.add(attr::ACCT_AUTHENTIC, session.authentic as u32)
 }
 
-fn push_usage(attributes: &mut Vec<Attribute>, usage: &Usage) {
+fn add_usage(attributes: &mut Vec<Attribute>, usage: &Usage) -> Result<(), BuildError> {
     // The low and high words of 64-bit counters (RFC 2866, section 5.3; RFC 2869, section 5.1).
     let low = |octets: u64| (octets & u64::from(u32::MAX)) as u32;
     let high = |octets: u64| (octets >> 32) as u32;
-    attributes.extend([
-        Attribute::u32(attr::ACCT_INPUT_OCTETS, low(usage.input_octets)),
-        Attribute::u32(attr::ACCT_OUTPUT_OCTETS, low(usage.output_octets)),
-        Attribute::u32(attr::ACCT_INPUT_GIGAWORDS, high(usage.input_octets)),
-        Attribute::u32(attr::ACCT_OUTPUT_GIGAWORDS, high(usage.output_octets)),
+    for (attr, number) in [
+        (attr::ACCT_INPUT_OCTETS, low(usage.input_octets)),
+        (attr::ACCT_OUTPUT_OCTETS, low(usage.output_octets)),
+        (attr::ACCT_INPUT_GIGAWORDS, high(usage.input_octets)),
+        (attr::ACCT_OUTPUT_GIGAWORDS, high(usage.output_octets)),
         // Packets have no second word: past 2^32 they wrap, like the octets of a server that ignores gigawords.
-        Attribute::u32(attr::ACCT_INPUT_PACKETS, low(usage.input_packets)),
-        Attribute::u32(attr::ACCT_OUTPUT_PACKETS, low(usage.output_packets)),
-        Attribute::u32(attr::ACCT_SESSION_TIME, saturate(usage.session_time.as_secs())),
-    ]);
+        (attr::ACCT_INPUT_PACKETS, low(usage.input_packets)),
+        (attr::ACCT_OUTPUT_PACKETS, low(usage.output_packets)),
+        (attr::ACCT_SESSION_TIME, saturate(usage.session_time.as_secs())),
+    ] {
+        attributes.add(attr, number)?;
+    }
+    Ok(())
+}
+
+fn add_some<K: Kind>(
+    attributes: &mut Vec<Attribute>,
+    attr: Attr<K>,
+    value: Option<K::In<'_>>,
+) -> Result<(), BuildError> {
+    value.map_or(Ok(()), |value| attributes.add(attr, value))
 }
 
 /// RFC 2865, section 5: text of no length is left out.
-fn push_text(attributes: &mut Vec<Attribute>, number: u8, text: &str) -> Result<(), BuildError> {
-    if !text.is_empty() {
-        attributes.push(Attribute::text(number, text)?);
-    }
-    Ok(())
+fn text(text: &str) -> Option<&str> {
+    Some(text).filter(|text| !text.is_empty())
 }
 
 fn saturate(value: u64) -> u32 {

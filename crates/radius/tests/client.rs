@@ -6,11 +6,10 @@ use std::time::Duration;
 
 use radius::auth::{self, Secret};
 use radius::client::ConfigError;
-use radius::dictionary::attribute;
 use radius::request::{Authentic, Record, SessionFacts};
 use radius::{
-    AccessRequest, AccountingRequest, Attribute, BuildError, Client, Code, Config, Credential, Event, GuestFacts, Kind,
-    NasFacts, Outcome, Packet, Refusal, Server, SubmitError, TerminateCause, Token, Transmit, Usage, View,
+    AccessRequest, AccountingRequest, Attr, Attribute, BuildError, Client, Code, Config, Credential, Event, GuestFacts,
+    Kind, NasFacts, Outcome, Packet, Refusal, Server, SubmitError, TerminateCause, Token, Transmit, Usage, View, attr,
 };
 use wire::{MacAddr, Now};
 
@@ -136,7 +135,7 @@ fn answer(request: &[u8], code: Code, attributes: Vec<Attribute>, secret: &[u8],
     let secret = Secret::new(secret);
     let mut packet = Packet { code, id: request.id(), authenticator: request.authenticator(), attributes };
     if proven {
-        packet.attributes.insert(0, Attribute::bytes(attribute::MESSAGE_AUTHENTICATOR, &[0; 16]).unwrap());
+        packet.attributes.insert(0, attr::MESSAGE_AUTHENTICATOR.of(&[0; 16]).unwrap());
     }
     let mut bytes = packet.emit().unwrap();
     if proven {
@@ -149,7 +148,7 @@ fn answer(request: &[u8], code: Code, attributes: Vec<Attribute>, secret: &[u8],
 }
 
 fn accept(request: &Transmit) -> Vec<u8> {
-    answer(&request.bytes, Code::AccessAccept, vec![Attribute::u32(attribute::SESSION_TIMEOUT, 60)], SECRET, true)
+    answer(&request.bytes, Code::AccessAccept, vec![attr::SESSION_TIMEOUT.of(60).unwrap()], SECRET, true)
 }
 
 fn ack(request: &Transmit) -> Vec<u8> {
@@ -160,9 +159,8 @@ fn numbers(request: &Transmit) -> Vec<u8> {
     View::parse(&request.bytes).unwrap().attributes().map(|a| a.number).collect()
 }
 
-fn integer(request: &Transmit, number: u8) -> u32 {
-    let packet = View::parse(&request.bytes).unwrap().to_packet();
-    packet.attributes.iter().find(|a| a.number() == number).and_then(Attribute::as_u32).unwrap()
+fn integer(request: &Transmit, attr: Attr<u32>) -> u32 {
+    View::parse(&request.bytes).unwrap().get(attr).unwrap()
 }
 
 #[test]
@@ -171,7 +169,7 @@ fn a_guest_is_accepted_with_what_the_server_grants() {
     let token = bench.login();
     let request = bench.sent_one();
     assert_eq!(request.to, address(0, 1812));
-    assert_eq!(numbers(&request)[0], attribute::MESSAGE_AUTHENTICATOR);
+    assert_eq!(numbers(&request)[0], attr::MESSAGE_AUTHENTICATOR.number());
     let view = View::parse(&request.bytes).unwrap();
     let proof = auth::message_authenticator(&request.bytes, &view.authenticator(), 22, &Secret::new(SECRET));
     assert_eq!(view.attributes().next().unwrap().value, proof);
@@ -188,7 +186,7 @@ fn reject_and_challenge_are_told_apart() {
         let mut bench = Bench::new(1);
         bench.login();
         let request = bench.sent_one();
-        let message = Attribute::text(attribute::REPLY_MESSAGE, "no").unwrap();
+        let message = attr::REPLY_MESSAGE.of("no").unwrap();
         bench.arrive(&request, &answer(&request.bytes, code, vec![message], SECRET, true)).unwrap();
         match bench.event().unwrap().outcome {
             Outcome::Reject(reply) if code == Code::AccessReject => assert_eq!(reply.reply_message().unwrap(), "no"),
@@ -216,7 +214,7 @@ fn no_forged_answer_lets_a_guest_in_or_ends_the_wait_for_the_true_one() {
     // What an attacker has who found a collision for the Response Authenticator, but knows no secret.
     let unsigned = answer(&request.bytes, Code::AccessAccept, vec![], SECRET, false);
     assert_eq!(bench.arrive(&request, &unsigned), Err(Refusal::MissingMessageAuthenticator));
-    let made_up = Attribute::bytes(attribute::MESSAGE_AUTHENTICATOR, &[9; 16]).unwrap();
+    let made_up = attr::MESSAGE_AUTHENTICATOR.of(&[9; 16]).unwrap();
     let badly_signed = answer(&request.bytes, Code::AccessAccept, vec![made_up], SECRET, false);
     assert_eq!(bench.arrive(&request, &badly_signed), Err(Refusal::WrongMessageAuthenticator));
     let acct = answer(&request.bytes, Code::AccountingResponse, vec![], SECRET, true);
@@ -269,10 +267,10 @@ fn an_old_server_is_believed_only_where_the_operator_says_so_and_never_with_a_pr
     let mut bench = Bench::with(1, |config| config.servers[0].require_message_authenticator = false);
     bench.login();
     let request = bench.sent_one();
-    let state = Attribute::bytes(attribute::PROXY_STATE, &[0; 40]).unwrap();
+    let state = attr::PROXY_STATE.of(&[0; 40]).unwrap();
     let collision = answer(&request.bytes, Code::AccessAccept, vec![state], SECRET, false);
     assert_eq!(bench.arrive(&request, &collision), Err(Refusal::UnexpectedProxyState));
-    let made_up = Attribute::bytes(attribute::MESSAGE_AUTHENTICATOR, &[9; 16]).unwrap();
+    let made_up = attr::MESSAGE_AUTHENTICATOR.of(&[9; 16]).unwrap();
     let badly_signed = answer(&request.bytes, Code::AccessAccept, vec![made_up], SECRET, false);
     assert_eq!(bench.arrive(&request, &badly_signed), Err(Refusal::WrongMessageAuthenticator));
     bench.arrive(&request, &answer(&request.bytes, Code::AccessAccept, vec![], SECRET, false)).unwrap();
@@ -284,7 +282,7 @@ fn an_accept_with_a_broken_limit_is_a_reject() {
     let mut bench = Bench::new(1);
     bench.login();
     let request = bench.sent_one();
-    let broken = Attribute::bytes(attribute::SESSION_TIMEOUT, &[60]).unwrap();
+    let broken = Attribute::bytes(attr::SESSION_TIMEOUT.number(), &[60]).unwrap();
     bench.arrive(&request, &answer(&request.bytes, Code::AccessAccept, vec![broken], SECRET, true)).unwrap();
     assert!(matches!(bench.event().unwrap().outcome, Outcome::Reject(_)));
     assert_eq!(bench.client.stats().broken_accepts, 1);
@@ -336,9 +334,9 @@ fn the_next_server_is_asked_with_its_own_secret_and_a_late_answer_of_the_first_s
     assert_eq!(second.to, address(1, 1812));
     let authenticator = |t: &Transmit| View::parse(&t.bytes).unwrap().authenticator();
     assert_ne!(authenticator(&first), authenticator(&second));
-    let hidden = auth::hide_password(b"wonderland", &Secret::new("another"), &authenticator(&second)).unwrap();
-    let packet = View::parse(&second.bytes).unwrap().to_packet();
-    assert!(packet.attributes.iter().any(|a| a.value() == hidden));
+    let hidden = View::parse(&second.bytes).unwrap().get(attr::USER_PASSWORD).unwrap();
+    let password = hidden.reveal(&Secret::new("another"), &authenticator(&second));
+    assert_eq!(password, b"wonderland\0\0\0\0\0\0");
 
     assert_eq!(bench.arrive(&second, &accept(&second)), Err(Refusal::WrongAuthenticator));
     bench.arrive(&first, &accept(&first)).unwrap();
@@ -426,32 +424,32 @@ fn a_stop_record_says_what_the_session_used_and_how_old_it_is() {
     let view = View::parse(&first.bytes).unwrap();
     assert_eq!(view.authenticator(), auth::accounting_authenticator(&first.bytes, &Secret::new(SECRET)));
     let expected = [
-        (attribute::ACCT_STATUS_TYPE, 2),
-        (attribute::ACCT_INPUT_OCTETS, 5),
-        (attribute::ACCT_INPUT_GIGAWORDS, 3),
-        (attribute::ACCT_OUTPUT_OCTETS, 6),
-        (attribute::ACCT_OUTPUT_GIGAWORDS, 0),
-        (attribute::ACCT_INPUT_PACKETS, 8),
-        (attribute::ACCT_OUTPUT_PACKETS, 9),
-        (attribute::ACCT_SESSION_TIME, 61),
-        (attribute::ACCT_TERMINATE_CAUSE, 4),
-        (attribute::ACCT_AUTHENTIC, 1),
-        (attribute::EVENT_TIMESTAMP, 1_800_000_000),
-        (attribute::ACCT_DELAY_TIME, 0),
-        (attribute::NAS_PORT_TYPE, 19),
+        (attr::ACCT_STATUS_TYPE, 2),
+        (attr::ACCT_INPUT_OCTETS, 5),
+        (attr::ACCT_INPUT_GIGAWORDS, 3),
+        (attr::ACCT_OUTPUT_OCTETS, 6),
+        (attr::ACCT_OUTPUT_GIGAWORDS, 0),
+        (attr::ACCT_INPUT_PACKETS, 8),
+        (attr::ACCT_OUTPUT_PACKETS, 9),
+        (attr::ACCT_SESSION_TIME, 61),
+        (attr::ACCT_TERMINATE_CAUSE, 4),
+        (attr::ACCT_AUTHENTIC, 1),
+        (attr::ACCT_DELAY_TIME, 0),
+        (attr::NAS_PORT_TYPE, 19),
     ];
-    for (number, value) in expected {
-        assert_eq!(integer(&first, number), value, "attribute {number}");
+    for (attr, value) in expected {
+        assert_eq!(integer(&first, attr), value, "{}", attr.place());
     }
-    let classes: Vec<_> = view.attributes().filter(|a| a.number == attribute::CLASS).map(|a| a.value).collect();
-    assert_eq!(classes, [&[1, 2][..], &[3]]);
+    assert_eq!(view.get(attr::EVENT_TIMESTAMP), Some(Duration::from_secs(1_800_000_000)));
+    assert_eq!(view.all(attr::CLASS), [&[1, 2][..], &[3]]);
 
     // The age grows, so identifier and authenticator change; the answer to either packet acknowledges the record.
     bench.wait();
     let second = bench.sent_one();
-    assert!((1..=2).contains(&integer(&second, attribute::ACCT_DELAY_TIME)));
-    assert_eq!(integer(&second, attribute::EVENT_TIMESTAMP), 1_800_000_000);
-    assert_ne!(View::parse(&second.bytes).unwrap().id(), view.id());
+    assert!((1..=2).contains(&integer(&second, attr::ACCT_DELAY_TIME)));
+    let view_of_second = View::parse(&second.bytes).unwrap();
+    assert_eq!(view_of_second.get(attr::EVENT_TIMESTAMP), view.get(attr::EVENT_TIMESTAMP));
+    assert_ne!(view_of_second.id(), view.id());
     bench.arrive(&first, &ack(&first)).unwrap();
     assert_eq!(bench.event(), Some(Event { token, outcome: Outcome::AccountingAck }));
     assert_eq!(bench.arrive(&second, &ack(&second)), Err(Refusal::UnknownId));
@@ -473,12 +471,12 @@ fn every_kind_of_record_carries_what_rfc_2866_demands_of_it() {
         let sent = bench.sent_one();
         let numbers = numbers(&sent);
         let has = |number| numbers.contains(&number);
-        assert_eq!(integer(&sent, attribute::ACCT_STATUS_TYPE), status);
-        assert!(has(attribute::ACCT_SESSION_ID) && has(attribute::NAS_IDENTIFIER), "{sent:?}");
-        assert_eq!(has(attribute::USER_NAME), status <= 3, "{sent:?}");
-        assert_eq!(has(attribute::ACCT_INPUT_OCTETS), matches!(status, 2 | 3), "{sent:?}");
-        assert_eq!(has(attribute::ACCT_TERMINATE_CAUSE), matches!(status, 2 | 8), "{sent:?}");
-        assert!(!has(attribute::USER_PASSWORD), "{sent:?}");
+        assert_eq!(integer(&sent, attr::ACCT_STATUS_TYPE), status);
+        assert!(has(attr::ACCT_SESSION_ID.number()) && has(attr::NAS_IDENTIFIER.number()), "{sent:?}");
+        assert_eq!(has(attr::USER_NAME.number()), status <= 3, "{sent:?}");
+        assert_eq!(has(attr::ACCT_INPUT_OCTETS.number()), matches!(status, 2 | 3), "{sent:?}");
+        assert_eq!(has(attr::ACCT_TERMINATE_CAUSE.number()), matches!(status, 2 | 8), "{sent:?}");
+        assert!(!has(attr::USER_PASSWORD.number()), "{sent:?}");
     }
 }
 
@@ -488,7 +486,7 @@ fn a_record_that_waited_in_a_spool_tells_its_age() {
     let record = stop(bench.now);
     bench.now = bench.now.plus(Duration::from_secs(600));
     bench.client.submit_accounting(bench.now, record).unwrap();
-    assert_eq!(integer(&bench.sent_one(), attribute::ACCT_DELAY_TIME), 600);
+    assert_eq!(integer(&bench.sent_one(), attr::ACCT_DELAY_TIME), 600);
 }
 
 #[test]
@@ -532,7 +530,7 @@ fn what_cannot_be_asked_is_refused_before_anything_is_sent() {
     let mut bench = Bench::new(1);
     let mut long = login();
     long.user = "x".repeat(254);
-    let too_long = SubmitError::Build(BuildError::ValueTooLong { attribute: attribute::USER_NAME, octets: 254 });
+    let too_long = SubmitError::Build(BuildError::ValueTooLong { attribute: attr::USER_NAME.number(), octets: 254 });
     assert_eq!(bench.client.submit_access(bench.now, long), Err(too_long));
     let mut nowhere = login();
     nowhere.nas.identifier.clear();
@@ -557,12 +555,11 @@ fn chap_carries_the_challenge_it_answers_and_never_the_password() {
     request.credential = Credential::chap(5, b"challenge 16 oct", b"wonderland");
     bench.client.submit_access(bench.now, request.clone()).unwrap();
     let sent = bench.sent_one();
-    let packet = View::parse(&sent.bytes).unwrap().to_packet();
-    let value = |number| packet.attributes.iter().find(|a| a.number() == number).map(|a| a.value().to_vec());
+    let view = View::parse(&sent.bytes).unwrap();
     let response = auth::chap_response(5, b"wonderland", b"challenge 16 oct");
-    assert_eq!(value(attribute::CHAP_PASSWORD).unwrap(), [&[5][..], &response].concat());
-    assert_eq!(value(attribute::CHAP_CHALLENGE).unwrap(), b"challenge 16 oct");
-    assert_eq!(value(attribute::USER_PASSWORD), None);
+    assert_eq!(view.get(attr::CHAP_PASSWORD).unwrap(), [&[5][..], &response].concat());
+    assert_eq!(view.get(attr::CHAP_CHALLENGE).unwrap(), b"challenge 16 oct");
+    assert_eq!(view.get(attr::USER_PASSWORD), None);
     for printed in [format!("{sent:?}"), format!("{request:?}"), format!("{:?}", login())] {
         assert!(printed.contains("alice") && !printed.contains("wonderland"), "{printed}");
     }

@@ -17,7 +17,7 @@ use radius::client::Dice;
 use radius::request::{Authentic, Record, SessionFacts};
 use radius::{
     AccessRequest, AccountingRequest, Client, Config, Credential, GuestFacts, NasFacts, Outcome, Refusal, Reply,
-    Secret, Server, Socket, TerminateCause, Usage,
+    Secret, Server, Socket, TerminateCause, Usage, attr,
 };
 use wire::{MacAddr, Now};
 
@@ -44,9 +44,9 @@ fn a_real_server_authenticates_and_accounts() {
     assert_eq!(accept.classes(), [b"gold".to_vec(), vec![0, 0xff, 1]]);
     assert_eq!(accept.reply_message().as_deref(), Some("Welcome, Alice. Mind the rabbit hole."));
     assert_eq!((accept.max_up_bits_per_sec(), accept.max_down_bits_per_sec()), (Some(2_000_000), Some(8_000_000)));
-    assert_eq!(accept.redirection_url().as_deref(), Some("http://example.net/welcome"));
+    assert_eq!(accept.get(attr::wispr::REDIRECTION_URL).as_deref(), Some("http://example.net/welcome"));
     assert_eq!(accept.max_total_octets(), Some(1_000_000_000));
-    assert_eq!(accept.chargeable_user_identity(), Some(&b"cui-alice"[..]));
+    assert_eq!(accept.get(attr::CHARGEABLE_USER_IDENTITY).as_deref(), Some(&b"cui-alice"[..]));
     assert!(!accept.asks_again_at_end());
 
     let chap = |password: &[u8]| Credential::chap(77, b"sixteen octets!!", password);
@@ -76,7 +76,7 @@ fn a_real_server_authenticates_and_accounts() {
         user: "alice".into(),
         guest: guest(),
         classes: accept.classes(),
-        cui: accept.chargeable_user_identity().map(<[u8]>::to_vec),
+        cui: accept.get(attr::CHARGEABLE_USER_IDENTITY),
         authentic: Authentic::Radius,
     };
     let usage = |gigawords: u64, secs| Usage {

@@ -3,10 +3,12 @@
 
 use std::net::Ipv4Addr;
 
+use radius::attr::value::{acct_terminate_cause, framed_protocol, service_type};
 use radius::auth::{self, Integrity, Secret};
-use radius::dictionary::{attribute, vendor, wispr};
+use radius::dictionary::vendor;
 use radius::packet::describe;
-use radius::{Attribute, BuildError, Code, Packet, ParseError, Reply, View};
+use radius::value::Clear;
+use radius::{Attribute, BuildError, Code, Packet, ParseError, Reply, View, attr};
 
 const SECRET: &str = "xyzzy5461";
 
@@ -17,6 +19,10 @@ fn hex(text: &str) -> Vec<u8> {
 
 fn secret() -> Secret {
     Secret::new(SECRET)
+}
+
+fn clear<'a>(octets: &'a [u8], secret: &'a Secret, request_authenticator: &'a [u8; 16]) -> Clear<'a> {
+    Clear { octets, secret, request_authenticator }
 }
 
 fn authenticator(packet: &[u8]) -> [u8; 16] {
@@ -37,16 +43,15 @@ const CHAP_ACCEPT: &str = "02 01 00 38 15 ef bc 7d ab 26 cf a3 dc 34 d9 c0 3c 86
 fn rfc_2865_section_7_1_a_telnet_user_is_asked_about_and_accepted() {
     let wire = hex(TELNET_REQUEST);
     let authenticator = authenticator(&wire);
-    let hidden = auth::hide_password(b"arctangent", &secret(), &authenticator).unwrap();
     let packet = Packet {
         code: Code::AccessRequest,
         id: 0,
         authenticator,
         attributes: vec![
-            Attribute::text(attribute::USER_NAME, "nemo").unwrap(),
-            Attribute::bytes(attribute::USER_PASSWORD, &hidden).unwrap(),
-            Attribute::ipv4(attribute::NAS_IP_ADDRESS, Ipv4Addr::new(192, 168, 1, 16)),
-            Attribute::u32(attribute::NAS_PORT, 3),
+            attr::USER_NAME.of("nemo").unwrap(),
+            attr::USER_PASSWORD.of(clear(b"arctangent", &secret(), &authenticator)).unwrap(),
+            attr::NAS_IP_ADDRESS.of(Ipv4Addr::new(192, 168, 1, 16)).unwrap(),
+            attr::NAS_PORT.of(3).unwrap(),
         ],
     };
     assert_eq!(packet.emit().unwrap(), wire);
@@ -76,12 +81,12 @@ fn rfc_2865_section_7_2_a_ppp_user_answers_a_chap_challenge() {
         id: 1,
         authenticator,
         attributes: vec![
-            Attribute::text(attribute::USER_NAME, "flopsy").unwrap(),
-            Attribute::bytes(attribute::CHAP_PASSWORD, &chap).unwrap(),
-            Attribute::ipv4(attribute::NAS_IP_ADDRESS, Ipv4Addr::new(192, 168, 1, 16)),
-            Attribute::u32(attribute::NAS_PORT, 20),
-            Attribute::u32(attribute::SERVICE_TYPE, 2),
-            Attribute::u32(attribute::FRAMED_PROTOCOL, 1),
+            attr::USER_NAME.of("flopsy").unwrap(),
+            attr::CHAP_PASSWORD.of(&chap).unwrap(),
+            attr::NAS_IP_ADDRESS.of(Ipv4Addr::new(192, 168, 1, 16)).unwrap(),
+            attr::NAS_PORT.of(20).unwrap(),
+            attr::SERVICE_TYPE.of(service_type::FRAMED).unwrap(),
+            attr::FRAMED_PROTOCOL.of(framed_protocol::PPP).unwrap(),
         ],
     };
     assert_eq!(packet.emit().unwrap(), wire);
@@ -107,10 +112,7 @@ fn a_message_authenticator_that_was_touched_doubled_or_cut_is_wrong() {
         code: Code::AccessAccept,
         id: 9,
         authenticator: request,
-        attributes: vec![
-            Attribute::text(attribute::REPLY_MESSAGE, "hello").unwrap(),
-            Attribute::bytes(attribute::MESSAGE_AUTHENTICATOR, &[0; 16]).unwrap(),
-        ],
+        attributes: vec![attr::REPLY_MESSAGE.of("hello").unwrap(), attr::MESSAGE_AUTHENTICATOR.of(&[0; 16]).unwrap()],
     };
     let mut wire = packet.emit().unwrap();
     let value = auth::message_authenticator(&wire, &request, 29, &secret());
@@ -123,25 +125,25 @@ fn a_message_authenticator_that_was_touched_doubled_or_cut_is_wrong() {
         assert_eq!(judge(&forged), Integrity::Wrong, "octet {octet}");
     }
 
-    packet.attributes[1] = Attribute::bytes(attribute::MESSAGE_AUTHENTICATOR, &value).unwrap();
+    packet.attributes[1] = attr::MESSAGE_AUTHENTICATOR.of(&value).unwrap();
     packet.attributes.push(packet.attributes[1].clone());
     let mut doubled = packet.emit().unwrap();
     let first = auth::message_authenticator(&doubled, &request, 29, &secret());
     doubled[29..45].copy_from_slice(&first);
     assert_eq!(judge(&doubled), Integrity::Wrong, "the first is right, but there are two");
-    packet.attributes = vec![Attribute::bytes(attribute::MESSAGE_AUTHENTICATOR, &value[..15]).unwrap()];
+    packet.attributes = vec![attr::MESSAGE_AUTHENTICATOR.of(&value[..15]).unwrap()];
     assert_eq!(judge(&packet.emit().unwrap()), Integrity::Wrong);
 }
 
 #[test]
 fn passwords_are_hidden_in_blocks_of_sixteen_up_to_128() {
     for (length, blocks) in [(0, 1), (1, 1), (16, 1), (17, 2), (128, 8)] {
-        let hidden = auth::hide_password(&vec![b'x'; length], &secret(), &[1; 16]).unwrap();
-        assert_eq!(hidden.len(), blocks * 16, "{length} octets");
+        let hidden = attr::USER_PASSWORD.of(clear(&vec![b'x'; length], &secret(), &[1; 16])).unwrap();
+        assert_eq!(hidden.value().len(), blocks * 16, "{length} octets");
     }
     assert_eq!(
-        auth::hide_password(&[b'x'; 129], &secret(), &[1; 16]),
-        Err(BuildError::ValueTooLong { attribute: attribute::USER_PASSWORD, octets: 129 })
+        attr::USER_PASSWORD.of(clear(&[b'x'; 129], &secret(), &[1; 16])),
+        Err(BuildError::ValueTooLong { attribute: attr::USER_PASSWORD.number(), octets: 129 })
     );
 }
 
@@ -173,16 +175,16 @@ fn octets_after_the_length_are_padding_and_lengths_that_lie_are_refused() {
 
 #[test]
 fn a_packet_is_never_written_longer_than_4096_nor_a_value_than_253() {
-    assert!(Attribute::bytes(attribute::CLASS, &[0; 253]).is_ok());
-    assert!(Attribute::bytes(attribute::CLASS, &[0; 254]).is_err());
-    assert!(Attribute::vendor(vendor::WISPR, wispr::LOGOFF_URL, &[0; 247]).is_ok());
-    assert!(Attribute::vendor(vendor::WISPR, wispr::LOGOFF_URL, &[0; 248]).is_err());
-    let class = Attribute::bytes(attribute::CLASS, &[0; 253]).unwrap();
+    assert!(attr::CLASS.of(&[0; 253]).is_ok());
+    assert!(attr::CLASS.of(&[0; 254]).is_err());
+    assert!(attr::wispr::LOGOFF_URL.of(&"u".repeat(247)).is_ok());
+    assert!(attr::wispr::LOGOFF_URL.of(&"u".repeat(248)).is_err());
+    let class = attr::CLASS.of(&[0; 253]).unwrap();
     let mut packet =
         Packet { code: Code::AccessRequest, id: 0, authenticator: [0; 16], attributes: vec![class.clone(); 15] };
-    packet.attributes.push(Attribute::bytes(attribute::CLASS, &[0; 249]).unwrap());
+    packet.attributes.push(attr::CLASS.of(&[0; 249]).unwrap());
     assert_eq!(packet.emit().unwrap().len(), 4096);
-    packet.attributes.push(Attribute::bytes(attribute::CLASS, &[]).unwrap());
+    packet.attributes.push(attr::CLASS.of(&[]).unwrap());
     assert_eq!(packet.emit(), Err(BuildError::PacketTooLong { octets: 4098 }));
 }
 
@@ -197,18 +199,19 @@ fn a_packet_prints_on_one_line_and_keeps_its_secrets() {
         id: 1,
         authenticator: [0; 16],
         attributes: vec![
-            Attribute::text(attribute::REPLY_MESSAGE, "two\nlines \"é\"").unwrap(),
-            Attribute::u32(attribute::ACCT_TERMINATE_CAUSE, 4),
-            Attribute::vendor(vendor::WISPR, wispr::BANDWIDTH_MAX_UP, &[0, 0, 1, 0]).unwrap(),
+            attr::REPLY_MESSAGE.of("two\nlines \"é\"").unwrap(),
+            attr::ACCT_TERMINATE_CAUSE.of(acct_terminate_cause::IDLE_TIMEOUT).unwrap(),
+            attr::wispr::BANDWIDTH_MAX_UP.of(256).unwrap(),
             Attribute::vendor(vendor::MICROSOFT, 16, b"key").unwrap(),
-            Attribute::bytes(attribute::VENDOR_SPECIFIC, &[1, 2, 3]).unwrap(),
+            Attribute::vendor(9, 1, b"key").unwrap(),
+            Attribute::bytes(26, &[1, 2, 3]).unwrap(),
             Attribute::bytes(250, &[0xab]).unwrap(),
         ],
     };
     assert_eq!(
         packet.to_string(),
         "Code-99 id 1 Reply-Message=\"two\\nlines \\\"\\xc3\\xa9\\\"\" Acct-Terminate-Cause=Idle-Timeout \
-         WISPr-Bandwidth-Max-Up=256 Vendor-311-16=<hidden> Vendor-Specific=<3 octets> Attr-250=0xab"
+         WISPr-Bandwidth-Max-Up=256 MS-MPPE-Send-Key=<hidden> Attr-26.9.1=<hidden> Vendor-Specific=<3 octets> Attr-250=0xab"
     );
     assert_eq!(describe(b"GET / HTTP/1.1\r\n\r\n"), "not RADIUS: 18 octets are less than a RADIUS header");
     assert_eq!(format!("{:?}", secret()), "Secret(<hidden>)");
@@ -246,35 +249,34 @@ fn random_bytes_never_panic_and_what_parses_is_written_again_unchanged() {
 
 #[test]
 fn an_accept_is_read_with_the_units_of_each_attribute() {
-    let vendor_u32 = |vendor, number, value: u32| Attribute::vendor(vendor, number, &value.to_be_bytes()).unwrap();
     let read = |attributes: Vec<Attribute>| {
         let packet = Packet { code: Code::AccessAccept, id: 0, authenticator: [0; 16], attributes };
         Reply::new(View::parse(&packet.emit().unwrap()).unwrap())
     };
     let reply = read(vec![
-        Attribute::text(attribute::REPLY_MESSAGE, &"a".repeat(253)).unwrap(),
-        Attribute::bytes(attribute::REPLY_MESSAGE, &[0xff, b'!']).unwrap(),
-        Attribute::u32(attribute::TERMINATION_ACTION, 1),
-        vendor_u32(vendor::WISPR, wispr::BANDWIDTH_MAX_UP, 64_000),
-        vendor_u32(vendor::WISPR, wispr::BANDWIDTH_MAX_DOWN, 128_000),
-        vendor_u32(vendor::CHILLISPOT, 4, 5_000_000),
-        vendor_u32(vendor::CHILLISPOT, 1, 7),
-        vendor_u32(vendor::CHILLISPOT, 21, 2),
+        attr::REPLY_MESSAGE.of(&"a".repeat(253)).unwrap(),
+        Attribute::bytes(attr::REPLY_MESSAGE.number(), &[0xff, b'!']).unwrap(),
+        attr::TERMINATION_ACTION.of(1).unwrap(),
+        attr::wispr::BANDWIDTH_MAX_UP.of(64_000).unwrap(),
+        attr::wispr::BANDWIDTH_MAX_DOWN.of(128_000).unwrap(),
+        attr::chillispot::BANDWIDTH_MAX_UP.of(5_000_000).unwrap(),
+        attr::chillispot::MAX_INPUT_OCTETS.of(7).unwrap(),
+        attr::chillispot::MAX_INPUT_GIGAWORDS.of(2).unwrap(),
     ]);
     assert_eq!(reply.reply_message(), Some(format!("{}\u{fffd}!", "a".repeat(253))));
     assert!(reply.asks_again_at_end() && !reply.has_invalid_length());
     // ChilliSpot's kbit/s win over WISPr's bit/s, and more than 4.29 Gbit/s do not wrap.
     assert_eq!((reply.max_up_bits_per_sec(), reply.max_down_bits_per_sec()), (Some(5_000_000_000), Some(128_000)));
     assert_eq!((reply.max_input_octets(), reply.max_output_octets()), (Some((2 << 32) + 7), None));
-    assert_eq!((reply.session_timeout(), reply.state(), reply.user_name()), (None, None, None));
+    assert_eq!((reply.session_timeout(), reply.get(attr::STATE), reply.get(attr::USER_NAME)), (None, None, None));
 
-    let flood = read(vec![Attribute::text(attribute::REPLY_MESSAGE, &"b".repeat(253)).unwrap(); 15]);
+    let flood = read(vec![attr::REPLY_MESSAGE.of(&"b".repeat(253)).unwrap(); 15]);
     assert_eq!(flood.reply_message().map(|text| text.len()), Some(1024));
-    let classes = read(vec![Attribute::bytes(attribute::CLASS, &[1]).unwrap(); 20]);
+    let classes = read(vec![attr::CLASS.of(&[1]).unwrap(); 20]);
     assert_eq!(classes.classes().len(), 8);
     for broken in [
-        Attribute::bytes(attribute::SESSION_TIMEOUT, &[0, 60]).unwrap(),
-        Attribute::vendor(vendor::WISPR, wispr::BANDWIDTH_MAX_UP, &[1]).unwrap(),
+        Attribute::bytes(attr::SESSION_TIMEOUT.number(), &[0, 60]).unwrap(),
+        Attribute::vendor(vendor::WISPR, 7, &[1]).unwrap(),
     ] {
         assert!(read(vec![broken]).has_invalid_length());
     }

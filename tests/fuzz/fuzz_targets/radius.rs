@@ -10,12 +10,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use libfuzzer_sys::fuzz_target;
 use poblano_fuzz::{Input, start};
 use radius::auth::{message_authenticator, response_authenticator};
-use radius::dictionary::attribute;
 use radius::packet::describe;
 use radius::request::{Authentic, Record, SessionFacts};
 use radius::{
     AccessRequest, AccountingRequest, Attribute, Client, Code, Config, Credential, GuestFacts, Kind, NasFacts, Packet,
-    Reply, Secret, Server, Transmit, View,
+    Reply, Secret, Server, Transmit, View, attr,
 };
 use wire::MacAddr;
 
@@ -86,8 +85,8 @@ fn secret() -> Secret {
 fn sign(datagram: &mut Vec<u8>, request: &[u8]) -> bool {
     let Ok(view) = View::parse(datagram) else { return false };
     let mut packet: Packet = view.to_packet();
-    packet.attributes.retain(|a| a.number() != attribute::MESSAGE_AUTHENTICATOR);
-    let Ok(blank) = Attribute::bytes(attribute::MESSAGE_AUTHENTICATOR, &[0; 16]) else { return false };
+    packet.attributes.retain(|a| a.number() != attr::MESSAGE_AUTHENTICATOR.number());
+    let Ok(blank) = attr::MESSAGE_AUTHENTICATOR.of(&[0; 16]) else { return false };
     packet.attributes.insert(0, blank);
     let Ok(mut bytes) = packet.emit() else { return false };
     let Some(Ok(asked)) = request.get(4..20).map(<[u8; 16]>::try_from) else { return false };
@@ -103,10 +102,10 @@ fn sign(datagram: &mut Vec<u8>, request: &[u8]) -> bool {
 fn read(reply: &Reply) {
     assert!(reply.reply_message().is_none_or(|text| text.len() <= 3 * 1024));
     assert!(reply.classes().len() <= 8);
-    let _ = (reply.session_timeout(), reply.idle_timeout(), reply.interim_interval(), reply.user_name());
-    let _ = (reply.chargeable_user_identity(), reply.state(), reply.filter_id(), reply.asks_again_at_end());
-    let _ = (reply.max_up_bits_per_sec(), reply.max_down_bits_per_sec(), reply.redirection_url());
+    let _ = (reply.session_timeout(), reply.idle_timeout(), reply.interim_interval(), reply.get(attr::USER_NAME));
+    let _ = (reply.get(attr::STATE), reply.get(attr::FILTER_ID), reply.asks_again_at_end());
+    let _ = (reply.max_up_bits_per_sec(), reply.max_down_bits_per_sec(), reply.get(attr::wispr::REDIRECTION_URL));
     let _ = (reply.max_input_octets(), reply.max_output_octets(), reply.max_total_octets());
-    let _ = (reply.session_terminate_time(), reply.has_invalid_length());
+    let _ = (reply.get(attr::TUNNEL_PRIVATE_GROUP_ID), reply.has_invalid_length());
     assert_eq!(Code::from(u8::from(reply.code())), reply.code());
 }

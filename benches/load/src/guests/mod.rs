@@ -143,8 +143,6 @@ pub(crate) struct Echoes {
 pub(crate) struct Fleet {
     guests: Vec<Guest>,
     addresses: HashMap<Ipv4Addr, u32>,
-    /// A neighbour to which a router sends the packets of all guests.
-    stand_in: Option<Ipv4Addr>,
     router: Option<Router>,
     exchanges: Vec<Exchange>,
     free: Vec<u32>,
@@ -166,7 +164,6 @@ impl Fleet {
         Self {
             guests: vec![guest; count.min(MAX_GUESTS) as usize],
             addresses: HashMap::with_capacity(count as usize),
-            stand_in: None,
             router: None,
             exchanges: Vec::new(),
             free: Vec::new(),
@@ -182,13 +179,11 @@ impl Fleet {
         }
     }
 
-    /// Gives all guests addresses without asking anybody: from `first` on, behind the neighbour `stand_in` of a
-    /// router that knows no guests.
-    pub(crate) fn settle(&mut self, first: Ipv4Addr, stand_in: Ipv4Addr, router: Ipv4Addr) {
+    /// Gives all guests addresses without asking anybody: from `first` on.
+    pub(crate) fn settle(&mut self, first: Ipv4Addr, router: Ipv4Addr) {
         for n in 0..self.guests.len() as u32 {
             self.move_in(n, Ipv4Addr::from(u32::from(first).wrapping_add(n)));
         }
-        self.stand_in = Some(stand_in);
         self.router = Some(Router::new(router));
     }
 
@@ -251,7 +246,7 @@ impl Fleet {
             ETHERTYPE_ARP => self.handle_arp(packet, outbox),
             ETHERTYPE_IPV4 if dst[0] & 1 != 0 => self.handle_datagram(None, frame, now, outbox),
             ETHERTYPE_IPV4 => {
-                let Some(guest) = self.guest_of(dst, packet) else { return };
+                let Some(guest) = self.guest_of(dst) else { return };
                 match packet.get(9) {
                     Some(6) => {
                         if let Some(segment) = Segment::parse(packet) {
@@ -305,14 +300,9 @@ impl Fleet {
         }
     }
 
-    /// The guest that a frame is for: by the number in its MAC, or behind the stand-in by its address.
-    fn guest_of(&self, dst: &[u8], packet: &[u8]) -> Option<u32> {
-        let number = number_of(dst)?;
-        if number < MAX_GUESTS {
-            return (number < self.guests.len() as u32).then_some(number);
-        }
-        let address = packet.get(16..20)?;
-        self.addresses.get(&Ipv4Addr::new(address[0], address[1], address[2], address[3])).copied()
+    /// The guest that a frame is for.
+    fn guest_of(&self, dst: &[u8]) -> Option<u32> {
+        number_of(dst).filter(|number| (*number as usize) < self.guests.len())
     }
 
     fn handle_arp(&mut self, packet: &[u8], outbox: &mut Outbox) {
@@ -320,9 +310,8 @@ impl Fleet {
         match message.operation {
             Operation::Request => {
                 let guest = self.addresses.get(&message.target).map(|n| mac_of(*n));
-                let stand_in = (self.stand_in == Some(message.target)).then(|| mac_of(MAX_GUESTS));
                 // Who only probes whether an address is free is answered too (RFC 5227, 2.4).
-                if let Some(mac) = guest.or(stand_in).filter(|mac| *mac != message.sender_mac) {
+                if let Some(mac) = guest.filter(|mac| *mac != message.sender_mac) {
                     let frame = build::arp(message.sender_mac, mac, &message.answer(mac));
                     outbox.push(|octets| octets.extend_from_slice(&frame));
                 }
@@ -351,10 +340,7 @@ impl Fleet {
         }
         let resident = self.guests.iter().position(|guest| !guest.address.is_unspecified());
         let Some(n) = resident else { return true };
-        let (sender_mac, sender) = match self.stand_in {
-            Some(address) => (mac_of(MAX_GUESTS), address),
-            None => (mac_of(n as u32), self.guests[n].address),
-        };
+        let (sender_mac, sender) = (mac_of(n as u32), self.guests[n].address);
         router.asked += 1;
         router.due = now + ROUTER_PATIENCE;
         let (operation, target_mac) = (Operation::Request, MacAddr::ZERO);
@@ -384,7 +370,7 @@ impl Fleet {
     }
 }
 
-/// A guest's MAC; that of [`MAX_GUESTS`] is the stand-in's.
+/// A guest's MAC.
 pub(crate) fn mac_of(guest: u32) -> MacAddr {
     let [_, a, b, c] = guest.to_be_bytes();
     let [x, y, z] = MAC_PREFIX;

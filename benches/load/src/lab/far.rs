@@ -60,11 +60,11 @@ impl Far {
         self.doors.lock().unwrap_or_else(PoisonError::into_inner).contains_key(&guest)
     }
 
-    /// Packets to all guests below `guests` whose door is known, in turn. Returns how many.
-    pub(crate) fn flood(&self, guests: u32, pace: Pace) -> io::Result<u64> {
+    /// Packets to all guests below `guests` whose door is known, in turn, beginning with `first`. Returns how many.
+    pub(crate) fn flood(&self, (first, guests): (u32, u32), pace: Pace) -> io::Result<u64> {
         let doors: Vec<(u32, Door)> = {
             let doors = self.doors.lock().unwrap_or_else(PoisonError::into_inner);
-            doors.range(..guests).map(|(guest, door)| (*guest, *door)).collect()
+            doors.range(first..guests).chain(doors.range(..first)).map(|(guest, door)| (*guest, *door)).collect()
         };
         let (began, mut sent, mut outbox) = (Instant::now(), 0, Outbox::default());
         let mut everybody = doors.iter().cycle();

@@ -18,12 +18,12 @@ use serde_json::{Value, json};
 use super::network::{LAN, RADIUS, RESOLVER, UPLINK};
 use super::radius;
 use crate::cli::{Auth, Kind, Lab};
+use crate::guests::mac_of;
 use crate::process::Usage;
 
-/// Where the kernel routes: its own address, the neighbour that it sends all guests' packets to, and their network.
-pub(crate) const KERNEL_ADDRESS: Ipv4Addr = Ipv4Addr::new(10, 64, 0, 1);
-pub(crate) const STAND_IN: Ipv4Addr = Ipv4Addr::new(10, 64, 0, 2);
-pub(crate) const KERNEL_GUESTS: (Ipv4Addr, u8) = (Ipv4Addr::new(10, 80, 0, 0), 14);
+/// Where the kernel routes: its own address in the guests' network, and that of the first guest.
+pub(crate) const KERNEL_ADDRESS: (Ipv4Addr, u8) = (Ipv4Addr::new(10, 80, 0, 1), 14);
+pub(crate) const KERNEL_GUESTS: Ipv4Addr = Ipv4Addr::new(10, 80, 0, 2);
 const NAT: &str =
     "table ip lab { chain nat { type nat hook postrouting priority srcnat; oifname \"wan0\" masquerade; }\n }";
 
@@ -85,22 +85,25 @@ pub(crate) struct Seen {
     pub(crate) packets_down: u64,
     /// What became of packets, by its own labels.
     pub(crate) counters: Value,
+    /// Whether its kernel forwards, in its own words.
+    pub(crate) offload: String,
 }
 
 impl Gateway {
-    /// Has the kernel of the namespace route and translate, and nothing else.
-    pub(crate) fn kernel(namespace: &Netns) -> anyhow::Result<Self> {
-        namespace.add_address(LAN, KERNEL_ADDRESS, 24)?;
-        namespace.add_route(KERNEL_GUESTS, LAN, STAND_IN)?;
+    /// Has the kernel of the namespace route and translate, and nothing else. It knows the station of each guest, as a
+    /// router in front of so many guests must: to find it is a part of what routing costs.
+    pub(crate) fn kernel(namespace: &Netns, guests: u32) -> anyhow::Result<Self> {
+        namespace.add_address(LAN, KERNEL_ADDRESS.0, KERNEL_ADDRESS.1)?;
+        let neighbours: String = (0..guests)
+            .map(|n| {
+                let address = Ipv4Addr::from(u32::from(KERNEL_GUESTS) + n);
+                format!("neigh add {address} lladdr {} dev {LAN} nud permanent\n", mac_of(n))
+            })
+            .collect();
         namespace.run(|| -> anyhow::Result<()> {
             fs::write("/proc/sys/net/ipv4/ip_forward", "1").context("switch forwarding on")?;
-            let mut nft = Command::new("nft");
-            nft.args(["-f", "-"]).stdin(Stdio::piped());
-            let mut nft =
-                nft.spawn().context("cannot start nft, which the kernel's NAT takes; --alone does without")?;
-            nft.stdin.take().context("nft has no input")?.write_all(NAT.as_bytes())?;
-            ensure!(nft.wait()?.success(), "nft has refused the rule for NAT");
-            Ok(())
+            feed("nft", &["-f", "-"], NAT)?;
+            feed("ip", &["-batch", "-"], &neighbours)
         })??;
         Ok(Self { child: None, socket: None, log: PathBuf::new() })
     }
@@ -139,7 +142,8 @@ impl Gateway {
     pub(crate) fn seen(&self) -> anyhow::Result<Option<Seen>> {
         let Some(socket) = &self.socket else { return Ok(None) };
         let reply = ask(socket, &json!({ "command": "sessions" }))?;
-        let mut seen = Seen { counters: reply["counters"].clone(), ..Seen::default() };
+        let offload = reply["offload"].as_str().unwrap_or_default().to_owned();
+        let mut seen = Seen { counters: reply["counters"].clone(), offload, ..Seen::default() };
         for guest in reply["guests"].as_array().context("the gateway lists no guests")? {
             let session = &guest["session"];
             seen.leases += u64::from(!guest["ip"].is_null());
@@ -189,6 +193,18 @@ impl Drop for Gateway {
         let _ = child.kill(); // it may have ended by itself
         let _ = child.wait();
     }
+}
+
+/// Runs a program of the system's with this input.
+fn feed(program: &str, arguments: &[&str], input: &str) -> anyhow::Result<()> {
+    let mut command = Command::new(program);
+    command.args(arguments).stdin(Stdio::piped());
+    let mut child = command
+        .spawn()
+        .with_context(|| format!("cannot start {program}, which kernel routing takes; --alone does without"))?;
+    child.stdin.take().with_context(|| format!("{program} has no input"))?.write_all(input.as_bytes())?;
+    ensure!(child.wait()?.success(), "{program} has refused what it was told");
+    Ok(())
 }
 
 /// Poblano with an account and room for all.

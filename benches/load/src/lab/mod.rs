@@ -14,7 +14,7 @@ use platform::netns;
 
 use self::far::Far;
 pub(crate) use self::gateway::Seen;
-use self::gateway::{Folder, Gateway, KERNEL_ADDRESS, KERNEL_GUESTS, STAND_IN};
+use self::gateway::{Folder, Gateway, KERNEL_ADDRESS, KERNEL_GUESTS};
 use self::network::{ECHO_PORT, FAR, FLOOD_PORT, Network, servers};
 use self::radius::Radius;
 use crate::cli::{Auth, Kind, Lab, Phase};
@@ -26,8 +26,12 @@ use crate::process::Usage;
 use crate::progress::{Progress, grouped};
 use crate::report::{Flood, Memory, Point, Report, Traffic, median};
 
-/// How long packets of a flood may be on their way after the last one was sent.
+/// A flood is cut into turns of this length, ours and the kernel's one beside the other: what else a machine does lasts
+/// longer, and hits both.
+const TURN: Duration = Duration::from_millis(100);
+/// How long packets of a turn may be on their way after the last one was sent; none has come for so long at its end.
 const DRAIN: Duration = Duration::from_millis(300);
+const SILENCE: Duration = Duration::from_millis(10);
 /// How often guests whose packet has not come through send another one.
 const KNOCKS: u32 = 5;
 
@@ -61,10 +65,16 @@ pub(crate) fn measure(lab: &Lab, habits: &Habits, progress: &mut Progress) -> an
                 Some(kernel) => Some((kernel.settled(before..stage, lab, progress)?, kernel)),
                 None => None,
             };
-            for _ in 0..lab.rounds {
-                site.flood(stage, lab, &mut ours, progress)?;
-                if let Some((traffic, kernel)) = &mut theirs {
-                    kernel.flood(stage, lab, traffic, progress)?;
+            let kernels = theirs.as_mut().map(|(traffic, kernel)| (&mut **kernel, traffic));
+            let mut both: Vec<_> = [(&mut site, &mut ours)].into_iter().chain(kernels).collect();
+            for way in [Way::Up, Way::Down] {
+                for _ in
+                    0..u128::from(lab.rounds) * (Duration::from_secs(lab.load.seconds).as_millis() / TURN.as_millis())
+                {
+                    for (site, traffic) in &mut both {
+                        site.flood(way, stage, lab.flood_pps, traffic, progress)?;
+                    }
+                    both.reverse(); // who comes second does not always find the same
                 }
             }
             let kernel = theirs.map(|(traffic, _)| traffic);
@@ -87,6 +97,13 @@ pub(crate) fn measure(lab: &Lab, habits: &Habits, progress: &mut Progress) -> an
     Ok(report)
 }
 
+/// Which way packets go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Way {
+    Up,
+    Down,
+}
+
 /// One gateway with all that is around it.
 struct Site {
     name: &'static str,
@@ -100,10 +117,9 @@ struct Site {
 impl Site {
     fn kernel(guests: u32, habits: &Habits) -> anyhow::Result<Self> {
         let network = Network::build()?;
-        let gateway = Gateway::kernel(&network.gateway)?;
+        let gateway = Gateway::kernel(&network.gateway, guests)?;
         let mut site = Self::around("kernel", network, gateway, guests, habits)?;
-        let (first, _) = KERNEL_GUESTS;
-        site.driver.fleet.settle((u32::from(first) + 2).into(), STAND_IN, KERNEL_ADDRESS);
+        site.driver.fleet.settle(KERNEL_GUESTS, KERNEL_ADDRESS.0);
         Ok(site)
     }
 
@@ -224,41 +240,62 @@ impl Site {
         Ok(Traffic { echoes, ..Traffic::default() })
     }
 
-    /// Floods in both directions, one after the other.
-    fn flood(&mut self, guests: u32, lab: &Lab, traffic: &mut Traffic, progress: &mut Progress) -> anyhow::Result<()> {
-        let pace = Pace { packets_per_second: lab.flood_pps, time: Duration::from_secs(lab.load.seconds) };
-        let payload = Stamp { guest: 0, sent: Duration::ZERO }.emit();
-        let name = self.name;
-        progress.passing(Instant::now(), || format!("flood     {name}, up"));
-        let up = self.counted(&|site| network::received(&site.network.internet, FAR), &mut |site| {
-            Ok(site.driver.flood(0..guests, &servers(FLOOD_PORT), &payload, pace)?)
-        })?;
-        progress.passing(Instant::now(), || format!("flood     {name}, down"));
-        let down = self.counted(&|site| network::received(&site.network.guests, LAB_INTERFACE), &mut |site| {
-            Ok(site.far.flood(guests, pace)?)
-        })?;
-        traffic.up.push(up);
-        traffic.down.push(down);
-        Ok(())
-    }
-
-    /// What is sent beside what a counter says has arrived.
-    fn counted(
+    /// A turn of a flood: packets of all guests one after the other, from where the last turn has ended.
+    fn flood(
         &mut self,
-        counter: &dyn Fn(&Self) -> anyhow::Result<u64>,
-        send: &mut dyn FnMut(&mut Self) -> anyhow::Result<u64>,
-    ) -> anyhow::Result<Flood> {
+        way: Way,
+        guests: u32,
+        packets_per_second: Option<u32>,
+        traffic: &mut Traffic,
+        progress: &mut Progress,
+    ) -> anyhow::Result<()> {
+        let pace = Pace { packets_per_second, time: TURN };
+        let name = self.name;
+        progress.passing(Instant::now(), || format!("flood     {name}, {way:?}"));
+        let turns = match way {
+            Way::Up => &mut traffic.up,
+            Way::Down => &mut traffic.down,
+        };
+        let first = (turns.iter().map(|flood| flood.sent).sum::<u64>() % u64::from(guests)) as u32;
         let (gateway, ours) = (self.gateway.usage(), Usage::ours());
-        let (before, began) = (counter(self)?, Instant::now());
-        let sent = send(self)?;
+        let (before, began) = (self.arrived(way)?, Instant::now());
+        let sent = match way {
+            Way::Up => {
+                let payload = Stamp { guest: 0, sent: Duration::ZERO }.emit();
+                self.driver.flood((first, guests), &servers(FLOOD_PORT), &payload, pace)?
+            }
+            Way::Down => self.far.flood((first, guests), pace)?,
+        };
         let time = began.elapsed();
         // What arrives later was on its way: it must not count, or a long queue would be speed.
         // The interface counts an ARP message now and then as well.
-        let arrived = (counter(self)? - before).min(sent);
+        let arrived = (self.arrived(way)? - before).min(sent);
         let gateway_cpu = gateway.zip(self.gateway.usage()).map(|(before, after)| after.since(before).cpu());
         let tester_cpu = Usage::ours().since(ours).cpu();
-        self.driver.rest(DRAIN)?;
-        Ok(Flood { sent, arrived, time, gateway_cpu, tester_cpu })
+        turns.push(Flood { sent, arrived, time, gateway_cpu, tester_cpu });
+        self.drain(way)
+    }
+
+    /// Waits for what is on its way: it would take the next turn's time.
+    fn drain(&mut self, way: Way) -> anyhow::Result<()> {
+        let began = Instant::now();
+        let mut last = self.arrived(way)?;
+        while began.elapsed() < DRAIN {
+            self.driver.rest(SILENCE)?;
+            match self.arrived(way)? {
+                now if now == last => break,
+                now => last = now,
+            }
+        }
+        Ok(())
+    }
+
+    /// Packets that have come to the end of this way.
+    fn arrived(&self, way: Way) -> anyhow::Result<u64> {
+        match way {
+            Way::Up => network::received(&self.network.internet, FAR),
+            Way::Down => network::received(&self.network.guests, LAB_INTERFACE),
+        }
     }
 }
 

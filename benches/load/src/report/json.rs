@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::{Flood, Phase, Report, Traffic, median};
+use super::{Flood, Phase, Report, Share, Traffic, median};
 use crate::histogram::Histogram;
 
 impl Report {
@@ -33,11 +33,12 @@ impl Report {
                 "packets_up": seen.packets_up,
                 "packets_down": seen.packets_down,
                 "counters": seen.counters,
+                "offload": seen.offload,
             })),
             "curve": self.curve.iter().map(|point| json!({
                 "guests": point.guests,
-                "up_share_of_kernel": point.share(Traffic::up),
-                "down_share_of_kernel": point.share(Traffic::down),
+                "up_share_of_kernel": point.share(Traffic::up).map(share_json),
+                "down_share_of_kernel": point.share(Traffic::down).map(share_json),
                 "ours": traffic_json(&point.ours),
                 "kernel": point.kernel.as_ref().map(traffic_json),
             })).collect::<Vec<_>>(),
@@ -77,6 +78,10 @@ fn traffic_json(traffic: &Traffic) -> Value {
         "up": rounds(&traffic.up),
         "down": rounds(&traffic.down),
     })
+}
+
+fn share_json(share: Share) -> Value {
+    json!({ "quarter": share.low, "median": share.median, "three_quarters": share.high })
 }
 
 fn flood_json(flood: &Flood) -> Value {

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{Flood, Memory, Report, Traffic, median};
+use super::{Flood, Memory, Report, Share, Traffic, median, total};
 use crate::progress::{grouped, time};
 
 impl Report {
@@ -33,9 +33,10 @@ impl Report {
         if let Some(seen) = &self.seen {
             writeln!(
                 out,
-                "The gateway itself counts {} leases, {} guests online.\n",
+                "The gateway itself counts {} leases, {} guests online; its offload is {}.\n",
                 grouped(seen.leases),
-                grouped(seen.online)
+                grouped(seen.online),
+                seen.offload,
             )?;
         }
         self.write_targets(out)
@@ -98,7 +99,7 @@ impl Report {
             for (name, traffic, share) in [ours].into_iter().chain(kernel) {
                 let latency = |percent| traffic.echoes.latency.percentile(percent).map_or("–".into(), time);
                 let offered = |floods: &[Flood]| {
-                    median(floods).map_or("–".into(), |flood| format!("{:.0} %", flood.loss() * 100.0))
+                    total(floods).map_or("–".into(), |flood| format!("{:.0} %", flood.loss() * 100.0))
                 };
                 writeln!(
                     out,
@@ -117,7 +118,10 @@ impl Report {
                 )?;
             }
         }
-        writeln!(out)
+        writeln!(
+            out,
+            "\nShares are of kernel routing, of turns one beside the other: the one in the middle, and where half of them are.\n"
+        )
     }
 
     fn write_targets(&self, out: &mut String) -> std::fmt::Result {
@@ -151,13 +155,16 @@ impl Memory {
 /// Processor time that the gateway's process took for each packet that arrived.
 fn cost(floods: &[Flood]) -> String {
     let each =
-        median(floods).and_then(|flood| Some(flood.gateway_cpu?.as_secs_f64() * 1e6 / flood.arrived.max(1) as f64));
+        total(floods).and_then(|flood| Some(flood.gateway_cpu?.as_secs_f64() * 1e6 / flood.arrived.max(1) as f64));
     each.map_or("–".into(), |micros| format!("{micros:.1} µs"))
 }
 
 /// Packets a second, and the share of the kernel's.
-fn rate(floods: &[Flood], share: Option<f64>) -> String {
-    let share = share.map_or_else(String::new, |share| format!(" ({:.0} %)", share * 100.0));
+fn rate(floods: &[Flood], share: Option<Share>) -> String {
+    let share = share.map_or_else(String::new, |share| {
+        let [low, median, high] = [share.low, share.median, share.high].map(|share| share * 100.0);
+        format!(" ({median:.0} %, {low:.0}-{high:.0})")
+    });
     median(floods).map_or("–".into(), |flood| format!("{}{share}", grouped(flood.rate() as u64)))
 }
 
@@ -169,7 +176,7 @@ mod tests {
     fn people_find_ours_beside_the_kernels() {
         let text = report().markdown();
         assert!(
-            text.contains("| 1,000 | poblano | 200,000 (50 %) | 100,000 (50 %) | 80 % | 90 % | 4.0 µs |"),
+            text.contains("| 1,000 | poblano | 200,000 (50 %, 50-50) | 100,000 (50 %, 50-50) | 80 % | 90 % | 4.0 µs |"),
             "{text}"
         );
         assert!(text.contains("| 1,000 | kernel routing | 400,000 | 200,000 |"), "{text}");

@@ -74,7 +74,7 @@ pub(crate) struct Traffic {
     pub(crate) down: Vec<Flood>,
 }
 
-/// 64-octet packets as fast as they go, once.
+/// 64-octet packets as fast as they go, for one turn.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(crate) struct Flood {
     pub(crate) sent: u64,
@@ -84,6 +84,14 @@ pub(crate) struct Flood {
     pub(crate) gateway_cpu: Option<Duration>,
     /// Processor time of this program, with what the kernel does with a packet while it is sent.
     pub(crate) tester_cpu: Duration,
+}
+
+/// A part of something, of many turns: the one in the middle, and between which half of them are.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Share {
+    pub(crate) low: f64,
+    pub(crate) median: f64,
+    pub(crate) high: f64,
 }
 
 /// A number that was asked for.
@@ -128,7 +136,7 @@ impl Report {
         let least = |what, asked, measured: Option<f64>| {
             measured.map(|measured| Target { what, asked, measured, at_most: false })
         };
-        let shares = |way: fn(&Traffic) -> &[Flood]| self.curve.iter().map(move |point| point.share(way));
+        let shares = |way: fn(&Traffic) -> &[Flood]| self.curve.iter().map(move |point| Some(point.share(way)?.median));
         let worst = |way| shares(way).flatten().reduce(f64::min).map(|share| share * 100.0);
         let flat = |way| {
             let (few, many) = (shares(way).next()??, shares(way).nth(self.curve.len() - 1)??);
@@ -172,13 +180,13 @@ impl Outcome {
 }
 
 impl Point {
-    /// Our packets, of those that the kernel routes: of each round, as both were measured one after the other, and of
-    /// these the one in the middle.
-    pub(crate) fn share(&self, way: fn(&Traffic) -> &[Flood]) -> Option<f64> {
-        let rounds = way(&self.ours).iter().zip(way(self.kernel.as_ref()?));
-        let mut shares: Vec<f64> = rounds.map(|(ours, kernel)| ours.rate() / kernel.rate().max(1e-9)).collect();
+    /// Our packets, of those that the kernel routes: of each turn, as both were measured one beside the other.
+    pub(crate) fn share(&self, way: fn(&Traffic) -> &[Flood]) -> Option<Share> {
+        let turns = way(&self.ours).iter().zip(way(self.kernel.as_ref()?));
+        let mut shares: Vec<f64> = turns.map(|(ours, kernel)| ours.rate() / kernel.rate().max(1e-9)).collect();
         shares.sort_by(f64::total_cmp);
-        shares.get(shares.len().checked_sub(1)? / 2).copied()
+        let at = |quarters: usize| shares.get(shares.len().checked_sub(1)? * quarters / 4).copied();
+        Some(Share { low: at(1)?, median: at(2)?, high: at(3)? })
     }
 }
 
@@ -204,7 +212,18 @@ impl Flood {
     }
 }
 
-/// The round in the middle, by packets a second.
+/// All turns as one.
+pub(crate) fn total(floods: &[Flood]) -> Option<Flood> {
+    floods.iter().copied().reduce(|one, other| Flood {
+        sent: one.sent + other.sent,
+        arrived: one.arrived + other.arrived,
+        time: one.time + other.time,
+        gateway_cpu: one.gateway_cpu.zip(other.gateway_cpu).map(|(one, other)| one + other),
+        tester_cpu: one.tester_cpu + other.tester_cpu,
+    })
+}
+
+/// The turn in the middle, by packets a second.
 pub(crate) fn median(floods: &[Flood]) -> Option<Flood> {
     let mut sorted = floods.to_vec();
     sorted.sort_by(|a, b| a.rate().total_cmp(&b.rate()));
@@ -263,22 +282,24 @@ mod tests {
     }
 
     #[test]
-    fn rounds_are_compared_in_pairs_because_both_were_measured_at_one_time() {
+    fn turns_are_compared_in_pairs_because_both_were_measured_at_one_time() {
         let mut report = report();
         let point = &mut report.curve[0];
-        // The machine was twice as fast in the second round; the third one was disturbed.
-        point.ours.up = vec![flood(100), flood(200), flood(10)];
-        point.kernel.as_mut().unwrap().up = vec![flood(200), flood(400), flood(200)];
-        assert_eq!(point.share(Traffic::up), Some(0.5));
+        // The machine was twice as fast in the second turn; the last ones were disturbed.
+        point.ours.up = vec![flood(100), flood(200), flood(10), flood(120), flood(300)];
+        point.kernel.as_mut().unwrap().up = vec![flood(200), flood(400), flood(200), flood(200), flood(200)];
+        assert_eq!(point.share(Traffic::up), Some(Share { low: 0.5, median: 0.5, high: 0.6 }));
         point.kernel = None;
         assert_eq!(point.share(Traffic::up), None);
     }
 
     #[test]
-    fn one_odd_round_does_not_decide() {
-        let rounds = [flood(100), flood(5), flood(101)];
-        assert_eq!(median(&rounds).map(|flood| flood.arrived), Some(100));
-        assert_eq!(median(&[]), None);
+    fn one_odd_turn_does_not_decide_the_rate_but_counts_for_what_a_packet_costs() {
+        let turns = [flood(100), flood(5), flood(101)];
+        assert_eq!(median(&turns).map(|flood| flood.arrived), Some(100));
+        let all = total(&turns).unwrap();
+        assert_eq!((all.arrived, all.gateway_cpu), (206, Some(Duration::from_millis(2400))));
+        assert_eq!((median(&[]), total(&[])), (None, None));
     }
 
     #[test]

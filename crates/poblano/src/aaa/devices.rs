@@ -3,8 +3,8 @@
 
 use config::MacServiceType;
 use engine::gateway::Attempt;
-use radius::ServiceType;
 use radius::text::ConfigWord;
+use radius::{ServiceType, attr};
 
 use super::{Aaa, Answer};
 
@@ -26,7 +26,7 @@ impl Aaa {
         let password = password.as_deref().unwrap_or(&name);
         let answer = match self.ask_radius(attempt, &name, password, service_type).await {
             // The server knows the device, but wants a person to log in, or to see the portal, all the same.
-            Ok(reply) if reply.config_words().any(|w| matches!(w, ConfigWord::RequireUamAuth | ConfigWord::Splash)) => {
+            Ok(reply) if reply.all(attr::chillispot::CONFIG).iter().any(|text| wants_the_portal(text)) => {
                 Answer::Refused { message: None }
             }
             Ok(reply) => self.granted(&reply),
@@ -34,4 +34,8 @@ impl Aaa {
         };
         (name, answer)
     }
+}
+
+fn wants_the_portal(text: &str) -> bool {
+    matches!(ConfigWord::parse(text), ConfigWord::RequireUamAuth | ConfigWord::Splash)
 }

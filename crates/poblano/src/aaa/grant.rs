@@ -9,8 +9,8 @@ use engine::changes::Changes;
 use engine::session::{Grant, Quota};
 use fastpath::police::Rate;
 use platform::LocalTime;
-use radius::Reply;
 use radius::text::{Date, RateLimit, TerminateTime};
+use radius::{Reply, attr};
 use tracing::debug;
 use wire::url::WebUrl;
 
@@ -68,7 +68,7 @@ impl Rules {
     /// A limit that cannot be read, or a policy that there is not: without it a guest would have more than was meant.
     pub(super) fn named(&self, reply: &Reply) -> Result<Named, Unusable> {
         let mut named = named(reply)?;
-        for name in reply.filter_ids() {
+        for name in reply.all(attr::FILTER_ID) {
             match self.policies.get(&name) {
                 Some(policy) => {
                     named.changes = named.changes.or(policy.changes.clone());
@@ -89,13 +89,14 @@ pub(super) const FILTER_ID: &str = "Filter-Id";
 fn named(reply: &Reply) -> Result<Named, Unusable> {
     let octets = |octets: Option<u64>| octets.map(|octets| (octets > 0).then_some(octets));
     let class = reply.classes();
-    let mikrotik = read("Mikrotik-Rate-Limit", reply.mikrotik_rate_limit(), RateLimit::parse)?;
+    let mikrotik = read("Mikrotik-Rate-Limit", reply.get(attr::mikrotik::RATE_LIMIT), RateLimit::parse)?;
     let rate = |ours: Option<u64>, theirs: fn(RateLimit) -> u64| {
         ours.or_else(|| mikrotik.map(theirs)).map(Rate::bits_per_second)
     };
     let changes = Changes {
         session_timeout: reply.session_timeout().map(Some),
-        until: read("WISPr-Session-Terminate-Time", reply.session_terminate_time(), terminate_time)?.map(Some),
+        until: read("WISPr-Session-Terminate-Time", reply.get(attr::wispr::SESSION_TERMINATE_TIME), terminate_time)?
+            .map(Some),
         idle_timeout: reply.idle_timeout().map(Some),
         // RFC 2869, 5.16: not less than a minute.
         interim: reply.interim_interval().map(|interval| Some(interval.max(Duration::from_secs(60)))),
@@ -105,10 +106,10 @@ fn named(reply: &Reply) -> Result<Named, Unusable> {
         octets_down: octets(reply.max_output_octets()),
         octets_total: octets(reply.max_total_octets()),
         class: (!class.is_empty()).then_some(class),
-        cui: reply.chargeable_user_identity().map(<[u8]>::to_vec),
-        user: reply.user_name(),
+        cui: reply.get(attr::CHARGEABLE_USER_IDENTITY),
+        user: reply.get(attr::USER_NAME),
     };
-    let redirect = reply.redirection_url().filter(|url| {
+    let redirect = reply.get(attr::wispr::REDIRECTION_URL).filter(|url| {
         let usable = WebUrl::parse(url).is_some();
         if !usable {
             debug!(url, "WISPr-Redirection-URL is no http or https address");
@@ -161,7 +162,8 @@ fn of_policy(policy: &config::Policy) -> Named {
 
 #[cfg(test)]
 mod tests {
-    use radius::dictionary::{self, attribute, chillispot, vendor};
+    use radius::attr::{Attr, chillispot, mikrotik, wispr};
+    use radius::value::Kind;
     use radius::{Attribute, Code, Packet, View};
 
     use super::*;
@@ -179,21 +181,20 @@ mod tests {
         named(&reply(attributes)).expect("all can be read").changes
     }
 
-    fn wispr(number: u8, value: &[u8]) -> Attribute {
-        Attribute::vendor(vendor::WISPR, number, value).expect("it fits")
+    fn of<K: Kind>(attr: Attr<K>, value: K::In<'_>) -> Attribute {
+        attr.of(value).expect("it fits")
     }
 
     fn terminates(text: &str) -> Attribute {
-        wispr(dictionary::wispr::SESSION_TERMINATE_TIME, text.as_bytes())
+        of(wispr::SESSION_TERMINATE_TIME, text)
     }
 
-    fn mikrotik(text: &str) -> Attribute {
-        let number = dictionary::mikrotik::RATE_LIMIT;
-        Attribute::vendor(vendor::MIKROTIK, number, text.as_bytes()).expect("it fits")
+    fn rate_limit(text: &str) -> Attribute {
+        of(mikrotik::RATE_LIMIT, text)
     }
 
     fn filter(name: &str) -> Attribute {
-        Attribute::text(attribute::FILTER_ID, name).expect("it fits")
+        of(attr::FILTER_ID, name)
     }
 
     fn rates(up: u64, down: u64) -> Changes {
@@ -211,63 +212,38 @@ mod tests {
         Rules::new(&Config::parse(&text, "test", &config::Overrides::default()).expect("it is valid").config)
     }
 
-    fn chilli(number: u8, value: u32) -> Attribute {
-        Attribute::vendor(vendor::CHILLISPOT, number, &value.to_be_bytes()).expect("four octets fit")
-    }
-
     #[test]
     fn a_server_that_names_nothing_changes_nothing() {
         assert_eq!(changes(Vec::new()), Changes::default());
-        assert_eq!(changes(vec![Attribute::u32(attribute::SERVICE_TYPE, 2)]), Changes::default());
+        assert_eq!(changes(vec![of(attr::SERVICE_TYPE, 2)]), Changes::default());
     }
 
     #[test]
     fn each_attribute_names_its_part_and_no_other() {
-        let class_of = |number, value: &[u8]| Attribute::bytes(number, value).expect("it fits");
-        let class = |value| class_of(attribute::CLASS, value);
-        let secs = |number, value| Attribute::u32(number, value);
         let nothing = Changes::default;
         for (attributes, expected) in [
+            (vec![of(attr::SESSION_TIMEOUT, 90)], Changes { session_timeout: Some(Some(SECOND * 90)), ..nothing() }),
+            (vec![of(attr::IDLE_TIMEOUT, 90)], Changes { idle_timeout: Some(Some(SECOND * 90)), ..nothing() }),
+            (vec![of(attr::ACCT_INTERIM_INTERVAL, 9)], Changes { interim: Some(Some(SECOND * 60)), ..nothing() }),
             (
-                vec![secs(attribute::SESSION_TIMEOUT, 90)],
-                Changes { session_timeout: Some(Some(SECOND * 90)), ..nothing() },
-            ),
-            (vec![secs(attribute::IDLE_TIMEOUT, 90)], Changes { idle_timeout: Some(Some(SECOND * 90)), ..nothing() }),
-            (
-                vec![secs(attribute::ACCT_INTERIM_INTERVAL, 9)],
-                Changes { interim: Some(Some(SECOND * 60)), ..nothing() },
-            ),
-            (
-                vec![chilli(chillispot::BANDWIDTH_MAX_UP, 64)],
+                vec![of(chillispot::BANDWIDTH_MAX_UP, 64)],
                 Changes { rate_up: Some(Rate::bits_per_second(64_000)), ..nothing() },
             ),
+            (vec![of(chillispot::BANDWIDTH_MAX_DOWN, 0)], Changes { rate_down: Some(Rate::UNLIMITED), ..nothing() }),
+            (vec![of(chillispot::MAX_INPUT_OCTETS, 7)], Changes { octets_up: Some(Some(7)), ..nothing() }),
+            (vec![of(chillispot::MAX_OUTPUT_OCTETS, 0)], Changes { octets_down: Some(None), ..nothing() }),
+            (vec![of(chillispot::MAX_TOTAL_GIGAWORDS, 1)], Changes { octets_total: Some(Some(1 << 32)), ..nothing() }),
             (
-                vec![chilli(chillispot::BANDWIDTH_MAX_DOWN, 0)],
-                Changes { rate_down: Some(Rate::UNLIMITED), ..nothing() },
-            ),
-            (vec![chilli(chillispot::MAX_INPUT_OCTETS, 7)], Changes { octets_up: Some(Some(7)), ..nothing() }),
-            (vec![chilli(chillispot::MAX_OUTPUT_OCTETS, 0)], Changes { octets_down: Some(None), ..nothing() }),
-            (
-                vec![chilli(chillispot::MAX_TOTAL_GIGAWORDS, 1)],
-                Changes { octets_total: Some(Some(1 << 32)), ..nothing() },
-            ),
-            (
-                vec![class(b"one"), class(b"two")],
+                vec![of(attr::CLASS, b"one"), of(attr::CLASS, b"two")],
                 Changes { class: Some(vec![b"one".to_vec(), b"two".to_vec()]), ..nothing() },
             ),
-            (
-                vec![class_of(attribute::CHARGEABLE_USER_IDENTITY, b"cui")],
-                Changes { cui: Some(b"cui".to_vec()), ..nothing() },
-            ),
+            (vec![of(attr::CHARGEABLE_USER_IDENTITY, b"cui")], Changes { cui: Some(b"cui".to_vec()), ..nothing() }),
             (
                 vec![terminates("2027-01-15T08:00:00+02:00")],
                 Changes { until: Some(Some(SECOND * 1_799_992_800)), ..nothing() },
             ),
-            (vec![mikrotik("64k/0")], rates(64_000, 0)),
-            (
-                vec![Attribute::text(attribute::USER_NAME, "ada").expect("it fits")],
-                Changes { user: Some("ada".into()), ..nothing() },
-            ),
+            (vec![rate_limit("64k/0")], rates(64_000, 0)),
+            (vec![of(attr::USER_NAME, "ada")], Changes { user: Some("ada".into()), ..nothing() }),
         ] {
             assert_eq!(changes(attributes.clone()), expected, "{attributes:?}");
         }
@@ -275,8 +251,8 @@ mod tests {
 
     #[test]
     fn of_several_rates_chillispots_comes_first_then_wisprs_then_mikrotiks() {
-        let wispr_up = wispr(dictionary::wispr::BANDWIDTH_MAX_UP, &2_000_000u32.to_be_bytes());
-        let all = vec![mikrotik("1M/3M"), wispr_up, chilli(chillispot::BANDWIDTH_MAX_UP, 500)];
+        let wispr_up = of(wispr::BANDWIDTH_MAX_UP, 2_000_000);
+        let all = vec![rate_limit("1M/3M"), wispr_up, of(chillispot::BANDWIDTH_MAX_UP, 500)];
         assert_eq!(changes(all.clone()), rates(500_000, 3_000_000));
         assert_eq!(changes(all[..2].to_vec()), rates(2_000_000, 3_000_000));
         assert_eq!(changes(all[..1].to_vec()), rates(1_000_000, 3_000_000));
@@ -284,7 +260,7 @@ mod tests {
 
     #[test]
     fn a_policy_stands_behind_the_attributes_and_before_the_configuration() {
-        let named = rules("refuse").named(&reply(vec![filter("gold"), chilli(chillispot::BANDWIDTH_MAX_UP, 500)]));
+        let named = rules("refuse").named(&reply(vec![filter("gold"), of(chillispot::BANDWIDTH_MAX_UP, 500)]));
         let Named { changes, redirect } = named.expect("there is such a policy");
         let expected = Changes {
             session_timeout: Some(None),
@@ -293,7 +269,7 @@ mod tests {
         };
         assert_eq!((changes, redirect.as_deref()), (expected, Some("https://example.org/gold")));
         // Of two policies the first goes over the second, and the server's own address over both.
-        let url = wispr(dictionary::wispr::REDIRECTION_URL, b"http://example.org/mine");
+        let url = of(wispr::REDIRECTION_URL, "http://example.org/mine");
         let named = rules("refuse").named(&reply(vec![filter("short"), filter("gold"), url])).expect("there are both");
         assert_eq!(named.changes.session_timeout, Some(Some(SECOND * 3600)));
         assert_eq!(named.redirect.as_deref(), Some("http://example.org/mine"));
@@ -310,7 +286,7 @@ mod tests {
 
     #[test]
     fn a_limit_that_cannot_be_read_is_not_no_limit() {
-        for attribute in [terminates("tomorrow"), mikrotik("fast")] {
+        for attribute in [terminates("tomorrow"), rate_limit("fast")] {
             assert!(rules("ignore").named(&reply(vec![attribute.clone()])).is_err(), "{attribute:?}");
         }
     }
@@ -318,7 +294,7 @@ mod tests {
     #[test]
     fn a_browser_is_sent_to_web_addresses_only() {
         for address in ["javascript:alert(1)", "ftp://example.org/", "//example.org", "http://a b/", "http://u@h/"] {
-            let url = wispr(dictionary::wispr::REDIRECTION_URL, address.as_bytes());
+            let url = of(wispr::REDIRECTION_URL, address);
             assert_eq!(named(&reply(vec![url])), Ok(Named::default()), "{address}");
         }
     }

@@ -18,8 +18,8 @@ use std::time::Duration;
 
 use wire::Now;
 
+use crate::attr;
 use crate::auth::{self, Integrity, Secret};
-use crate::dictionary::attribute;
 use crate::limits;
 use crate::packet::{Code, View};
 use crate::reply::Reply;
@@ -265,7 +265,7 @@ impl Client {
             Integrity::Missing if server.require_message_authenticator => {
                 return Err(Refusal::MissingMessageAuthenticator);
             }
-            Integrity::Missing if answer.attributes().any(|a| a.number == attribute::PROXY_STATE) => {
+            Integrity::Missing if answer.attributes().any(|a| a.number == attr::PROXY_STATE.number()) => {
                 return Err(Refusal::UnexpectedProxyState);
             }
             Integrity::Missing => {}
