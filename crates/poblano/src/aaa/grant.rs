@@ -12,10 +12,11 @@ use platform::LocalTime;
 use radius::text::{Date, RateLimit, TerminateTime};
 use radius::{Reply, attr};
 use tracing::debug;
+use wire::Now;
 use wire::url::WebUrl;
 
 /// What the configuration allows who is granted nothing else.
-pub(super) fn defaults(config: &Config) -> Grant {
+fn defaults(config: &Config) -> Grant {
     let rate = |rate: Option<config::BitRate>| rate.map_or(Rate::UNLIMITED, |rate| Rate::bits_per_second(rate.0));
     Grant {
         session_timeout: config.session.timeout,
@@ -34,6 +35,8 @@ pub(super) fn defaults(config: &Config) -> Grant {
 
 /// What the configuration makes of a server's words.
 pub(super) struct Rules {
+    /// What is allowed where nothing is said.
+    pub(super) defaults: Grant,
     policies: HashMap<String, Named>,
     refuse_unknown: bool,
 }
@@ -53,13 +56,47 @@ pub(super) struct Unusable {
     pub(super) value: String,
 }
 
+/// Why a guest is refused whom the server accepts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Declined {
+    /// It says what cannot be obeyed.
+    Unusable(Unusable),
+    /// The end that it names is past.
+    Over,
+}
+
+impl Unusable {
+    /// For the operator.
+    pub(super) fn what_to_do(&self) -> &'static str {
+        if self.attribute == FILTER_ID {
+            "no [[policy]] has this name: add one, or set radius.unknown_policy = \"ignore\""
+        } else {
+            "the server must send it in the form that its vendor defines"
+        }
+    }
+}
+
 impl Rules {
     pub(super) fn new(config: &Config) -> Self {
         let named = |policy: &config::Policy| (policy.name.clone(), of_policy(policy));
         Self {
+            defaults: defaults(config),
             policies: config.policies.iter().map(named).collect(),
             refuse_unknown: config.radius.refuse_unknown_policy,
         }
+    }
+
+    /// What an Accept allows, and where it leads the guest's browser.
+    ///
+    /// # Errors
+    /// Why the guest is refused all the same.
+    pub(super) fn grant(&self, reply: &Reply, now: Now) -> Result<(Grant, Option<String>), Declined> {
+        let Named { changes, redirect } = self.named(reply).map_err(Declined::Unusable)?;
+        let grant = changes.apply(self.defaults.clone());
+        if grant.until.is_some_and(|until| until <= now.unix) {
+            return Err(Declined::Over);
+        }
+        Ok((grant, redirect))
     }
 
     /// What `reply` names: by its own attributes first, and by the policies of Filter-Id where these are silent.
@@ -82,8 +119,8 @@ impl Rules {
     }
 }
 
-/// The name of the attribute that an operator can do something about here.
-pub(super) const FILTER_ID: &str = "Filter-Id";
+/// The attribute that an operator can do something about here.
+const FILTER_ID: &str = "Filter-Id";
 
 /// What the attributes of `reply` name. Zero is no limit with rates and octets, as it always was with these attributes.
 fn named(reply: &Reply) -> Result<Named, Unusable> {
