@@ -6,6 +6,7 @@ mod client;
 mod devices;
 mod grant;
 mod records;
+mod trial;
 
 use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, VecDeque};
@@ -23,6 +24,8 @@ use store::{Accounts, AccountsError, PasswordCheck};
 use tokio::sync::Semaphore;
 use tracing::{info, warn};
 use wire::MacAddr;
+
+pub(crate) use self::trial::test;
 
 use self::asks::Asks;
 use self::client::RadiusClient;
