@@ -1,6 +1,7 @@
 //! The engine: frames for our own servers come in, frames, questions and records go out, and guests' sessions live
 //! in between.
 
+mod change;
 mod guests;
 mod restore;
 
@@ -11,7 +12,6 @@ use std::time::Duration;
 
 use fastpath::garden::Garden;
 use fastpath::mirror::Mirror;
-use fastpath::police::Rate;
 use fastpath::port::ETH_LEN;
 use fastpath::session::{Policy, SlotIndex, Usage};
 use fastpath::table::{Table, Writer};
@@ -29,6 +29,7 @@ use crate::session::{Cause, Grant, KeptSession, Moment, Record, Session, Session
 
 use self::guests::{Guest, Guests};
 
+pub use change::Mark;
 pub use restore::{KEEP_EVERY, Survivor};
 
 /// After a session's packets are stopped, those that were already past the check are still being counted; its
@@ -310,7 +311,7 @@ impl Engine {
         let record = record(guest.place(attempt.slot), &session, Status::Start, Usage::default(), now);
         guest.session = Some(session);
         self.outputs.push_back(Output::Account(record));
-        self.keep_new_session(now, attempt.slot);
+        self.keep_session(now, attempt.slot);
         self.schedule(now, attempt.slot);
         true
     }
@@ -318,15 +319,6 @@ impl Engine {
     /// The device may not come in by its MAC address, and nobody is asked about it again soon.
     pub fn refuse_device(&mut self, now: Now, attempt: &Attempt) {
         self.devices.refused(now.mono, attempt.key);
-    }
-
-    /// Changes the rates of the session in `slot`, from its next packet on. False if there is none.
-    pub fn set_rates(&mut self, now: Now, slot: SlotIndex, up: Rate, down: Rate) -> bool {
-        let Some(session) = self.guests.session_mut(slot) else { return false };
-        let changed = Grant { rate_up: up, rate_down: down, ..Grant::clone(&session.tariff) };
-        (session.tariff, _) = self.tariffs.share(changed);
-        self.writer.set_policy(slot, &session.policy(now));
-        true
     }
 
     /// Ends the session in `slot`. False if there is none.

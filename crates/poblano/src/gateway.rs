@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use engine::Engine;
+use engine::changes::Changes;
 use engine::gateway::{Attempt, GuestView, LoginRefusal, Output};
 use engine::session::{Cause, Record, Status};
 use fastpath::pipeline::Plane;
@@ -232,12 +233,9 @@ impl Gateway {
     /// Changes the rates of guests' sessions, where they are given; returns how many.
     pub(crate) fn limit(self: &Rc<Self>, guest: cli::Guest, up: Option<Rate>, down: Option<Rate>) -> usize {
         let found = self.find(guest);
+        let changes = Changes { rate_up: up, rate_down: down, ..Changes::default() };
         self.with(|engine, now| {
-            let limit = |view: &&GuestView| {
-                let Some(grant) = view.session.as_ref().map(|session| &session.grant) else { return false };
-                engine.set_rates(now, view.slot, up.unwrap_or(grant.rate_up), down.unwrap_or(grant.rate_down))
-            };
-            found.iter().filter(limit).count()
+            found.iter().filter(|view| engine.change_session(now, view.slot, changes.clone())).count()
         })
     }
 

@@ -100,6 +100,13 @@ pub(crate) fn equal<const N: usize>(one: &[u8; N], other: &[u8; N]) -> bool {
     black_box(differences) == 0
 }
 
+/// True if the Request Authenticator of a request is right that is signed as an Accounting-Request is (RFC 5176, section
+/// 2.3), in constant time.
+#[must_use]
+pub fn is_signed(request: View<'_>, secret: &Secret) -> bool {
+    answers(request, &[0; 16], secret)
+}
+
 fn message_mac(packet: &[u8], authenticator: &[u8; 16], offset: usize, secret: &Secret) -> Option<Hmac<Md5>> {
     let mut mac = Hmac::<Md5>::new_from_slice(&secret.0).ok()?;
     mac.update(packet.get(..4)?);

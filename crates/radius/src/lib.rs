@@ -1,4 +1,5 @@
-//! RADIUS as a NAS speaks it: packets, and a client that opens no socket and reads no clock.
+//! RADIUS as a NAS speaks it: packets, a client, and a server of dynamic authorization. They open no socket and read no
+//! clock.
 //!
 //! * [`packet`]: bytes. A [`View`] is checked once, then read; a [`Packet`] is values with `emit`.
 //! * [`attr`]: a typed constant for each attribute of the dictionaries in `conf/dictionary`; [`value`]: the types.
@@ -7,9 +8,11 @@
 //! * [`request`], [`reply`]: what a gateway asks, and what it reads out of the answer.
 //! * [`text`]: what vendors write into an attribute as text.
 //! * [`client`]: servers in order, retransmission, failover, and the checks that an answer must pass.
+//! * [`dynauth`]: a server's requests to end or change a session, and the checks that they must pass.
 //! * [`limits`]: every bound, with its reason.
 //!
-//! Any bytes may be handed to [`View::parse`], [`packet::describe`] and [`Client::handle_datagram`]; none of them panics.
+//! Any bytes may be handed to [`View::parse`], [`packet::describe`], [`Client::handle_datagram`] and
+//! [`dynauth::Server::handle_datagram`]; none of them panics.
 //!
 //! # Why not the crate `radius` from crates.io
 //! Version 0.4.0's client returns whatever decodes: it compares neither the identifier nor the Response Authenticator
@@ -22,6 +25,7 @@ pub mod attr;
 pub mod auth;
 pub mod client;
 pub mod dictionary;
+pub mod dynauth;
 mod hide;
 pub mod items;
 pub mod limits;

@@ -1,5 +1,7 @@
 //! Every bound of this crate, and why it is what it is.
 
+use std::time::Duration;
+
 /// Longest packet, in octets (RFC 2865, section 3).
 pub const PACKET_OCTETS: usize = 4096;
 
@@ -39,3 +41,17 @@ pub const SOCKETS: u8 = 20;
 
 /// Identifiers of one source port (RFC 2865, section 3: one octet).
 pub const IDS_PER_SOCKET: u16 = 256;
+
+/// A dynamic authorization request has so much time, on average: 1,000 a second. Each costs two digests of at most
+/// [`PACKET_OCTETS`], a sixth of a slow router's time, and whoever forges a client's address can ask for them.
+pub const REQUEST_TIME: Duration = Duration::from_millis(1);
+
+/// Dynamic authorization requests at once: an operator who changes everybody's rate sends them in one go.
+pub const REQUESTS_AT_ONCE: u32 = 1_000;
+
+/// Dynamic authorization requests that are remembered so that a copy is not obeyed: each guest's, on a large gateway,
+/// within ten minutes. 100 octets each; beyond them requests are refused.
+pub const REQUESTS_REMEMBERED: usize = 65_536;
+
+/// Identification attributes of a request: each is compared with each session. A dozen kinds exist.
+pub const IDENTITIES: usize = 16;

@@ -15,7 +15,7 @@ use crate::packet::{Attribute, BuildError, Code, Packet};
 use crate::value::{Clear, Kind};
 
 /// Message-Authenticator is the first attribute: its value starts behind header, type and length.
-const FIRST_VALUE: usize = 22;
+pub(crate) const FIRST_VALUE: usize = 22;
 
 /// What the gateway says about itself in every request.
 #[derive(Clone, Debug)]

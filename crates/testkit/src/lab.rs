@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use engine::Engine;
+use engine::changes::Changes;
 use engine::dhcp::Lease;
 use engine::dns::{self, Forward};
 use engine::gateway::{Attempt, GuestView, LoginRefusal, Output, Survivor};
@@ -377,6 +378,14 @@ impl Lab {
         let ended = self.engine.end_session(self.now, view.slot, cause);
         self.carry_out();
         ended
+    }
+
+    /// Somebody changes what a guest's session may. False if it has none.
+    pub fn change(&mut self, guest: Guest, changes: Changes) -> bool {
+        let Some(view) = self.view(guest) else { return false };
+        let changed = self.engine.change_session(self.now, view.slot, changes);
+        self.carry_out();
+        changed
     }
 
     /// What the gateway knows of a guest.

@@ -6,6 +6,7 @@ use std::collections::{BTreeSet, VecDeque};
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::time::Duration;
 
+use engine::changes::Changes;
 use engine::session::{Cause, Grant, Status};
 use fastpath::police::Rate;
 use testkit::dice::Dice;
@@ -391,11 +392,11 @@ fn a_flood_that_waits_leaves_room_for_the_packets_of_others() {
 fn a_new_rate_holds_from_the_next_packet_on_whatever_was_owed() {
     let (mut lab, guests) = lab_with(1, 64_000);
     let mut flows = [Flow::new(guests[0], 40_000, 1500, 20_000_000)];
-    let slot = lab.view(guests[0]).unwrap().slot;
+    let changes = |[up, down]: [Rate; 2]| Changes { rate_up: Some(up), rate_down: Some(down), ..Changes::default() };
     run(&mut lab, &mut flows, SECOND);
     for bits in [10_000_000, 1_000_000, 4_000_000] {
         let rates = [bits, 2 * bits].map(Rate::bits_per_second);
-        assert!(lab.engine.set_rates(lab.now(), slot, rates[0], rates[1]));
+        assert!(lab.change(guests[0], changes(rates)));
         let from = lab.now().mono;
         let got = rate(run(&mut lab, &mut flows, SECOND).iter(), from, SECOND);
         // What waited at the rate before departs as well.
@@ -404,5 +405,5 @@ fn a_new_rate_holds_from_the_next_packet_on_whatever_was_owed() {
         assert_eq!([grant.rate_up, grant.rate_down], rates);
     }
     lab.end_session(guests[0], Cause::UserRequest);
-    assert!(!lab.engine.set_rates(lab.now(), slot, Rate::UNLIMITED, Rate::UNLIMITED), "nobody is logged in");
+    assert!(!lab.change(guests[0], changes([Rate::UNLIMITED; 2])), "nobody is logged in");
 }

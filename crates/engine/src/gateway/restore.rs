@@ -1,6 +1,6 @@
 //! Sessions outlive the process.
 //!
-//! * Each is written down when it begins, once in [`KEEP_EVERY`] with what it has used, and at a handover. All at once,
+//! * Each is written down when it begins or is changed, once in [`KEEP_EVERY`] with what it has used, and at a handover. All at once,
 //!   so that it is one write to the disk: flash wears by the number of writes.
 //! * After a crash or a handover they go on: same name, same slot (which is their port number in accounting), what was
 //!   used so far, and without a new record Start. The time away counts as time logged in; as silence it does not, for
@@ -68,23 +68,23 @@ impl Engine {
             return;
         }
         for slot in self.guests.slots() {
-            if self.keep_session(now, slot) {
+            if self.write_down(now, slot) {
                 self.next_keep = Some(now.mono + KEEP_EVERY);
             }
         }
     }
 
-    /// Has a session written down that has just begun.
-    pub(super) fn keep_new_session(&mut self, now: Now, slot: SlotIndex) {
+    /// Has a session written down that has just begun, or may something else now.
+    pub(super) fn keep_session(&mut self, now: Now, slot: SlotIndex) {
         if self.config.longest_outage.is_zero() {
             return;
         }
-        self.keep_session(now, slot);
+        self.write_down(now, slot);
         self.next_keep.get_or_insert(now.mono + KEEP_EVERY);
     }
 
     /// Has the session in `slot` written down. False if there is none.
-    fn keep_session(&mut self, now: Now, slot: SlotIndex) -> bool {
+    fn write_down(&mut self, now: Now, slot: SlotIndex) -> bool {
         let Some(guest) = self.guests.get(slot) else { return false };
         let Some(session) = &guest.session else { return false };
         let used = self.writer.table().usage(slot) - session.baseline;
