@@ -55,10 +55,10 @@ class Namespace:
     def run(self, *argv, **options):
         return sh("ip", "netns", "exec", self.name, *argv, **options)
 
-    def done(self, *argv, timeout=30):
+    def done(self, *argv, timeout=30, **options):
         """A command that may fail: its returncode, stdout, stderr."""
         command = ["ip", "netns", "exec", self.name, *map(str, argv)]
-        return subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=timeout)
+        return subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=timeout, **options)
 
     def status(self, *argv, timeout=30):
         """The exit status, for a command that is expected to fail."""

@@ -1,6 +1,7 @@
 """FreeRADIUS is the AAA."""
 
 import contextlib
+import datetime
 import json
 import socket
 import subprocess
@@ -32,6 +33,24 @@ slow Cleartext-Password := "slow"
 data Cleartext-Password := "data"
     ChilliSpot-Max-Total-Octets = 1000000
 
+gold Cleartext-Password := "gold"
+    Filter-Id = "gold",
+    WISPr-Redirection-URL = "http://online.test/welcome?a=1",
+    Chargeable-User-Identity = 0x637569,
+    User-Name = "gold card 7"
+
+lead Cleartext-Password := "lead"
+    Filter-Id = "lead"
+
+tik Cleartext-Password := "tik"
+    Mikrotik-Rate-Limit = "2M/8M 4M/16M"
+
+past Cleartext-Password := "past"
+    WISPr-Session-Terminate-Time = "2020-01-01T00:00:00Z"
+
+odd Cleartext-Password := "odd"
+    WISPr-Session-Terminate-Time = "tomorrow"
+
 more Cleartext-Password := "more"
     ChilliSpot-Max-Output-Octets = 705032704,
     Attr-26.14559.22 = 0x00000001
@@ -46,11 +65,11 @@ KINDS = ("Input-Octets", "Output-Octets", "Input-Packets", "Output-Packets")
 
 
 @contextlib.contextmanager
-def radius_lab(offloads=True, **more):
+def radius_lab(offloads=True, users=USERS, **more):
     own = {**settings(), **more.pop("settings", {})}
     own["radius"] = {**own["radius"], **more}
     with Lab(start=False, offloads=offloads, settings=own) as lab:
-        lab.radius = FreeRadius(lab, USERS)
+        lab.radius = FreeRadius(lab, users)
         try:
             lab.gateway.start()
             assert lab.guest.lease()
@@ -231,6 +250,65 @@ def test_a_quota_beyond_32_bits_is_one_number():
     with radius_lab() as lab:
         assert lab.guest.login("more", "more").status == 303
         assert lab.gateway.sessions()[0]["session"]["octets_left"] == 5_000_000_000
+
+
+GOLD = {"name": "gold", "rate_up": "3M", "rate_down": "9M", "quota_total": "1GB", "timeout": "2h"}
+
+
+def test_a_filter_names_a_policy_of_the_configuration():
+    with radius_lab(settings={"policy": [GOLD]}) as lab:
+        reply = lab.guest.login("gold", "gold")
+        assert (reply.status, reply.location) == (303, "http://online.test/welcome?a=1")
+        session = lab.gateway.sessions()[0]["session"]
+        assert session["user"] == "gold card 7"
+        assert (session["bits_per_second_up"], session["bits_per_second_down"]) == (3_000_000, 9_000_000)
+        assert session["total_octets_max"] == 1_000_000_000
+        assert 7000 < session["seconds_left"] <= 7200
+        start = lab.radius.wait("Start")
+        assert (start["User-Name"], start["Chargeable-User-Identity"]) == ("gold card 7", "0x637569")
+        # After a crash the last record has them too.
+        lab.gateway.wait_until_written()
+        lab.gateway.kill()
+        lab.gateway.start()
+        assert lab.guest.logout().status == 303
+        stop = lab.radius.wait("Stop")
+        assert (stop["User-Name"], stop["Chargeable-User-Identity"]) == ("gold card 7", "0x637569")
+
+
+@pytest.mark.parametrize(("choice", "status"), [("refuse", 403), ("ignore", 303)])
+def test_a_filter_that_no_policy_has_is_a_refusal_unless_the_operator_says_so(choice, status):
+    with radius_lab(unknown_policy=choice) as lab:
+        assert lab.guest.login("lead", "lead").status == status
+        assert lab.guest.is_online() == (status == 303)
+        told = 'attribute="Filter-Id" value="lead"' in lab.gateway.log.read_text()
+        assert told == (status == 403)
+
+
+def test_a_routers_rates_hold_as_well():
+    with radius_lab() as lab:
+        assert lab.guest.login("tik", "tik").status == 303
+        session = lab.gateway.sessions()[0]["session"]
+        assert (session["bits_per_second_up"], session["bits_per_second_down"]) == (2_000_000, 8_000_000)
+
+
+def test_a_session_ends_at_the_moment_that_the_server_names():
+    there = datetime.timezone(datetime.timedelta(hours=5))
+    soon = (datetime.datetime.now(there) + datetime.timedelta(seconds=6)).isoformat(timespec="seconds")
+    user = f'soon Cleartext-Password := "soon"\n    WISPr-Session-Terminate-Time = "{soon}"\n\n'
+    with radius_lab(users=user + USERS) as lab:
+        assert lab.guest.login("soon", "soon").status == 303
+        assert lab.guest.is_online()
+        stop = lab.radius.wait("Stop")
+        assert stop["Acct-Terminate-Cause"] == "Session-Timeout"
+        assert int(stop["Acct-Session-Time"]) <= 6
+        assert not lab.guest.is_online()
+
+
+@pytest.mark.parametrize("name", ["past", "odd"])
+def test_an_end_that_is_past_or_cannot_be_read_lets_nobody_in(name):
+    with radius_lab() as lab:
+        assert lab.guest.login(name, name).status == 403
+        assert not lab.guest.is_online()
 
 
 def bits(guest, *way):

@@ -10,8 +10,9 @@ use wire::MacAddr;
 use crate::read::{Read, Value};
 use crate::{
     Auth, AuthMethod, BitRate, Config, Control, Dhcp, DhcpOption, Dns, Garden, GardenDomain, GardenEntry, Guests,
-    HostLease, InterfaceAddress, Lan, Log, LogLevel, Network, Octets, Offload, OffloadMode, PasswordMethod, Portal,
-    Radius, RadiusServer, Secret, Session, State, Tun, TunMode, Uplink,
+    HostLease, InterfaceAddress, Lan, Log, LogLevel, MacAuthentication, MacFormat, MacServiceType, Network, Octets,
+    Offload, OffloadMode, PasswordMethod, Policy, Portal, Radius, RadiusServer, Secret, Session, State, Tun, TunMode,
+    Uplink,
 };
 
 /// Tables are sized by the number of guests; without a wish of the operator they stay below this many.
@@ -60,6 +61,7 @@ pub(crate) fn assemble(read: &Read<'_>) -> Config {
             methods: read.required::<Vec<String>>("auth.method").iter().map(|word| auth_method(word)).collect(),
             accounts: read.optional("auth.accounts").unwrap_or_else(|| directory.join("accounts")),
         },
+        mac_authentication: mac_authentication(read),
         session: Session {
             timeout: read.unless_zero("session.timeout"),
             idle_timeout: read.unless_zero("session.idle_timeout"),
@@ -71,6 +73,7 @@ pub(crate) fn assemble(read: &Read<'_>) -> Config {
             quota_total: read.optional("session.quota_total").filter(|q| *q != Octets(0)),
             outage: read.unless_zero("session.outage"),
         },
+        policies: (0..read.count("policy")).map(|i| policy(read, i)).collect(),
         radius: radius(read),
         state: State { directory },
         control: Control { socket: read.required("control.socket") },
@@ -137,7 +140,47 @@ fn radius(read: &Read<'_>) -> Radius {
         timeout: read.required("radius.timeout"),
         tries: read.required("radius.tries"),
         dead_time: read.required("radius.dead_time"),
+        refuse_unknown_policy: read.word("radius.unknown_policy") == "refuse",
         servers: (0..read.count("radius.server")).map(server).collect(),
+    }
+}
+
+fn mac_authentication(read: &Read<'_>) -> MacAuthentication {
+    let key = |name: &str| format!("mac_authentication.{name}");
+    // The format is shown by an example, of which the third character and the last tell all.
+    let format = read.word(&key("format"));
+    MacAuthentication {
+        allow: read.required(&key("allow")),
+        radius: read.required(&key("radius")),
+        format: MacFormat {
+            separator: format.chars().nth(2).filter(|c| !c.is_ascii_hexdigit()),
+            upper_case: format.ends_with('F'),
+        },
+        suffix: read.required(&key("suffix")),
+        password: read.optional(&key("password")),
+        service_type: match read.word(&key("service_type")).as_str() {
+            "framed" => MacServiceType::Framed,
+            "login" => MacServiceType::Login,
+            _ => MacServiceType::CallCheck,
+        },
+        per_second: read.required(&key("per_second")),
+        again: read.required(&key("again")),
+    }
+}
+
+fn policy(read: &Read<'_>, i: usize) -> Policy {
+    let path = |key: &str| format!("policy[{i}].{key}");
+    Policy {
+        name: read.optional(&path("name")).unwrap_or_default(),
+        timeout: read.optional(&path("timeout")),
+        idle_timeout: read.optional(&path("idle_timeout")),
+        interim: read.optional(&path("interim")),
+        rate_up: read.optional(&path("rate_up")),
+        rate_down: read.optional(&path("rate_down")),
+        quota_up: read.optional(&path("quota_up")),
+        quota_down: read.optional(&path("quota_down")),
+        quota_total: read.optional(&path("quota_total")),
+        redirect: read.optional(&path("redirect")),
     }
 }
 
@@ -205,6 +248,7 @@ held! {
     PathBuf: Path,
     Secret: Secret,
     MacAddr: Mac,
+    Vec<MacAddr>: Macs,
     Vec<GardenEntry>: GardenEntries,
     Vec<GardenDomain>: GardenDomains,
     Vec<DhcpOption>: DhcpOptions,

@@ -28,7 +28,9 @@ pub(crate) fn check(config: &Config, read: &mut Read<'_>) {
     dns(config, read);
     portal(config, read);
     garden(config, read);
+    mac_authentication(config, read);
     session(config, read);
+    policies(config, read);
     radius(config, read);
 }
 
@@ -210,6 +212,30 @@ fn garden(config: &Config, read: &mut Read<'_>) {
     }
 }
 
+fn mac_authentication(config: &Config, read: &mut Read<'_>) {
+    let macs = &config.mac_authentication;
+    let mut known = HashSet::new();
+    if let Some(twice) = macs.allow.iter().find(|mac| !known.insert(**mac)) {
+        read.conflict("mac_authentication.allow", &[], format!("{twice} stands twice; leave one out"));
+    }
+    if macs.radius && config.radius.servers.is_empty() {
+        let message = "is true, but there is no server to ask; add a [[radius.server]]";
+        read.conflict("mac_authentication.radius", &["radius.server"], message);
+    }
+}
+
+fn policies(config: &Config, read: &mut Read<'_>) {
+    let mut names = HashSet::new();
+    for (i, policy) in config.policies.iter().enumerate() {
+        let path = format!("policy[{i}].name");
+        if policy.name.is_empty() {
+            read.conflict(&path, &[], "is empty; write what the server's Filter-Id says");
+        } else if !names.insert(&policy.name) {
+            read.conflict(&path, &[], format!("{:?} stands twice; give each policy its own", policy.name));
+        }
+    }
+}
+
 fn session(config: &Config, read: &mut Read<'_>) {
     let Some(timeout) = config.session.timeout else { return };
     for (path, period) in
@@ -227,9 +253,9 @@ fn radius(config: &Config, read: &mut Read<'_>) {
     if asked && servers.is_empty() {
         read.conflict("auth.method", &[], "has \"radius\", but there is no server; add a [[radius.server]]");
     }
-    if !asked && !servers.is_empty() {
+    if !asked && !config.mac_authentication.radius && !servers.is_empty() {
         let message = "is never asked, for auth.method does not have \"radius\"";
-        read.warn("radius.server[0]", &["auth.method"], message);
+        read.warn("radius.server[0]", &["auth.method", "mac_authentication.radius"], message);
     }
     let mut known = HashSet::new();
     for (i, server) in servers.iter().enumerate() {

@@ -32,8 +32,12 @@ pub struct Config {
     pub garden: Garden,
     /// Who may log in.
     pub auth: Auth,
+    /// Devices that come in without the portal.
+    pub mac_authentication: MacAuthentication,
     /// Limits of a session.
     pub session: Session,
+    /// `[[policy]]` in the order of the file; no name twice.
+    pub policies: Vec<Policy>,
     /// The RADIUS client.
     pub radius: Radius,
     /// What outlives the process.
@@ -208,6 +212,89 @@ pub enum AuthMethod {
     Radius,
 }
 
+/// `[mac_authentication]`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MacAuthentication {
+    /// Devices that come in without asking anybody.
+    pub allow: Vec<MacAddr>,
+    /// The RADIUS servers are asked about the others.
+    pub radius: bool,
+    /// How a MAC is written as User-Name.
+    pub format: MacFormat,
+    /// Behind the MAC in User-Name; may be empty.
+    pub suffix: String,
+    /// The password; `None` is the User-Name itself.
+    pub password: Option<Secret>,
+    /// The Service-Type that is asked for.
+    pub service_type: MacServiceType,
+    /// Devices that the servers are asked about in a second.
+    pub per_second: u32,
+    /// Until a device that was refused is asked about again.
+    pub again: Duration,
+}
+
+impl MacAuthentication {
+    /// True when some device can come in by its MAC.
+    #[must_use]
+    pub fn is_on(&self) -> bool {
+        self.radius || !self.allow.is_empty()
+    }
+}
+
+/// How a MAC address is written: what stands between the pairs of digits, and their case.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MacFormat {
+    /// Between two pairs; none is nothing.
+    pub separator: Option<char>,
+    /// A to F, not a to f.
+    pub upper_case: bool,
+}
+
+impl MacFormat {
+    /// A MAC address in this form.
+    #[must_use]
+    pub fn write(self, mac: MacAddr) -> String {
+        let pairs = mac.0.map(|octet| if self.upper_case { format!("{octet:02X}") } else { format!("{octet:02x}") });
+        pairs.join(self.separator.map(String::from).as_deref().unwrap_or_default())
+    }
+}
+
+/// The Service-Type of a request about a device (RFC 2865, 5.6).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MacServiceType {
+    /// What the RFC has for it.
+    CallCheck,
+    /// As CoovaChilli asks.
+    Framed,
+    /// As for a person.
+    Login,
+}
+
+/// One `[[policy]]`: what Filter-Id can name. `None` is as in `[session]`, a value of zero is no limit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Policy {
+    /// What Filter-Id says.
+    pub name: String,
+    /// Longest session.
+    pub timeout: Option<Duration>,
+    /// Longest silence.
+    pub idle_timeout: Option<Duration>,
+    /// Between two interim accounting records; zero sends none.
+    pub interim: Option<Duration>,
+    /// From the guest.
+    pub rate_up: Option<BitRate>,
+    /// To the guest.
+    pub rate_down: Option<BitRate>,
+    /// From the guest, in one session.
+    pub quota_up: Option<Octets>,
+    /// To the guest, in one session.
+    pub quota_down: Option<Octets>,
+    /// Both together.
+    pub quota_total: Option<Octets>,
+    /// Where the browser goes after login.
+    pub redirect: Option<String>,
+}
+
 /// `[session]`: what a session gets unless RADIUS says otherwise.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Session {
@@ -246,6 +333,8 @@ pub struct Radius {
     pub tries: u32,
     /// A server that did not answer is left alone for so long.
     pub dead_time: Duration,
+    /// An Accept whose Filter-Id names no `[[policy]]` is a refusal.
+    pub refuse_unknown_policy: bool,
     /// `[[radius.server]]` in the order of the file; not empty when `auth.methods` has RADIUS.
     pub servers: Vec<RadiusServer>,
 }

@@ -9,14 +9,15 @@ use std::time::Duration;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 use wire::MacAddr;
+use wire::url::WebUrl;
 
 use crate::problem::{Problem, nearest, position};
 use crate::schema::{Absent, Key, Kind, SECTIONS, Section, section};
 use crate::units::{is_name, parse_address_prefix, parse_duration, parse_octets, parse_rate};
 use crate::{BitRate, DhcpOption, GardenDomain, GardenEntry, InterfaceAddress, Network, Octets, Overrides, Secret};
 
-/// `[[dhcp.host]]` and `[[radius.server]]`: tables that are searched one by one must stay short.
-const MAX_REPEATED: [(&str, usize); 2] = [("dhcp.host", 4096), ("radius.server", 8)];
+/// `[[dhcp.host]]`, `[[policy]]` and `[[radius.server]]`: tables that are searched one by one must stay short.
+const MAX_REPEATED: [(&str, usize); 3] = [("dhcp.host", 4096), ("policy", 256), ("radius.server", 8)];
 
 /// A value of the kind that the schema names.
 #[derive(Clone, Debug)]
@@ -36,6 +37,7 @@ pub(crate) enum Value {
     Path(PathBuf),
     Secret(Secret),
     Mac(MacAddr),
+    Macs(Vec<MacAddr>),
     GardenEntries(Vec<GardenEntry>),
     GardenDomains(Vec<GardenDomain>),
     DhcpOptions(Vec<DhcpOption>),
@@ -363,6 +365,10 @@ fn convert(value: &Spanned<DeValue<'_>>, kind: &Kind, folder: Option<&Path>) -> 
         })
         .map(Value::GardenDomains),
         Kind::DhcpOptions { max } => list(value, *max, kind, DhcpOption::read).map(Value::DhcpOptions),
+        Kind::Macs { max } => list(value, *max, kind, |item| {
+            mac(item.as_str().ok_or_else(|| format!("is {}; write an Ethernet address", describe(item)))?)
+        })
+        .map(Value::Macs),
         _ => convert_one(value, kind, folder).map_err(|wrong| vec![wrong]),
     }
 }
@@ -438,17 +444,15 @@ fn convert_one(value: &Spanned<DeValue<'_>>, kind: &Kind, folder: Option<&Path>)
             let advice = || (here, format!("is not a secret; write {}", kind.describe()));
             text().filter(long_enough).map(|t| Value::Secret(Secret::new(t.into()))).ok_or_else(advice)
         }
-        Kind::Mac => {
-            let mac: MacAddr = text().and_then(|t| t.parse().ok()).ok_or_else(wanted)?;
-            if mac.is_station() {
-                Ok(Value::Mac(mac))
-            } else {
-                Err((here, format!("{mac} is no single device's address")))
-            }
+        Kind::Mac => mac(text().ok_or_else(wanted)?).map(Value::Mac).map_err(in_words),
+        Kind::WebAddress => {
+            text().filter(|t| WebUrl::parse(t).is_some()).map(|t| Value::Text(t.to_owned())).ok_or_else(wanted)
         }
-        Kind::Addresses { .. } | Kind::GardenEntries { .. } | Kind::GardenDomains { .. } | Kind::DhcpOptions { .. } => {
-            Err(wanted())
-        }
+        Kind::Addresses { .. }
+        | Kind::GardenEntries { .. }
+        | Kind::GardenDomains { .. }
+        | Kind::DhcpOptions { .. }
+        | Kind::Macs { .. } => Err(wanted()),
     }
 }
 
@@ -481,6 +485,14 @@ fn choice(word: &str, choices: &[&str]) -> Result<String, String> {
         Some(near) => format!("{word:?} is none of {}; did you mean {near:?}?", choices.join(", ")),
         None => format!("{word:?} is not known; write one of {}", choices.join(", ")),
     })
+}
+
+fn mac(text: &str) -> Result<MacAddr, String> {
+    match text.parse::<MacAddr>() {
+        Ok(mac) if mac.is_station() => Ok(mac),
+        Ok(mac) => Err(format!("{mac} is no single device's address")),
+        Err(_) => Err(format!("is {text:?}; write {}", Kind::Mac.describe())),
+    }
 }
 
 fn interface(name: &str) -> Result<Value, String> {

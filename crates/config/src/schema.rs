@@ -111,6 +111,13 @@ pub enum Kind {
     Secret,
     /// An Ethernet address of one station.
     Mac,
+    /// At most so many Ethernet addresses of stations.
+    Macs {
+        /// Most.
+        max: usize,
+    },
+    /// A web address that a browser can be sent to.
+    WebAddress,
     /// At most so many garden entries.
     GardenEntries {
         /// Most.
@@ -156,6 +163,10 @@ impl Kind {
             Self::SecretFile => "a path, relative to this file".to_owned(),
             Self::Secret => "text, 1 to 128 octets; at least 16 are advised".to_owned(),
             Self::Mac => "an Ethernet address".to_owned(),
+            Self::Macs { max } => format!("a list of Ethernet addresses, at most {max}"),
+            Self::WebAddress => {
+                format!("an http or https address in ASCII, at most {} octets", wire::url::MAX_OCTETS)
+            }
             Self::GardenEntries { max } => format!("a list of \"[tcp:|udp:|icmp:]host[:port]\", at most {max}"),
             Self::GardenDomains { max } => format!("a list of DNS names, at most {max}"),
             Self::DhcpOptions { max } => {

@@ -383,3 +383,65 @@ fn a_file_that_is_not_there_is_told_with_what_to_do() {
     assert!(errors.starts_with("/nowhere/poblano.toml: cannot read the configuration: "), "{errors}");
     assert!(errors.contains("--config"), "{errors}");
 }
+
+#[test]
+fn a_policy_says_what_differs_and_zero_is_no_limit() {
+    let config = read(
+        r#"
+        [[policy]]
+        name = "gold"
+        timeout = "0"
+        rate_down = "50M"
+        redirect = "https://example.org/gold"
+        [[policy]]
+        name = "none of it"
+        "#,
+    );
+    let [gold, none] = &config.policies[..] else { panic!("two were given") };
+    assert_eq!((gold.name.as_str(), gold.timeout, gold.idle_timeout), ("gold", Some(Duration::ZERO), None));
+    assert_eq!((gold.rate_up, gold.rate_down, gold.quota_total), (None, Some(BitRate(50_000_000)), None));
+    assert_eq!(gold.redirect.as_deref(), Some("https://example.org/gold"));
+    assert_eq!((none.name.as_str(), none.rate_down), ("none of it", None));
+    let errors = errors(
+        "[[policy]]\nname = \"a\"\nredirect = \"javascript:1\"\n[[policy]]\nname = \"a\"\n[[policy]]\nname = \"\"\n[[policy]]\n",
+    );
+    for said in ["[[policy]].redirect: is \"javascript:1\"; write an http or https address", "\"a\" stands twice"] {
+        assert!(errors.contains(said), "{errors}");
+    }
+    for said in ["[[policy]].name: is empty", "[[policy]].name: is missing; write name = \"gold\""] {
+        assert!(errors.contains(said), "{errors}");
+    }
+}
+
+#[test]
+fn a_mac_is_written_as_the_server_has_it() {
+    let mac = "02:00:5e:10:00:fa".parse().expect("a MAC");
+    let of = |format: &str| read(&format!("[mac_authentication]\nformat = {format:?}")).mac_authentication.format;
+    for (format, written) in [
+        ("AA-BB-CC-DD-EE-FF", "02-00-5E-10-00-FA"),
+        ("AA:BB:CC:DD:EE:FF", "02:00:5E:10:00:FA"),
+        ("AABBCCDDEEFF", "02005E1000FA"),
+        ("aa-bb-cc-dd-ee-ff", "02-00-5e-10-00-fa"),
+        ("aa:bb:cc:dd:ee:ff", "02:00:5e:10:00:fa"),
+        ("aabbccddeeff", "02005e1000fa"),
+    ] {
+        assert_eq!(of(format).write(mac), written);
+    }
+}
+
+#[test]
+fn devices_are_let_in_by_their_mac_only_where_that_can_work() {
+    assert!(!read("").mac_authentication.is_on());
+    let config = read("[mac_authentication]\nallow = [\"02-00-5E-10-00-01\"]");
+    assert!(config.mac_authentication.is_on());
+    let errors = errors("[mac_authentication]\nradius = true\nallow = [\"020000000001\", \"02:00:00:00:00:01\"]");
+    assert!(errors.contains("[mac_authentication].radius: is true, but there is no server to ask"), "{errors}");
+    assert!(errors.contains("02:00:00:00:00:01 stands twice"), "{errors}");
+    let errors = self::errors("[mac_authentication]\nallow = [\"ff:ff:ff:ff:ff:ff\", 7, \"x\"]");
+    for said in ["ff:ff:ff:ff:ff:ff is no single device's address", "is 7; write an Ethernet", "is \"x\"; write an Eth"]
+    {
+        assert!(errors.contains(said), "{errors}");
+    }
+    let server = "[[radius.server]]\naddress = \"192.0.2.20\"\nsecret = \"0123456789abcdef0\"\n";
+    assert!(read(&format!("{server}[mac_authentication]\nradius = true")).mac_authentication.radius);
+}

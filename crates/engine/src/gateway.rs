@@ -22,6 +22,7 @@ use wire::{GuestKey, MacAddr, Now, Vlan};
 
 use crate::arp;
 use crate::attempts::Departed;
+use crate::devices::{self, Devices};
 use crate::dhcp::{self, Lease};
 use crate::dns::{self, Asker, ReturnPath};
 use crate::session::{Cause, Grant, KeptSession, Moment, Record, Session, SessionId, Status, Tariffs};
@@ -38,6 +39,9 @@ const SETTLE: Duration = Duration::from_millis(50);
 /// time is over at the same moment, DHCP, DNS and the portal have their turns between.
 const AT_ONCE: usize = 64;
 
+/// The machine's date may be set at any time: sessions that end by it are looked at this often.
+const DATE_LOOK: Duration = Duration::from_secs(60);
+
 /// What the engine is told at start.
 pub struct Config {
     /// Counts the starts of this gateway: sessions of different starts never have the same name, even on a router
@@ -53,6 +57,8 @@ pub struct Config {
     pub dhcp: dhcp::Config,
     /// The DNS forwarder's.
     pub dns: dns::Config,
+    /// Who comes in by its MAC address.
+    pub devices: devices::Config,
 }
 
 /// What the engine wants done.
@@ -77,6 +83,9 @@ pub enum Output {
     SessionEnded(GuestKey),
     /// For the accounting server.
     Account(Record),
+    /// May this device come in by its MAC address? [`Engine::finish_login`] if it may, [`Engine::refuse_device`] if it may
+    /// not; who cannot say is asked again.
+    Device(Attempt),
 }
 
 /// Why a guest may not try to log in now.
@@ -172,6 +181,7 @@ pub struct Engine {
     guests: Guests,
     tariffs: Tariffs,
     departed: Departed,
+    devices: Devices,
     closing: VecDeque<Closing>,
     /// When sessions are to be written down next; none if there are none.
     next_keep: Option<Duration>,
@@ -190,6 +200,7 @@ impl Engine {
         let dns = dns::Forwarder::new(config.dns.clone(), seed);
         let arp = arp::Responder::new(config.gateway, config.gateway_mac);
         Self {
+            devices: Devices::new(config.devices.clone()),
             config,
             writer,
             garden,
@@ -295,7 +306,7 @@ impl Engine {
             baseline,
             next_interim: interim.map(|interval| (now.mono + interval).into()),
         });
-        self.writer.set_policy(attempt.slot, &session.policy());
+        self.writer.set_policy(attempt.slot, &session.policy(now));
         self.dhcp.protect(attempt.key, true);
         let record = record(guest.place(attempt.slot), &session, Status::Start, Usage::default(), now);
         guest.session = Some(session);
@@ -305,6 +316,11 @@ impl Engine {
         true
     }
 
+    /// The device may not come in by its MAC address, and nobody is asked about it again soon.
+    pub fn refuse_device(&mut self, now: Now, attempt: &Attempt) {
+        self.devices.refused(now.mono, attempt.key);
+    }
+
     /// Ends the session in `slot`. False if there is none.
     pub fn end_session(&mut self, now: Now, slot: SlotIndex, cause: Cause) -> bool {
         let Some(guest) = self.guests.get_mut(slot) else { return false };
@@ -312,6 +328,9 @@ impl Engine {
         self.writer.set_policy(slot, &Policy::default());
         self.dhcp.protect(guest.key, false);
         let (due, key, address) = (now.mono + SETTLE, guest.key, guest.address);
+        if matches!(cause, Cause::UserRequest | Cause::AdminReset) {
+            self.devices.logged_out(key);
+        }
         self.closing.push_back(Closing { due, slot, key, address, session, cause, ended: now });
         self.outputs.push_back(Output::SessionEnded(key));
         true
@@ -370,6 +389,9 @@ impl Engine {
             let Some(slot) = self.guests.pop_due(now.mono) else { break };
             self.check_session(now, slot);
         }
+        while let Some(key) = self.devices.poll(now.mono) {
+            self.ask_about_device(key);
+        }
         if self.next_keep.is_some_and(|due| due <= now.mono) {
             self.keep_sessions(now);
         }
@@ -383,6 +405,7 @@ impl Engine {
             self.dns.poll_timeout(),
             self.guests.next_due(),
             self.closing.front().map(|closing| closing.due),
+            self.devices.poll_timeout(),
             self.next_keep,
         ]
         .into_iter()
@@ -399,6 +422,7 @@ impl Engine {
         let Some(Ok(message)) = frame.get(ETH_LEN..).map(Arp::parse) else { return };
         self.dhcp.handle_arp(now, key, &message);
         self.drain_dhcp(now);
+        self.device_shows_itself(now, key);
         let leased = self.writer.table().by_key(key).map(|guest| guest.address);
         match self.arp.handle(now, key, leased, &message) {
             arp::Outcome::Answer(frame) | arp::Outcome::Defend(frame) => {
@@ -417,6 +441,7 @@ impl Engine {
             return;
         };
         let asker = Asker { address: guest.address, authorised: guest.session.is_some() };
+        self.device_shows_itself(now, key);
         let return_path = ReturnPath {
             key,
             guest: SocketAddrV4::new(datagram.src, datagram.sport),
@@ -451,6 +476,7 @@ impl Engine {
                 dhcp::Output::Send { vlan, frame, .. } => self.outputs.push_back(Output::Frame { vlan, frame }),
                 dhcp::Output::Bound(lease) => {
                     self.bind(now, &lease);
+                    self.device_shows_itself(now, lease.key);
                     self.outputs.push_back(Output::LeaseBound(lease));
                 }
                 dhcp::Output::Ended { lease, .. } => {
@@ -481,9 +507,27 @@ impl Engine {
         }
     }
 
+    /// Has its question asked, if it is offline.
+    fn device_shows_itself(&mut self, now: Now, key: GuestKey) {
+        let Some(found) = self.writer.table().by_key(key) else { return };
+        let offline = self.guests.get(found.slot).is_some_and(|guest| guest.session.is_none());
+        if offline && self.devices.shows_itself(now.mono, key) {
+            self.ask_about_device(key);
+        }
+    }
+
+    /// Unless it has left or logged in while it waited.
+    fn ask_about_device(&mut self, key: GuestKey) {
+        let Some(found) = self.writer.table().by_key(key) else { return };
+        if let Ok(attempt) = self.begin_admission(found.address) {
+            self.outputs.push_back(Output::Device(attempt));
+        }
+    }
+
     fn forget(&mut self, now: Now, slot: SlotIndex) {
         self.end_session(now, slot, Cause::LostCarrier);
         if let Some(guest) = self.guests.remove(slot) {
+            self.devices.left(now.mono, guest.key);
             self.departed.keep(now.mono, guest.key, guest.attempts);
         }
         self.writer.remove(slot);
@@ -496,7 +540,7 @@ impl Engine {
         let Some(guest) = self.guests.get_mut(slot) else { return };
         let place = guest.place(slot);
         let Some(session) = &mut guest.session else { return };
-        let ended = if session.ends_at().is_some_and(|end| end <= now.mono) {
+        let ended = if session.ends_at(now).is_some_and(|end| end <= now.mono) {
             Some(Cause::SessionTimeout)
         } else if used_up || session.octets_left(usage) == Some(0) {
             Some(Cause::QuotaUsedUp)
@@ -513,11 +557,24 @@ impl Engine {
             self.outputs.push_back(Output::Account(record));
             session.next_interim = Some((due.max(now.mono.saturating_sub(interval)) + interval).into());
         }
+        if session.tariff.until.is_some() {
+            self.follow_the_date(now, slot);
+        }
         match ended {
             Some(cause) => {
                 self.end_session(now, slot, cause);
             }
             None => self.schedule(now, slot),
+        }
+    }
+
+    /// Whoever has set the machine's date has moved the end of a session that ends by the calendar.
+    fn follow_the_date(&mut self, now: Now, slot: SlotIndex) {
+        let Some(session) = self.guests.session_mut(slot) else { return };
+        let policy = session.policy(now);
+        let told = self.writer.table().snapshot(slot).and_then(|guest| guest.policy.ends_at_secs).unwrap_or(u32::MAX);
+        if policy.ends_at_secs.is_some_and(|ends| ends.abs_diff(told) > 1) {
+            self.writer.set_policy(slot, &policy);
         }
     }
 
@@ -529,7 +586,8 @@ impl Engine {
         let idle_end = session.tariff.idle_timeout.map(|limit| now.mono + limit.saturating_sub(idle));
         let quota_look = session.quota_lasts(counted).map(|time| now.mono.saturating_add(time));
         let interim = session.next_interim.map(Moment::mono);
-        if let Some(due) = [session.ends_at(), idle_end, interim, quota_look].into_iter().flatten().min() {
+        let date = session.tariff.until.map(|_| now.mono + DATE_LOOK);
+        if let Some(due) = [session.ends_at(now), date, idle_end, interim, quota_look].into_iter().flatten().min() {
             self.guests.look_at(slot, due);
         }
     }
@@ -563,7 +621,7 @@ impl Engine {
                 user: session.user.to_string(),
                 began: session.began(),
                 duration: session.duration(now.mono),
-                time_left: session.ends_at().map(|end| end.saturating_sub(now.mono)),
+                time_left: session.ends_at(now).map(|end| end.saturating_sub(now.mono)),
                 octets_left: session.octets_left(counted),
                 idle: self.idle(now, slot),
                 grant: session.grant(),
@@ -598,6 +656,7 @@ fn record(
         address,
         slot,
         class: session.class().to_vec(),
+        cui: session.cui().map(<[u8]>::to_vec),
         usage,
         duration: session.duration(now.mono),
         at: now,

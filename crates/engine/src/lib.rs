@@ -4,6 +4,7 @@
 pub mod arp;
 mod attempts;
 pub mod changes;
+pub mod devices;
 pub mod dhcp;
 pub mod dns;
 pub mod gateway;

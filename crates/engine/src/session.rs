@@ -15,6 +15,9 @@ use wire::{GuestKey, Now};
 pub struct Grant {
     /// Longest time logged in; none is no limit.
     pub session_timeout: Option<Duration>,
+    /// When it is over by the calendar, since 1970; none is never. Unlike a time logged in it moves when the machine's
+    /// date is set.
+    pub until: Option<Duration>,
     /// Longest time without a packet from the guest; none is no limit.
     pub idle_timeout: Option<Duration>,
     /// Time between accounting records; none is none.
@@ -34,6 +37,8 @@ pub struct Grant {
 pub struct Personal {
     /// What the source wants back in each accounting record, in its order (RFC 2865, 5.25).
     pub class: Vec<Vec<u8>>,
+    /// Who pays, in the source's own words, for each accounting record (RFC 4372).
+    pub cui: Option<Vec<u8>>,
     /// The name to account under, if not the one given (RFC 2865, 5.1).
     pub user: Option<String>,
 }
@@ -168,6 +173,8 @@ pub struct Record {
     pub slot: SlotIndex,
     /// What the source of the grant wants back.
     pub class: Vec<Vec<u8>>,
+    /// Who pays, in the words of the source.
+    pub cui: Option<Vec<u8>>,
     /// Traffic since the session began.
     pub usage: Usage,
     /// Time since the session began.
@@ -295,10 +302,17 @@ impl Session {
         class(self.personal.as_deref())
     }
 
-    /// When it ends by the clock, on the gateway's monotonic clock.
-    pub(crate) fn ends_at(&self) -> Option<Duration> {
-        let timeout = self.tariff.session_timeout?;
-        Some(self.began.mono().saturating_add(timeout.saturating_sub(self.before())))
+    /// Who pays, in the words of the source.
+    pub(crate) fn cui(&self) -> Option<&[u8]> {
+        self.personal.as_ref()?.cui.as_deref()
+    }
+
+    /// When it ends by the clock or, as far as can be told now, by the calendar, on the gateway's monotonic clock.
+    pub(crate) fn ends_at(&self, now: Now) -> Option<Duration> {
+        let left = |timeout: Duration| timeout.saturating_sub(self.before());
+        let by_clock = self.tariff.session_timeout.map(|timeout| self.began.mono().saturating_add(left(timeout)));
+        let by_calendar = self.tariff.until.map(|until| now.mono.saturating_add(until.saturating_sub(now.unix)));
+        by_clock.into_iter().chain(by_calendar).min()
     }
 
     /// What is left of the quota that has least left.
@@ -317,9 +331,9 @@ impl Session {
         Some(Duration::from_secs(secs).saturating_sub(QUOTA_LOOK).max(QUOTA_LOOK))
     }
 
-    pub(crate) fn policy(&self) -> Policy {
+    pub(crate) fn policy(&self, now: Now) -> Policy {
         // Rounded up: the packet path's second is the backstop, the engine's timer the rule.
-        let ends_at_secs = self.ends_at().map(|end| u32::try_from(end.as_secs() + 1).unwrap_or(u32::MAX));
+        let ends_at_secs = self.ends_at(now).map(|end| u32::try_from(end.as_secs() + 1).unwrap_or(u32::MAX));
         let Quota { octets_up, octets_down, octets_total } = self.tariff.quota;
         let max = |quota: Option<u64>, baseline: u64| quota.map_or(u64::MAX, |quota| baseline.saturating_add(quota));
         let Usage { octets_up: up, octets_down: down, .. } = self.baseline;

@@ -21,6 +21,7 @@ mod error;
 mod framing;
 #[cfg(fuzzing)]
 pub mod fuzz;
+mod local_time;
 mod poll;
 pub mod raw;
 pub mod virtual_;
@@ -46,6 +47,7 @@ pub use error::{Error, Result};
 #[cfg(target_os = "linux")]
 pub use imp::netns;
 pub use imp::{Host, Offload, since_boot};
+pub use local_time::LocalTime;
 #[cfg(not(target_os = "linux"))]
 pub use no_netns as netns;
 pub use waker::Waker;

@@ -80,6 +80,9 @@ pub(crate) enum Command {
     /// Manage local accounts
     #[command(subcommand)]
     User(User),
+    /// Ask the configured RADIUS servers
+    #[command(subcommand)]
+    Radius(Radius),
     /// Print the shell completion script
     Completion {
         /// Which shell
@@ -141,6 +144,34 @@ pub(crate) struct Control {
 pub(crate) enum Switch {
     On,
     Off,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Radius {
+    /// Log in at each configured server; tell every packet, what it means for the guest, and what to do if it fails
+    ///
+    /// Without --user and --mac it only tries whether servers answer and have the same secret. The exit status is 0 if all
+    /// is well, 3 if a server or the gateway refuses, 4 if a server does not answer.
+    Test(RadiusTest),
+}
+
+/// Who is logged in for a test.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct RadiusTest {
+    /// The name to log in with
+    #[arg(long, value_name = "NAME", requires = "password_stdin")]
+    pub(crate) user: Option<String>,
+    /// Read the password from standard input
+    #[arg(long, requires = "user")]
+    pub(crate) password_stdin: bool,
+    /// The guest's MAC address; without --user it is let in by it, as [mac_authentication] says
+    #[arg(long, value_name = "MAC")]
+    pub(crate) mac: Option<MacAddr>,
+    /// Account for a session that is over as soon as it began
+    #[arg(long)]
+    pub(crate) accounting: bool,
+    #[command(flatten)]
+    pub(crate) setup: Setup,
 }
 
 #[derive(Debug, Subcommand)]

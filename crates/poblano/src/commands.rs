@@ -185,12 +185,11 @@ fn accounts_file(file: &ConfigFile) -> anyhow::Result<PathBuf> {
     Ok(settings::load(&setup)?.config.auth.accounts)
 }
 
-fn read_password() -> anyhow::Result<String> {
+/// The password that is piped in.
+pub(crate) fn read_password() -> anyhow::Result<String> {
     let input = std::io::stdin();
     if input.is_terminal() {
-        bail!(
-            "--password-stdin wants the password from a pipe: printf %s 'secret' | poblano user add NAME --password-stdin"
-        );
+        bail!("--password-stdin wants the password from a pipe: printf %s 'secret' | poblano ... --password-stdin");
     }
     let mut text = String::new();
     input.take(MAX_PASSWORD).read_to_string(&mut text).context("cannot read the password from standard input")?;

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use engine::Engine;
 use engine::changes::Changes;
-use engine::gateway::{GuestView, LoginRefusal, Output};
+use engine::gateway::{Attempt, GuestView, LoginRefusal, Output};
 use engine::session::{Cause, Record, Status};
 use fastpath::pipeline::Plane;
 use fastpath::police::Rate;
@@ -154,6 +154,7 @@ impl Gateway {
                 Output::SessionKept(session) => self.store.put_session(kept::to_record(session, *written)),
                 Output::SessionEnded(guest) => self.store.delete_session(guest),
                 Output::Account(record) => self.account(&record),
+                Output::Device(attempt) => drop(tokio::task::spawn_local(Rc::clone(self).let_device_in(attempt))),
             }
         }
         let due = engine.poll_timeout();
@@ -167,23 +168,45 @@ impl Gateway {
     pub(crate) async fn log_in(self: &Rc<Self>, ip: Ipv4Addr, name: &str, password: &str) -> LoginOutcome {
         let attempt = match self.with(|engine, now| engine.begin_login(now, ip)) {
             Ok(attempt) => attempt,
-            Err(LoginRefusal::AlreadyOnline) => return LoginOutcome::Accepted,
+            Err(LoginRefusal::AlreadyOnline) => return LoginOutcome::Accepted { redirect: None },
             Err(LoginRefusal::TooManyTries(wait)) => return LoginOutcome::TooManyTries { wait },
             Err(LoginRefusal::NotAGuest) => return LoginOutcome::Unavailable,
         };
         match self.aaa.authenticate(&attempt, name, password).await {
-            Answer::Granted { grant, message } => {
+            Answer::Granted { grant, message, redirect } => {
                 if !self.with(|engine, now| engine.finish_login(now, &attempt, name, grant)) {
                     return LoginOutcome::Unavailable; // it left, or logged in twice, while it waited
                 }
-                let mut messages = self.messages.borrow_mut();
-                messages.remove(&attempt.slot.0);
-                messages.extend(message.map(|message| (attempt.slot.0, message)));
-                LoginOutcome::Accepted
+                self.greet(&attempt, message);
+                LoginOutcome::Accepted { redirect }
             }
             Answer::Refused { message } => LoginOutcome::Rejected { message },
             Answer::Unavailable => LoginOutcome::Unavailable,
         }
+    }
+
+    /// Lets a device in by its MAC address, if somebody knows it. It is told nothing: it meets the portal otherwise.
+    async fn let_device_in(self: Rc<Self>, attempt: Attempt) {
+        match self.aaa.authenticate_device(&attempt).await {
+            (name, Answer::Granted { grant, message, .. }) => {
+                if self.with(|engine, now| engine.finish_login(now, &attempt, &name, grant)) {
+                    debug!(device = %attempt.key, "let in by its MAC address");
+                    self.greet(&attempt, message);
+                }
+            }
+            (_, Answer::Refused { .. }) => {
+                debug!(device = %attempt.key, "not known by its MAC address");
+                self.with(|engine, now| engine.refuse_device(now, &attempt));
+            }
+            (_, Answer::Unavailable) => {}
+        }
+    }
+
+    /// Keeps what the success page says. Whoever had the place before is not the one who is greeted.
+    fn greet(&self, attempt: &Attempt, message: Option<String>) {
+        let mut messages = self.messages.borrow_mut();
+        messages.remove(&attempt.slot.0);
+        messages.extend(message.map(|message| (attempt.slot.0, message)));
     }
 
     /// Logs in guests for the operator, without a password; returns how many.

@@ -24,6 +24,7 @@ pub(crate) fn to_record(kept: KeptSession, written: Written) -> SessionRecord {
         baseline: to_counts(kept.baseline),
         used: to_counts(kept.used),
         timeout_millis: grant.session_timeout.map(millis),
+        until_millis: grant.until.map(millis),
         idle_timeout_millis: grant.idle_timeout.map(millis),
         interim_millis: grant.interim.map(millis),
         rate_up: grant.rate_up.limit(),
@@ -31,6 +32,7 @@ pub(crate) fn to_record(kept: KeptSession, written: Written) -> SessionRecord {
         quota_up: grant.quota.octets_up,
         quota_down: grant.quota.octets_down,
         quota_total: grant.quota.octets_total,
+        cui: grant.personal.as_ref().and_then(|personal| personal.cui.clone()),
         class: grant.personal.map(|personal| personal.class).unwrap_or_default(),
     }
 }
@@ -52,6 +54,7 @@ pub(crate) fn from_record(
         user: record.user,
         grant: Grant {
             session_timeout: record.timeout_millis.map(Duration::from_millis),
+            until: record.until_millis.map(Duration::from_millis),
             idle_timeout: record.idle_timeout_millis.map(Duration::from_millis),
             interim: record.interim_millis.map(Duration::from_millis),
             rate_up: rate(record.rate_up),
@@ -62,7 +65,7 @@ pub(crate) fn from_record(
                 octets_total: record.quota_total,
             },
             // The name is in the session's.
-            personal: Personal { class: record.class, user: None }.boxed(),
+            personal: Personal { class: record.class, cui: record.cui, user: None }.boxed(),
         },
         duration: Duration::from_millis(record.duration_millis),
         baseline,
@@ -120,12 +123,13 @@ mod tests {
             user: "ada".into(),
             grant: Grant {
                 session_timeout: Some(Duration::from_secs(600)),
+                until: Some(Duration::from_secs(1_900_000_000)),
                 idle_timeout: None,
                 interim: Some(Duration::from_secs(60)),
                 rate_up: Rate::bits_per_second(512_000),
                 rate_down: Rate::UNLIMITED,
                 quota: Quota { octets_up: None, octets_down: Some(5), octets_total: Some(1 << 40) },
-                personal: Personal { class: vec![b"class".to_vec()], user: None }.boxed(),
+                personal: Personal { class: vec![b"class".to_vec()], cui: Some(b"cui".to_vec()), user: None }.boxed(),
             },
             duration: Duration::from_millis(12_345),
             baseline: usage(100),

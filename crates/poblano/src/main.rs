@@ -29,7 +29,7 @@ use cli::{Cli, Command};
 
 fn main() -> ExitCode {
     match perform(Cli::parse().command) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(status) => status,
         Err(error) => {
             eprintln!("poblano: {error:#}");
             ExitCode::FAILURE
@@ -37,8 +37,9 @@ fn main() -> ExitCode {
     }
 }
 
-fn perform(command: Command) -> anyhow::Result<()> {
-    match command {
+fn perform(command: Command) -> anyhow::Result<ExitCode> {
+    let done: anyhow::Result<()> = match command {
+        Command::Radius(cli::Radius::Test(test)) => return aaa::test(&test),
         Command::Run(setup) => run::run(&setup),
         Command::Demo { stay } => demo::demo(stay),
         Command::Check { setup, json } => check::check(&setup, json),
@@ -62,7 +63,8 @@ fn perform(command: Command) -> anyhow::Result<()> {
             commands::say(config::sample().trim_end());
             Ok(())
         }
-    }
+    };
+    done.map(|()| ExitCode::SUCCESS)
 }
 
 /// The system's dice.

@@ -34,6 +34,8 @@ for the time of
 .BR session.outage .
 .SH EXIT STATUS
 0 on success, 1 if something failed, 2 if the command line was wrong.
+.B poblano radius test
+has 3 if a server or the gateway refuses the login, and 4 if a server does not answer.
 .SH EXAMPLES
 A hotspot on the second interface, and somebody who may use it:
 .PP
@@ -170,6 +172,7 @@ mod tests {
             "poblano \\- captive portal gateway\n",
             ".SS poblano run\n",
             ".SS poblano user add\n",
+            ".SS poblano radius test\n",
             "\n.B poblano offload\n[\\fIoptions\\fR]\n[\\fIon|off\\fR]\n",
             "\\fB\\-c\\fR, \\fB\\-\\-config\\fR \\fIfile\\fR\n",
             "\\fB\\-\\-password\\-stdin\\fR\n",

@@ -43,7 +43,16 @@ pub(crate) fn engine(
         gateway_mac: lan_mac,
         dhcp: dhcp(config, lan_mac, mtu),
         dns: dns(config)?,
+        devices: devices(&config.mac_authentication),
     })
+}
+
+fn devices(macs: &config::MacAuthentication) -> engine::devices::Config {
+    engine::devices::Config {
+        allow: macs.allow.iter().copied().collect(),
+        per_sec: if macs.radius { macs.per_second } else { 0 },
+        again: macs.again,
+    }
 }
 
 /// The walled garden, with the static entries in it. Names are opened as DNS answers for them.

@@ -23,7 +23,7 @@ impl Backend for Preview {
         match (name, password) {
             ("guest", "guest") => {
                 self.logged_in.set(true);
-                LoginOutcome::Accepted
+                LoginOutcome::Accepted { redirect: None }
             }
             ("away", _) => LoginOutcome::Unavailable,
             ("hasty", _) => LoginOutcome::TooManyTries { wait: Duration::from_secs(30) },

@@ -48,7 +48,11 @@ pub trait Backend: 'static {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LoginOutcome {
     /// The session is open.
-    Accepted,
+    Accepted {
+        /// Where the source of the grant wants the browser to go (WISPr-Redirection-URL). Anything that is not a web
+        /// address is left out of account.
+        redirect: Option<String>,
+    },
     /// Refused, with the server's own words (RADIUS Reply-Message) if it had any.
     Rejected {
         /// Shown to the guest as plain text.

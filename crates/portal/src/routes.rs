@@ -97,7 +97,10 @@ async fn login<B: Backend>(
     }
     match backend.login(ip, name, password).await {
         // 303, and by that a navigation of the whole page: it makes a phone's sheet look for the Internet again.
-        LoginOutcome::Accepted => see_other(&success),
+        LoginOutcome::Accepted { redirect } => match redirect.as_deref().and_then(WebUrl::parse) {
+            Some(theirs) => see_other(theirs.as_str()),
+            None => see_other(&success),
+        },
         // Not 401, which asks for a WWW-Authenticate that browsers answer with a window of their own.
         LoginOutcome::Rejected { message } => {
             let message = message.map(|words| pages::tidy(&words)).filter(|words| !words.is_empty());

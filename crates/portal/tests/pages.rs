@@ -35,6 +35,22 @@ fn a_guest_that_knows_its_password_gets_online_by_a_navigation_of_the_whole_page
 }
 
 #[test]
+fn a_guest_goes_where_the_server_of_its_account_leads_it() {
+    with_portal(wide(), None, async |portal| {
+        for (there, location) in [
+            ("https://example.org/welcome?a=1", "https://example.org/welcome?a=1"),
+            ("javascript:alert(1)", "/success"),
+            ("http://example.org/\r\nSet-Cookie: a", "/success"),
+            ("/status", "/success"),
+        ] {
+            let encoded: String = there.bytes().map(|octet| format!("%{octet:02x}")).collect();
+            let answer = post(&portal, ANNE, "/login", &format!("name=led&password={encoded}")).await;
+            assert_eq!((answer.status, answer.header("location")), (303, Some(location)), "{there:?}");
+        }
+    });
+}
+
+#[test]
 fn a_guest_is_told_politely_why_it_is_not_let_in() {
     with_portal(wide(), None, async |portal| {
         for (form, status, words) in [

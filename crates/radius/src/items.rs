@@ -2,9 +2,11 @@
 //! whose fragments are put together here. Packets are bounded, so is what can be put together.
 
 use std::borrow::Cow;
+use std::fmt;
 
 use crate::dictionary::{self, Place};
 use crate::packet::Attribute;
+use crate::print;
 
 /// The flag of a long extended attribute whose value goes on in the next one (RFC 6929, section 2.2).
 pub(crate) const MORE: u8 = 0x80;
@@ -21,6 +23,13 @@ pub struct Item<'a> {
     /// False if the space that it should be in is laid out in a way that it must not be. Then `place` and `value` are
     /// those of the outer attribute.
     pub whole: bool,
+}
+
+impl fmt::Display for Item<'_> {
+    /// Name and value; secrets are hidden.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        print::item(f, self)
+    }
 }
 
 /// All items of attributes.

@@ -7,6 +7,7 @@
 //! * [`auth`]: everything that is computed with the shared secret.
 //! * [`credential`], [`mschap`]: how a guest proves who they are. [`hide`]: what a proxy hides anew.
 //! * [`request`], [`reply`]: what a gateway asks, and what it reads out of the answer.
+//! * [`text`]: what vendors write into an attribute as text.
 //! * [`client`]: servers in order, retransmission, failover, and the checks that an answer must pass.
 //! * [`dynauth`]: a server's requests to end or change a session, and the checks that they must pass.
 //! * [`limits`]: every bound, with its reason.
@@ -35,6 +36,7 @@ pub mod packet;
 mod print;
 pub mod reply;
 pub mod request;
+pub mod text;
 pub mod value;
 
 pub use attr::{Attr, AttributeList};
@@ -43,4 +45,4 @@ pub use client::{Client, Config, Event, Kind, Outcome, Refusal, Server, Socket, 
 pub use credential::{Credential, MacFormat};
 pub use packet::{Attribute, BuildError, Code, Packet, ParseError, View};
 pub use reply::Reply;
-pub use request::{AccessRequest, AccountingRequest, GuestFacts, NasFacts, TerminateCause, Usage};
+pub use request::{AccessRequest, AccountingRequest, GuestFacts, NasFacts, Service, TerminateCause, Usage};

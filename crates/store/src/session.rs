@@ -7,7 +7,9 @@ use wire::GuestKey;
 use crate::lease::key_from_bytes;
 
 /// The first octet of every value; another layout gets another one.
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
+/// The layout before sessions had a date of their end and a Chargeable-User-Identity; it is still read.
+const WITHOUT_DATE: u8 = 1;
 /// Stands for "no limit".
 const NONE: u64 = u64::MAX;
 
@@ -58,6 +60,8 @@ pub struct SessionRecord {
     pub used: Counts,
     /// Longest session.
     pub timeout_millis: Option<u64>,
+    /// When it is over by the calendar, since 1970.
+    pub until_millis: Option<u64>,
     /// Longest silence.
     pub idle_timeout_millis: Option<u64>,
     /// Between accounting records.
@@ -72,6 +76,8 @@ pub struct SessionRecord {
     pub quota_down: Option<u64>,
     /// Most octets both ways.
     pub quota_total: Option<u64>,
+    /// Who pays, as the accounting server has it; 255 octets are kept.
+    pub cui: Option<Vec<u8>>,
     /// What the accounting server wants back; 255 octets of each are kept.
     pub class: Vec<Vec<u8>>,
 }
@@ -96,6 +102,7 @@ impl SessionRecord {
             self.quota_up,
             self.quota_down,
             self.quota_total,
+            self.until_millis,
         ];
         let limits = limits.map(|limit| limit.unwrap_or(NONE));
         let numbers = numbers.into_iter().chain(counts.into_iter().flatten()).chain(limits);
@@ -103,6 +110,8 @@ impl SessionRecord {
         for text in [&self.id, &self.user] {
             put_short(&mut bytes, &text.as_bytes()[..text.floor_char_boundary(255)]);
         }
+        let cui = self.cui.as_deref().unwrap_or_default();
+        put_short(&mut bytes, &cui[..cui.len().min(255)]);
         for class in &self.class {
             put_short(&mut bytes, &class[..class.len().min(255)]);
         }
@@ -112,7 +121,8 @@ impl SessionRecord {
     /// `None` for what a later version wrote, or what is damaged.
     pub(crate) fn from_bytes(key: &[u8], value: &[u8]) -> Option<Self> {
         let mut rest = value;
-        if take(&mut rest)? != [VERSION] {
+        let [version] = take(&mut rest)?;
+        if version != VERSION && version != WITHOUT_DATE {
             return None;
         }
         let address = Ipv4Addr::from(take::<4>(&mut rest)?);
@@ -143,8 +153,11 @@ impl SessionRecord {
             quota_up: limit()?,
             quota_down: limit()?,
             quota_total: limit()?,
+            until_millis: if version == WITHOUT_DATE { None } else { limit()? },
             id: take_text(&mut rest)?,
             user: take_text(&mut rest)?,
+            cui: if version == WITHOUT_DATE { None } else { Some(take_short(&mut rest)?.to_vec()) }
+                .filter(|cui| !cui.is_empty()),
             class: {
                 let mut class = Vec::new();
                 while !rest.is_empty() {
@@ -197,6 +210,7 @@ mod tests {
             baseline: Counts { octets_up: 1, octets_down: 2, packets_up: 3, packets_down: 4 },
             used: Counts { octets_up: u64::MAX, octets_down: 6, packets_up: 7, packets_down: 8 },
             timeout_millis: Some(3_600_000),
+            until_millis: Some(1_900_000_000_000),
             idle_timeout_millis: None,
             interim_millis: Some(300_000),
             rate_up: None,
@@ -204,6 +218,7 @@ mod tests {
             quota_up: Some(0),
             quota_down: None,
             quota_total: Some(5_000_000_000),
+            cui: Some(b"cui".to_vec()),
             class: vec![b"class".to_vec(), vec![0; 253]],
         }
     }
@@ -214,6 +229,12 @@ mod tests {
             let record = SessionRecord { class, ..record() };
             assert_eq!(SessionRecord::from_bytes(&key_bytes(record.key), &record.value_bytes()), Some(record));
         }
+        let without = SessionRecord { until_millis: None, cui: None, ..record() };
+        assert_eq!(
+            SessionRecord::from_bytes(&key_bytes(without.key), &without.value_bytes()),
+            Some(without.clone()),
+            "neither a date nor an identity"
+        );
         let long = SessionRecord { user: "ü".repeat(200), class: vec![vec![1; 300]], ..record() };
         let read = SessionRecord::from_bytes(&key_bytes(long.key), &long.value_bytes()).expect("it is well formed");
         assert_eq!((read.user, read.class), ("ü".repeat(127), vec![vec![1; 255]]));
@@ -222,7 +243,7 @@ mod tests {
     #[test]
     fn the_layout_on_disk_stays() {
         let value = record().value_bytes();
-        assert_eq!(value[..9], [1, 10, 85, 0, 9, 1, 2, 3, 4]);
+        assert_eq!(value[..9], [2, 10, 85, 0, 9, 1, 2, 3, 4]);
         assert_eq!(value[9..25], [9; 16]);
         assert_eq!(value[25..33], 1_800_000_000_123u64.to_be_bytes());
         assert_eq!(value[33..41], 77u64.to_be_bytes());
@@ -230,8 +251,17 @@ mod tests {
         assert_eq!(value[49..57], 1u64.to_be_bytes());
         assert_eq!(value[113..121], 3_600_000u64.to_be_bytes());
         assert_eq!(value[121..129], [0xff; 8]);
-        assert_eq!(value[177], 22);
-        assert_eq!(value.len(), 177 + 23 + 12 + 6 + 254);
+        assert_eq!(value[177..185], 1_900_000_000_000u64.to_be_bytes());
+        assert_eq!(value[185], 22);
+        assert_eq!(value.len(), 185 + 23 + 12 + 4 + 6 + 254);
+    }
+
+    #[test]
+    fn what_the_version_before_wrote_is_still_read() {
+        let value = record().value_bytes();
+        let older = [&[1], &value[1..177], &value[185..220], &value[224..]].concat();
+        let expected = SessionRecord { until_millis: None, cui: None, ..record() };
+        assert_eq!(SessionRecord::from_bytes(&key_bytes(record().key), &older), Some(expected));
     }
 
     #[test]
@@ -242,7 +272,7 @@ mod tests {
             assert_eq!(SessionRecord::from_bytes(&key, &value[..end]), None, "{end}");
         }
         assert_eq!(SessionRecord::from_bytes(&key[..8], &value), None);
-        assert_eq!(SessionRecord::from_bytes(&key, &[&[2], &value[1..]].concat()), None);
+        assert_eq!(SessionRecord::from_bytes(&key, &[&[3], &value[1..]].concat()), None);
         assert_eq!(SessionRecord::from_bytes(&key, &[&value[..], &[9]].concat()), None, "a class that is cut");
     }
 }

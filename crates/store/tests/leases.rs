@@ -235,6 +235,7 @@ fn session(guest: u32, octets_up: u64) -> SessionRecord {
         baseline: Counts::default(),
         used: Counts { octets_up, ..Counts::default() },
         timeout_millis: None,
+        until_millis: None,
         idle_timeout_millis: None,
         interim_millis: None,
         rate_up: None,
@@ -242,6 +243,7 @@ fn session(guest: u32, octets_up: u64) -> SessionRecord {
         quota_up: None,
         quota_down: None,
         quota_total: None,
+        cui: None,
         class: Vec::new(),
     }
 }

@@ -58,6 +58,8 @@ pub struct Setup {
     pub garden: Vec<Entry>,
     /// How long the gateway may be gone before its sessions end: five minutes.
     pub longest_outage: Duration,
+    /// Who comes in by its MAC address: nobody.
+    pub devices: engine::devices::Config,
     /// Frames that may wait for the engine.
     pub queue: usize,
     /// For all dice.
@@ -76,6 +78,7 @@ impl Default for Setup {
             guests: 4096,
             garden: Vec::new(),
             longest_outage: Duration::from_secs(300),
+            devices: engine::devices::Config::default(),
             queue: 4096,
             seed: 1,
         }
@@ -102,6 +105,7 @@ pub struct Lab {
     internet: Vec<Seen>,
     records: Vec<Record>,
     questions: Vec<Forward>,
+    devices: Vec<Attempt>,
     frames_in: u64,
     packets_in: u64,
     lan_tape: Tape,
@@ -130,6 +134,7 @@ impl Lab {
             internet: Vec::new(),
             records: Vec::new(),
             questions: Vec::new(),
+            devices: Vec::new(),
             frames_in: 0,
             packets_in: 0,
             lan_tape: Tape::new(Link::Ethernet),
@@ -191,6 +196,11 @@ impl Lab {
     #[must_use]
     pub fn now(&self) -> Now {
         self.now
+    }
+
+    /// Somebody sets the machine's date.
+    pub fn sets_the_date(&mut self, unix: Duration) {
+        self.now.unix = unix;
     }
 
     /// Lets time pass. The engine is called whenever it asked for it, and packets depart when their time has come.
@@ -306,6 +316,16 @@ impl Lab {
     /// The questions for resolvers since the last call.
     pub fn questions(&mut self) -> Vec<Forward> {
         std::mem::take(&mut self.questions)
+    }
+
+    /// The devices that the source of grants was asked about since the last call.
+    pub fn devices(&mut self) -> Vec<Attempt> {
+        std::mem::take(&mut self.devices)
+    }
+
+    /// The source of grants does not know a device.
+    pub fn refuse_device(&mut self, attempt: &Attempt) {
+        self.engine.refuse_device(self.now, attempt);
     }
 
     /// A resolver answers. False if the gateway did not want it.
@@ -482,6 +502,7 @@ impl Lab {
                     self.kept.remove(&key);
                 }
                 Output::Account(record) => self.records.push(record),
+                Output::Device(attempt) => self.devices.push(attempt),
             }
         }
     }
@@ -545,6 +566,7 @@ fn start(setup: &Setup) -> (Arc<Plane>, Engine, Arc<Queue>) {
         gateway_mac: GATEWAY_MAC,
         dhcp: setup.dhcp.clone(),
         dns: setup.dns.clone(),
+        devices: setup.devices.clone(),
     };
     let mut seed = [7; 32];
     seed[..8].copy_from_slice(&setup.seed.to_le_bytes());

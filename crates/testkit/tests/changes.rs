@@ -19,13 +19,15 @@ const KILO: [u8; 972] = [0; 972];
 /// All that a server can limit; all of it ends before the lease of half an hour.
 fn plan() -> Grant {
     Grant {
+        until: None,
         session_timeout: Some(20 * MINUTE),
         idle_timeout: Some(9 * MINUTE),
         interim: Some(10 * MINUTE),
         rate_up: Rate::bits_per_second(1_000_000),
         rate_down: Rate::bits_per_second(4_000_000),
         quota: Quota { octets_up: None, octets_down: Some(1 << 30), octets_total: Some(1 << 31) },
-        personal: Personal { class: vec![b"gold".to_vec(), b"shop 7".to_vec()], user: Some("ada".into()) }.boxed(),
+        personal: Personal { class: vec![b"gold".to_vec(), b"shop 7".to_vec()], cui: None, user: Some("ada".into()) }
+            .boxed(),
     }
 }
 
@@ -44,7 +46,7 @@ fn grant_of(lab: &Lab, guest: Guest) -> Grant {
 
 /// Whom to account for is written down with the session, not with its grant.
 fn unnamed(grant: Grant) -> Grant {
-    Grant { personal: Personal { class: grant.class().to_vec(), user: None }.boxed(), ..grant }
+    Grant { personal: Personal { class: grant.class().to_vec(), ..Personal::default() }.boxed(), ..grant }
 }
 
 fn is_let_through(lab: &mut Lab, guest: Guest) -> bool {
@@ -72,12 +74,16 @@ fn a_session_is_found_by_whatever_is_known_of_it_and_all_of_it_must_agree() {
         lab.login(
             guest,
             Grant {
-                personal: Personal { user: Some(user.into()), class: vec![class.into(), "shop".into()] }.boxed(),
+                personal: Personal { user: Some(user.into()), class: vec![class.into(), "shop".into()], cui: None }
+                    .boxed(),
                 ..plan()
             },
         );
     }
-    lab.login(room, Grant { personal: Personal { user: Some("room 5".into()), class: vec![] }.boxed(), ..plan() });
+    lab.login(
+        room,
+        Grant { personal: Personal { user: Some("room 5".into()), ..Personal::default() }.boxed(), ..plan() },
+    );
 
     let slot = |guest| lab.view(guest).unwrap().slot;
     let all = |guests: &[Guest]| guests.iter().map(|guest| slot(*guest)).collect::<Vec<_>>();

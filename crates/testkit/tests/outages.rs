@@ -61,7 +61,7 @@ fn octets(record: &Record) -> (u64, u64) {
 #[test]
 fn after_a_handover_a_guest_goes_on_and_its_account_is_one_and_complete() {
     let (mut lab, phone) = lab_with_phone(&Grant {
-        personal: Personal { class: vec![b"class".to_vec()], user: None }.boxed(),
+        personal: Personal { class: vec![b"class".to_vec()], cui: Some(b"cui".to_vec()), user: None }.boxed(),
         ..Grant::default()
     });
     uses(&mut lab, phone, 3, 5);

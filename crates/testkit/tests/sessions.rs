@@ -73,7 +73,8 @@ fn a_session_is_accounted_from_start_to_stop_to_the_octet() {
     // What was sent before login is on nobody's account.
     phone.connects(&mut lab, 40_000, HOST);
     let grant = Grant {
-        personal: Personal { class: vec![b"class".to_vec()], user: Some("billed".into()) }.boxed(),
+        personal: Personal { class: vec![b"class".to_vec()], cui: Some(b"cui".to_vec()), user: Some("billed".into()) }
+            .boxed(),
         ..Grant::default()
     };
     lab.login(phone, grant);
@@ -104,6 +105,7 @@ fn a_session_is_accounted_from_start_to_stop_to_the_octet() {
     for record in &records {
         assert_eq!((record.user.as_str(), record.key, record.address), ("billed", phone.key(&lab), *here.ip()));
         assert_eq!((&record.session_id, &record.class[..]), (&start.session_id, &[b"class".to_vec()][..]));
+        assert_eq!(record.cui.as_deref(), Some(&b"cui"[..]));
     }
     phone.receives(&mut lab);
     phone.connects(&mut lab, 40_002, HOST);

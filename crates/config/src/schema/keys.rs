@@ -1,7 +1,7 @@
 use super::Absent::{Is, Required, Rule};
 use super::Kind::{
     Address, Addresses, Bool, Choice, Choices, DhcpOptions, Duration, GardenDomains, GardenEntries, HostAddress, Int,
-    Interface, InterfaceAddress, Mac, Name, Network, Octets, Path, Rate, Secret, SecretFile, Text,
+    Interface, InterfaceAddress, Mac, Macs, Name, Network, Octets, Path, Rate, Secret, SecretFile, Text, WebAddress,
 };
 use super::{Absent, Key, Kind, Section};
 
@@ -306,6 +306,67 @@ pub const SECTIONS: &[Section] = &[
         ],
     ),
     section(
+        "mac_authentication",
+        "Devices that come online without the portal, because their MAC address is known: printers, sensors, consoles. Whoever knows such an address can take it, so give them no more than they need.",
+        &[
+            key(
+                "allow",
+                Macs { max: 4096 },
+                Is("[]"),
+                "Devices that are let in without asking anybody, with the limits of [session].",
+            ),
+            key(
+                "radius",
+                Bool,
+                Is("false"),
+                "The RADIUS servers are asked about each other device when it has got its address, and later when it renews it or asks for a name. It never waits for the answer; one that is refused meets the portal as always.",
+            ),
+            key(
+                "format",
+                Choice(&[
+                    "AA-BB-CC-DD-EE-FF",
+                    "AA:BB:CC:DD:EE:FF",
+                    "AABBCCDDEEFF",
+                    "aa-bb-cc-dd-ee-ff",
+                    "aa:bb:cc:dd:ee:ff",
+                    "aabbccddeeff",
+                ]),
+                Is("\"AA-BB-CC-DD-EE-FF\""),
+                "How the MAC is written as User-Name. Calling-Station-Id is always AA-BB-CC-DD-EE-FF (RFC 3580, 3.21).",
+            ),
+            key(
+                "suffix",
+                Text { max: 128 },
+                Is("\"\""),
+                "What follows the MAC in User-Name, such as a realm: \"@devices\".",
+            ),
+            key(
+                "password",
+                Secret,
+                or("the User-Name", "\"one password for all devices\""),
+                "The password of every device. It keeps MACs out of the accounts of people: without it whoever types a MAC as name and password at the portal is let in as that device.",
+            ),
+            key(
+                "service_type",
+                Choice(&["call-check", "framed", "login"]),
+                Is("\"call-check\""),
+                "The Service-Type by which the server tells a device from a person: call-check is RFC 2865's (5.6), framed is CoovaChilli's.",
+            ),
+            key(
+                "per_second",
+                Int { min: 1, max: 1000 },
+                Is("20"),
+                "Devices that the servers are asked about in a second. More wait for their turn, and past 4096 for their next sign of life: a flood of invented addresses costs the servers no more than this.",
+            ),
+            key(
+                "again",
+                Duration { min: "1m", max: "1d", or_zero: false },
+                Is("\"10m\""),
+                "A device that was refused, or whose session has ended, is not asked about again for so long. One that logged out, or was logged out by an operator, only with its next lease.",
+            ),
+        ],
+    ),
+    section(
         "session",
         "Limits of a session. What RADIUS says for a guest goes over them.",
         &[
@@ -350,6 +411,47 @@ pub const SECTIONS: &[Section] = &[
             ),
         ],
     ),
+    repeated(
+        "policy",
+        "Limits by name: those of a guest whose Access-Accept has this name in Filter-Id. Other attributes of the Accept go over the policy, and the policy over [session]. At most 256.",
+        &[
+            key("name", Text { max: 253 }, Required { example: "\"gold\"" }, "What Filter-Id says, to the letter."),
+            key(
+                "timeout",
+                Duration { min: "1m", max: "365d", or_zero: true },
+                or("that of [session]", "\"12h\""),
+                "The longest session. \"0\" is no limit.",
+            ),
+            key(
+                "idle_timeout",
+                Duration { min: "1m", max: "30d", or_zero: true },
+                or("that of [session]", "\"1h\""),
+                "The longest silence. \"0\" is never.",
+            ),
+            key(
+                "interim",
+                Duration { min: "1m", max: "1d", or_zero: true },
+                or("that of [session]", "\"10m\""),
+                "Between two interim accounting records. \"0\" sends none.",
+            ),
+            key("rate_up", Rate, or("that of [session]", "\"10M\""), "The rate from the guest. \"0\" is no limit."),
+            key("rate_down", Rate, or("that of [session]", "\"50M\""), "The rate to the guest. \"0\" is no limit."),
+            key(
+                "quota_up",
+                Octets,
+                or("that of [session]", "\"1GB\""),
+                "What the guest may send in one session. \"0\" is no limit.",
+            ),
+            key("quota_down", Octets, or("that of [session]", "\"5GB\""), "What it may receive, in the same way."),
+            key("quota_total", Octets, or("that of [session]", "\"5GB\""), "What it may send and receive together."),
+            key(
+                "redirect",
+                WebAddress,
+                or("none; the guest goes where it was going", "\"https://example.org/welcome\""),
+                "Where the portal leads the guest after it has logged in.",
+            ),
+        ],
+    ),
     section(
         "radius",
         "The RADIUS client; used when auth.method has \"radius\".",
@@ -389,6 +491,12 @@ pub const SECTIONS: &[Section] = &[
                 Duration { min: "1s", max: "1h", or_zero: true },
                 Is("\"1m\""),
                 "A server that did not answer is asked last for so long. \"0\" always asks in the order of the file.",
+            ),
+            key(
+                "unknown_policy",
+                Choice(&["refuse", "ignore"]),
+                Is("\"refuse\""),
+                "What becomes of a guest whose Access-Accept names a Filter-Id that no [[policy]] has. The server meant a limit that we do not know: refuse lets nobody online without it; ignore is for servers that send the filters of other equipment to everybody. The log says which name it was.",
             ),
         ],
     ),

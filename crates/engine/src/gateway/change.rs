@@ -51,7 +51,7 @@ impl Engine {
             let interval = session.tariff.interim.filter(|interval| !interval.is_zero());
             session.next_interim = interval.map(|interval| Moment::from(now.mono + interval));
         }
-        self.writer.set_policy(slot, &session.policy());
+        self.writer.set_policy(slot, &session.policy(now));
         self.keep_session(now, slot);
         self.check_session(now, slot);
         true

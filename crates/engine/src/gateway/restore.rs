@@ -128,7 +128,7 @@ impl Engine {
             baseline: kept.baseline,
             next_interim: interim.map(|interval| (now.mono + until_interim(interval)).into()),
         });
-        self.writer.set_policy(kept.slot, &session.policy());
+        self.writer.set_policy(kept.slot, &session.policy(now));
         self.dhcp.protect(kept.key, true);
         self.guests.insert(kept.slot, Guest::new(kept.key, kept.address, Attempts::default(), Some(session)));
         self.check_session(now, kept.slot); // its time or its octets may be over
@@ -158,6 +158,7 @@ fn last_record(kept: KeptSession, counted: Usage, cause: Cause, now: Now) -> Rec
         address: kept.address,
         slot: kept.slot,
         class: kept.grant.class().to_vec(),
+        cui: kept.grant.personal.as_ref().and_then(|personal| personal.cui.clone()),
         usage: counted - kept.baseline,
         duration: kept.duration,
         at: now,

@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
+use radius::packet::describe;
 use radius::{AccessRequest, AccountingRequest, Client, Kind, Outcome, Refusal, Socket, SubmitError, Token};
 use tokio::net::UdpSocket;
 use tokio::sync::{Notify, oneshot};
@@ -17,8 +18,35 @@ use crate::udp;
 /// A server whose answers cannot be believed is in the log this often.
 const TELL_AGAIN: Duration = Duration::from_secs(60);
 
+/// What went over the wire.
+pub(super) enum Seen<'a> {
+    /// We sent it.
+    Sent { to: SocketAddr, packet: &'a [u8] },
+    /// It came, and counts unless there is a refusal.
+    Received { from: SocketAddr, packet: &'a [u8], refusal: Option<Refusal> },
+    /// The system says that the server cannot be reached.
+    Failed { server: SocketAddr, error: &'a std::io::Error },
+}
+
+/// Sees everything that goes over the wire.
+pub(super) type Watch = Box<dyn Fn(Seen<'_>)>;
+
+/// The log at debug level has every packet, with secrets hidden.
+pub(super) fn trace(seen: Seen<'_>) {
+    match seen {
+        Seen::Sent { to, packet } => debug!(server = %to, "RADIUS sent: {}", describe(packet)),
+        Seen::Received { from, packet, refusal: None } => {
+            debug!(server = %from, "RADIUS received: {}", describe(packet))
+        }
+        Seen::Received { from, packet, refusal: Some(refusal) } => {
+            debug!(server = %from, %refusal, "RADIUS ignored: {}", describe(packet));
+        }
+        Seen::Failed { server, error } => debug!(%server, %error, "RADIUS socket"),
+    }
+}
+
 /// The client with its sockets; lives on the control thread.
-pub(crate) struct RadiusClient {
+pub(super) struct RadiusClient {
     clock: Clock,
     client: RefCell<Client>,
     sockets: RefCell<HashMap<Socket, Rc<UdpSocket>>>,
@@ -26,11 +54,12 @@ pub(crate) struct RadiusClient {
     /// When the log last said that a server's answers cannot be believed; an entry for each server and service.
     doubted: RefCell<HashMap<SocketAddr, Duration>>,
     wake: Notify,
+    watch: Watch,
 }
 
 impl RadiusClient {
     /// Must be called within the control thread's local set.
-    pub(crate) fn start(clock: Clock, client: Client) -> Rc<Self> {
+    pub(super) fn start(clock: Clock, client: Client, watch: Watch) -> Rc<Self> {
         let this = Rc::new(Self {
             clock,
             client: RefCell::new(client),
@@ -38,23 +67,24 @@ impl RadiusClient {
             waiting: RefCell::default(),
             doubted: RefCell::default(),
             wake: Notify::new(),
+            watch,
         });
         tokio::task::spawn_local(Rc::clone(&this).keep_time());
         this
     }
 
-    pub(crate) async fn access(self: &Rc<Self>, request: AccessRequest) -> Result<Outcome, SubmitError> {
+    pub(super) async fn access(self: &Rc<Self>, request: AccessRequest) -> Result<Outcome, SubmitError> {
         let token = self.client.borrow_mut().submit_access(self.clock.now(), request)?;
         Ok(self.answer(token).await)
     }
 
-    pub(crate) async fn account(self: &Rc<Self>, request: AccountingRequest) -> Result<Outcome, SubmitError> {
+    pub(super) async fn account(self: &Rc<Self>, request: AccountingRequest) -> Result<Outcome, SubmitError> {
         let token = self.client.borrow_mut().submit_accounting(self.clock.now(), request)?;
         Ok(self.answer(token).await)
     }
 
     /// For each configured server: does it answer for logins, and for accounting?
-    pub(crate) fn health(&self, servers: usize) -> Vec<(bool, bool)> {
+    pub(super) fn health(&self, servers: usize) -> Vec<(bool, bool)> {
         let client = self.client.borrow();
         (0..servers as u8).map(|n| (client.is_alive(n, Kind::Auth), client.is_alive(n, Kind::Acct))).collect()
     }
@@ -71,6 +101,7 @@ impl RadiusClient {
         loop {
             let transmit = self.client.borrow_mut().poll_transmit();
             let Some(transmit) = transmit else { break };
+            (self.watch)(Seen::Sent { to: transmit.to, packet: &transmit.bytes });
             match self.socket(transmit.socket, transmit.to) {
                 // A full socket buffer is a lost datagram: the client sends it again.
                 Ok(socket) => drop(udp::send(&socket, &transmit.bytes)),
@@ -102,7 +133,9 @@ impl RadiusClient {
         loop {
             match socket.recv(&mut buffer).await {
                 Ok(len) => {
-                    let taken = self.client.borrow_mut().handle_datagram(self.clock.now(), name, from, &buffer[..len]);
+                    let packet = &buffer[..len];
+                    let taken = self.client.borrow_mut().handle_datagram(self.clock.now(), name, from, packet);
+                    (self.watch)(Seen::Received { from, packet, refusal: taken.err() });
                     if let Err(refusal) = taken {
                         self.tell(from, refusal);
                     }
@@ -110,7 +143,7 @@ impl RadiusClient {
                 }
                 // An ICMP error of an earlier datagram: the server is down, and its silence will tell.
                 Err(error) => {
-                    debug!(server = %from, %error, "RADIUS socket");
+                    (self.watch)(Seen::Failed { server: from, error: &error });
                     tokio::time::sleep(Duration::from_millis(100)).await;
                 }
             }
@@ -127,10 +160,7 @@ impl RadiusClient {
             Refusal::WrongAuthenticator | Refusal::WrongMessageAuthenticator => {
                 "the secret must be the same here and there"
             }
-            _ => {
-                debug!(%server, %refusal, "a RADIUS datagram was ignored");
-                return;
-            }
+            _ => return,
         };
         let now = self.clock.mono();
         let mut doubted = self.doubted.borrow_mut();

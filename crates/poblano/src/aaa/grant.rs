@@ -1,15 +1,22 @@
-//! How the attributes of an Access-Accept or a CoA-Request become a grant.
+//! How the attributes of an Access-Accept or a CoA-Request become a grant. Attributes go over the policies that Filter-Id
+//! names, and these over `[session]`; of rates ChilliSpot's go over WISPr's, and both over MikroTik's.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use config::Config;
 use engine::changes::Changes;
 use engine::session::{Grant, Quota};
 use fastpath::police::Rate;
+use platform::LocalTime;
+use radius::text::{Date, RateLimit, TerminateTime};
 use radius::{Reply, attr};
+use tracing::debug;
+use wire::Now;
+use wire::url::WebUrl;
 
 /// What the configuration allows who is granted nothing else.
-pub(super) fn defaults(config: &Config) -> Grant {
+fn defaults(config: &Config) -> Grant {
     let rate = |rate: Option<config::BitRate>| rate.map_or(Rate::UNLIMITED, |rate| Rate::bits_per_second(rate.0));
     Grant {
         session_timeout: config.session.timeout,
@@ -26,90 +33,306 @@ pub(super) fn defaults(config: &Config) -> Grant {
     }
 }
 
-/// What `reply` names. Zero is no limit with rates and octets, as it always was with these attributes.
-pub(super) fn named(reply: &Reply) -> Changes {
+/// What the configuration makes of a server's words.
+pub(super) struct Rules {
+    /// What is allowed where nothing is said.
+    pub(super) defaults: Grant,
+    policies: HashMap<String, Named>,
+    refuse_unknown: bool,
+}
+
+/// What a server names.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub(super) struct Named {
+    pub(super) changes: Changes,
+    /// Where the guest's browser goes after login.
+    pub(super) redirect: Option<String>,
+}
+
+/// What a server names that cannot be obeyed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Unusable {
+    pub(super) attribute: &'static str,
+    pub(super) value: String,
+}
+
+/// Why a guest is refused whom the server accepts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Declined {
+    /// It says what cannot be obeyed.
+    Unusable(Unusable),
+    /// The end that it names is past.
+    Over,
+}
+
+impl Unusable {
+    /// For the operator.
+    pub(super) fn what_to_do(&self) -> &'static str {
+        if self.attribute == FILTER_ID {
+            "no [[policy]] has this name: add one, or set radius.unknown_policy = \"ignore\""
+        } else {
+            "the server must send it in the form that its vendor defines"
+        }
+    }
+}
+
+impl Rules {
+    pub(super) fn new(config: &Config) -> Self {
+        let named = |policy: &config::Policy| (policy.name.clone(), of_policy(policy));
+        Self {
+            defaults: defaults(config),
+            policies: config.policies.iter().map(named).collect(),
+            refuse_unknown: config.radius.refuse_unknown_policy,
+        }
+    }
+
+    /// What an Accept allows, and where it leads the guest's browser.
+    ///
+    /// # Errors
+    /// Why the guest is refused all the same.
+    pub(super) fn grant(&self, reply: &Reply, now: Now) -> Result<(Grant, Option<String>), Declined> {
+        let Named { changes, redirect } = self.named(reply).map_err(Declined::Unusable)?;
+        let grant = changes.apply(self.defaults.clone());
+        if grant.until.is_some_and(|until| until <= now.unix) {
+            return Err(Declined::Over);
+        }
+        Ok((grant, redirect))
+    }
+
+    /// What `reply` names: by its own attributes first, and by the policies of Filter-Id where these are silent.
+    ///
+    /// # Errors
+    /// A limit that cannot be read, or a policy that there is not: without it a guest would have more than was meant.
+    pub(super) fn named(&self, reply: &Reply) -> Result<Named, Unusable> {
+        let mut named = named(reply)?;
+        for name in reply.all(attr::FILTER_ID) {
+            match self.policies.get(&name) {
+                Some(policy) => {
+                    named.changes = named.changes.or(policy.changes.clone());
+                    named.redirect = named.redirect.or_else(|| policy.redirect.clone());
+                }
+                None if self.refuse_unknown => return Err(Unusable { attribute: FILTER_ID, value: name }),
+                None => debug!(policy = name, "Filter-Id names no policy"),
+            }
+        }
+        Ok(named)
+    }
+}
+
+/// The attribute that an operator can do something about here.
+const FILTER_ID: &str = "Filter-Id";
+
+/// What the attributes of `reply` name. Zero is no limit with rates and octets, as it always was with these attributes.
+fn named(reply: &Reply) -> Result<Named, Unusable> {
     let octets = |octets: Option<u64>| octets.map(|octets| (octets > 0).then_some(octets));
     let class = reply.classes();
-    Changes {
+    let mikrotik = read("Mikrotik-Rate-Limit", reply.get(attr::mikrotik::RATE_LIMIT), RateLimit::parse)?;
+    let rate = |ours: Option<u64>, theirs: fn(RateLimit) -> u64| {
+        ours.or_else(|| mikrotik.map(theirs)).map(Rate::bits_per_second)
+    };
+    let changes = Changes {
         session_timeout: reply.session_timeout().map(Some),
+        until: read("WISPr-Session-Terminate-Time", reply.get(attr::wispr::SESSION_TERMINATE_TIME), terminate_time)?
+            .map(Some),
         idle_timeout: reply.idle_timeout().map(Some),
         // RFC 2869, 5.16: not less than a minute.
         interim: reply.interim_interval().map(|interval| Some(interval.max(Duration::from_secs(60)))),
-        rate_up: reply.max_up_bits_per_sec().map(Rate::bits_per_second),
-        rate_down: reply.max_down_bits_per_sec().map(Rate::bits_per_second),
+        rate_up: rate(reply.max_up_bits_per_sec(), |mikrotik| mikrotik.up_bits_per_sec),
+        rate_down: rate(reply.max_down_bits_per_sec(), |mikrotik| mikrotik.down_bits_per_sec),
         octets_up: octets(reply.max_input_octets()),
         octets_down: octets(reply.max_output_octets()),
         octets_total: octets(reply.max_total_octets()),
         class: (!class.is_empty()).then_some(class),
+        cui: reply.get(attr::CHARGEABLE_USER_IDENTITY),
         user: reply.get(attr::USER_NAME),
+    };
+    let redirect = reply.get(attr::wispr::REDIRECTION_URL).filter(|url| {
+        let usable = WebUrl::parse(url).is_some();
+        if !usable {
+            debug!(url, "WISPr-Redirection-URL is no http or https address");
+        }
+        usable
+    });
+    Ok(Named { changes, redirect })
+}
+
+/// The value of an attribute that is text; what cannot be read is an error, and not the absence of a limit.
+fn read<T>(
+    attribute: &'static str,
+    text: Option<String>,
+    parse: impl FnOnce(&str) -> Option<T>,
+) -> Result<Option<T>, Unusable> {
+    let Some(text) = text else { return Ok(None) };
+    match parse(&text) {
+        Some(value) => Ok(Some(value)),
+        None => Err(Unusable { attribute, value: text }),
     }
+}
+
+/// A moment since 1970; without a zone it is told by the machine's.
+fn terminate_time(text: &str) -> Option<Duration> {
+    match TerminateTime::parse(text)? {
+        TerminateTime::Utc(moment) => Some(moment),
+        TerminateTime::Local(Date { year, month, day, hour, minute, second }) => {
+            LocalTime { year, month, day, hour, minute, second }.since_1970()
+        }
+    }
+}
+
+fn of_policy(policy: &config::Policy) -> Named {
+    let time = |time: Option<Duration>| time.map(|time| (!time.is_zero()).then_some(time));
+    let octets = |octets: Option<config::Octets>| octets.map(|octets| (octets.0 > 0).then_some(octets.0));
+    let rate = |rate: Option<config::BitRate>| rate.map(|rate| Rate::bits_per_second(rate.0));
+    let changes = Changes {
+        session_timeout: time(policy.timeout),
+        idle_timeout: time(policy.idle_timeout),
+        interim: time(policy.interim),
+        rate_up: rate(policy.rate_up),
+        rate_down: rate(policy.rate_down),
+        octets_up: octets(policy.quota_up),
+        octets_down: octets(policy.quota_down),
+        octets_total: octets(policy.quota_total),
+        ..Changes::default()
+    };
+    Named { changes, redirect: policy.redirect.clone() }
 }
 
 #[cfg(test)]
 mod tests {
-    use radius::dictionary::{attribute, chillispot, vendor};
+    use radius::attr::{Attr, chillispot, mikrotik, wispr};
+    use radius::value::Kind;
     use radius::{Attribute, Code, Packet, View};
 
     use super::*;
 
     const SECOND: Duration = Duration::from_secs(1);
 
-    /// What the server names with these attributes.
-    fn changes(attributes: Vec<Attribute>) -> Changes {
+    fn reply(attributes: Vec<Attribute>) -> Reply {
         let packet = Packet { code: Code::AccessAccept, id: 0, authenticator: [0; 16], attributes };
         let bytes = packet.emit().expect("it is short");
-        named(&Reply::new(View::parse(&bytes).expect("it was just made")))
+        Reply::new(View::parse(&bytes).expect("it was just made"))
     }
 
-    fn chilli(number: u8, value: u32) -> Attribute {
-        Attribute::vendor(vendor::CHILLISPOT, number, &value.to_be_bytes()).expect("four octets fit")
+    /// What the server names with these attributes.
+    fn changes(attributes: Vec<Attribute>) -> Changes {
+        named(&reply(attributes)).expect("all can be read").changes
+    }
+
+    fn of<K: Kind>(attr: Attr<K>, value: K::In<'_>) -> Attribute {
+        attr.of(value).expect("it fits")
+    }
+
+    fn terminates(text: &str) -> Attribute {
+        of(wispr::SESSION_TERMINATE_TIME, text)
+    }
+
+    fn rate_limit(text: &str) -> Attribute {
+        of(mikrotik::RATE_LIMIT, text)
+    }
+
+    fn filter(name: &str) -> Attribute {
+        of(attr::FILTER_ID, name)
+    }
+
+    fn rates(up: u64, down: u64) -> Changes {
+        let rate = |bits| Some(Rate::bits_per_second(bits));
+        Changes { rate_up: rate(up), rate_down: rate(down), ..Changes::default() }
+    }
+
+    /// The rules of a configuration with a policy, and what becomes of a Filter-Id that names none.
+    fn rules(unknown_policy: &str) -> Rules {
+        let text = format!(
+            "[lan]\ninterface = \"eth1\"\n[radius]\nunknown_policy = {unknown_policy:?}\n[[policy]]\nname = \"gold\"\n\
+             timeout = \"0\"\nrate_up = \"10M\"\nrate_down = \"50M\"\nquota_total = \"5GB\"\n\
+             redirect = \"https://example.org/gold\"\n[[policy]]\nname = \"short\"\ntimeout = \"1h\"\n"
+        );
+        Rules::new(&Config::parse(&text, "test", &config::Overrides::default()).expect("it is valid").config)
     }
 
     #[test]
     fn a_server_that_names_nothing_changes_nothing() {
         assert_eq!(changes(Vec::new()), Changes::default());
-        assert_eq!(changes(vec![Attribute::u32(attribute::SERVICE_TYPE, 2)]), Changes::default());
+        assert_eq!(changes(vec![of(attr::SERVICE_TYPE, 2)]), Changes::default());
     }
 
     #[test]
     fn each_attribute_names_its_part_and_no_other() {
-        let class = |value: &[u8]| Attribute::bytes(attribute::CLASS, value).expect("it fits");
-        let secs = |number, value| Attribute::u32(number, value);
         let nothing = Changes::default;
         for (attributes, expected) in [
+            (vec![of(attr::SESSION_TIMEOUT, 90)], Changes { session_timeout: Some(Some(SECOND * 90)), ..nothing() }),
+            (vec![of(attr::IDLE_TIMEOUT, 90)], Changes { idle_timeout: Some(Some(SECOND * 90)), ..nothing() }),
+            (vec![of(attr::ACCT_INTERIM_INTERVAL, 9)], Changes { interim: Some(Some(SECOND * 60)), ..nothing() }),
             (
-                vec![secs(attribute::SESSION_TIMEOUT, 90)],
-                Changes { session_timeout: Some(Some(SECOND * 90)), ..nothing() },
-            ),
-            (vec![secs(attribute::IDLE_TIMEOUT, 90)], Changes { idle_timeout: Some(Some(SECOND * 90)), ..nothing() }),
-            (
-                vec![secs(attribute::ACCT_INTERIM_INTERVAL, 9)],
-                Changes { interim: Some(Some(SECOND * 60)), ..nothing() },
-            ),
-            (
-                vec![chilli(chillispot::BANDWIDTH_MAX_UP, 64)],
+                vec![of(chillispot::BANDWIDTH_MAX_UP, 64)],
                 Changes { rate_up: Some(Rate::bits_per_second(64_000)), ..nothing() },
             ),
+            (vec![of(chillispot::BANDWIDTH_MAX_DOWN, 0)], Changes { rate_down: Some(Rate::UNLIMITED), ..nothing() }),
+            (vec![of(chillispot::MAX_INPUT_OCTETS, 7)], Changes { octets_up: Some(Some(7)), ..nothing() }),
+            (vec![of(chillispot::MAX_OUTPUT_OCTETS, 0)], Changes { octets_down: Some(None), ..nothing() }),
+            (vec![of(chillispot::MAX_TOTAL_GIGAWORDS, 1)], Changes { octets_total: Some(Some(1 << 32)), ..nothing() }),
             (
-                vec![chilli(chillispot::BANDWIDTH_MAX_DOWN, 0)],
-                Changes { rate_down: Some(Rate::UNLIMITED), ..nothing() },
-            ),
-            (vec![chilli(chillispot::MAX_INPUT_OCTETS, 7)], Changes { octets_up: Some(Some(7)), ..nothing() }),
-            (vec![chilli(chillispot::MAX_OUTPUT_OCTETS, 0)], Changes { octets_down: Some(None), ..nothing() }),
-            (
-                vec![chilli(chillispot::MAX_TOTAL_GIGAWORDS, 1)],
-                Changes { octets_total: Some(Some(1 << 32)), ..nothing() },
-            ),
-            (
-                vec![class(b"one"), class(b"two")],
+                vec![of(attr::CLASS, b"one"), of(attr::CLASS, b"two")],
                 Changes { class: Some(vec![b"one".to_vec(), b"two".to_vec()]), ..nothing() },
             ),
+            (vec![of(attr::CHARGEABLE_USER_IDENTITY, b"cui")], Changes { cui: Some(b"cui".to_vec()), ..nothing() }),
             (
-                vec![Attribute::text(attribute::USER_NAME, "ada").expect("it fits")],
-                Changes { user: Some("ada".into()), ..nothing() },
+                vec![terminates("2027-01-15T08:00:00+02:00")],
+                Changes { until: Some(Some(SECOND * 1_799_992_800)), ..nothing() },
             ),
+            (vec![rate_limit("64k/0")], rates(64_000, 0)),
+            (vec![of(attr::USER_NAME, "ada")], Changes { user: Some("ada".into()), ..nothing() }),
         ] {
             assert_eq!(changes(attributes.clone()), expected, "{attributes:?}");
+        }
+    }
+
+    #[test]
+    fn of_several_rates_chillispots_comes_first_then_wisprs_then_mikrotiks() {
+        let wispr_up = of(wispr::BANDWIDTH_MAX_UP, 2_000_000);
+        let all = vec![rate_limit("1M/3M"), wispr_up, of(chillispot::BANDWIDTH_MAX_UP, 500)];
+        assert_eq!(changes(all.clone()), rates(500_000, 3_000_000));
+        assert_eq!(changes(all[..2].to_vec()), rates(2_000_000, 3_000_000));
+        assert_eq!(changes(all[..1].to_vec()), rates(1_000_000, 3_000_000));
+    }
+
+    #[test]
+    fn a_policy_stands_behind_the_attributes_and_before_the_configuration() {
+        let named = rules("refuse").named(&reply(vec![filter("gold"), of(chillispot::BANDWIDTH_MAX_UP, 500)]));
+        let Named { changes, redirect } = named.expect("there is such a policy");
+        let expected = Changes {
+            session_timeout: Some(None),
+            octets_total: Some(Some(5_000_000_000)),
+            ..rates(500_000, 50_000_000)
+        };
+        assert_eq!((changes, redirect.as_deref()), (expected, Some("https://example.org/gold")));
+        // Of two policies the first goes over the second, and the server's own address over both.
+        let url = of(wispr::REDIRECTION_URL, "http://example.org/mine");
+        let named = rules("refuse").named(&reply(vec![filter("short"), filter("gold"), url])).expect("there are both");
+        assert_eq!(named.changes.session_timeout, Some(Some(SECOND * 3600)));
+        assert_eq!(named.redirect.as_deref(), Some("http://example.org/mine"));
+    }
+
+    #[test]
+    fn a_policy_that_there_is_not_lets_nobody_in_unless_the_operator_says_so() {
+        let asks = reply(vec![filter("platinum"), filter("short")]);
+        let unusable = Unusable { attribute: FILTER_ID, value: "platinum".into() };
+        assert_eq!(rules("refuse").named(&asks), Err(unusable));
+        let named = rules("ignore").named(&asks).expect("it is ignored");
+        assert_eq!(named.changes.session_timeout, Some(Some(SECOND * 3600)), "but the other one counts");
+    }
+
+    #[test]
+    fn a_limit_that_cannot_be_read_is_not_no_limit() {
+        for attribute in [terminates("tomorrow"), rate_limit("fast")] {
+            assert!(rules("ignore").named(&reply(vec![attribute.clone()])).is_err(), "{attribute:?}");
+        }
+    }
+
+    #[test]
+    fn a_browser_is_sent_to_web_addresses_only() {
+        for address in ["javascript:alert(1)", "ftp://example.org/", "//example.org", "http://a b/", "http://u@h/"] {
+            let url = of(wispr::REDIRECTION_URL, address);
+            assert_eq!(named(&reply(vec![url])), Ok(Named::default()), "{address}");
         }
     }
 }

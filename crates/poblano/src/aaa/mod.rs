@@ -1,9 +1,12 @@
 //! Who may come in, and who is told what they used: local accounts and RADIUS behind one face. This is the only
 //! place where RADIUS words become grants and records become RADIUS words.
 
+mod asks;
 mod client;
+mod devices;
 mod grant;
 mod records;
+mod trial;
 
 use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, VecDeque};
@@ -11,27 +14,34 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
-use config::{AuthMethod, Config, PasswordMethod};
+use config::{AuthMethod, Config};
 use engine::gateway::Attempt;
 use engine::session::Grant;
-use radius::{AccessRequest, AccountingRequest, Credential, GuestFacts, NasFacts, Outcome};
+use radius::{AccessRequest, AccountingRequest, Outcome, Reply};
 use store::{Accounts, AccountsError, PasswordCheck};
 use tokio::sync::Semaphore;
 use tracing::{info, warn};
-use wire::{MacAddr, Vlan};
+use wire::MacAddr;
 
+pub(crate) use self::trial::test;
+
+use self::asks::Asks;
 use self::client::RadiusClient;
+use self::grant::{Declined, Unusable};
 use crate::clock::Clock;
 
 /// Password checks at one time: argon2 takes 4 MiB and some hundred milliseconds of a router.
 const CHECKS: usize = 2;
+/// What cannot be obeyed is in the log this often.
+const TELL_AGAIN: Duration = Duration::from_secs(60);
 /// Logins that wait for one; more are told to try again.
 const WAITING_CHECKS: usize = 64;
 
 /// What a source of grants said.
 pub(crate) enum Answer {
-    Granted { grant: Grant, message: Option<String> },
+    Granted { grant: Grant, message: Option<String>, redirect: Option<String> },
     Refused { message: Option<String> },
     Unavailable,
 }
@@ -42,14 +52,14 @@ struct UnknownName;
 /// Authentication and accounting.
 pub(crate) struct Aaa {
     methods: Vec<AuthMethod>,
-    password_method: PasswordMethod,
-    defaults: Grant,
+    asks: Asks,
+    rules: grant::Rules,
+    /// When the log last said that something of a server's cannot be obeyed, by attribute.
+    unusable: RefCell<HashMap<&'static str, Duration>>,
     accounts_file: PathBuf,
     accounts: RefCell<Option<Accounts>>,
     checks: Arc<Semaphore>,
     waiting_checks: Semaphore,
-    nas: NasFacts,
-    lan: String,
     radius: Option<Rc<RadiusClient>>,
     servers: Vec<SocketAddr>,
     /// Records not yet taken, in order, by session; each session with records has a task that sends them.
@@ -66,23 +76,21 @@ impl Aaa {
         let radius = if config.radius.servers.is_empty() {
             None
         } else {
-            Some(RadiusClient::start(clock, radius::Client::new(client_config(config), Box::new(crate::dice))?))
+            Some(RadiusClient::start(
+                clock,
+                radius::Client::new(client_config(config), Box::new(crate::dice))?,
+                Box::new(client::trace),
+            ))
         };
         let this = Rc::new(Self {
             methods: config.auth.methods.clone(),
-            password_method: config.radius.method,
-            defaults: grant::defaults(config),
+            asks: Asks::new(config, Some(lan_mac)),
+            rules: grant::Rules::new(config),
+            unusable: RefCell::default(),
             accounts_file: config.auth.accounts.clone(),
             accounts: RefCell::new(None),
             checks: Arc::new(Semaphore::new(CHECKS)),
             waiting_checks: Semaphore::new(WAITING_CHECKS),
-            nas: NasFacts {
-                identifier: config.radius.nas_identifier.clone(),
-                ip: config.radius.nas_ip,
-                called_station_id: lan_mac.to_station_id(),
-                ..NasFacts::default()
-            },
-            lan: config.lan.interface.clone(),
             radius,
             servers: config.radius.servers.iter().map(|s| (s.address, s.auth_port).into()).collect(),
             records: RefCell::default(),
@@ -107,7 +115,10 @@ impl Aaa {
                         continue;
                     }
                 },
-                AuthMethod::Radius => self.ask_radius(attempt, name, password).await,
+                AuthMethod::Radius => match self.ask_radius(self.asks.person(attempt, name, password)).await {
+                    Ok(reply) => self.granted(&reply),
+                    Err(answer) => answer,
+                },
             };
             if !matches!(answer, Answer::Unavailable) {
                 return answer;
@@ -118,7 +129,7 @@ impl Aaa {
 
     /// What a guest gets that an operator lets in.
     pub(crate) fn default_grant(&self) -> Grant {
-        self.defaults.clone()
+        self.rules.defaults.clone()
     }
 
     /// The servers in order, and whether each answers for logins and for accounting.
@@ -145,7 +156,7 @@ impl Aaa {
             right
         });
         match checked.await {
-            Ok(true) => Ok(Answer::Granted { grant: self.defaults.clone(), message: None }),
+            Ok(true) => Ok(Answer::Granted { grant: self.default_grant(), message: None, redirect: None }),
             // The work was done for an unknown name too: time does not tell which names there are.
             Ok(false) if !known => Err(UnknownName),
             Ok(false) => Ok(Answer::Refused { message: None }),
@@ -166,24 +177,9 @@ impl Aaa {
         Ok((accounts.contains(name), accounts.check(name)))
     }
 
-    async fn ask_radius(&self, attempt: &Attempt, name: &str, password: &str) -> Answer {
-        let Some(radius) = &self.radius else { return Answer::Unavailable };
-        let credential = match self.password_method {
-            PasswordMethod::Pap => Credential::Pap(password.as_bytes().to_vec()),
-            PasswordMethod::Chap => {
-                let mut random = [0; 17];
-                crate::dice(&mut random);
-                Credential::chap(random[16], &random[..16], password.as_bytes())
-            }
-        };
-        let guest = GuestFacts {
-            mac: attempt.key.mac,
-            framed_ip: Some(attempt.address),
-            session_id: attempt.session_id.clone(),
-            port: Some(attempt.slot.0),
-            port_id: self.port_id(attempt.key.vlan),
-        };
-        let request = AccessRequest::new(name, credential, self.nas.clone(), guest);
+    /// What a server accepted, or else what that means for the guest.
+    async fn ask_radius(&self, request: AccessRequest) -> Result<Reply, Answer> {
+        let Some(radius) = &self.radius else { return Err(Answer::Unavailable) };
         let answer = radius.access(request).await;
         match &answer {
             Ok(Outcome::Unreachable) => {
@@ -202,26 +198,40 @@ impl Aaa {
             Err(_) => {}
         }
         match answer {
-            Ok(Outcome::Accept(reply)) => {
-                let grant = grant::named(&reply).apply(self.defaults.clone());
-                Answer::Granted { grant, message: reply.reply_message() }
-            }
+            Ok(Outcome::Accept(reply)) => Ok(reply),
             Ok(Outcome::Reject(reply) | Outcome::Challenge(reply)) => {
-                Answer::Refused { message: reply.reply_message() }
+                Err(Answer::Refused { message: reply.reply_message() })
             }
-            Ok(Outcome::AccountingAck | Outcome::Unreachable) => Answer::Unavailable,
-            Err(radius::SubmitError::Build(_)) => Answer::Refused { message: None },
+            Ok(Outcome::AccountingAck | Outcome::Unreachable) => Err(Answer::Unavailable),
+            Err(radius::SubmitError::Build(_)) => Err(Answer::Refused { message: None }),
             Err(error) => {
                 warn!(%error, "RADIUS");
-                Answer::Unavailable
+                Err(Answer::Unavailable)
             }
         }
     }
 
-    fn port_id(&self, vlan: Vlan) -> String {
-        match vlan {
-            Vlan::NONE => self.lan.clone(),
-            Vlan(id) => format!("{}.{id}", self.lan),
+    /// What a server's Accept means for the guest.
+    fn granted(&self, reply: &Reply) -> Answer {
+        let refused = |words: &str| Answer::Refused { message: Some(words.to_owned()) };
+        match self.rules.grant(reply, self.clock.now()) {
+            Ok((grant, redirect)) => Answer::Granted { grant, message: reply.reply_message(), redirect },
+            Err(Declined::Over) => refused("Your time here is over."),
+            Err(Declined::Unusable(unusable)) => {
+                self.tell_of_unusable(&unusable);
+                refused("Your account has settings that this network cannot apply. Please ask its operator.")
+            }
+        }
+    }
+
+    /// Nobody gets in by such an answer, so the operator must hear of it, though not each time.
+    fn tell_of_unusable(&self, unusable: &Unusable) {
+        let (Unusable { attribute, value }, now) = (unusable, self.clock.mono());
+        let mut told = self.unusable.borrow_mut();
+        if told.get(attribute).is_none_or(|at| now.saturating_sub(*at) >= TELL_AGAIN) {
+            told.insert(attribute, now);
+            let what_to_do = unusable.what_to_do();
+            warn!(attribute, value, "a RADIUS server accepts guests who are refused here: {what_to_do}");
         }
     }
 }

@@ -21,7 +21,7 @@ const RECORD_RETRY: Duration = Duration::from_secs(10);
 impl Aaa {
     /// Sends a record of a session to the accounting servers, if there are any.
     pub(crate) fn account(self: &Rc<Self>, record: &Record) {
-        let request = AccountingRequest::new(self.radius_record(record), record.at, self.nas.clone());
+        let request = AccountingRequest::new(self.radius_record(record), record.at, self.asks.nas.clone());
         self.queue(&record.session_id, request);
     }
 
@@ -34,7 +34,7 @@ impl Aaa {
         } else {
             RadiusRecord::Off { session_id: session_id.clone(), cause: TerminateCause::AdminReboot }
         };
-        self.queue(&session_id, AccountingRequest::new(record, now, self.nas.clone()));
+        self.queue(&session_id, AccountingRequest::new(record, now, self.asks.nas.clone()));
     }
 
     /// Waits until every record has been taken, but no longer than `limit`; returns how many were not.
@@ -54,10 +54,10 @@ impl Aaa {
                 framed_ip: Some(record.address),
                 session_id: record.session_id.clone(),
                 port: Some(record.slot.0),
-                port_id: self.port_id(record.key.vlan),
+                port_id: self.asks.port_id(record.key.vlan),
             },
             classes: record.class.clone(),
-            cui: None,
+            cui: record.cui.clone(),
             authentic: if self.methods.contains(&AuthMethod::Radius) { Authentic::Radius } else { Authentic::Local },
         };
         let usage = Usage {

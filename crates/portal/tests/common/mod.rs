@@ -49,8 +49,9 @@ impl Backend for House {
         match (name, password) {
             ("guest", "good & long") => {
                 self.let_in(ip, Session { user: name.into(), ..Session::default() });
-                LoginOutcome::Accepted
+                LoginOutcome::Accepted { redirect: None }
             }
+            ("led", url) => LoginOutcome::Accepted { redirect: Some(url.into()) },
             ("expired", _) => LoginOutcome::Rejected { message: Some("Your account <b>ended</b> on Monday.".into()) },
             ("away", _) => LoginOutcome::Unavailable,
             ("hasty", _) => LoginOutcome::TooManyTries { wait: Duration::from_millis(29_500) },

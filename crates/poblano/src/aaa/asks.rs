@@ -1,0 +1,78 @@
+//! How a login becomes a question to a RADIUS server.
+
+use config::{Config, MacAuthentication, MacServiceType, PasswordMethod};
+use engine::gateway::Attempt;
+use radius::{AccessRequest, Credential, GuestFacts, NasFacts, Service};
+use wire::{GuestKey, MacAddr, Vlan};
+
+/// What the gateway says of itself, and how it says what a guest says.
+pub(super) struct Asks {
+    pub(super) nas: NasFacts,
+    lan: String,
+    password_method: PasswordMethod,
+    pub(super) devices: MacAuthentication,
+}
+
+impl Asks {
+    pub(super) fn new(config: &Config, lan_mac: Option<MacAddr>) -> Self {
+        Self {
+            nas: NasFacts {
+                identifier: config.radius.nas_identifier.clone(),
+                ip: config.radius.nas_ip,
+                called_station_id: lan_mac.map(MacAddr::to_station_id).unwrap_or_default(),
+                ..NasFacts::default()
+            },
+            lan: config.lan.interface.clone(),
+            password_method: config.radius.method,
+            devices: config.mac_authentication.clone(),
+        }
+    }
+
+    /// A person at the portal.
+    pub(super) fn person(&self, attempt: &Attempt, name: &str, password: &str) -> AccessRequest {
+        let credential = match self.password_method {
+            PasswordMethod::Pap => Credential::Pap(password.as_bytes().to_vec()),
+            PasswordMethod::Chap => {
+                let mut random = [0; 17];
+                crate::dice(&mut random);
+                Credential::chap(random[16], &random[..16], password.as_bytes())
+            }
+        };
+        AccessRequest::new(name, credential, self.nas.clone(), self.guest(attempt))
+    }
+
+    /// A device, to which its MAC address is name and password.
+    pub(super) fn device(&self, attempt: &Attempt) -> AccessRequest {
+        let service = match self.devices.service_type {
+            MacServiceType::CallCheck => Service::CallCheck,
+            MacServiceType::Framed => Service::Framed,
+            MacServiceType::Login => Service::Login,
+        };
+        let name = self.device_name(attempt.key);
+        // A secret of a file, as one of the configuration, is text.
+        let password = self.devices.password.as_ref().map(|secret| String::from_utf8_lossy(secret.expose()));
+        AccessRequest { service, ..self.person(attempt, &name, password.as_deref().unwrap_or(&name)) }
+    }
+
+    /// The name of a device's account.
+    pub(super) fn device_name(&self, key: GuestKey) -> String {
+        self.devices.format.write(key.mac) + &self.devices.suffix
+    }
+
+    pub(super) fn guest(&self, attempt: &Attempt) -> GuestFacts {
+        GuestFacts {
+            mac: attempt.key.mac,
+            framed_ip: (!attempt.address.is_unspecified()).then_some(attempt.address),
+            session_id: attempt.session_id.clone(),
+            port: Some(attempt.slot.0),
+            port_id: self.port_id(attempt.key.vlan),
+        }
+    }
+
+    pub(super) fn port_id(&self, vlan: Vlan) -> String {
+        match vlan {
+            Vlan::NONE => self.lan.clone(),
+            Vlan(id) => format!("{}.{id}", self.lan),
+        }
+    }
+}

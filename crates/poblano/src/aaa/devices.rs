@@ -1,0 +1,30 @@
+//! A device is let in by its MAC address: by the configuration's list, or by a RADIUS server.
+
+use engine::gateway::Attempt;
+use radius::text::ConfigWord;
+use radius::{Reply, attr};
+
+use super::{Aaa, Answer};
+
+impl Aaa {
+    /// Whether a device may come in without the portal, and the name to account under.
+    pub(crate) async fn authenticate_device(&self, attempt: &Attempt) -> (String, Answer) {
+        let answer = if self.asks.devices.allow.contains(&attempt.key.mac) {
+            Answer::Granted { grant: self.default_grant(), message: None, redirect: None }
+        } else {
+            match self.ask_radius(self.asks.device(attempt)).await {
+                // The server knows the device, but wants a person to log in, or to see the portal, all the same.
+                Ok(reply) if wants_the_portal(&reply) => Answer::Refused { message: None },
+                Ok(reply) => self.granted(&reply),
+                Err(answer) => answer,
+            }
+        };
+        (self.asks.device_name(attempt.key), answer)
+    }
+}
+
+/// Whether the server knows a device, but wants a person to log in, or to see the portal, all the same.
+pub(super) fn wants_the_portal(reply: &Reply) -> bool {
+    let words = reply.all(attr::chillispot::CONFIG);
+    words.iter().any(|text| matches!(ConfigWord::parse(text), ConfigWord::RequireUamAuth | ConfigWord::Splash))
+}

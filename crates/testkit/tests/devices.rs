@@ -1,0 +1,188 @@
+//! Devices that come in by their MAC address, without the portal.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use engine::devices;
+use engine::session::{Cause, Grant};
+use testkit::{GATEWAY, Guest, Lab, Setup};
+use wire::arp::Arp;
+use wire::{MacAddr, Vlan};
+
+const MINUTE: Duration = Duration::from_secs(60);
+const AGAIN: Duration = Duration::from_secs(600);
+
+/// A gateway that asks about two devices in a second.
+fn lab() -> Lab {
+    let devices = devices::Config { allow: HashSet::new(), per_sec: 2, again: AGAIN };
+    Lab::new(Setup { devices, ..Setup::default() })
+}
+
+fn printer(lab: &mut Lab) -> Guest {
+    let printer = lab.guest("printer");
+    printer.dhcp(lab);
+    printer
+}
+
+/// The devices that were asked about since the last call.
+fn asked(lab: &mut Lab) -> Vec<MacAddr> {
+    lab.devices().iter().map(|attempt| attempt.key.mac).collect()
+}
+
+#[test]
+fn a_device_is_asked_about_with_its_lease_and_waits_for_nobody() {
+    let mut lab = lab();
+    let printer = printer(&mut lab);
+    let [attempt] = &lab.devices()[..] else { panic!("one question was expected") };
+    assert_eq!((attempt.key, attempt.address), (printer.key(&lab), printer.address(&lab)), "and it has its address");
+    assert!(!lab.is_online(printer));
+    assert!(lab.finish_login(attempt, "02-00-01-00-00-01", Grant::default()));
+    assert!(lab.is_online(printer));
+    printer.renew(&mut lab);
+    printer.asks_dns(&mut lab, GATEWAY, "example.org");
+    lab.advance(AGAIN);
+    assert_eq!(asked(&mut lab), [], "it is online");
+}
+
+#[test]
+fn without_such_devices_nobody_is_asked() {
+    let mut lab = Lab::new(Setup::default());
+    printer(&mut lab);
+    assert_eq!(asked(&mut lab), []);
+}
+
+#[test]
+fn a_device_that_was_refused_is_a_guest_like_any_other() {
+    let mut lab = lab();
+    let phone = printer(&mut lab);
+    let attempt = lab.devices().remove(0);
+    lab.refuse_device(&attempt);
+    assert!(!lab.is_online(phone));
+    // Whatever it does, for ten minutes; a new lease does not help either.
+    for _ in 0..9 {
+        lab.advance(MINUTE);
+        phone.asks_dns(&mut lab, GATEWAY, "example.org");
+        phone.renew(&mut lab);
+    }
+    phone.release(&mut lab);
+    phone.dhcp(&mut lab);
+    assert_eq!(asked(&mut lab), []);
+    lab.login(phone, Grant::default());
+    assert!(lab.is_online(phone), "the portal lets it in");
+    assert!(lab.end_session(phone, Cause::IdleTimeout));
+    lab.advance(MINUTE);
+    phone.asks_dns(&mut lab, GATEWAY, "example.org");
+    assert_eq!(asked(&mut lab), [phone.key(&lab).mac]);
+}
+
+#[test]
+fn who_could_not_be_asked_is_asked_again_after_a_minute() {
+    let mut lab = lab();
+    let printer = printer(&mut lab);
+    assert_eq!(asked(&mut lab).len(), 1);
+    printer.asks_dns(&mut lab, GATEWAY, "example.org");
+    lab.advance(MINUTE - Duration::from_secs(1));
+    printer.asks_dns(&mut lab, GATEWAY, "example.org");
+    assert_eq!(asked(&mut lab), []);
+    lab.advance(Duration::from_secs(1));
+    printer.asks_dns(&mut lab, GATEWAY, "example.org");
+    assert_eq!(asked(&mut lab).len(), 1);
+}
+
+#[test]
+fn a_session_that_ends_at_once_costs_one_question_a_minute() {
+    let mut lab = lab();
+    let printer = printer(&mut lab);
+    for _ in 0..3 {
+        let attempt = lab.devices().remove(0);
+        assert!(lab.finish_login(&attempt, "printer", Grant::default()));
+        assert!(lab.end_session(printer, Cause::SessionTimeout));
+        printer.asks_dns(&mut lab, GATEWAY, "example.org");
+        assert_eq!(asked(&mut lab), []);
+        lab.advance(MINUTE);
+        printer.asks_dns(&mut lab, GATEWAY, "example.org");
+    }
+}
+
+#[test]
+fn who_was_logged_out_needs_a_new_lease_to_come_back() {
+    for cause in [Cause::UserRequest, Cause::AdminReset] {
+        let mut lab = lab();
+        let printer = printer(&mut lab);
+        let attempt = lab.devices().remove(0);
+        assert!(lab.finish_login(&attempt, "printer", Grant::default()));
+        assert!(lab.end_session(printer, cause));
+        for _ in 0..60 {
+            lab.advance(MINUTE);
+            printer.renew(&mut lab);
+        }
+        assert_eq!(asked(&mut lab), [], "{cause:?}");
+        printer.release(&mut lab);
+        printer.dhcp(&mut lab);
+        assert_eq!(asked(&mut lab), [], "not at once either");
+        lab.advance(AGAIN);
+        printer.renew(&mut lab);
+        assert_eq!(asked(&mut lab).len(), 1);
+    }
+}
+
+#[test]
+fn a_flood_of_invented_devices_makes_devices_wait_and_not_servers_work() {
+    let mut lab = lab();
+    for n in 0..40 {
+        let mac = MacAddr([2, 9, 0, 0, 0, n]);
+        lab.guest_as("flood", Vlan::NONE, mac).try_dhcp(&mut lab);
+    }
+    let printer = printer(&mut lab);
+    assert_eq!(asked(&mut lab).len(), 1);
+    lab.advance(Duration::from_secs(5));
+    assert_eq!(asked(&mut lab).len(), 10, "two in a second");
+    lab.advance(Duration::from_secs(15));
+    let rest = asked(&mut lab);
+    assert_eq!((rest.len(), rest.last()), (30, Some(&printer.key(&lab).mac)), "each once, in their order");
+}
+
+#[test]
+fn a_device_that_has_left_or_logged_in_meanwhile_is_not_asked_about() {
+    let mut lab = lab();
+    let first = printer(&mut lab);
+    assert_eq!(asked(&mut lab), [first.key(&lab).mac]);
+    let (left, in_already, out_again) = (lab.guest("left"), lab.guest("in"), lab.guest("out"));
+    for guest in [left, in_already, out_again] {
+        guest.dhcp(&mut lab);
+    }
+    left.release(&mut lab);
+    lab.login(in_already, Grant::default());
+    lab.login(out_again, Grant::default());
+    assert!(lab.end_session(out_again, Cause::UserRequest));
+    lab.advance(MINUTE);
+    assert_eq!(asked(&mut lab), []);
+}
+
+#[test]
+fn a_device_that_the_configuration_knows_passes_all_that_wait() {
+    let mac = MacAddr([2, 7, 7, 7, 7, 7]);
+    let devices = devices::Config { allow: HashSet::from([mac]), per_sec: 1, again: AGAIN };
+    let mut lab = Lab::new(Setup { devices, ..Setup::default() });
+    for _ in 0..3 {
+        printer(&mut lab);
+    }
+    assert_eq!(asked(&mut lab).len(), 1);
+    lab.guest_as("known", Vlan::NONE, mac).dhcp(&mut lab);
+    assert_eq!(asked(&mut lab), [mac]);
+}
+
+#[test]
+fn a_device_that_was_idle_comes_back_when_it_looks_for_the_gateway() {
+    let mut lab = lab();
+    let printer = printer(&mut lab);
+    let attempt = lab.devices().remove(0);
+    let grant = Grant { idle_timeout: Some(MINUTE), ..Grant::default() };
+    assert!(lab.finish_login(&attempt, "printer", grant));
+    lab.advance(MINUTE * 3);
+    assert!(!lab.is_online(printer));
+    let sender = printer.address(&lab);
+    let question = Arp { sender, ..Arp::probe(printer.key(&lab).mac, GATEWAY) };
+    printer.sends_arp(&mut lab, &question);
+    assert_eq!(asked(&mut lab), [printer.key(&lab).mac]);
+}

@@ -1,0 +1,125 @@
+"""Devices that come online by their MAC address, without the portal, with a real DHCP client and FreeRADIUS."""
+
+import contextlib
+import re
+
+import pytest
+
+from aaa import FreeRadius, settings
+from internet import wait_for
+from lab import PORTAL, Lab
+
+PASSWORD = "one for all devices"
+
+FORMS = {
+    "AA-BB-CC-DD-EE-FF": lambda mac: mac.upper().replace(":", "-"),
+    "AA:BB:CC:DD:EE:FF": lambda mac: mac.upper(),
+    "AABBCCDDEEFF": lambda mac: mac.upper().replace(":", ""),
+    "aa-bb-cc-dd-ee-ff": lambda mac: mac.lower().replace(":", "-"),
+    "aa:bb:cc:dd:ee:ff": lambda mac: mac.lower(),
+    "aabbccddeeff": lambda mac: mac.lower().replace(":", ""),
+}
+
+
+@contextlib.contextmanager
+def device_lab(users, guests=1, **macs):
+    """`users` makes the text of the users file out of the guests' MACs."""
+    own = settings()
+    own["mac_authentication"] = {"radius": True, **macs}
+    with Lab(start=False, guests=guests, settings=own) as lab:
+        lab.radius = FreeRadius(lab, users(*(guest.mac for guest in lab.guests)))
+        try:
+            lab.gateway.start()
+            yield lab
+        except BaseException:
+            print(lab.radius.log.read_text()[-3000:], *lab.radius.records(), sep="\n")
+            raise
+        finally:
+            lab.gateway.stop()
+            lab.radius.stop()
+
+
+def online(guest):
+    return wait_for(guest.is_online, "the device online")
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_device_that_freeradius_knows_is_online_without_the_portal(form):
+    def users(mac):
+        name = FORMS[form](mac)
+        return f'{name} Cleartext-Password := "{name}"\n    Session-Timeout = 600,\n    Class = 0x646576\n'
+
+    with device_lab(users, format=form) as lab:
+        assert lab.guest.lease()
+        online(lab.guest)
+        session = lab.gateway.sessions()[0]["session"]
+        assert session["user"] == FORMS[form](lab.guest.mac)
+        assert 500 < session["seconds_left"] <= 600
+        start = lab.radius.wait("Start")
+        assert (start["User-Name"], start["Class"]) == (session["user"], "0x646576")
+        assert start["Calling-Station-Id"] == FORMS["AA-BB-CC-DD-EE-FF"](lab.guest.mac)
+
+
+def test_suffix_password_and_service_type_are_what_the_operator_says():
+    def users(mac):
+        return (
+            f'{FORMS["aabbccddeeff"](mac)}@devices Cleartext-Password := "{PASSWORD}", Service-Type == Call-Check\n'
+            '    User-Name = "the printer"\n'
+        )
+
+    with device_lab(users, format="aabbccddeeff", suffix="@devices", password=PASSWORD) as lab:
+        assert lab.guest.lease()
+        online(lab.guest)
+        assert lab.radius.wait("Start")["User-Name"] == "the printer"
+
+
+def test_a_device_that_nobody_knows_meets_the_portal_and_logs_in_there():
+    with device_lab(lambda mac: 'ada Cleartext-Password := "lovelace"\n') as lab:
+        guest = lab.guest
+        assert guest.lease()
+        wait_for(lambda: "Login incorrect" in lab.radius.log.read_text(), "the server's no")
+        assert guest.curl("http://online.test/").location.startswith(PORTAL)
+        assert guest.login().status == 303
+        assert guest.is_online()
+
+
+@pytest.mark.parametrize("word", ["require-uam-auth", "splash"])
+def test_a_device_of_which_the_server_wants_a_login_meets_the_portal(word):
+    def users(mac):
+        name = FORMS["AA-BB-CC-DD-EE-FF"](mac)
+        return f'{name} Cleartext-Password := "{name}"\n    ChilliSpot-Config = "{word}"\n'
+
+    with device_lab(users) as lab:
+        assert lab.guest.lease()
+        wait_for(lambda: "Login OK" in lab.radius.log.read_text(), "the server's yes")
+        assert lab.guest.curl("http://online.test/").location.startswith(PORTAL)
+        assert lab.gateway.sessions() == []
+
+
+def test_a_silent_server_keeps_no_device_from_its_lease_and_the_portal():
+    with device_lab(lambda mac: "") as lab:
+        lab.radius.stop()
+        assert lab.guest.lease(timeout=5)
+        assert lab.guest.curl("http://online.test/").location.startswith(PORTAL)
+
+
+def test_the_configurations_own_list_needs_no_server():
+    with Lab(start=False) as lab:
+        lab.gateway.settings["mac_authentication"] = {"allow": [lab.guest.mac]}
+        lab.gateway.write()
+        lab.gateway.start()
+        guest = lab.guest
+        assert guest.lease()
+        online(guest)
+        # Who logs out wants to be out.
+        assert guest.logout().status == 303
+        with guest.stays("udhcpc"):
+            assert guest.curl("http://online.test/").location.startswith(PORTAL)
+            assert not guest.is_online()
+
+
+def test_the_address_of_a_device_is_in_the_log_at_debug_only():
+    with device_lab(lambda mac: "") as lab:
+        assert lab.guest.lease()
+        wait_for(lambda: "Login incorrect" in lab.radius.log.read_text(), "the server's no")
+        assert not re.search(lab.guest.mac, lab.gateway.log.read_text(), re.IGNORECASE)
