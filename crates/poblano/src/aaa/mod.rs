@@ -3,6 +3,7 @@
 
 mod client;
 mod grant;
+mod method;
 mod records;
 
 use std::cell::{Cell, RefCell};
@@ -15,7 +16,7 @@ use std::sync::Arc;
 use config::{AuthMethod, Config, PasswordMethod};
 use engine::gateway::Attempt;
 use engine::session::Grant;
-use radius::{AccessRequest, AccountingRequest, Credential, GuestFacts, NasFacts, Outcome};
+use radius::{AccessRequest, AccountingRequest, GuestFacts, NasFacts, Outcome};
 use store::{Accounts, AccountsError, PasswordCheck};
 use tokio::sync::Semaphore;
 use tracing::{info, warn};
@@ -57,6 +58,7 @@ pub(crate) struct Aaa {
     records_waiting: Cell<usize>,
     servers_silent: Cell<bool>,
     logins_unanswered: Cell<bool>,
+    accepts_unproven: Cell<bool>,
     clock: Clock,
 }
 
@@ -89,6 +91,7 @@ impl Aaa {
             records_waiting: Cell::new(0),
             servers_silent: Cell::new(false),
             logins_unanswered: Cell::new(false),
+            accepts_unproven: Cell::new(false),
             clock,
         });
         Ok(this)
@@ -168,14 +171,7 @@ impl Aaa {
 
     async fn ask_radius(&self, attempt: &Attempt, name: &str, password: &str) -> Answer {
         let Some(radius) = &self.radius else { return Answer::Unavailable };
-        let credential = match self.password_method {
-            PasswordMethod::Pap => Credential::Pap(password.as_bytes().to_vec()),
-            PasswordMethod::Chap => {
-                let mut random = [0; 17];
-                crate::dice(&mut random);
-                Credential::chap(random[16], &random[..16], password.as_bytes())
-            }
-        };
+        let credential = method::credential(self.password_method, name, password);
         let guest = GuestFacts {
             mac: attempt.key.mac,
             framed_ip: Some(attempt.address),
@@ -183,7 +179,7 @@ impl Aaa {
             port: Some(attempt.slot.0),
             port_id: self.port_id(attempt.key.vlan),
         };
-        let request = AccessRequest::new(name, credential, self.nas.clone(), guest);
+        let request = AccessRequest::new(name, credential.clone(), self.nas.clone(), guest);
         let answer = radius.access(request).await;
         match &answer {
             Ok(Outcome::Unreachable) => {
@@ -202,11 +198,22 @@ impl Aaa {
             Err(_) => {}
         }
         match answer {
+            // Who has not proven that it knows the password may be anybody with the secret.
+            Ok(Outcome::Accept(reply)) if !method::is_proven(&reply, &credential, name, password) => {
+                if !self.accepts_unproven.replace(true) {
+                    warn!(
+                        "a RADIUS server accepted a login without the right MS-CHAP2-Success, so the guest stays offline: \
+                         let it check passwords by MS-CHAPv2, or set radius.method to \"pap\""
+                    );
+                }
+                Answer::Unavailable
+            }
             Ok(Outcome::Accept(reply)) => {
+                self.accepts_unproven.set(false);
                 Answer::Granted { grant: grant::granted(&reply, &self.defaults), message: reply.reply_message() }
             }
             Ok(Outcome::Reject(reply) | Outcome::Challenge(reply)) => {
-                Answer::Refused { message: reply.reply_message() }
+                Answer::Refused { message: method::refusal(&reply) }
             }
             Ok(Outcome::AccountingAck | Outcome::Unreachable) => Answer::Unavailable,
             Err(radius::SubmitError::Build(_)) => Answer::Refused { message: None },
