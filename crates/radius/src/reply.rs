@@ -24,6 +24,11 @@ impl Reply {
         Self { code: packet.code, attributes: packet.attributes }
     }
 
+    /// A part of a checked packet, to be read in the same way.
+    pub(crate) fn of(code: Code, attributes: Vec<Attribute>) -> Self {
+        Self { code, attributes }
+    }
+
     /// What kind of answer it was.
     #[must_use]
     pub fn code(&self) -> Code {

@@ -6,7 +6,11 @@ use config::Config;
 use engine::changes::Changes;
 use engine::session::{Grant, Quota};
 use fastpath::police::Rate;
-use radius::Reply;
+use radius::dictionary::{attribute, chillispot, vendor, wispr};
+use radius::{Attribute, Reply};
+
+/// The vendor's number, in front of its attributes (RFC 2865, section 5.26).
+const VENDOR_OCTETS: usize = 4;
 
 /// What the configuration allows who is granted nothing else.
 pub(super) fn defaults(config: &Config) -> Grant {
@@ -45,10 +49,43 @@ pub(super) fn named(reply: &Reply) -> Changes {
     }
 }
 
+/// True for what [`named`] understands: who changes a session with an attribute that is not one of these is told so. All
+/// that one vendor's attribute holds must be.
+pub(super) fn can_change(attribute: &Attribute) -> bool {
+    let ours = |vendor, number| match vendor {
+        vendor::WISPR => matches!(number, wispr::BANDWIDTH_MAX_UP | wispr::BANDWIDTH_MAX_DOWN),
+        vendor::CHILLISPOT => matches!(
+            number,
+            chillispot::BANDWIDTH_MAX_UP
+                | chillispot::BANDWIDTH_MAX_DOWN
+                | chillispot::MAX_INPUT_OCTETS
+                | chillispot::MAX_OUTPUT_OCTETS
+                | chillispot::MAX_TOTAL_OCTETS
+                | chillispot::MAX_INPUT_GIGAWORDS
+                | chillispot::MAX_OUTPUT_GIGAWORDS
+                | chillispot::MAX_TOTAL_GIGAWORDS
+        ),
+        _ => false,
+    };
+    match attribute.number() {
+        attribute::SESSION_TIMEOUT | attribute::IDLE_TIMEOUT | attribute::ACCT_INTERIM_INTERVAL | attribute::CLASS => {
+            true
+        }
+        attribute::VENDOR_SPECIFIC => {
+            let mut octets = VENDOR_OCTETS;
+            let understood = attribute.vendor_attributes().all(|(vendor, number, value)| {
+                octets += value.len() + 2;
+                ours(vendor, number)
+            });
+            understood && octets > VENDOR_OCTETS && octets == attribute.value().len()
+        }
+        _ => false,
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use radius::dictionary::{attribute, chillispot, vendor};
-    use radius::{Attribute, Code, Packet, View};
+    use radius::{Code, Packet, View};
 
     use super::*;
 
@@ -109,7 +146,26 @@ mod tests {
                 Changes { user: Some("ada".into()), ..nothing() },
             ),
         ] {
+            assert!(attributes.iter().all(|a| a.number() == attribute::USER_NAME || can_change(a)), "{attributes:?}");
             assert_eq!(changes(attributes.clone()), expected, "{attributes:?}");
+        }
+    }
+
+    #[test]
+    fn what_would_change_nothing_is_no_change() {
+        let bytes = |number, value: &[u8]| Attribute::bytes(number, value).expect("it fits");
+        for attribute in [
+            Attribute::u32(attribute::FRAMED_MTU, 1400),
+            Attribute::u32(attribute::SERVICE_TYPE, 2),
+            chilli(chillispot::LANG, 0),
+            Attribute::vendor(vendor::WISPR, wispr::BANDWIDTH_MIN_UP, &[0; 4]).expect("it fits"),
+            Attribute::vendor(vendor::MICROSOFT, 1, &[0; 4]).expect("it fits"),
+            bytes(attribute::VENDOR_SPECIFIC, &vendor::WISPR.to_be_bytes()),
+            // One that is understood, and behind it one that is not, or nothing that can be read.
+            bytes(attribute::VENDOR_SPECIFIC, &[0, 0, 0x38, 0xdf, 4, 6, 0, 0, 0, 64, 7, 6, 0, 0, 0, 64]),
+            bytes(attribute::VENDOR_SPECIFIC, &[0, 0, 0x38, 0xdf, 4, 6, 0, 0, 0, 64, 7]),
+        ] {
+            assert!(!can_change(&attribute), "{attribute:?}");
         }
     }
 }

@@ -2,6 +2,7 @@
 //! place where RADIUS words become grants and records become RADIUS words.
 
 mod client;
+mod dynauth;
 mod grant;
 mod records;
 
@@ -22,6 +23,7 @@ use tracing::{info, warn};
 use wire::{MacAddr, Vlan};
 
 use self::client::RadiusClient;
+use self::dynauth::DynamicAuthorization;
 use crate::clock::Clock;
 
 /// Password checks at one time: argon2 takes 4 MiB and some hundred milliseconds of a router.
@@ -51,6 +53,7 @@ pub(crate) struct Aaa {
     nas: NasFacts,
     lan: String,
     radius: Option<Rc<RadiusClient>>,
+    pub(crate) dynamic_authorization: DynamicAuthorization,
     servers: Vec<SocketAddr>,
     /// Records not yet taken, in order, by session; each session with records has a task that sends them.
     records: RefCell<HashMap<String, VecDeque<AccountingRequest>>>,
@@ -84,6 +87,7 @@ impl Aaa {
             },
             lan: config.lan.interface.clone(),
             radius,
+            dynamic_authorization: DynamicAuthorization::new(config, lan_mac, clock),
             servers: config.radius.servers.iter().map(|s| (s.address, s.auth_port).into()).collect(),
             records: RefCell::default(),
             records_waiting: Cell::new(0),
@@ -181,7 +185,7 @@ impl Aaa {
             framed_ip: Some(attempt.address),
             session_id: attempt.session_id.clone(),
             port: Some(attempt.slot.0),
-            port_id: self.port_id(attempt.key.vlan),
+            port_id: port_id(&self.lan, attempt.key.vlan),
         };
         let request = AccessRequest::new(name, credential, self.nas.clone(), guest);
         let answer = radius.access(request).await;
@@ -217,12 +221,13 @@ impl Aaa {
             }
         }
     }
+}
 
-    fn port_id(&self, vlan: Vlan) -> String {
-        match vlan {
-            Vlan::NONE => self.lan.clone(),
-            Vlan(id) => format!("{}.{id}", self.lan),
-        }
+/// NAS-Port-Id: the interface and VLAN that a guest is on.
+fn port_id(lan: &str, vlan: Vlan) -> String {
+    match vlan {
+        Vlan::NONE => lan.to_owned(),
+        Vlan(id) => format!("{lan}.{id}"),
     }
 }
 

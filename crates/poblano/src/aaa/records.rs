@@ -10,8 +10,8 @@ use radius::request::{Authentic, Record as RadiusRecord, SessionFacts};
 use radius::{AccountingRequest, GuestFacts, Outcome, TerminateCause, Usage};
 use tracing::{info, warn};
 
-use super::Aaa;
 use super::client::RadiusClient;
+use super::{Aaa, port_id};
 
 /// Accounting records that wait in memory for a server to come back, 300 octets each.
 const WAITING_RECORDS: usize = 10_000;
@@ -54,7 +54,7 @@ impl Aaa {
                 framed_ip: Some(record.address),
                 session_id: record.session_id.clone(),
                 port: Some(record.slot.0),
-                port_id: self.port_id(record.key.vlan),
+                port_id: port_id(&self.lan, record.key.vlan),
             },
             classes: record.class.clone(),
             cui: None,
