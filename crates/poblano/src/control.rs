@@ -116,6 +116,7 @@ fn perform(gateway: &Rc<Gateway>, request: &Value) -> Value {
             "radius": gateway.aaa.health().iter().map(|(server, auth, acct)| {
                 json!({ "server": server.to_string(), "authentication": auth, "accounting": acct })
             }).collect::<Vec<_>>(),
+            "dynamic_authorization": dynamic_authorization(&gateway.aaa.dynamic_authorization.stats()),
         }),
         Some("kick") => match guest() {
             Ok(guest) => count("kicked", "is not logged in", gateway.kick(guest, Cause::AdminReset), guest),
@@ -142,6 +143,21 @@ fn perform(gateway: &Rc<Gateway>, request: &Value) -> Value {
             "error": format!("unknown command {other:?}; there are sessions, kick, limit, login and offload")
         }),
     }
+}
+
+/// What became of servers' requests to end or change sessions.
+fn dynamic_authorization(stats: &radius::dynauth::Stats) -> Value {
+    json!({
+        "acknowledged": stats.acknowledged,
+        "refused": stats.refused,
+        "duplicates": stats.duplicates,
+        "foreign_source": stats.foreign_source,
+        "forged": stats.forged,
+        "unprotected": stats.unprotected,
+        "stale": stats.stale,
+        "malformed": stats.malformed,
+        "too_many": stats.too_many,
+    })
 }
 
 /// What became of packets, wherever they were forwarded.

@@ -8,11 +8,12 @@ use std::time::Duration;
 
 use engine::Engine;
 use engine::changes::Changes;
-use engine::gateway::{Attempt, GuestView, LoginRefusal, Output};
+use engine::gateway::{Attempt, GuestView, LoginRefusal, Mark, Output};
 use engine::session::{Cause, Record, Status};
 use fastpath::pipeline::Plane;
 use fastpath::police::Rate;
 use fastpath::port::LanPort;
+use fastpath::session::SlotIndex;
 use portal::LoginOutcome;
 use tokio::sync::{Notify, mpsc};
 use tracing::{debug, info};
@@ -228,6 +229,25 @@ impl Gateway {
     pub(crate) fn kick(self: &Rc<Self>, guest: cli::Guest, cause: Cause) -> usize {
         let found = self.find(guest);
         self.with(|engine, now| found.iter().filter(|view| engine.end_session(now, view.slot, cause)).count())
+    }
+
+    /// Ends the sessions that have all of these marks; returns how many.
+    pub(crate) fn disconnect(self: &Rc<Self>, marks: &[Mark<'_>]) -> usize {
+        self.with(|engine, now| {
+            let found = engine.find_sessions(marks);
+            found.iter().filter(|slot| engine.end_session(now, **slot, Cause::AdminReset)).count()
+        })
+    }
+
+    /// Changes the sessions that have all of these marks, and what their guests read; returns how many.
+    pub(crate) fn change(self: &Rc<Self>, marks: &[Mark<'_>], changes: &Changes, message: Option<&str>) -> usize {
+        let mut messages = self.messages.borrow_mut();
+        self.with(|engine, now| {
+            let found = engine.find_sessions(marks);
+            let change = |slot: &&SlotIndex| engine.change_session(now, **slot, changes.clone());
+            let tell = |slot: &&SlotIndex| messages.extend(message.map(|text| (slot.0, text.to_owned())));
+            found.iter().filter(change).inspect(tell).count()
+        })
     }
 
     /// Changes the rates of guests' sessions, where they are given; returns how many.

@@ -21,7 +21,7 @@ use fastpath::slow::StationLimit;
 use fastpath::table::Table;
 use platform::{Flows, ForwardSpec, Host, Interface, System, TunSpec, UplinkSpec, Waker};
 use store::{Accounts, AccountsError, Store};
-use tokio::net::{TcpListener, TcpSocket};
+use tokio::net::{TcpListener, TcpSocket, UdpSocket};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 use tracing::{error, info, warn};
@@ -293,6 +293,7 @@ async fn serve(parts: Parts) -> anyhow::Result<End> {
     let lease_writer = store::Writer::start(store, WRITE_EVERY, capacity, report)?;
 
     let aaa = Aaa::start(&config, lan_mac, clock)?;
+    let servers_requests = aaa.dynamic_authorization.open()?;
     let socket = control::Socket::open(&config.control.socket)?;
     let base_url = format!("http://{}:{}", config.lan.gateway, config.portal.port);
     let site = Rc::new(portal::Site {
@@ -319,7 +320,7 @@ async fn serve(parts: Parts) -> anyhow::Result<End> {
     let keeps_sessions = config.session.outage.is_some();
     let reload = Reload { setup, config, lan_mac, mtu };
     tokio::task::spawn_local(reload.on_signal(Rc::clone(&gateway)));
-    let ended = until_told(&gateway, frames, site, portal, socket, packets.ended()).await;
+    let ended = until_told(&gateway, frames, site, portal, servers_requests, socket, packets.ended()).await;
 
     packets.stop(&waker);
     let hands_over = matches!(ended, Ok(End::Handover));
@@ -371,6 +372,7 @@ async fn until_told(
     frames: mpsc::Receiver<Queued>,
     site: Rc<portal::Site>,
     portal: TcpListener,
+    servers_requests: Option<UdpSocket>,
     socket: control::Socket,
     packets_ended: impl Future<Output = ()>,
 ) -> anyhow::Result<End> {
@@ -390,6 +392,7 @@ async fn until_told(
         () = Rc::clone(gateway).keep_time() => {}
         () = Rc::clone(gateway).keep_offload() => {}
         () = socket.serve(Rc::clone(gateway)) => {}
+        () = gateway.aaa.dynamic_authorization.serve(servers_requests, gateway) => {}
         _ = portal::serve(portal, site, backend) => {}
     }
     Ok(End::Stop)
