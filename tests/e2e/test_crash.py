@@ -1,6 +1,8 @@
 """The gateway starts, stops, and crashes; at no time is anybody let out by it."""
 
+import signal
 import subprocess
+import time
 
 import pytest
 
@@ -84,6 +86,25 @@ def test_a_crash_in_the_middle_of_traffic_lets_nothing_more_through(carried, way
             busy.wait()
     gateway.start()
     assert guest.is_online()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=["SIGTERM", "SIGINT"])
+def test_whoever_is_stopped_while_it_starts_leaves_the_machine_as_it_was(number):
+    with Lab(start=False) as lab:
+        before = snapshot(lab.gw)
+        began = time.monotonic()
+        lab.gateway.start()
+        took = time.monotonic() - began
+        assert lab.gateway.stop() == 0
+        ends = []
+        for n in range(40):
+            lab.gateway.spawn()
+            time.sleep(took * n / 40)
+            ends.append(lab.gateway.signal(number))
+            assert snapshot(lab.gw) == before, f"{n}/40 of {took:.3f} s, status {ends[-1]}"
+        # By the signal itself when nothing had been changed yet, and in an orderly way from then on.
+        assert set(ends) == {-number, 0}
+        assert lab.gateway.log.read_text().count("everything that was changed is as it was") > 10
 
 
 def test_a_second_gateway_with_the_same_file_is_refused_and_the_first_one_goes_on(online):

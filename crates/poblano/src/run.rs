@@ -22,7 +22,8 @@ use fastpath::table::Table;
 use platform::{Flows, ForwardSpec, Host, Interface, System, TunSpec, UplinkSpec, Waker};
 use store::{Accounts, AccountsError, Store};
 use tokio::net::{TcpListener, TcpSocket};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::runtime::Runtime;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 use tracing::{error, info, warn};
 
@@ -62,7 +63,7 @@ pub(crate) fn run(setup: &Setup) -> anyhow::Result<()> {
     }
     let config = loaded.config;
     let mut host = Host::new();
-    let (lan, uplink) = check_machine(&host, &config)?;
+    let interfaces = check_machine(&host, &config)?;
 
     let opened = Store::open(&config.state.directory)?;
     if let Some(warning) = opened.warning {
@@ -80,17 +81,21 @@ pub(crate) fn run(setup: &Setup) -> anyhow::Result<()> {
     if let Err(error) = platform::raise_open_files() {
         warn!("{error}");
     }
-    let locked = host.lock_lan(&lan.name);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().max_blocking_threads(4).build()?;
+    // Before the first change to the machine: whoever is told to stop while it starts still takes back what it has done.
+    let signals = Signals::catch(&runtime)?;
+    let locked = host.lock_lan(&interfaces.0.name);
     let mut served = host.took_over();
     let result = match locked {
-        Ok(()) => with_devices(&mut host, config, setup, &lan, &uplink, store, &mut served),
+        Ok(()) => runtime.block_on(with_devices(&mut host, signals, config, setup, &interfaces, store, &mut served)),
         Err(error) => Err(error.into()), // half of a lock is undone like a whole one
     };
+    drop(runtime); // and whatever it still has open
     if served && result.is_err() {
         // As after a crash: a machine that forwards by itself would now forward for everybody.
         warn!(
             "{} stays locked; the next start takes it over, and a clean stop unlocks it (or: nft delete table netdev poblano)",
-            lan.name
+            interfaces.0.name
         );
         return result.map(drop);
     }
@@ -106,6 +111,27 @@ pub(crate) fn run(setup: &Setup) -> anyhow::Result<()> {
         Err(errors) => error!("stopped, but: {errors}"),
     }
     result.map(drop)
+}
+
+/// What the operator says. From when they are caught none of them ends the process by itself; what is told while it starts
+/// is done as soon as it has.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hand_over: Signal,
+    reload: Signal,
+}
+
+impl Signals {
+    fn catch(runtime: &Runtime) -> std::io::Result<Self> {
+        let _inside = runtime.enter();
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hand_over: signal(SignalKind::user_defined2())?,
+            reload: signal(SignalKind::hangup())?,
+        })
+    }
 }
 
 /// What `run` needs of the machine; `check` asks the same.
@@ -158,12 +184,12 @@ pub(crate) fn damaged_accounts(config: &Config) -> Option<String> {
     }
 }
 
-fn with_devices(
+async fn with_devices(
     host: &mut Host,
+    signals: Signals,
     config: Config,
     setup: &Setup,
-    lan: &Interface,
-    uplink: &Interface,
+    (lan, uplink): &(Interface, Interface),
     store: Arc<Store>,
     served: &mut bool,
 ) -> anyhow::Result<End> {
@@ -193,28 +219,26 @@ fn with_devices(
         })?;
     }
 
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().max_blocking_threads(4).build()?;
-    runtime.block_on(async {
-        let portal = listen(config.lan.gateway, config.portal.port)?;
-        host.forward(&ForwardSpec {
-            tun: config.tun.name.clone(),
-            uplink: uplink.name.clone(),
-            gateway: config.lan.gateway,
-            guests: (config.lan.network.address, config.lan.network.prefix),
-            masquerade: config.uplink.masquerade,
-            tcp_ports: vec![config.portal.port],
-            udp_ports: vec![],
-        })?;
-        if let Some(error) = offload.unkept() {
-            warn!("{error}");
-        }
-        let flows = host.open_flows()?;
-        let setup = setup.clone();
-        let lan_mac = lan.mac;
-        let parts = Parts { config, setup, lan_mac, mtu, offload, lan_port, tun_port, waker, flows, portal, store };
-        *served = true;
-        tokio::task::LocalSet::new().run_until(serve(parts)).await
-    })
+    let portal = listen(config.lan.gateway, config.portal.port)?;
+    host.forward(&ForwardSpec {
+        tun: config.tun.name.clone(),
+        uplink: uplink.name.clone(),
+        gateway: config.lan.gateway,
+        guests: (config.lan.network.address, config.lan.network.prefix),
+        masquerade: config.uplink.masquerade,
+        tcp_ports: vec![config.portal.port],
+        udp_ports: vec![],
+    })?;
+    if let Some(error) = offload.unkept() {
+        warn!("{error}");
+    }
+    let flows = host.open_flows()?;
+    let setup = setup.clone();
+    let lan_mac = lan.mac;
+    let parts =
+        Parts { signals, config, setup, lan_mac, mtu, offload, lan_port, tun_port, waker, flows, portal, store };
+    *served = true;
+    tokio::task::LocalSet::new().run_until(serve(parts)).await
 }
 
 fn listen(address: Ipv4Addr, port: u16) -> anyhow::Result<TcpListener> {
@@ -232,6 +256,7 @@ fn listen(address: Ipv4Addr, port: u16) -> anyhow::Result<TcpListener> {
 }
 
 struct Parts {
+    signals: Signals,
     config: Config,
     setup: Setup,
     lan_mac: wire::MacAddr,
@@ -247,7 +272,8 @@ struct Parts {
 
 /// Everything is open and locked: serves guests until a signal says stop.
 async fn serve(parts: Parts) -> anyhow::Result<End> {
-    let Parts { config, setup, lan_mac, mtu, offload, lan_port, tun_port, waker, mut flows, portal, store } = parts;
+    let Parts { signals, config, setup, lan_mac, mtu, offload, lan_port, tun_port, waker, mut flows, portal, store } =
+        parts;
     let clock = Clock;
     let mut seed = [0; 32];
     crate::dice(&mut seed);
@@ -318,8 +344,10 @@ async fn serve(parts: Parts) -> anyhow::Result<End> {
     info!("offload {}", gateway.offload.state());
     let keeps_sessions = config.session.outage.is_some();
     let reload = Reload { setup, config, lan_mac, mtu };
-    tokio::task::spawn_local(reload.on_signal(Rc::clone(&gateway)));
-    let ended = until_told(&gateway, frames, site, portal, socket, packets.ended()).await;
+    let Signals { terminate, interrupt, hand_over, reload: reread } = signals;
+    tokio::task::spawn_local(reload.on_signal(reread, Rc::clone(&gateway)));
+    let told = tell(terminate, interrupt, hand_over);
+    let ended = until_told(&gateway, told, frames, site, portal, socket, packets.ended()).await;
 
     packets.stop(&waker);
     let hands_over = matches!(ended, Ok(End::Handover));
@@ -365,26 +393,33 @@ fn restore(engine: &mut Engine, store: &Store, offload: &Offload, clock: Clock) 
     Ok(())
 }
 
-/// All tasks of the control thread, until one of the ends.
+/// Waits for the operator to end it.
+async fn tell(mut terminate: Signal, mut interrupt: Signal, mut hand_over: Signal) -> End {
+    tokio::select! {
+        biased;
+        _ = terminate.recv() => info!("told to stop by SIGTERM"),
+        _ = interrupt.recv() => info!("told to stop by SIGINT"),
+        _ = hand_over.recv() => {
+            info!("told to hand over by SIGUSR2");
+            return End::Handover;
+        }
+    }
+    End::Stop
+}
+
+/// All tasks of the control thread, until one of them ends.
 async fn until_told(
     gateway: &Rc<Gateway>,
+    told: impl Future<Output = End>,
     frames: mpsc::Receiver<Queued>,
     site: Rc<portal::Site>,
     portal: TcpListener,
     socket: control::Socket,
     packets_ended: impl Future<Output = ()>,
 ) -> anyhow::Result<End> {
-    let mut hand_over = signal(SignalKind::user_defined2())?;
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
     let backend = Rc::new(Backend(Rc::clone(gateway)));
     tokio::select! {
-        _ = terminate.recv() => info!("told to stop by SIGTERM"),
-        _ = hand_over.recv() => {
-            info!("told to hand over by SIGUSR2");
-            return Ok(End::Handover);
-        }
-        _ = interrupt.recv() => info!("told to stop by SIGINT"),
+        end = told => return Ok(end),
         () = packets_ended => bail!("a device failed (see above); the gateway cannot go on"),
         () = Rc::clone(gateway).serve_frames(frames) => bail!("the packet threads are gone"),
         () = Rc::clone(gateway).keep_time() => {}
@@ -404,8 +439,7 @@ struct Reload {
 }
 
 impl Reload {
-    async fn on_signal(mut self, gateway: Rc<Gateway>) {
-        let Ok(mut hangup) = signal(SignalKind::hangup()) else { return };
+    async fn on_signal(mut self, mut hangup: Signal, gateway: Rc<Gateway>) {
         while hangup.recv().await.is_some() {
             match settings::load(&self.setup) {
                 Ok(loaded) => self.apply(&gateway, loaded),
