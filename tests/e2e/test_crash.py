@@ -88,6 +88,26 @@ def test_a_crash_in_the_middle_of_traffic_lets_nothing_more_through(carried, way
     assert guest.is_online()
 
 
+@pytest.mark.parametrize("mode", ["on", "off"])
+def test_a_guest_who_was_kicked_right_before_a_crash_stays_so(mode):
+    with Lab(settings={"offload": {"mode": mode}}) as lab:
+        guest, gateway = lab.guest, lab.gateway
+        assert guest.lease()
+        assert guest.login().status == 303
+        gateway.wait_until_written()
+        for _ in range(3):
+            gateway.cli("kick", guest.address, "--socket", gateway.control)
+            gateway.kill()
+            gateway.start()
+            assert gateway.sessions() == []
+            assert not guest.is_online()
+            # So does one who was let in.
+            gateway.cli("login", guest.address, "--socket", gateway.control)
+            gateway.kill()
+            gateway.start()
+            assert guest.is_online()
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=["SIGTERM", "SIGINT"])
 def test_whoever_is_stopped_while_it_starts_leaves_the_machine_as_it_was(number):
     with Lab(start=False) as lab:

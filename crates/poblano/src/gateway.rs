@@ -13,7 +13,7 @@ use fastpath::pipeline::Plane;
 use fastpath::police::Rate;
 use fastpath::port::LanPort;
 use portal::LoginOutcome;
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::{Notify, mpsc, oneshot};
 use tracing::{debug, info};
 use wire::Now;
 
@@ -202,6 +202,15 @@ impl Gateway {
     pub(crate) fn kick(self: &Rc<Self>, guest: cli::Guest, cause: Cause) -> usize {
         let found = self.find(guest);
         self.with(|engine, now| found.iter().filter(|view| engine.end_session(now, view.slot, cause)).count())
+    }
+
+    /// Waits until all that has changed so far is on the disk.
+    pub(crate) async fn settle(&self) {
+        let (sender, done) = oneshot::channel();
+        self.store.settle(move || {
+            let _ = sender.send(()); // nobody may be waiting any more
+        });
+        let _ = done.await;
     }
 
     /// Changes the rates of guests' sessions, where they are given; returns how many.
