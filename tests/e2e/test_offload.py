@@ -325,6 +325,19 @@ def test_a_start_on_another_lan_leaves_nothing_of_the_former_one():
         assert "clsact" not in lab.gw.run("tc", "qdisc")
 
 
+@pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGKILL], ids=["stop", "crash"])
+def test_a_place_for_programs_that_was_there_stays(end):
+    with Lab(start=False) as lab:
+        lab.gw.run("tc", "qdisc", "add", "dev", "lan0", "clsact")
+        before = snapshot(lab.gw)
+        lab.gateway.start()
+        assert offload(lab) == "on"
+        lab.gateway.signal(end)
+        lab.gateway.start()
+        assert lab.gateway.stop() == 0
+        assert snapshot(lab.gw) == before
+
+
 def test_a_filter_of_somebody_elses_is_never_replaced():
     with Lab(start=False) as lab:
         others = ("tc", "filter", "show", "dev", "lan0", "ingress")

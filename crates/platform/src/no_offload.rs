@@ -83,10 +83,18 @@ mod linux {
         Ok(())
     }
 
+    pub(in crate::imp) fn add_place(_: u32) -> Result<bool> {
+        Ok(false)
+    }
+
+    pub(in crate::imp) fn remove_place(_: u32) -> Result<()> {
+        Ok(())
+    }
+
     pub(in crate::imp) fn is_on_egress(_: u32) -> Result<bool> {
         Ok(false)
     }
 }
 
 #[cfg(target_os = "linux")]
-pub(in crate::imp) use linux::{detach, is_on_egress};
+pub(in crate::imp) use linux::{add_place, detach, is_on_egress, remove_place};

@@ -70,7 +70,8 @@ struct Shared {
 }
 
 impl Offload {
-    /// Loads the programs, with the maps of a former life if they are on the LAN and fit, else with new ones.
+    /// Loads the programs, with the maps of a former life if they are on the LAN and fit, else with new ones. The LAN has a
+    /// [place](add_place) for them.
     pub(super) fn load(spec: &OffloadSpec, lan: &Interface) -> Result<Self> {
         let failed = |step: &str| {
             let doing = format!("{step} for the offload");
@@ -148,10 +149,8 @@ impl Offload {
 
     /// Hangs on the LAN, whose sockets must have the filter.
     pub(super) fn attach_lan(&self) -> Result<()> {
-        let mut tc = TrafficControl::open()?;
-        tc.add_place(self.settings.lan_index)?;
         let kept = self.keep();
-        tc.attach(self.settings.lan_index, Hook::Ingress, self.up.fd())?;
+        TrafficControl::open()?.attach(self.settings.lan_index, Hook::Ingress, self.up.fd())?;
         pins::forget(&self.lan, kept.as_ref().ok().copied());
         if let Err(e) = kept
             && !bpf::may_use_numbers()
@@ -228,24 +227,26 @@ impl Offload {
 /// cls_bpf, or another filter have our place. Nobody is in the new maps yet, so that the program does nothing.
 fn try_out(lan: u32, up: &Program) -> Result<()> {
     let mut tc = TrafficControl::open()?;
-    let made = tc.add_place(lan)?;
-    let tried = tc.attach(lan, Hook::Ingress, up.fd()).and_then(|()| tc.detach(lan, Hook::Ingress));
-    if made {
-        tc.remove_place(lan)?;
-    }
-    tried
+    tc.attach(lan, Hook::Ingress, up.fd())?;
+    tc.detach(lan, Hook::Ingress)
+}
+
+/// Makes the place for programs on an interface. False if there is one already, which is used.
+pub(super) fn add_place(interface: u32) -> Result<bool> {
+    TrafficControl::open()?.add_place(interface)
+}
+
+/// Takes it away, if no program is left in it.
+pub(super) fn remove_place(interface: u32) -> Result<()> {
+    TrafficControl::open()?.remove_place(interface)
 }
 
 /// Takes our programs off the interface, whoever of us has put them there.
 pub(super) fn detach(name: &str, interface: u32) -> Result<()> {
     pins::forget(name, None);
     let mut tc = TrafficControl::open()?;
-    let mut ours = false;
-    for hook in [Hook::Ingress, Hook::Egress] {
-        ours |= tc.program(interface, hook)?.is_some();
-        tc.detach(interface, hook)?;
-    }
-    if ours { tc.remove_place(interface) } else { Ok(()) }
+    tc.detach(interface, Hook::Ingress)?;
+    tc.detach(interface, Hook::Egress)
 }
 
 /// True if a program of ours hangs on what this interface sends.
