@@ -19,7 +19,7 @@ use fastpath::redirect::Redirector;
 use fastpath::shape;
 use fastpath::slow::StationLimit;
 use fastpath::table::Table;
-use platform::{Flows, ForwardSpec, Host, Interface, System, TunSpec, UplinkSpec, Waker};
+use platform::{Flows, ForwardSpec, Guard, Host, Interface, System, TunSpec, UplinkSpec, Waker};
 use store::{Accounts, AccountsError, Store};
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::runtime::Runtime;
@@ -232,11 +232,12 @@ async fn with_devices(
     if let Some(error) = offload.unkept() {
         warn!("{error}");
     }
+    let guard = host.guard_rules(&waker)?;
     let flows = host.open_flows()?;
     let setup = setup.clone();
     let lan_mac = lan.mac;
     let parts =
-        Parts { signals, config, setup, lan_mac, mtu, offload, lan_port, tun_port, waker, flows, portal, store };
+        Parts { signals, config, setup, lan_mac, mtu, offload, lan_port, tun_port, waker, guard, flows, portal, store };
     *served = true;
     tokio::task::LocalSet::new().run_until(serve(parts)).await
 }
@@ -265,6 +266,7 @@ struct Parts {
     lan_port: Arc<dyn LanPort>,
     tun_port: Arc<dyn TunPort>,
     waker: Waker,
+    guard: Option<Box<dyn Guard>>,
     flows: Box<dyn Flows>,
     portal: TcpListener,
     store: Arc<Store>,
@@ -272,8 +274,21 @@ struct Parts {
 
 /// Everything is open and locked: serves guests until a signal says stop.
 async fn serve(parts: Parts) -> anyhow::Result<End> {
-    let Parts { signals, config, setup, lan_mac, mtu, offload, lan_port, tun_port, waker, mut flows, portal, store } =
-        parts;
+    let Parts {
+        signals,
+        config,
+        setup,
+        lan_mac,
+        mtu,
+        offload,
+        lan_port,
+        tun_port,
+        waker,
+        guard,
+        mut flows,
+        portal,
+        store,
+    } = parts;
     let clock = Clock;
     let mut seed = [0; 32];
     crate::dice(&mut seed);
@@ -339,7 +354,9 @@ async fn serve(parts: Parts) -> anyhow::Result<End> {
         // Accounting-On would end the sessions that go on (RFC 2866, 5.1). Those that do not have their own last records.
         info!(sessions = adopted.len(), "sessions of the former run go on");
     }
-    let packets = Packets::start(plane, lan_port, tun_port, clock)?;
+    let mut threads = Threads::default();
+    threads.carry_packets(plane, lan_port, tun_port, clock)?;
+    threads.guard_rules(guard)?;
     info!("{started}");
     info!("offload {}", gateway.offload.state());
     let keeps_sessions = config.session.outage.is_some();
@@ -347,9 +364,9 @@ async fn serve(parts: Parts) -> anyhow::Result<End> {
     let Signals { terminate, interrupt, hand_over, reload: reread } = signals;
     tokio::task::spawn_local(reload.on_signal(reread, Rc::clone(&gateway)));
     let told = tell(terminate, interrupt, hand_over);
-    let ended = until_told(&gateway, told, frames, site, portal, socket, packets.ended()).await;
+    let ended = until_told(&gateway, told, frames, site, portal, socket, threads.ended()).await;
 
-    packets.stop(&waker);
+    threads.stop(&waker);
     let hands_over = matches!(ended, Ok(End::Handover));
     if hands_over && keeps_sessions {
         gateway.with(|engine, now| engine.keep_sessions(now));
@@ -415,12 +432,12 @@ async fn until_told(
     site: Rc<portal::Site>,
     portal: TcpListener,
     socket: control::Socket,
-    packets_ended: impl Future<Output = ()>,
+    threads_ended: impl Future<Output = ()>,
 ) -> anyhow::Result<End> {
     let backend = Rc::new(Backend(Rc::clone(gateway)));
     tokio::select! {
         end = told => return Ok(end),
-        () = packets_ended => bail!("a device failed (see above); the gateway cannot go on"),
+        () = threads_ended => bail!("the gateway cannot go on (see above)"),
         () = Rc::clone(gateway).serve_frames(frames) => bail!("the packet threads are gone"),
         () = Rc::clone(gateway).keep_time() => {}
         () = Rc::clone(gateway).keep_offload() => {}
@@ -468,31 +485,63 @@ impl Reload {
     }
 }
 
-/// The threads that carry packets.
-struct Packets {
+/// The threads that carry packets, and the one that watches over the firewall rules.
+#[derive(Default)]
+struct Threads {
     stop: Arc<AtomicBool>,
     ended: Arc<tokio::sync::Notify>,
     threads: Vec<std::thread::JoinHandle<()>>,
 }
 
-impl Packets {
-    fn start(plane: Arc<Plane>, lan: Arc<dyn LanPort>, tun: Arc<dyn TunPort>, clock: Clock) -> anyhow::Result<Self> {
-        let stop = Arc::new(AtomicBool::new(false));
-        let ended = Arc::new(tokio::sync::Notify::new());
-        let mut threads = Vec::new();
+impl Threads {
+    fn carry_packets(
+        &mut self,
+        plane: Arc<Plane>,
+        lan: Arc<dyn LanPort>,
+        tun: Arc<dyn TunPort>,
+        clock: Clock,
+    ) -> std::io::Result<()> {
         type Carry = fn(&Plane, &dyn LanPort, &dyn TunPort, &dyn Fn() -> Duration, &AtomicBool) -> std::io::Result<()>;
         for (name, carry) in [("packets-up", pump::carry_up as Carry), ("packets-down", pump::carry_down as Carry)] {
             let (plane, lan, tun) = (Arc::clone(&plane), Arc::clone(&lan), Arc::clone(&tun));
-            let (stop, ended) = (Arc::clone(&stop), Arc::clone(&ended));
-            let thread = std::thread::Builder::new().name(name.into()).spawn(move || {
-                if let Err(error) = carry(&plane, &*lan, &*tun, &|| clock.mono(), &stop) {
+            self.start(name, move |stop| {
+                if let Err(error) = carry(&plane, &*lan, &*tun, &|| clock.mono(), stop) {
                     error!(%error, "{name}: the device cannot be read");
                 }
-                ended.notify_one();
             })?;
-            threads.push(thread);
         }
-        Ok(Self { stop, ended, threads })
+        Ok(())
+    }
+
+    /// On a thread of its own, which is never busy with anything else.
+    fn guard_rules(&mut self, guard: Option<Box<dyn Guard>>) -> std::io::Result<()> {
+        let Some(mut guard) = guard else { return Ok(()) };
+        self.start("rules", move |stop| {
+            let mut fails = false;
+            while !stop.load(Ordering::Relaxed) {
+                let mended = guard.mend();
+                match &mended {
+                    Ok(true) => warn!("somebody took our firewall rules away (nft flush ruleset?); they are back"),
+                    Err(error) if !fails => error!("{error}; what guests send may not be filtered until they are back"),
+                    _ => {}
+                }
+                fails = mended.is_err();
+                if let Err(error) = guard.wait() {
+                    error!(%error, "the firewall rules cannot be watched");
+                    return;
+                }
+            }
+        })
+    }
+
+    fn start(&mut self, name: &str, run: impl FnOnce(&AtomicBool) + Send + 'static) -> std::io::Result<()> {
+        let (stop, ended) = (Arc::clone(&self.stop), Arc::clone(&self.ended));
+        let thread = std::thread::Builder::new().name(name.into()).spawn(move || {
+            run(&stop);
+            ended.notify_one();
+        })?;
+        self.threads.push(thread);
+        Ok(())
     }
 
     /// Ends when a thread does.

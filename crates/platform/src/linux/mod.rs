@@ -2,6 +2,7 @@
 
 mod boot;
 mod conntrack;
+mod guard;
 mod lan;
 pub mod netns;
 mod nft;
@@ -36,8 +37,8 @@ use self::rtnetlink::{Route, Rtnetlink};
 use self::sysctl::Switch;
 use crate::netlink::Message;
 use crate::{
-    DefaultRoute, Error, Flows, ForwardSpec, Interface, OffloadSpec, Result, System, TunMode, TunSpec, UndoErrors,
-    UplinkSpec, Waker, check_lan, same_network,
+    DefaultRoute, Error, Flows, ForwardSpec, Guard, Interface, OffloadSpec, Result, System, TunMode, TunSpec,
+    UndoErrors, UplinkSpec, Waker, check_lan, same_network,
 };
 
 /// Packets that wait in the TUN for us. The usual 500 are too few for a burst of small ones.
@@ -57,6 +58,8 @@ pub struct Host {
     alone: Option<UnixDatagram>,
     /// The lock was there already: of a run that did not end cleanly.
     took_over: bool,
+    /// What is forwarded, and whether the uplink forwarded before us.
+    forwards: Option<(ForwardSpec, bool)>,
     /// Loaded, and what it hangs on.
     offload: Option<Arc<Offload>>,
 }
@@ -285,7 +288,10 @@ impl System for Host {
         if !self.took_over {
             firewall("set the firewall rules", rules::filter(&self.lans, None, false))?;
         }
-        self.set(&[(Switch::no_ipv6(lan), "1")])?;
+        // A second lock, for the time until the first one is put back if somebody takes it away: the LAN has no address, so
+        // no answer goes back there and the kernel takes nothing from it.
+        let closed = [(Switch::source_check(lan), "1"), (Switch::forwarding(lan), "0"), (Switch::no_ipv6(lan), "1")];
+        self.set(&closed)?;
         self.bring_up(&interface)
     }
 
@@ -376,6 +382,7 @@ impl System for Host {
         // The rules first, so that not one packet is forwarded without them.
         self.undo.push(Change::Filter);
         firewall("set the firewall rules", rules::filter(&self.lans, Some(spec), forwarded))?;
+        self.forwards = Some((spec.clone(), forwarded));
         self.set(&[(uplink, "1")])?;
         // Vanishes with the device.
         Switch::forwarding(&spec.tun).write("1")?;
@@ -383,6 +390,12 @@ impl System for Host {
         let Some(offload) = &self.offload else { return Ok(()) };
         self.undo.push(Change::Offload { lan: offload.lan().to_owned(), index: offload.lan_index() });
         offload.attach_lan()
+    }
+
+    fn guard_rules(&self, waker: &Waker) -> Result<Option<Box<dyn Guard>>> {
+        let Some((spec, forwarded)) = self.forwards.clone() else { return Ok(None) };
+        let rules = [rules::lock(&self.lans, &self.memory()), rules::filter(&self.lans, Some(&spec), forwarded)];
+        Ok(Some(Box::new(guard::RuleGuard::open(rules, waker)?)))
     }
 
     fn open_flows(&mut self) -> Result<Box<dyn Flows>> {

@@ -8,6 +8,7 @@ use crate::{Error, Result};
 /// Kinds of switches: a word for [`remember`], and where they are below `/proc/sys/net/`.
 const FORWARDING: Kind = ("forwarding", "ipv4", "forwarding");
 const NO_IPV6: Kind = ("no-ipv6", "ipv6", "disable_ipv6");
+const SOURCE_CHECK: Kind = ("source-check", "ipv4", "rp_filter");
 
 type Kind = (&'static str, &'static str, &'static str);
 
@@ -27,6 +28,11 @@ impl Switch {
     /// The kernel does no IPv6 here.
     pub(super) fn no_ipv6(interface: &str) -> Self {
         Self { kind: NO_IPV6, interface: interface.to_owned() }
+    }
+
+    /// The kernel takes an IPv4 packet only if the answer would go back here (RFC 3704, section 2.2).
+    pub(super) fn source_check(interface: &str) -> Self {
+        Self { kind: SOURCE_CHECK, interface: interface.to_owned() }
     }
 
     /// Its value; `None` if this kernel lacks the switch (built without IPv6).
@@ -62,7 +68,7 @@ pub(super) fn remember(switch: &Switch, former: &str) -> String {
 pub(super) fn recall(word: &str) -> Option<(Switch, String)> {
     let (switch, former) = word.rsplit_once('=')?;
     let (kind, interface) = switch.split_once(':')?;
-    let kind = [FORWARDING, NO_IPV6].into_iter().find(|known| known.0 == kind)?;
+    let kind = [FORWARDING, NO_IPV6, SOURCE_CHECK].into_iter().find(|known| known.0 == kind)?;
     let is_name = !interface.is_empty() && !interface.starts_with('.') && !interface.contains('/');
     let known = is_name && matches!(former, "0" | "1" | "2");
     known.then(|| (Switch { kind, interface: interface.to_owned() }, former.to_owned()))
@@ -74,11 +80,11 @@ mod tests {
 
     #[test]
     fn what_is_remembered_can_be_recalled() {
-        for switch in [Switch::forwarding("eth0.7"), Switch::no_ipv6("a=b")] {
+        for switch in [Switch::forwarding("eth0.7"), Switch::no_ipv6("a=b"), Switch::source_check("lan0")] {
             assert_eq!(recall(&remember(&switch, "2")), Some((switch, "2".to_owned())));
         }
-        assert_eq!(remember(&Switch::no_ipv6("lan0"), "1"), "no-ipv6:lan0=1");
-        assert_eq!(Switch::no_ipv6("lan0").file(), "/proc/sys/net/ipv6/conf/lan0/disable_ipv6");
+        assert_eq!(remember(&Switch::source_check("lan0"), "1"), "source-check:lan0=1");
+        assert_eq!(Switch::source_check("lan0").file(), "/proc/sys/net/ipv4/conf/lan0/rp_filter");
     }
 
     #[test]
