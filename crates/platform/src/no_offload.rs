@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use fastpath::meter::SharedMeters;
 use fastpath::mirror::Mirror;
+use fastpath::session::Snapshot;
 
 /// There is none.
 pub enum Offload {}
@@ -12,6 +13,12 @@ impl Offload {
     /// True if the programs of a former life go on, with the guests and meters that it left.
     #[must_use]
     pub fn took_over(&self) -> bool {
+        match *self {}
+    }
+
+    /// Whether this guest was online at the end of the former life.
+    #[must_use]
+    pub fn was_online(&self, _: &Snapshot) -> Option<bool> {
         match *self {}
     }
 

@@ -111,9 +111,13 @@ impl Gateway {
         let mut seconds = tokio::time::interval(Duration::from_secs(1));
         loop {
             seconds.tick().await;
-            if !self.offload.keep(self.clock.mono()) {
-                self.engine.borrow_mut().set_mirror(None);
-            }
+            self.keep_offload_once();
+        }
+    }
+
+    fn keep_offload_once(&self) {
+        if !self.offload.keep(self.clock.mono()) {
+            self.engine.borrow_mut().set_mirror(None);
         }
     }
 
@@ -123,6 +127,10 @@ impl Gateway {
     /// Why that cannot be, in words.
     pub(crate) fn switch_offload(&self, on: bool) -> Result<(), String> {
         self.offload.switch(on)?;
+        if !on {
+            // First: a copy of the table that is being emptied must not be believed by the next start.
+            self.keep_offload_once();
+        }
         self.engine.borrow_mut().set_mirror(self.offload.mirror());
         Ok(())
     }

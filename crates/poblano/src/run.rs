@@ -11,11 +11,13 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use config::{AuthMethod, Config};
 use engine::Engine;
+use engine::session::Cause;
 use fastpath::counters::Counters;
 use fastpath::pipeline::Plane;
 use fastpath::port::{LanPort, TunPort};
 use fastpath::pump;
 use fastpath::redirect::Redirector;
+use fastpath::session::SlotIndex;
 use fastpath::shape;
 use fastpath::slow::StationLimit;
 use fastpath::table::Table;
@@ -406,7 +408,14 @@ fn restore(engine: &mut Engine, store: &Store, offload: &Offload, clock: Clock) 
         .into_iter()
         .map(|record| kept::from_record(record, &written, |slot| offload.counted(slot)))
         .collect();
-    engine.restore(clock.now(), leases, survivors);
+    let now = clock.now();
+    engine.restore(now, leases, survivors);
+    // The kernel was told of an end at once, the disk a little later.
+    let is_over = |slot: &SlotIndex| engine.table().snapshot(*slot).is_some_and(|guest| !offload.may_go_on(&guest));
+    let with_session = engine.guests(now).filter(|guest| guest.session.is_some()).map(|guest| guest.slot);
+    for slot in with_session.filter(is_over).collect::<Vec<_>>() {
+        engine.end_session(now, slot, Cause::NasReboot);
+    }
     Ok(())
 }
 

@@ -55,6 +55,8 @@ pub struct Offload {
     /// The LAN's name.
     lan: String,
     took_over: bool,
+    /// The former life's copy of its session table was whole to the end.
+    copy_was_whole: bool,
     /// Why the next life will not find all this.
     unkept: OnceLock<Error>,
 }
@@ -112,10 +114,21 @@ impl Offload {
         if !took_over {
             try_out(lan.index, &up)?;
         }
-        let keeper = Mapped::new(maps[SETTINGS].fd(), 1).map_err(failed("map the settings"))?;
+        let keeper: Mapped<AtomicU64> = Mapped::new(maps[SETTINGS].fd(), 1).map_err(failed("map the settings"))?;
         let meters = Mapped::new(maps[METERS].fd(), spec.capacity as usize).map_err(failed("map the meters"))?;
+        let copy_was_whole = took_over && keeper[0].load(Ordering::Relaxed) != 0;
         let shared = Arc::new(Shared { maps, keeper, meters, broken: AtomicBool::new(false) });
-        Ok(Self { shared, filter, up, down, settings, lan: lan.name.clone(), took_over, unkept: OnceLock::new() })
+        Ok(Self {
+            shared,
+            filter,
+            up,
+            down,
+            settings,
+            lan: lan.name.clone(),
+            took_over,
+            copy_was_whole,
+            unkept: OnceLock::new(),
+        })
     }
 
     pub(super) fn lan(&self) -> &str {
@@ -186,6 +199,17 @@ impl Offload {
         self.took_over
     }
 
+    /// Whether this guest was online at the end of the former life. None if nobody can tell: there was none, or it had the
+    /// offload switched off.
+    #[must_use]
+    pub fn was_online(&self, guest: &Snapshot) -> Option<bool> {
+        let wanted = abi::grant(guest, Way::Up);
+        let mut found = wanted;
+        let is_there = self.shared.maps[GUESTS].get(&abi::station(guest), &mut found).is_ok();
+        // Slot and address come first.
+        self.copy_was_whole.then(|| is_there && found[..8] == wanted[..8])
+    }
+
     /// What guests use, in the kernel's memory: for [`fastpath::table::Table::with_meters`].
     #[must_use]
     pub fn meters(&self) -> SharedMeters {
@@ -200,7 +224,8 @@ impl Offload {
     }
 
     /// Says that somebody looks after the sessions until this moment of [`crate::monotonic`]; after it the kernel leaves
-    /// all packets to user space. False if the kernel failed at something, and the offload has ended for good.
+    /// all packets to user space. Zero while the kernel has no copy of the session table, which would else be believed by
+    /// the next start. False if the kernel failed at something, and the offload has ended for good.
     #[must_use]
     pub fn keep_until(&self, until: Duration) -> bool {
         self.shared.keep_until(until.as_nanos() as u64)
