@@ -80,7 +80,14 @@ async fn answer(stream: UnixStream, gateway: Rc<Gateway>) {
     let mut reader = tokio::io::BufReader::new(reader.take(MAX_REQUEST));
     let Ok(Ok(_)) = tokio::time::timeout(PATIENCE, reader.read_line(&mut line)).await else { return };
     let reply = match serde_json::from_str::<Value>(&line) {
-        Ok(request) => perform(&gateway, &request),
+        Ok(request) => {
+            let reply = perform(&gateway, &request);
+            if matches!(request["command"].as_str(), Some("kick" | "login")) {
+                // What an operator was told has happened, a crash does not take back.
+                let _ = tokio::time::timeout(PATIENCE, gateway.settle()).await;
+            }
+            reply
+        }
         Err(error) => json!({ "error": format!("not a JSON request: {error}") }),
     };
     let mut reply = reply.to_string();

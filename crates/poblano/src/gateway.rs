@@ -15,7 +15,7 @@ use fastpath::police::Rate;
 use fastpath::port::LanPort;
 use fastpath::session::SlotIndex;
 use portal::LoginOutcome;
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::{Notify, mpsc, oneshot};
 use tracing::{debug, info};
 use wire::Now;
 
@@ -115,9 +115,13 @@ impl Gateway {
         let mut seconds = tokio::time::interval(Duration::from_secs(1));
         loop {
             seconds.tick().await;
-            if !self.offload.keep(self.clock.mono()) {
-                self.engine.borrow_mut().set_mirror(None);
-            }
+            self.keep_offload_once();
+        }
+    }
+
+    fn keep_offload_once(&self) {
+        if !self.offload.keep(self.clock.mono()) {
+            self.engine.borrow_mut().set_mirror(None);
         }
     }
 
@@ -127,6 +131,10 @@ impl Gateway {
     /// Why that cannot be, in words.
     pub(crate) fn switch_offload(&self, on: bool) -> Result<(), String> {
         self.offload.switch(on)?;
+        if !on {
+            // First: a copy of the table that is being emptied must not be believed by the next start.
+            self.keep_offload_once();
+        }
         self.engine.borrow_mut().set_mirror(self.offload.mirror());
         Ok(())
     }
@@ -248,6 +256,15 @@ impl Gateway {
             let tell = |slot: &&SlotIndex| messages.extend(message.map(|text| (slot.0, text.to_owned())));
             found.iter().filter(change).inspect(tell).count()
         })
+    }
+
+    /// Waits until all that has changed so far is on the disk.
+    pub(crate) async fn settle(&self) {
+        let (sender, done) = oneshot::channel();
+        self.store.settle(move || {
+            let _ = sender.send(()); // nobody may be waiting any more
+        });
+        let _ = done.await;
     }
 
     /// Changes the rates of guests' sessions, where they are given; returns how many.
