@@ -10,9 +10,8 @@ use wire::MacAddr;
 use crate::read::{Read, Value};
 use crate::{
     Auth, AuthMethod, BitRate, Config, Control, Dhcp, DhcpOption, Dns, Garden, GardenDomain, GardenEntry, Guests,
-    HostLease, InterfaceAddress, Lan, Log, LogLevel, MacAuthentication, MacFormat, MacServiceType, Network, Octets,
-    Offload, OffloadMode, PasswordMethod, Policy, Portal, Radius, RadiusServer, Secret, Session, State, Tun, TunMode,
-    Uplink,
+    HostLease, InterfaceAddress, Lan, Log, LogLevel, MacAuthentication, MacServiceType, Network, Octets, Offload,
+    OffloadMode, PasswordMethod, Policy, Portal, Radius, RadiusServer, Secret, Session, State, Tun, TunMode, Uplink,
 };
 
 /// Tables are sized by the number of guests; without a wish of the operator they stay below this many.
@@ -147,15 +146,10 @@ fn radius(read: &Read<'_>) -> Radius {
 
 fn mac_authentication(read: &Read<'_>) -> MacAuthentication {
     let key = |name: &str| format!("mac_authentication.{name}");
-    // The format is shown by an example, of which the third character and the last tell all.
-    let format = read.word(&key("format"));
     MacAuthentication {
         allow: read.required(&key("allow")),
         radius: read.required(&key("radius")),
-        format: MacFormat {
-            separator: format.chars().nth(2).filter(|c| !c.is_ascii_hexdigit()),
-            upper_case: format.ends_with('F'),
-        },
+        format: read.word(&key("format")),
         suffix: read.required(&key("suffix")),
         password: read.optional(&key("password")),
         service_type: match read.word(&key("service_type")).as_str() {

@@ -21,8 +21,8 @@ mod units;
 pub use garden::{GardenDomain, GardenEntry, GardenHost, GardenProtocol};
 pub use model::{
     Auth, AuthMethod, Config, Control, Dhcp, Dns, Garden, Guests, HostLease, Lan, Log, LogLevel, MacAuthentication,
-    MacFormat, MacServiceType, Offload, OffloadMode, PasswordMethod, Policy, Portal, Radius, RadiusServer, Session,
-    State, Tun, TunMode, Uplink,
+    MacServiceType, Offload, OffloadMode, PasswordMethod, Policy, Portal, Radius, RadiusServer, Session, State, Tun,
+    TunMode, Uplink,
 };
 pub use option::DhcpOption;
 pub use problem::{Errors, Problem};

@@ -1,9 +1,91 @@
 //! Values that are hidden with the shared secret: a stream of MD5 sums, each over the block before it. It keeps a
 //! password from who reads along without the secret, and nothing from who changes packets.
+//!
+//! A proxy shares one secret with who asks it and another with whom it asks: [`anew`] hides for the one what the
+//! other hid.
 
 use crate::auth::{Secret, md5};
+use crate::dictionary::{self, Place};
+use crate::items::{self, Item};
 use crate::limits::{PASSWORD_OCTETS, SALTED_OCTETS};
+use crate::packet::{Attribute, BuildError};
 use crate::value::DoesNotFit;
+
+/// What the values of a packet are hidden with.
+#[derive(Clone, Copy, Debug)]
+pub struct Hop<'a> {
+    /// The secret shared with who sent it, or will get it.
+    pub secret: &'a Secret,
+    /// The authenticator of the request that the packet is, or answers.
+    pub request_authenticator: &'a [u8; 16],
+}
+
+/// The same attributes, with all that is hidden for `from` hidden for `to`: User-Password and Tunnel-Password, the keys
+/// of MPPE, and what else the dictionary marks so. Salts are counted up from `salt`, which must be unpredictable.
+///
+/// # Errors
+/// [`Unreadable`] if something cannot be revealed: the packet must not go on.
+pub fn anew(attributes: &[Attribute], from: Hop<'_>, to: Hop<'_>, salt: [u8; 2]) -> Result<Vec<Attribute>, Unreadable> {
+    let mut salt = u16::from_be_bytes(salt);
+    let mut all = Vec::with_capacity(attributes.len());
+    for attribute in attributes {
+        let inner: Vec<Item<'_>> = items::of(std::slice::from_ref(attribute)).collect();
+        if inner.iter().all(|item| encryption(item.place) == 0) {
+            all.push(attribute.clone());
+            continue;
+        }
+        // Those that shared a Vendor-Specific attribute have one each now.
+        for Item { place, value, .. } in inner {
+            let octets = match encryption(place) {
+                0 => value.into_owned(),
+                1 if value.is_empty() || !value.len().is_multiple_of(16) => return Err(Unreadable(place)),
+                1 => {
+                    hide(&reveal(&value, from.secret, from.request_authenticator), to.secret, to.request_authenticator)
+                        .map_err(|DoesNotFit { .. }| Unreadable(place))?
+                }
+                _ => {
+                    salt = salt.wrapping_add(1);
+                    salted_anew(&value, place, from, to, salt.to_be_bytes())?
+                }
+            };
+            let written = match place.vendor {
+                0 => Attribute::bytes(place.number, &octets),
+                vendor => Attribute::vendor(vendor, place.number, &octets),
+            };
+            all.push(written.map_err(|_: BuildError| Unreadable(place))?);
+        }
+    }
+    Ok(all)
+}
+
+/// A hidden value that does not say what is in it: the secret is another one, or it is damaged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unreadable(pub Place);
+
+impl std::fmt::Display for Unreadable {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match dictionary::lookup(self.0) {
+            Some(entry) => write!(f, "{} cannot be decrypted", entry.name),
+            None => write!(f, "{} cannot be decrypted", self.0),
+        }
+    }
+}
+
+impl std::error::Error for Unreadable {}
+
+/// 0, 1 or 2, as the dictionary's `encrypt`.
+fn encryption(place: Place) -> u8 {
+    dictionary::lookup(place).map_or(0, |entry| entry.flags.encrypt)
+}
+
+/// Tunnel-Password has a tag before its salt, keys have none.
+fn salted_anew(value: &[u8], place: Place, from: Hop<'_>, to: Hop<'_>, salt: [u8; 2]) -> Result<Vec<u8>, Unreadable> {
+    let tagged = dictionary::lookup(place).is_some_and(|entry| entry.flags.tagged);
+    let (tag, hidden) = value.split_at_checked(usize::from(tagged)).ok_or(Unreadable(place))?;
+    let clear = reveal_salted(hidden, from.secret, from.request_authenticator).ok_or(Unreadable(place))?;
+    let hidden = hide_salted(&clear, to.secret, to.request_authenticator, salt);
+    Ok([tag, &hidden.map_err(|DoesNotFit { .. }| Unreadable(place))?].concat())
+}
 
 /// Padded with zeros to blocks of 16 and hidden (RFC 2865, section 5.2).
 pub(crate) fn hide(clear: &[u8], secret: &Secret, request_authenticator: &[u8; 16]) -> Result<Vec<u8>, DoesNotFit> {
@@ -44,7 +126,7 @@ pub(crate) fn hide_salted(
 
 /// What was hidden, without padding; `None` if the length in it is impossible.
 pub(crate) fn reveal_salted(hidden: &[u8], secret: &Secret, request_authenticator: &[u8; 16]) -> Option<Vec<u8>> {
-    let (salt, rest) = hidden.split_first_chunk::<2>()?;
+    let (salt, rest) = hidden.split_first_chunk::<2>().filter(|(_, rest)| rest.len().is_multiple_of(16))?;
     let mut octets = rest.to_vec();
     mask(&mut octets, Way::Reveal, secret, &[request_authenticator, salt]);
     let (length, clear) = octets.split_first()?;

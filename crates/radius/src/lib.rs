@@ -5,6 +5,7 @@
 //! * [`attr`]: a typed constant for each attribute of the dictionaries in `conf/dictionary`; [`value`]: the types.
 //! * [`dictionary`]: the names of attributes and values, for printing.
 //! * [`auth`]: everything that is computed with the shared secret.
+//! * [`credential`], [`mschap`]: how a guest proves who they are. [`hide`]: what a proxy hides anew.
 //! * [`request`], [`reply`]: what a gateway asks, and what it reads out of the answer.
 //! * [`text`]: what vendors write into an attribute as text.
 //! * [`client`]: servers in order, retransmission, failover, and the checks that an answer must pass.
@@ -24,11 +25,13 @@
 pub mod attr;
 pub mod auth;
 pub mod client;
+pub mod credential;
 pub mod dictionary;
 pub mod dynauth;
-mod hide;
+pub mod hide;
 pub mod items;
 pub mod limits;
+pub mod mschap;
 pub mod packet;
 mod print;
 pub mod reply;
@@ -39,8 +42,7 @@ pub mod value;
 pub use attr::{Attr, AttributeList};
 pub use auth::Secret;
 pub use client::{Client, Config, Event, Kind, Outcome, Refusal, Server, Socket, SubmitError, Token, Transmit};
+pub use credential::{Credential, MacFormat};
 pub use packet::{Attribute, BuildError, Code, Packet, ParseError, View};
 pub use reply::Reply;
-pub use request::{
-    AccessRequest, AccountingRequest, Credential, GuestFacts, NasFacts, ServiceType, TerminateCause, Usage,
-};
+pub use request::{AccessRequest, AccountingRequest, GuestFacts, NasFacts, Service, TerminateCause, Usage};

@@ -7,12 +7,13 @@ use std::time::Duration;
 
 use wire::{MacAddr, Now};
 
-use crate::attr::value::acct_status_type as status;
+use crate::attr::value::{acct_status_type as status, service_type};
 use crate::attr::{self, Attr, AttributeList};
 use crate::auth::{self, Secret};
+use crate::credential::Credential;
 use crate::dictionary;
 use crate::packet::{Attribute, BuildError, Code, Packet};
-use crate::value::{Clear, Kind};
+use crate::value::Kind;
 
 /// Message-Authenticator is the first attribute: its value starts behind header, type and length.
 pub(crate) const FIRST_VALUE: usize = 22;
@@ -53,51 +54,20 @@ pub struct GuestFacts {
     pub port_id: String,
 }
 
-/// How a guest proves who they are. It never prints.
-#[derive(Clone)]
-pub enum Credential {
-    /// The password, at most 128 octets.
-    Pap(Vec<u8>),
-    /// The answer to a challenge (RFC 2865, section 2.2).
-    Chap {
-        /// CHAP identifier.
-        ident: u8,
-        /// What the guest was asked.
-        challenge: Vec<u8>,
-        /// What the guest answered.
-        response: [u8; 16],
-    },
-}
-
-impl Credential {
-    /// CHAP on behalf of a guest whose password we hold.
-    #[must_use]
-    pub fn chap(ident: u8, challenge: &[u8], password: &[u8]) -> Self {
-        Self::Chap { ident, challenge: challenge.to_vec(), response: auth::chap_response(ident, password, challenge) }
-    }
-}
-
-impl fmt::Debug for Credential {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Pap(_) => "Pap(<hidden>)",
-            Self::Chap { .. } => "Chap(<hidden>)",
-        })
-    }
-}
-
-/// What is asked for (RFC 2865, section 5.6): by it a server tells a person from a device.
+/// What a login is for (RFC 2865, section 5.6; RFC 5176, section 3.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
-pub enum ServiceType {
-    /// A person at the portal.
-    Login = 1,
-    /// A device, as CoovaChilli asks.
-    Framed = 2,
+#[repr(u32)]
+pub enum Service {
+    /// A guest at the portal.
+    Login = service_type::LOGIN,
+    /// A device that joins by EAP (RFC 3580, section 3.2).
+    Framed = service_type::FRAMED,
     /// The gateway itself.
-    Administrative = 6,
-    /// A device that says no more than its station.
-    CallCheck = 10,
+    Administrative = service_type::ADMINISTRATIVE,
+    /// A device that is known by its address.
+    CallCheck = service_type::CALL_CHECK,
+    /// A session that goes on: what may it do now?
+    AuthorizeOnly = service_type::AUTHORIZE_ONLY,
 }
 
 /// A login to be decided.
@@ -107,12 +77,12 @@ pub struct AccessRequest {
     pub user: String,
     /// How they prove it.
     pub credential: Credential,
+    /// What it is for.
+    pub service: Service,
     /// The gateway.
     pub nas: NasFacts,
     /// The device.
     pub guest: GuestFacts,
-    /// What is asked for.
-    pub service_type: ServiceType,
     /// State of the Access-Challenge that this answers (RFC 2865, section 5.24).
     pub state: Option<Vec<u8>>,
     /// More attributes, sent last.
@@ -120,11 +90,11 @@ pub struct AccessRequest {
 }
 
 impl AccessRequest {
-    /// A person's login without State or extras.
+    /// A login without State or extras, for the service that such a credential is for.
     #[must_use]
     pub fn new(user: &str, credential: Credential, nas: NasFacts, guest: GuestFacts) -> Self {
-        let service_type = ServiceType::Login;
-        Self { user: user.to_owned(), credential, nas, guest, service_type, state: None, extra: Vec::new() }
+        let service = credential.service();
+        Self { user: user.to_owned(), credential, service, nas, guest, state: None, extra: Vec::new() }
     }
 
     /// The packet for one server. `authenticator` must be unpredictable (RFC 2865, section 3).
@@ -136,24 +106,11 @@ impl AccessRequest {
         // (draft-ietf-radext-deprecating-radius).
         let mut attributes = vec![attr::MESSAGE_AUTHENTICATOR.of(&[0; 16])?];
         attributes.add(attr::USER_NAME, &self.user)?;
-        match &self.credential {
-            Credential::Pap(password) => {
-                let clear = Clear { octets: password, secret, request_authenticator: &authenticator };
-                attributes.add(attr::USER_PASSWORD, clear)?;
-            }
-            Credential::Chap { ident, challenge, response } => {
-                let mut value = vec![*ident];
-                value.extend(response);
-                attributes.add(attr::CHAP_PASSWORD, &value)?;
-                attributes.add(attr::CHAP_CHALLENGE, challenge)?;
-            }
-        }
-        attributes.add(attr::SERVICE_TYPE, u32::from(self.service_type as u8))?;
+        self.credential.add_to(&mut attributes, secret, &authenticator)?;
+        attributes.add(attr::SERVICE_TYPE, self.service as u32)?;
         add_guest(&mut attributes, &self.guest)?;
         add_nas(&mut attributes, &self.nas)?;
-        if let Some(state) = &self.state {
-            attributes.add(attr::STATE, state)?;
-        }
+        add_some(&mut attributes, attr::STATE, self.state.as_deref())?;
         attributes.extend_from_slice(&self.extra);
 
         let mut bytes = Packet { code: Code::AccessRequest, id, authenticator, attributes }.emit()?;

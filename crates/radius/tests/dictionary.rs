@@ -42,7 +42,7 @@ sample! {
     Ipv6Prefix: prefix(49), prefix(49);
     Date: Duration::from_secs(0xfedc_ba98), Duration::from_secs(0xfedc_ba98);
     Text: "fünf", "fünf";
-    Octets: &[0, 0xff, 1], [0, 0xff, 1];
+    Octets: &[200, 4, 0xff, 0], [200, 4, 0xff, 0]; // in a TLV one of a type that nobody has
     Joined: &[9; 600], [9; 600];
     Tagged<u32>: (tag(), 0x00ba_9876), (tag(), 0x00ba_9876);
     Tagged<Text>: (tag(), "vlan"), (tag(), "vlan".to_owned());

@@ -2,7 +2,7 @@
 
 use config::{Config, MacAuthentication, MacServiceType, PasswordMethod};
 use engine::gateway::Attempt;
-use radius::{AccessRequest, Credential, GuestFacts, NasFacts, ServiceType};
+use radius::{AccessRequest, Credential, GuestFacts, MacFormat, NasFacts, Service};
 use wire::{GuestKey, MacAddr, Vlan};
 
 /// What the gateway says of itself, and how it says what a guest says.
@@ -11,6 +11,7 @@ pub(super) struct Asks {
     lan: String,
     password_method: PasswordMethod,
     pub(super) devices: MacAuthentication,
+    device_names: MacFormat,
 }
 
 impl Asks {
@@ -24,6 +25,8 @@ impl Asks {
             },
             lan: config.lan.interface.clone(),
             password_method: config.radius.method,
+            device_names: MacFormat::new(&config.mac_authentication.format, &config.mac_authentication.suffix)
+                .expect("the schema's choices are patterns"),
             devices: config.mac_authentication.clone(),
         }
     }
@@ -43,20 +46,20 @@ impl Asks {
 
     /// A device, to which its MAC address is name and password.
     pub(super) fn device(&self, attempt: &Attempt) -> AccessRequest {
-        let service_type = match self.devices.service_type {
-            MacServiceType::CallCheck => ServiceType::CallCheck,
-            MacServiceType::Framed => ServiceType::Framed,
-            MacServiceType::Login => ServiceType::Login,
+        let service = match self.devices.service_type {
+            MacServiceType::CallCheck => Service::CallCheck,
+            MacServiceType::Framed => Service::Framed,
+            MacServiceType::Login => Service::Login,
         };
         let name = self.device_name(attempt.key);
-        // A secret of a file, as one of the configuration, is text.
-        let password = self.devices.password.as_ref().map(|secret| String::from_utf8_lossy(secret.expose()));
-        AccessRequest { service_type, ..self.person(attempt, &name, password.as_deref().unwrap_or(&name)) }
+        let password = self.devices.password.as_ref().map_or(name.as_bytes(), |password| password.expose());
+        let credential = Credential::Mac { password: password.to_vec() };
+        AccessRequest { service, ..AccessRequest::new(&name, credential, self.nas.clone(), self.guest(attempt)) }
     }
 
     /// The name of a device's account.
     pub(super) fn device_name(&self, key: GuestKey) -> String {
-        self.devices.format.write(key.mac) + &self.devices.suffix
+        self.device_names.name(key.mac)
     }
 
     pub(super) fn guest(&self, attempt: &Attempt) -> GuestFacts {
