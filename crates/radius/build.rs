@@ -117,7 +117,7 @@ fn kind(attribute: &Attribute) -> Option<String> {
         (2, _) => "Salted",
         (_, Type::Octets) if attribute.flags.concat => "Joined",
         (_, Type::String) => "Text",
-        (_, Type::Octets | Type::Tlv) => "Octets",
+        (_, Type::Octets) => "Octets",
         (_, Type::Byte) => "u8",
         (_, Type::Short) => "u16",
         (_, Type::Integer) => "u32",
@@ -127,7 +127,7 @@ fn kind(attribute: &Attribute) -> Option<String> {
         (_, Type::Ipv6Addr) => "Ipv6Addr",
         (_, Type::Ipv6Prefix) => "Ipv6Prefix",
         (_, Type::IfId) => "[u8; 8]",
-        (_, Type::Vsa | Type::Extended | Type::LongExtended | Type::Evs) => return None,
+        (_, Type::Tlv | Type::Vsa | Type::Extended | Type::LongExtended | Type::Evs) => return None,
     };
     Some(if attribute.flags.tagged { format!("Tagged<{plain}>") } else { plain.to_owned() })
 }

@@ -43,6 +43,9 @@ modules {{
     }}
     chap {{
     }}
+    mschap {{
+        use_mppe = no
+    }}
     files {{
         filename = {dir}/users
     }}
@@ -65,6 +68,7 @@ server default {{
     }}
     authorize {{
         chap
+        mschap
         files
         pap
     }}
@@ -74,6 +78,9 @@ server default {{
         }}
         Auth-Type CHAP {{
             chap
+        }}
+        Auth-Type MS-CHAP {{
+            mschap
         }}
     }}
     # Servers older than 3.2.5 sign their answers only when told to; the gateway drops unsigned ones.

@@ -55,6 +55,8 @@ more Cleartext-Password := "more"
     ChilliSpot-Max-Output-Octets = 705032704,
     Attr-26.14559.22 = 0x00000001
 
+trusting Auth-Type := Accept
+
 DEFAULT Auth-Type := Reject
     Reply-Message = "Your ticket is used up"
 """
@@ -83,11 +85,29 @@ def radius_lab(offloads=True, users=USERS, **more):
             lab.radius.stop()
 
 
-@pytest.mark.parametrize("method", ["pap", "chap"])
+@pytest.mark.parametrize("method", ["pap", "chap", "mschapv2"])
 def test_a_guest_that_freeradius_knows_gets_online(method):
     with radius_lab(method=method) as lab:
         assert lab.guest.login().status == 303
         assert lab.guest.is_online()
+
+
+@pytest.mark.parametrize("method", ["pap", "chap", "mschapv2"])
+def test_a_guest_with_a_wrong_password_stays_offline(method):
+    with radius_lab(method=method) as lab:
+        assert lab.guest.login(password="babbage").status != 303
+        assert not lab.guest.is_online()
+
+
+def test_by_mschapv2_a_server_that_cannot_prove_that_it_knows_the_password_lets_nobody_in():
+    with radius_lab(method="mschapv2") as lab:
+        assert lab.guest.login("trusting", "whatever").status != 303
+        assert not lab.guest.is_online()
+        assert "MS-CHAP2-Success" in lab.gateway.log.read_text()
+        assert lab.guest.login().status == 303
+        assert lab.guest.is_online()
+    with radius_lab(method="pap") as lab:
+        assert lab.guest.login("trusting", "whatever").status == 303
 
 
 def test_a_guest_that_freeradius_refuses_reads_why():

@@ -135,7 +135,11 @@ fn radius(read: &Read<'_>) -> Radius {
     Radius {
         nas_identifier: read.required("radius.nas_identifier"),
         nas_ip: read.optional("radius.nas_ip"),
-        method: if read.word("radius.method") == "chap" { PasswordMethod::Chap } else { PasswordMethod::Pap },
+        method: match read.word("radius.method").as_str() {
+            "chap" => PasswordMethod::Chap,
+            "mschapv2" => PasswordMethod::MsChapV2,
+            _ => PasswordMethod::Pap,
+        },
         timeout: read.required("radius.timeout"),
         tries: read.required("radius.tries"),
         dead_time: read.required("radius.dead_time"),

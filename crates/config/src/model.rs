@@ -328,6 +328,8 @@ pub enum PasswordMethod {
     Pap,
     /// CHAP-Password (RFC 2865, 5.3).
     Chap,
+    /// MS-CHAP2-Response (RFC 2548, 2.3.2): the server proves that it knows the password.
+    MsChapV2,
 }
 
 /// One `[[radius.server]]`

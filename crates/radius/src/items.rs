@@ -111,7 +111,8 @@ impl<'a, I: Iterator<Item = (u8, &'a [u8])> + Clone> Items<'a, I> {
         }
         let (vendor, rest) = joined.split_first_chunk::<4>()?;
         let (&number, rest) = rest.split_first()?;
-        let place = Place::extended_vendor(space, u32::from_be_bytes(*vendor), number);
+        let vendor = Some(u32::from_be_bytes(*vendor)).filter(|vendor| *vendor != 0)?;
+        let place = Place::extended_vendor(space, vendor, number);
         Some(Item { place, value: rest.to_vec().into(), whole: true })
     }
 }

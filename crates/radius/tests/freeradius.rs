@@ -14,7 +14,9 @@ use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use radius::client::Dice;
+use radius::mschap::{Failure, Response, failure};
 use radius::request::{Authentic, Record, SessionFacts};
+use radius::value::Tag;
 use radius::{
     AccessRequest, AccountingRequest, Client, Config, Credential, GuestFacts, NasFacts, Outcome, Refusal, Reply,
     Secret, Server, Socket, TerminateCause, Usage, attr,
@@ -51,6 +53,40 @@ fn a_real_server_authenticates_and_accounts() {
 
     let chap = |password: &[u8]| Credential::chap(77, b"sixteen octets!!", password);
     nas.accepted("alice", chap(b"wonderland"));
+    let mschap = |user, password| Response::new(9, *b"sixteen octets!!", *b"and of the peer.", user, password);
+    let proves = |accept: &Reply, user, password| {
+        let success = accept.get(attr::microsoft::MS_CHAP2_SUCCESS);
+        success.is_some_and(|success| mschap(user, password).is_proven_by(&success, user, password))
+    };
+    let proven = nas.accepted("alice", Credential::MsChapV2(mschap("alice", "wonderland")));
+    assert!(proves(&proven, "alice", "wonderland") && !proves(&proven, "alice", "looking glass"));
+    let trusting = nas.accepted("trusting", Credential::MsChapV2(mschap("trusting", "x")));
+    assert!(!proves(&trusting, "trusting", "x"), "a server that checks nothing can prove nothing");
+    let Outcome::Reject(reply) = nas.login("alice", Credential::MsChapV2(mschap("alice", "looking glass"))) else {
+        panic!("a wrong password was not rejected")
+    };
+    let failure = Failure::parse(&reply.get(attr::microsoft::MS_CHAP_ERROR).expect("an error")).expect("a code");
+    assert_eq!((failure.ident, failure.code), (9, failure::AUTHENTICATION_FAILURE));
+    assert!(failure.challenge.is_some() && failure.version == Some(3), "{failure:?}");
+
+    let bob = nas.accepted("bob", Credential::Pap(b"builder".to_vec()));
+    let of_request = nas.last_authenticator;
+    let tag = |tag| Tag::new(tag).expect("a tag");
+    assert!(!bob.has_invalid_length());
+    assert_eq!(bob.get(attr::TUNNEL_TYPE), Some((tag(1), attr::value::tunnel_type::VLAN)));
+    assert_eq!(bob.get(attr::TUNNEL_PRIVATE_GROUP_ID), Some((tag(1), "20".to_owned())));
+    let (of, password) = bob.get(attr::TUNNEL_PASSWORD).expect("a password");
+    assert_eq!(of, tag(2));
+    assert_eq!(password.reveal(&Secret::new(SECRET), &of_request), Some(b"tunnel of bob".to_vec()));
+    let key = bob.get(attr::microsoft::MS_MPPE_SEND_KEY).expect("a key").reveal(&Secret::new(SECRET), &of_request);
+    assert_eq!(key, Some((0..32).collect()));
+    let prefix = bob.get(attr::FRAMED_IPV6_PREFIX).expect("a prefix");
+    assert_eq!((prefix.address().to_string(), prefix.length()), ("2001:db8:20::".to_owned(), 48));
+    assert_eq!(bob.get(attr::FRAMED_INTERFACE_ID), Some([0, 0, 0, 0, 0, 0, 0, 7]));
+    assert_eq!(bob.get(attr::FRAMED_IPV6_ADDRESS), "2001:db8::7".parse().ok());
+    let ports = (bob.get(attr::IP_PORT_RANGE_RANGE_START), bob.get(attr::IP_PORT_RANGE_RANGE_END));
+    assert_eq!(ports, (Some(1024), Some(2047)));
+    assert_eq!(bob.get(attr::mikrotik::RATE_LIMIT).as_deref(), Some("2M/8M"));
     let long_password = Credential::Pap(b"a password of more than sixteen octets".to_vec());
     for (user, credential, message) in [
         ("alice", Credential::Pap(b"looking glass".to_vec()), "Name or password is wrong."),
@@ -243,6 +279,7 @@ struct Nas {
     client: Client,
     sockets: HashMap<Socket, UdpSocket>,
     refusals: Vec<Refusal>,
+    last_authenticator: [u8; 16],
     started: Instant,
 }
 
@@ -254,7 +291,13 @@ impl Nas {
         config.first_wait = Duration::from_millis(500);
         config.tries = 2;
         let client = Client::new(config, dice()).unwrap();
-        Self { client, sockets: HashMap::new(), refusals: Vec::new(), started: Instant::now() }
+        Self {
+            client,
+            sockets: HashMap::new(),
+            refusals: Vec::new(),
+            last_authenticator: [0; 16],
+            started: Instant::now(),
+        }
     }
 
     fn accepted(&mut self, user: &str, credential: Credential) -> Reply {
@@ -282,6 +325,7 @@ impl Nas {
         loop {
             while let Some(transmit) = self.client.poll_transmit() {
                 last = Some(transmit.socket);
+                self.last_authenticator.copy_from_slice(&transmit.bytes[4..20]);
                 let socket = self
                     .sockets
                     .entry(transmit.socket)

@@ -471,9 +471,9 @@ pub const SECTIONS: &[Section] = &[
             ),
             key(
                 "method",
-                Choice(&["pap", "chap"]),
+                Choice(&["pap", "chap", "mschapv2"]),
                 Is("\"pap\""),
-                "How a guest's password travels. pap hides it with the secret and works with every server; chap sends a digest, but the server must hold the password in clear text.",
+                "How a guest's password travels. pap hides it with the secret and works with every server; chap sends a digest, but the server must hold the password in clear text. With mschapv2 the server, which may hold the NT hash only, must prove that it knows the password, or nobody gets online.",
             ),
             key(
                 "timeout",

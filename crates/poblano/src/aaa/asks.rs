@@ -2,8 +2,26 @@
 
 use config::{Config, MacAuthentication, MacServiceType, PasswordMethod};
 use engine::gateway::Attempt;
-use radius::{AccessRequest, Credential, GuestFacts, MacFormat, NasFacts, Service};
+use radius::attr::microsoft;
+use radius::{AccessRequest, Credential, GuestFacts, MacFormat, NasFacts, Reply, Service};
 use wire::{GuestKey, MacAddr, Vlan};
+
+use super::method;
+
+/// A question, and what the answer is to prove.
+pub(super) struct Ask {
+    pub(super) request: AccessRequest,
+    password: String,
+}
+
+impl Ask {
+    /// True unless the method has the server prove that it knows the password, and this Accept does not.
+    pub(super) fn is_proven_by(&self, accept: &Reply) -> bool {
+        let Credential::MsChapV2(response) = &self.request.credential else { return true };
+        let success = accept.get(microsoft::MS_CHAP2_SUCCESS);
+        success.is_some_and(|success| response.is_proven_by(&success, &self.request.user, &self.password))
+    }
+}
 
 /// What the gateway says of itself, and how it says what a guest says.
 pub(super) struct Asks {
@@ -32,29 +50,24 @@ impl Asks {
     }
 
     /// A person at the portal.
-    pub(super) fn person(&self, attempt: &Attempt, name: &str, password: &str) -> AccessRequest {
-        let credential = match self.password_method {
-            PasswordMethod::Pap => Credential::Pap(password.as_bytes().to_vec()),
-            PasswordMethod::Chap => {
-                let mut random = [0; 17];
-                crate::dice(&mut random);
-                Credential::chap(random[16], &random[..16], password.as_bytes())
-            }
-        };
-        AccessRequest::new(name, credential, self.nas.clone(), self.guest(attempt))
+    pub(super) fn person(&self, attempt: &Attempt, name: &str, password: &str) -> Ask {
+        let credential = method::credential(self.password_method, name, password);
+        let request = AccessRequest::new(name, credential, self.nas.clone(), self.guest(attempt));
+        Ask { request, password: password.to_owned() }
     }
 
     /// A device, to which its MAC address is name and password.
-    pub(super) fn device(&self, attempt: &Attempt) -> AccessRequest {
+    pub(super) fn device(&self, attempt: &Attempt) -> Ask {
+        let name = self.device_name(attempt.key);
+        let password = self.devices.password.as_ref().map_or(name.as_bytes(), |password| password.expose());
+        let credential = Credential::Mac { password: password.to_vec() };
         let service = match self.devices.service_type {
             MacServiceType::CallCheck => Service::CallCheck,
             MacServiceType::Framed => Service::Framed,
             MacServiceType::Login => Service::Login,
         };
-        let name = self.device_name(attempt.key);
-        let password = self.devices.password.as_ref().map_or(name.as_bytes(), |password| password.expose());
-        let credential = Credential::Mac { password: password.to_vec() };
-        AccessRequest { service, ..AccessRequest::new(&name, credential, self.nas.clone(), self.guest(attempt)) }
+        let request = AccessRequest::new(&name, credential, self.nas.clone(), self.guest(attempt));
+        Ask { request: AccessRequest { service, ..request }, password: String::new() } // no answer is to prove it
     }
 
     /// The name of a device's account.

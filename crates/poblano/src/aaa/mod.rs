@@ -5,6 +5,7 @@ mod asks;
 mod client;
 mod devices;
 mod grant;
+mod method;
 mod records;
 mod trial;
 
@@ -19,7 +20,7 @@ use std::time::Duration;
 use config::{AuthMethod, Config};
 use engine::gateway::Attempt;
 use engine::session::Grant;
-use radius::{AccessRequest, AccountingRequest, Outcome, Reply};
+use radius::{AccountingRequest, Outcome, Reply};
 use store::{Accounts, AccountsError, PasswordCheck};
 use tokio::sync::Semaphore;
 use tracing::{info, warn};
@@ -27,6 +28,7 @@ use wire::MacAddr;
 
 pub(crate) use self::trial::test;
 
+use self::asks::Ask;
 use self::asks::Asks;
 use self::client::RadiusClient;
 use self::grant::{Declined, Unusable};
@@ -67,6 +69,7 @@ pub(crate) struct Aaa {
     records_waiting: Cell<usize>,
     servers_silent: Cell<bool>,
     logins_unanswered: Cell<bool>,
+    accepts_unproven: Cell<bool>,
     clock: Clock,
 }
 
@@ -97,6 +100,7 @@ impl Aaa {
             records_waiting: Cell::new(0),
             servers_silent: Cell::new(false),
             logins_unanswered: Cell::new(false),
+            accepts_unproven: Cell::new(false),
             clock,
         });
         Ok(this)
@@ -178,9 +182,9 @@ impl Aaa {
     }
 
     /// What a server accepted, or else what that means for the guest.
-    async fn ask_radius(&self, request: AccessRequest) -> Result<Reply, Answer> {
+    async fn ask_radius(&self, ask: Ask) -> Result<Reply, Answer> {
         let Some(radius) = &self.radius else { return Err(Answer::Unavailable) };
-        let answer = radius.access(request).await;
+        let answer = radius.access(ask.request.clone()).await;
         match &answer {
             Ok(Outcome::Unreachable) => {
                 if !self.logins_unanswered.replace(true) {
@@ -198,9 +202,22 @@ impl Aaa {
             Err(_) => {}
         }
         match answer {
-            Ok(Outcome::Accept(reply)) => Ok(reply),
+            // Who has not proven that it knows the password may be anybody with the secret.
+            Ok(Outcome::Accept(reply)) if !ask.is_proven_by(&reply) => {
+                if !self.accepts_unproven.replace(true) {
+                    warn!(
+                        "a RADIUS server accepted a login without the right MS-CHAP2-Success, so the guest stays offline: \
+                         let it check passwords by MS-CHAPv2, or set radius.method to \"pap\""
+                    );
+                }
+                Err(Answer::Unavailable)
+            }
+            Ok(Outcome::Accept(reply)) => {
+                self.accepts_unproven.set(false);
+                Ok(reply)
+            }
             Ok(Outcome::Reject(reply) | Outcome::Challenge(reply)) => {
-                Err(Answer::Refused { message: reply.reply_message() })
+                Err(Answer::Refused { message: method::refusal(&reply) })
             }
             Ok(Outcome::AccountingAck | Outcome::Unreachable) => Err(Answer::Unavailable),
             Err(radius::SubmitError::Build(_)) => Err(Answer::Refused { message: None }),

@@ -13,11 +13,11 @@ use engine::gateway::Attempt;
 use fastpath::session::SlotIndex;
 use platform::{Host, System};
 use radius::request::{Authentic, Record, SessionFacts};
-use radius::{AccessRequest, AccountingRequest, Code, Outcome, Reply, TerminateCause, Usage};
+use radius::{AccountingRequest, Code, Outcome, Reply, TerminateCause, Usage};
 use wire::{GuestKey, MacAddr, Vlan};
 
 use self::words::Transcript;
-use super::asks::Asks;
+use super::asks::{Ask, Asks};
 use super::client::RadiusClient;
 use super::devices::wants_the_portal;
 use super::grant::{Declined, Rules};
@@ -107,8 +107,16 @@ impl Trial {
         let client = RadiusClient::start(Clock, client, watch);
 
         let attempt = self.attempt();
-        let outcome = client.access(self.request(&attempt)).await?;
-        let verdict = self.judge(&outcome, &transcript.borrow());
+        let ask = self.ask(&attempt);
+        let outcome = client.access(ask.request.clone()).await?;
+        let verdict = match &outcome {
+            Outcome::Accept(reply) if !ask.is_proven_by(reply) => {
+                words::result("accepted by the server, refused here: it has not proven that it knows the password");
+                words::hint("let it check passwords by MS-CHAPv2, or set radius.method to \"pap\"");
+                Verdict::Refused
+            }
+            outcome => self.judge(outcome, &transcript.borrow()),
+        };
         let Outcome::Accept(reply) = &outcome else { return Ok(verdict) };
         if verdict != Verdict::Good || !self.accounting {
             return Ok(verdict);
@@ -137,7 +145,7 @@ impl Trial {
         }
     }
 
-    fn request(&self, attempt: &Attempt) -> AccessRequest {
+    fn ask(&self, attempt: &Attempt) -> Ask {
         match &self.login {
             Login::Nobody { password } => self.asks.person(attempt, NO_ACCOUNT, password),
             Login::Person { name, password } => self.asks.person(attempt, name, password),
@@ -216,7 +224,7 @@ impl Trial {
 
     /// A session that is over as soon as it began.
     fn records(&self, attempt: &Attempt, reply: &Reply) -> [Record; 2] {
-        let asked = self.request(attempt).user;
+        let asked = self.ask(attempt).request.user;
         let facts = SessionFacts {
             user: reply.user_name().unwrap_or(asked),
             guest: self.asks.guest(attempt),
