@@ -39,6 +39,11 @@ impl Reply {
         &self.attributes
     }
 
+    /// The attributes inside attributes: of vendors and extended spaces, long ones put together.
+    pub fn items(&self) -> impl Iterator<Item = items::Item<'_>> {
+        items::of(&self.attributes)
+    }
+
     /// The value of an attribute, the first if it came several times; `None` if there is none, or none of its type.
     #[must_use]
     pub fn get<K: Kind>(&self, attr: Attr<K>) -> Option<K::Out> {
