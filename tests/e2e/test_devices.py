@@ -18,6 +18,7 @@ FORMS = {
     "aa-bb-cc-dd-ee-ff": lambda mac: mac.lower().replace(":", "-"),
     "aa:bb:cc:dd:ee:ff": lambda mac: mac.lower(),
     "aabbccddeeff": lambda mac: mac.lower().replace(":", ""),
+    "aabb.ccdd.eeff": lambda mac: re.sub("(....)(?=.)", r"\1.", mac.lower().replace(":", "")),
 }
 
 

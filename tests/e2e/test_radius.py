@@ -45,6 +45,10 @@ lead Cleartext-Password := "lead"
 tik Cleartext-Password := "tik"
     Mikrotik-Rate-Limit = "2M/8M 4M/16M"
 
+pool Cleartext-Password := "pool"
+    Framed-Pool = "vip",
+    Framed-IP-Address = 10.85.9.9
+
 past Cleartext-Password := "past"
     WISPr-Session-Terminate-Time = "2020-01-01T00:00:00Z"
 
@@ -322,6 +326,15 @@ def test_a_session_ends_at_the_moment_that_the_server_names():
         assert stop["Acct-Terminate-Cause"] == "Session-Timeout"
         assert int(stop["Acct-Session-Time"]) <= 6
         assert not lab.guest.is_online()
+
+
+def test_what_has_no_effect_is_told_and_keeps_nobody_out():
+    with radius_lab(settings={"log": {"level": "debug"}}) as lab:
+        assert lab.guest.login("pool", "pool").status == 303
+        log = lab.gateway.log.read_text()
+        has = f"Framed-IP-Address=10.85.9.9 (the guest has {lab.guest.address})"
+        assert f'without effect: Framed-Pool="vip" {has}' in log
+        assert log.count('restricts guests by what has no effect here attribute="Framed-Pool"') == 1
 
 
 @pytest.mark.parametrize("name", ["past", "odd"])

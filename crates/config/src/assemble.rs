@@ -11,8 +11,8 @@ use crate::read::{Read, Value};
 use crate::{
     Auth, AuthMethod, BitRate, Config, Control, Dhcp, DhcpOption, Dns, DynamicAuthorization,
     DynamicAuthorizationClient, Garden, GardenDomain, GardenEntry, Guests, HostLease, HostNetwork, InterfaceAddress,
-    Lan, Log, LogLevel, MacAuthentication, MacFormat, MacServiceType, Network, Octets, Offload, OffloadMode,
-    PasswordMethod, Policy, Portal, Radius, RadiusServer, Secret, Session, State, Tun, TunMode, Uplink,
+    Lan, Log, LogLevel, MacAuthentication, MacServiceType, Network, Octets, Offload, OffloadMode, PasswordMethod,
+    Policy, Portal, Radius, RadiusServer, Secret, Session, State, Tun, TunMode, Uplink,
 };
 
 /// Tables are sized by the number of guests; without a wish of the operator they stay below this many.
@@ -174,15 +174,10 @@ fn dynamic_authorization(read: &Read<'_>) -> DynamicAuthorization {
 
 fn mac_authentication(read: &Read<'_>) -> MacAuthentication {
     let key = |name: &str| format!("mac_authentication.{name}");
-    // The format is shown by an example, of which the third character and the last tell all.
-    let format = read.word(&key("format"));
     MacAuthentication {
         allow: read.required(&key("allow")),
         radius: read.required(&key("radius")),
-        format: MacFormat {
-            separator: format.chars().nth(2).filter(|c| !c.is_ascii_hexdigit()),
-            upper_case: format.ends_with('F'),
-        },
+        format: read.word(&key("format")),
         suffix: read.required(&key("suffix")),
         password: read.optional(&key("password")),
         service_type: match read.word(&key("service_type")).as_str() {

@@ -219,8 +219,8 @@ pub struct MacAuthentication {
     pub allow: Vec<MacAddr>,
     /// The RADIUS servers are asked about the others.
     pub radius: bool,
-    /// How a MAC is written as User-Name.
-    pub format: MacFormat,
+    /// How a MAC is written as User-Name: a pattern such as `aa:bb:cc:dd:ee:ff`.
+    pub format: String,
     /// Behind the MAC in User-Name; may be empty.
     pub suffix: String,
     /// The password; `None` is the User-Name itself.
@@ -238,24 +238,6 @@ impl MacAuthentication {
     #[must_use]
     pub fn is_on(&self) -> bool {
         self.radius || !self.allow.is_empty()
-    }
-}
-
-/// How a MAC address is written: what stands between the pairs of digits, and their case.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct MacFormat {
-    /// Between two pairs; none is nothing.
-    pub separator: Option<char>,
-    /// A to F, not a to f.
-    pub upper_case: bool,
-}
-
-impl MacFormat {
-    /// A MAC address in this form.
-    #[must_use]
-    pub fn write(self, mac: MacAddr) -> String {
-        let pairs = mac.0.map(|octet| if self.upper_case { format!("{octet:02X}") } else { format!("{octet:02x}") });
-        pairs.join(self.separator.map(String::from).as_deref().unwrap_or_default())
     }
 }
 

@@ -456,22 +456,6 @@ fn a_policy_says_what_differs_and_zero_is_no_limit() {
 }
 
 #[test]
-fn a_mac_is_written_as_the_server_has_it() {
-    let mac = "02:00:5e:10:00:fa".parse().expect("a MAC");
-    let of = |format: &str| read(&format!("[mac_authentication]\nformat = {format:?}")).mac_authentication.format;
-    for (format, written) in [
-        ("AA-BB-CC-DD-EE-FF", "02-00-5E-10-00-FA"),
-        ("AA:BB:CC:DD:EE:FF", "02:00:5E:10:00:FA"),
-        ("AABBCCDDEEFF", "02005E1000FA"),
-        ("aa-bb-cc-dd-ee-ff", "02-00-5e-10-00-fa"),
-        ("aa:bb:cc:dd:ee:ff", "02:00:5e:10:00:fa"),
-        ("aabbccddeeff", "02005e1000fa"),
-    ] {
-        assert_eq!(of(format).write(mac), written);
-    }
-}
-
-#[test]
 fn devices_are_let_in_by_their_mac_only_where_that_can_work() {
     assert!(!read("").mac_authentication.is_on());
     let config = read("[mac_authentication]\nallow = [\"02-00-5E-10-00-01\"]");

@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::attr::{self, Attr, AttributeList, chillispot, wispr};
-use crate::items::{self, Item};
+use crate::items;
 use crate::limits::{CLASSES, REPLY_MESSAGE_OCTETS};
 use crate::packet::{self, Attribute, Code, View};
 use crate::print;
@@ -44,8 +44,8 @@ impl Reply {
         &self.attributes
     }
 
-    /// All attributes, also those inside of others.
-    pub fn items(&self) -> impl Iterator<Item = Item<'_>> {
+    /// The attributes inside attributes: of vendors and extended spaces, long ones put together.
+    pub fn items(&self) -> impl Iterator<Item = items::Item<'_>> {
         items::of(&self.attributes)
     }
 

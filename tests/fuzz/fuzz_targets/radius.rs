@@ -12,6 +12,7 @@ use poblano_fuzz::{Input, start};
 use radius::auth::{message_authenticator, response_authenticator};
 use radius::packet::describe;
 use radius::request::{Authentic, Record, SessionFacts};
+use radius::text::{ConfigWord, RateLimit, TerminateTime};
 use radius::{
     AccessRequest, AccountingRequest, Attribute, Client, Code, Config, Credential, GuestFacts, Kind, NasFacts, Packet,
     Reply, Secret, Server, Transmit, View, attr,
@@ -107,5 +108,8 @@ fn read(reply: &Reply) {
     let _ = (reply.max_up_bits_per_sec(), reply.max_down_bits_per_sec(), reply.get(attr::wispr::REDIRECTION_URL));
     let _ = (reply.max_input_octets(), reply.max_output_octets(), reply.max_total_octets());
     let _ = (reply.get(attr::TUNNEL_PRIVATE_GROUP_ID), reply.has_invalid_length());
+    let _ = reply.get(attr::wispr::SESSION_TERMINATE_TIME).map(|text| TerminateTime::parse(&text));
+    let _ = reply.get(attr::mikrotik::RATE_LIMIT).map(|text| RateLimit::parse(&text));
+    let _ = reply.get(attr::chillispot::CONFIG).map(|text| format!("{:?}", ConfigWord::parse(&text)));
     assert_eq!(Code::from(u8::from(reply.code())), reply.code());
 }

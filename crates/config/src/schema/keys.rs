@@ -331,6 +331,7 @@ pub const SECTIONS: &[Section] = &[
                     "aa-bb-cc-dd-ee-ff",
                     "aa:bb:cc:dd:ee:ff",
                     "aabbccddeeff",
+                    "aabb.ccdd.eeff",
                 ]),
                 Is("\"AA-BB-CC-DD-EE-FF\""),
                 "How the MAC is written as User-Name. Calling-Station-Id is always AA-BB-CC-DD-EE-FF (RFC 3580, 3.21).",

@@ -3,7 +3,7 @@
 use config::{Config, MacAuthentication, MacServiceType, PasswordMethod};
 use engine::gateway::Attempt;
 use radius::attr::microsoft;
-use radius::{AccessRequest, Credential, GuestFacts, NasFacts, Reply, Service};
+use radius::{AccessRequest, Credential, GuestFacts, MacFormat, NasFacts, Reply, Service};
 use wire::{GuestKey, MacAddr, Vlan};
 
 use super::method;
@@ -29,6 +29,7 @@ pub(super) struct Asks {
     lan: String,
     password_method: PasswordMethod,
     pub(super) devices: MacAuthentication,
+    device_names: MacFormat,
 }
 
 impl Asks {
@@ -42,6 +43,8 @@ impl Asks {
             },
             lan: config.lan.interface.clone(),
             password_method: config.radius.method,
+            device_names: MacFormat::new(&config.mac_authentication.format, &config.mac_authentication.suffix)
+                .expect("the schema's choices are patterns"),
             devices: config.mac_authentication.clone(),
         }
     }
@@ -56,20 +59,20 @@ impl Asks {
     /// A device, to which its MAC address is name and password.
     pub(super) fn device(&self, attempt: &Attempt) -> Ask {
         let name = self.device_name(attempt.key);
-        // A secret of a file, as one of the configuration, is text.
-        let password = self.devices.password.as_ref().map(|secret| String::from_utf8_lossy(secret.expose()));
-        let mut ask = self.person(attempt, &name, password.as_deref().unwrap_or(&name));
-        ask.request.service = match self.devices.service_type {
+        let password = self.devices.password.as_ref().map_or(name.as_bytes(), |password| password.expose());
+        let credential = Credential::Mac { password: password.to_vec() };
+        let service = match self.devices.service_type {
             MacServiceType::CallCheck => Service::CallCheck,
             MacServiceType::Framed => Service::Framed,
             MacServiceType::Login => Service::Login,
         };
-        ask
+        let request = AccessRequest::new(&name, credential, self.nas.clone(), self.guest(attempt));
+        Ask { request: AccessRequest { service, ..request }, password: String::new() } // no answer is to prove it
     }
 
     /// The name of a device's account.
     pub(super) fn device_name(&self, key: GuestKey) -> String {
-        self.devices.format.write(key.mac) + &self.devices.suffix
+        self.device_names.name(key.mac)
     }
 
     pub(super) fn guest(&self, attempt: &Attempt) -> GuestFacts {

@@ -15,7 +15,7 @@ impl Aaa {
             match self.ask_radius(self.asks.device(attempt)).await {
                 // The server knows the device, but wants a person to log in, or to see the portal, all the same.
                 Ok(reply) if wants_the_portal(&reply) => Answer::Refused { message: None },
-                Ok(reply) => self.granted(&reply),
+                Ok(reply) => self.granted(attempt, &reply),
                 Err(answer) => answer,
             }
         };

@@ -6,12 +6,13 @@ mod client;
 mod devices;
 mod dynauth;
 mod grant;
+mod ignored;
 mod method;
 mod records;
 mod trial;
 
 use std::cell::{Cell, RefCell};
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::rc::Rc;
@@ -24,7 +25,7 @@ use engine::session::Grant;
 use radius::{AccountingRequest, Outcome, Reply};
 use store::{Accounts, AccountsError, PasswordCheck};
 use tokio::sync::Semaphore;
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 use wire::MacAddr;
 
 pub(crate) use self::trial::test;
@@ -60,6 +61,8 @@ pub(crate) struct Aaa {
     rules: grant::Rules,
     /// When the log last said that something of a server's cannot be obeyed, by attribute.
     unusable: RefCell<HashMap<&'static str, Duration>>,
+    /// Attributes of which the log has said that they have no effect, though they would restrict guests.
+    ignored: RefCell<BTreeSet<&'static str>>,
     accounts_file: PathBuf,
     accounts: RefCell<Option<Accounts>>,
     checks: Arc<Semaphore>,
@@ -93,6 +96,7 @@ impl Aaa {
             asks: Asks::new(config, Some(lan_mac)),
             rules: grant::Rules::new(config),
             unusable: RefCell::default(),
+            ignored: RefCell::default(),
             accounts_file: config.auth.accounts.clone(),
             accounts: RefCell::new(None),
             checks: Arc::new(Semaphore::new(CHECKS)),
@@ -124,7 +128,7 @@ impl Aaa {
                     }
                 },
                 AuthMethod::Radius => match self.ask_radius(self.asks.person(attempt, name, password)).await {
-                    Ok(reply) => self.granted(&reply),
+                    Ok(reply) => self.granted(attempt, &reply),
                     Err(answer) => answer,
                 },
             };
@@ -233,7 +237,8 @@ impl Aaa {
     }
 
     /// What a server's Accept means for the guest.
-    fn granted(&self, reply: &Reply) -> Answer {
+    fn granted(&self, attempt: &Attempt, reply: &Reply) -> Answer {
+        self.tell_of_ignored(attempt, reply);
         let refused = |words: &str| Answer::Refused { message: Some(words.to_owned()) };
         match self.rules.grant(reply, self.clock.now()) {
             Ok((grant, redirect)) => Answer::Granted { grant, message: reply.reply_message(), redirect },
@@ -241,6 +246,21 @@ impl Aaa {
             Err(Declined::Unusable(unusable)) => {
                 self.tell_of_unusable(&unusable);
                 refused("Your account has settings that this network cannot apply. Please ask its operator.")
+            }
+        }
+    }
+
+    /// What has no effect is told; what would restrict guests in general, so that the operator hears of it, once.
+    fn tell_of_ignored(&self, attempt: &Attempt, reply: &Reply) {
+        let ignored = ignored::ignored(reply, attempt.address);
+        if ignored.is_empty() {
+            return;
+        }
+        let all: Vec<_> = ignored.iter().map(|ignored| ignored.text.as_str()).collect();
+        debug!(session = attempt.session_id, "without effect: {}", all.join(" "));
+        for attribute in ignored.iter().filter_map(|ignored| ignored.restricts) {
+            if self.ignored.borrow_mut().insert(attribute) {
+                warn!(attribute, "a RADIUS server restricts guests by what has no effect here");
             }
         }
     }

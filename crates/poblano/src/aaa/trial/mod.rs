@@ -21,6 +21,7 @@ use super::asks::{Ask, Asks};
 use super::client::RadiusClient;
 use super::devices::wants_the_portal;
 use super::grant::{Declined, Rules};
+use super::ignored::ignored;
 use crate::cli::RadiusTest;
 use crate::clock::Clock;
 use crate::{commands, settings};
@@ -204,6 +205,9 @@ impl Trial {
                 words::result("accepted; the guest");
                 for line in words::allowed(&grant, redirect.as_deref(), Clock.now()) {
                     words::hint(&line);
+                }
+                for ignored in ignored(reply, Ipv4Addr::UNSPECIFIED) {
+                    words::hint(&format!("(without effect: {})", ignored.text));
                 }
                 Verdict::Good
             }

@@ -1,0 +1,152 @@
+//! What a server's Accept says that has no effect here: told, and not obeyed.
+
+use std::net::Ipv4Addr;
+
+use radius::dictionary::Place;
+use radius::text::ConfigWord;
+use radius::{Reply, attr};
+
+use attr::{chillispot, microsoft, mikrotik, wispr};
+
+/// What has an effect, or is only said for the sake of the protocol.
+const OBEYED: [Place; 36] = [
+    attr::USER_NAME.place(),
+    attr::SERVICE_TYPE.place(),
+    attr::FRAMED_PROTOCOL.place(),
+    attr::FILTER_ID.place(),
+    attr::FRAMED_MTU.place(),
+    attr::REPLY_MESSAGE.place(),
+    attr::STATE.place(),
+    attr::CLASS.place(),
+    attr::SESSION_TIMEOUT.place(),
+    attr::IDLE_TIMEOUT.place(),
+    attr::PROXY_STATE.place(),
+    attr::EAP_MESSAGE.place(),
+    attr::MESSAGE_AUTHENTICATOR.place(),
+    attr::ACCT_INTERIM_INTERVAL.place(),
+    attr::CHARGEABLE_USER_IDENTITY.place(),
+    microsoft::MS_CHAP2_SUCCESS.place(),
+    microsoft::MS_MPPE_SEND_KEY.place(),
+    microsoft::MS_MPPE_RECV_KEY.place(),
+    microsoft::MS_MPPE_ENCRYPTION_POLICY.place(),
+    microsoft::MS_MPPE_ENCRYPTION_TYPES.place(),
+    wispr::REDIRECTION_URL.place(),
+    wispr::BANDWIDTH_MAX_UP.place(),
+    wispr::BANDWIDTH_MAX_DOWN.place(),
+    wispr::SESSION_TERMINATE_TIME.place(),
+    chillispot::MAX_INPUT_OCTETS.place(),
+    chillispot::MAX_OUTPUT_OCTETS.place(),
+    chillispot::MAX_TOTAL_OCTETS.place(),
+    chillispot::BANDWIDTH_MAX_UP.place(),
+    chillispot::BANDWIDTH_MAX_DOWN.place(),
+    chillispot::MAX_INPUT_GIGAWORDS.place(),
+    chillispot::MAX_OUTPUT_GIGAWORDS.place(),
+    chillispot::MAX_TOTAL_GIGAWORDS.place(),
+    mikrotik::RATE_LIMIT.place(),
+    // Looked at more closely.
+    attr::FRAMED_IP_ADDRESS.place(),
+    attr::TERMINATION_ACTION.place(),
+    chillispot::CONFIG.place(),
+];
+
+/// What would restrict a guest if it had an effect: the operator has to know that it does not.
+const RESTRICTS: [Place; 12] = [
+    attr::PORT_LIMIT.place(),
+    attr::FRAMED_POOL.place(),
+    attr::TUNNEL_PRIVATE_GROUP_ID.place(),
+    attr::EGRESS_VLANID.place(),
+    attr::EGRESS_VLAN_NAME.place(),
+    wispr::SESSION_TERMINATE_END_OF_DAY.place(),
+    chillispot::VLAN_ID.place(),
+    mikrotik::RECV_LIMIT.place(),
+    mikrotik::XMIT_LIMIT.place(),
+    mikrotik::TOTAL_LIMIT.place(),
+    mikrotik::ADDRESS_LIST.place(),
+    mikrotik::GROUP.place(),
+];
+
+/// An attribute without effect.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Ignored {
+    /// Name and value; secrets are hidden.
+    pub(super) text: String,
+    /// The dictionary's name, if it would restrict the guest.
+    pub(super) restricts: Option<&'static str>,
+}
+
+/// The attributes of an Accept without effect for the guest with this address.
+pub(super) fn ignored(reply: &Reply, guest: Ipv4Addr) -> Vec<Ignored> {
+    let mut found: Vec<Ignored> = reply
+        .items()
+        .filter(|item| !OBEYED.contains(&item.place))
+        .map(|item| {
+            let name = radius::dictionary::lookup(item.place).map(|entry| entry.name);
+            Ignored { text: item.to_string(), restricts: name.filter(|_| RESTRICTS.contains(&item.place)) }
+        })
+        .collect();
+    let mut add = |text: String| found.push(Ignored { text, restricts: None });
+    // RFC 2865, 5.8: the two highest leave the choice to the guest and to us. An address is DHCP's to give, before anybody
+    // logs in.
+    let fixed = reply.get(attr::FRAMED_IP_ADDRESS).filter(|address| {
+        ![guest, Ipv4Addr::BROADCAST, Ipv4Addr::new(255, 255, 255, 254)].contains(address) && !guest.is_unspecified()
+    });
+    if let Some(address) = fixed {
+        add(format!("Framed-IP-Address={address} (the guest has {guest})"));
+    }
+    if reply.asks_again_at_end() {
+        add("Termination-Action=RADIUS-Request (no password is kept to ask with)".to_owned());
+    }
+    for text in reply.all(chillispot::CONFIG) {
+        if !matches!(ConfigWord::parse(&text), ConfigWord::RequireUamAuth | ConfigWord::Splash) {
+            add(format!("ChilliSpot-Config={text:?}"));
+        }
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use radius::{Attribute, AttributeList, Code, Packet, View};
+
+    use super::*;
+
+    const GUEST: Ipv4Addr = Ipv4Addr::new(10, 85, 0, 9);
+
+    fn told(attributes: Vec<Attribute>) -> Vec<(String, Option<&'static str>)> {
+        let packet = Packet { code: Code::AccessAccept, id: 0, authenticator: [0; 16], attributes };
+        let bytes = packet.emit().expect("it is short");
+        let reply = Reply::new(View::parse(&bytes).expect("it was just made"));
+        ignored(&reply, GUEST).into_iter().map(|ignored| (ignored.text, ignored.restricts)).collect()
+    }
+
+    #[test]
+    fn what_has_an_effect_is_not_told_and_what_has_none_is() {
+        let mut all = Vec::new();
+        all.add(attr::SESSION_TIMEOUT, 60).expect("it fits");
+        all.add(attr::FRAMED_IP_ADDRESS, GUEST).expect("it fits");
+        all.add(chillispot::CONFIG, "splash").expect("it fits");
+        assert_eq!(told(all.clone()), []);
+        all.add(attr::FRAMED_POOL, "vip").expect("it fits");
+        all.add(attr::LOGIN_TCP_PORT, 23).expect("it fits");
+        all.add(chillispot::CONFIG, "uamallowed=example.org").expect("it fits");
+        all.add(attr::TERMINATION_ACTION, 1).expect("it fits");
+        assert_eq!(
+            told(all),
+            [
+                ("Framed-Pool=\"vip\"".to_owned(), Some("Framed-Pool")),
+                ("Login-TCP-Port=23".to_owned(), None),
+                ("Termination-Action=RADIUS-Request (no password is kept to ask with)".to_owned(), None),
+                ("ChilliSpot-Config=\"uamallowed=example.org\"".to_owned(), None),
+            ]
+        );
+    }
+
+    #[test]
+    fn an_address_that_the_guest_does_not_have_is_told() {
+        for (address, count) in [([10, 85, 0, 10], 1), ([255, 255, 255, 254], 0), ([255; 4], 0)] {
+            let mut all = Vec::new();
+            all.add(attr::FRAMED_IP_ADDRESS, address.into()).expect("it fits");
+            assert_eq!(told(all).len(), count, "{address:?}");
+        }
+    }
+}
