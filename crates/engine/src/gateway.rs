@@ -27,6 +27,7 @@ use crate::dns::{self, Asker, ReturnPath};
 use crate::session::{Cause, Grant, KeptSession, Moment, Record, Session, SessionId, Status, Tariffs};
 
 use self::guests::{Guest, Guests};
+use self::restore::Keeping;
 
 pub use restore::{KEEP_EVERY, Survivor};
 
@@ -174,6 +175,7 @@ pub struct Engine {
     closing: VecDeque<Closing>,
     /// When sessions are to be written down next; none if there are none.
     next_keep: Option<Duration>,
+    keeping: Keeping,
     outputs: VecDeque<Output>,
     dice: u64,
     sessions: u32,
@@ -200,6 +202,7 @@ impl Engine {
             departed: Departed::default(),
             closing: VecDeque::new(),
             next_keep: None,
+            keeping: Keeping::default(),
             outputs: VecDeque::new(),
             dice: dice.rotate_left(32),
             sessions: 0,
@@ -379,7 +382,7 @@ impl Engine {
             self.check_session(now, slot);
         }
         if self.next_keep.is_some_and(|due| due <= now.mono) {
-            self.keep_sessions(now);
+            self.keep_some(now);
         }
     }
 
@@ -565,7 +568,7 @@ impl Engine {
             slot,
             key: guest.key,
             address: guest.address,
-            hostname: self.dhcp.lease(guest.key).and_then(|lease| lease.hostname.clone()),
+            hostname: self.dhcp.lease(guest.key).and_then(|lease| lease.hostname),
             session: guest.session.as_ref().map(|session| SessionView {
                 id: session.id.to_string(),
                 user: session.user.to_string(),

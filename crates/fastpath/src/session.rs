@@ -16,7 +16,7 @@ use crate::meter::{Direction, Meter};
 use crate::police::{Policer, Rate};
 
 /// Which slot of the table; stable for as long as the guest has its lease.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
 pub struct SlotIndex(pub u32);
 
 /// What a guest may do until the control plane says otherwise.

@@ -284,7 +284,7 @@ async fn serve(parts: Parts) -> anyhow::Result<End> {
     if let Err(error) = flows.forget_network((config.lan.network.address, config.lan.network.prefix), &adopted) {
         warn!("{error}");
     }
-    let flows = Forgetting::start(flows)?;
+    let flows = Forgetting::start(flows, config.guests.max as usize)?;
     let capacity = config.guests.max as usize * 2;
     let report = Box::new(|error: &store::StoreError| warn!("{error}"));
     let lease_writer = store::Writer::start(store, WRITE_EVERY, capacity, report)?;

@@ -28,6 +28,8 @@ use crate::report::{Flood, Memory, Point, Report, Traffic, median};
 
 /// How long packets of a flood may be on their way after the last one was sent.
 const DRAIN: Duration = Duration::from_millis(300);
+/// After logins, until what stays is all that is there: accounting has been taken, sessions are on the disk.
+const CALM: Duration = Duration::from_secs(5);
 /// How often guests whose packet has not come through send another one.
 const KNOCKS: u32 = 5;
 
@@ -174,8 +176,10 @@ impl Site {
                 logins.at_once = at_once.min(LOCAL_LOGINS);
             }
             self.phase("login", "logins", &logins, report, progress)?;
+            self.driver.rest(CALM)?;
             if let (Some(memory), Some(usage)) = (memory.as_mut(), self.gateway.usage()) {
                 (memory.online, memory.online_kb) = (self.driver.fleet.online() as u32, usage.memory_kb);
+                memory.kernel_kb = usage.kernel_kb;
             }
         }
         Ok(())
