@@ -147,7 +147,7 @@ struct Closing {
     slot: SlotIndex,
     key: GuestKey,
     address: Ipv4Addr,
-    session: Box<Session>,
+    session: Session,
     cause: Cause,
     ended: Now,
 }
@@ -262,7 +262,7 @@ impl Engine {
     pub fn begin_admission(&mut self, address: Ipv4Addr) -> Result<Attempt, LoginRefusal> {
         let snapshot = self.writer.table().by_address(address).ok_or(LoginRefusal::NotAGuest)?;
         let guest = self.guests.get(snapshot.slot).ok_or(LoginRefusal::NotAGuest)?;
-        if guest.session.is_some() {
+        if guest.is_online() {
             return Err(LoginRefusal::AlreadyOnline);
         }
         let session_id = self.session_id().to_string();
@@ -271,10 +271,11 @@ impl Engine {
 
     /// The source of the grant said yes: the guest goes online, if it is still the one that asked. False if not.
     pub fn finish_login(&mut self, now: Now, attempt: &Attempt, user: &str, grant: Grant) -> bool {
-        let Some(guest) = self.guests.get_mut(attempt.slot) else { return false };
-        if guest.key != attempt.key || guest.address != attempt.address || guest.session.is_some() {
+        let Some(guest) = self.guests.get(attempt.slot) else { return false };
+        if guest.key != attempt.key || guest.address != attempt.address || guest.is_online() {
             return false;
         }
+        let place = guest.place(attempt.slot);
         let Some(id) = SessionId::parse(&attempt.session_id) else { return false };
         // One reading ends the account of the session before, if it is not settled yet, and begins this one's: no
         // packet is on both.
@@ -286,7 +287,7 @@ impl Engine {
         let interim = grant.interim.filter(|interval| !interval.is_zero());
         let (tariff, personal) = self.tariffs.share(grant);
         let billed = personal.as_ref().and_then(|personal| personal.user.as_deref());
-        let session = Box::new(Session {
+        let session = Session {
             id,
             user: billed.unwrap_or(user).into(),
             tariff,
@@ -296,11 +297,11 @@ impl Engine {
             began_unix_nanos: now.unix.as_nanos() as u64,
             baseline,
             next_interim: interim.map(|interval| (now.mono + interval).into()),
-        });
+        };
         self.writer.set_policy(attempt.slot, &session.policy());
         self.dhcp.protect(attempt.key, true);
-        let record = record(guest.place(attempt.slot), &session, Status::Start, Usage::default(), now);
-        guest.session = Some(session);
+        let record = record(place, &session, Status::Start, Usage::default(), now);
+        self.guests.begin_session(attempt.slot, session);
         self.outputs.push_back(Output::Account(record));
         self.keep_new_session(now, attempt.slot);
         self.schedule(now, attempt.slot);
@@ -318,11 +319,11 @@ impl Engine {
 
     /// Ends the session in `slot`. False if there is none.
     pub fn end_session(&mut self, now: Now, slot: SlotIndex, cause: Cause) -> bool {
-        let Some(guest) = self.guests.get_mut(slot) else { return false };
-        let Some(session) = guest.session.take() else { return false };
+        let Some((_, key, address)) = self.guests.get(slot).map(|guest| guest.place(slot)) else { return false };
+        let Some(session) = self.guests.take_session(slot) else { return false };
         self.writer.set_policy(slot, &Policy::default());
-        self.dhcp.protect(guest.key, false);
-        let (due, key, address) = (now.mono + SETTLE, guest.key, guest.address);
+        self.dhcp.protect(key, false);
+        let due = now.mono + SETTLE;
         self.closing.push_back(Closing { due, slot, key, address, session, cause, ended: now });
         self.outputs.push_back(Output::SessionEnded(key));
         true
@@ -427,7 +428,7 @@ impl Engine {
         else {
             return;
         };
-        let asker = Asker { address: guest.address, authorised: guest.session.is_some() };
+        let asker = Asker { address: guest.address, authorised: guest.is_online() };
         let return_path = ReturnPath {
             key,
             guest: SocketAddrV4::new(datagram.src, datagram.sport),
@@ -488,7 +489,7 @@ impl Engine {
         // A full table leaves the guest with an address and nothing behind it: refused, not open.
         if let Ok(slot) = self.writer.insert(lease.key, lease.address, &Policy::default()) {
             let attempts = self.departed.take(lease.key);
-            self.guests.insert(slot, Guest::new(lease.key, lease.address, attempts, None));
+            self.guests.insert(slot, Guest::new(lease.key, lease.address, attempts));
         }
     }
 
@@ -504,9 +505,8 @@ impl Engine {
         let idle = self.idle(now, slot);
         let usage = self.writer.table().usage(slot);
         let used_up = self.writer.table().snapshot(slot).is_some_and(|guest| guest.used_up);
-        let Some(guest) = self.guests.get_mut(slot) else { return };
-        let place = guest.place(slot);
-        let Some(session) = &mut guest.session else { return };
+        let Some(place) = self.guests.get(slot).map(|guest| guest.place(slot)) else { return };
+        let Some(session) = self.guests.session_mut(slot) else { return };
         let ended = if session.ends_at().is_some_and(|end| end <= now.mono) {
             Some(Cause::SessionTimeout)
         } else if used_up || session.octets_left(usage) == Some(0) {
@@ -547,8 +547,7 @@ impl Engine {
 
     /// Time since the guest's last packet, at most since its session began.
     fn idle(&self, now: Now, slot: SlotIndex) -> Duration {
-        let session = self.guests.get(slot).and_then(|guest| guest.session.as_ref());
-        let began = session.map(|session| session.began.mono());
+        let began = self.guests.session(slot).map(|session| session.began.mono());
         // The packet path notes whole seconds: a packet may have come up to one later.
         let last = Duration::from_secs(self.writer.table().last_up_secs(slot) + 1);
         now.mono.saturating_sub(last.max(began.unwrap_or_default()))
@@ -569,7 +568,7 @@ impl Engine {
             key: guest.key,
             address: guest.address,
             hostname: self.dhcp.lease(guest.key).and_then(|lease| lease.hostname),
-            session: guest.session.as_ref().map(|session| SessionView {
+            session: self.guests.session(slot).map(|session| SessionView {
                 id: session.id.to_string(),
                 user: session.user.to_string(),
                 began: session.began(),

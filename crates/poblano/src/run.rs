@@ -386,6 +386,7 @@ async fn until_told(
         () = Rc::clone(gateway).serve_frames(frames) => bail!("the packet threads are gone"),
         () = Rc::clone(gateway).keep_time() => {}
         () = Rc::clone(gateway).keep_offload() => {}
+        () = Rc::clone(gateway).keep_small() => {}
         () = socket.serve(Rc::clone(gateway)) => {}
         _ = portal::serve(portal, site, backend) => {}
     }

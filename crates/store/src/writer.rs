@@ -1,11 +1,10 @@
 //! Leases and sessions are written by a thread of their own: who changes one never waits for the disk.
 
-use std::collections::HashMap;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use crate::database::{Changes, Store, StoreError};
+use crate::database::{Changes, Store, StoreError, Values};
 use crate::lease::LeaseRecord;
 use crate::session::SessionRecord;
 use wire::GuestKey;
@@ -37,7 +36,7 @@ struct State {
 impl Writer {
     /// Starts the thread. It commits what has changed at most once in `every`: after a crash, that much is missing. Each
     /// commit costs flash some 20 kB of wear, so a router does well with ten seconds. At most `capacity`
-    /// leases and as many sessions wait while the disk does not answer (about 100 and 500 octets each); give it twice the
+    /// leases and as many sessions wait while the disk does not answer (about 100 and 300 octets each); give it twice the
     /// number of guests.
     ///
     /// `report` is called on the thread when a write fails, once until one succeeds again; what failed is tried again.
@@ -51,8 +50,8 @@ impl Writer {
     }
 
     /// Keeps a lease, new or changed. Does not wait.
-    pub fn put_lease(&self, record: LeaseRecord) {
-        self.change(|pending| &mut pending.leases, record.key, Some(record));
+    pub fn put_lease(&self, record: &LeaseRecord) {
+        self.change(|pending| &mut pending.leases, record.key, Some(record.value_bytes()));
     }
 
     /// Forgets a lease. Does not wait.
@@ -61,8 +60,8 @@ impl Writer {
     }
 
     /// Keeps a session, new or changed. Does not wait.
-    pub fn put_session(&self, record: SessionRecord) {
-        self.change(|pending| &mut pending.sessions, record.key, Some(record));
+    pub fn put_session(&self, record: &SessionRecord) {
+        self.change(|pending| &mut pending.sessions, record.key, Some(record.value_bytes()));
     }
 
     /// Forgets a session. Does not wait.
@@ -81,12 +80,8 @@ impl Writer {
         self.join()
     }
 
-    fn change<T>(
-        &self,
-        kind: impl Fn(&mut Changes) -> &mut HashMap<GuestKey, Option<T>>,
-        key: GuestKey,
-        record: Option<T>,
-    ) {
+    fn change(&self, kind: impl Fn(&mut Changes) -> &mut Values, key: GuestKey, value: Option<Vec<u8>>) {
+        let value = value.map(Vec::into_boxed_slice);
         let mut state = self.shared.lock();
         let was_idle = state.pending.is_empty();
         let pending = kind(&mut state.pending);
@@ -94,7 +89,7 @@ impl Writer {
             state.lost += 1;
             return;
         }
-        pending.insert(key, record);
+        pending.insert(key, value);
         if was_idle {
             self.shared.wake.notify_one();
         }
@@ -203,10 +198,10 @@ mod tests {
         let (sender, reports) = mpsc::channel();
         let report = Box::new(move |e: &StoreError| sender.send(e.to_string()).expect("the test listens"));
         let writer = Writer::start(store.clone(), Duration::ZERO, 100, report).expect("a thread");
-        writer.put_lease(lease(1));
+        writer.put_lease(&lease(1));
         let told = reports.recv_timeout(Duration::from_secs(60)).expect("a report");
         assert!(told.starts_with("cannot read or write "), "{told}");
-        writer.put_lease(lease(2));
+        writer.put_lease(&lease(2));
         std::fs::remove_dir(&file).expect("it is empty");
         writer.close().expect("the disk works again");
         assert_eq!(store.leases().expect("it can be read").records, [lease(1), lease(2)]);

@@ -29,7 +29,7 @@ use crate::report::{Flood, Memory, Point, Report, Traffic, median};
 /// How long packets of a flood may be on their way after the last one was sent.
 const DRAIN: Duration = Duration::from_millis(300);
 /// After logins, until what stays is all that is there: accounting has been taken, sessions are on the disk.
-const CALM: Duration = Duration::from_secs(5);
+const CALM: Duration = Duration::from_secs(10);
 /// How often guests whose packet has not come through send another one.
 const KNOCKS: u32 = 5;
 

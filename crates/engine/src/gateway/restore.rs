@@ -120,8 +120,7 @@ impl Engine {
 
     /// Has the session in `slot` written down. False if there is none.
     fn keep_session(&mut self, now: Now, slot: SlotIndex) -> bool {
-        let Some(guest) = self.guests.get(slot) else { return false };
-        let Some(session) = &guest.session else { return false };
+        let (Some(guest), Some(session)) = (self.guests.get(slot), self.guests.session(slot)) else { return false };
         let used = self.writer.table().usage(slot) - session.baseline;
         self.outputs.push_back(Output::SessionKept(keep(guest, slot, session, used, now)));
         true
@@ -152,9 +151,9 @@ impl Engine {
         let until_interim = |interval: Duration| {
             Duration::from_nanos((interval.as_nanos() - before.as_nanos() % interval.as_nanos()) as u64)
         };
-        let session = Box::new(Session {
+        let session = Session {
             id,
-            user: kept.user.into(),
+            user: kept.user.as_str().into(),
             tariff,
             personal,
             began: now.mono.into(),
@@ -162,10 +161,11 @@ impl Engine {
             began_unix_nanos: now.unix.saturating_sub(before).as_nanos() as u64,
             baseline: kept.baseline,
             next_interim: interim.map(|interval| (now.mono + until_interim(interval)).into()),
-        });
+        };
         self.writer.set_policy(kept.slot, &session.policy());
         self.dhcp.protect(kept.key, true);
-        self.guests.insert(kept.slot, Guest::new(kept.key, kept.address, Attempts::default(), Some(session)));
+        self.guests.insert(kept.slot, Guest::new(kept.key, kept.address, Attempts::default()));
+        self.guests.begin_session(kept.slot, session);
         self.check_session(now, kept.slot); // its time or its octets may be over
     }
 }
