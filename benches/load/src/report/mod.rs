@@ -15,8 +15,8 @@ use crate::drive::Outcome;
 use crate::guests::Echoes;
 use crate::lab::Seen;
 
-/// From so many guests on, memory for each says something.
-const MANY: u32 = 10_000;
+/// For how many guests the memory of each is asked: of fewer, what a rush of logins leaves is the larger part.
+const MANY: u32 = 100_000;
 
 /// Everything that a run has found out.
 #[derive(Debug, Default)]
