@@ -85,7 +85,7 @@ pub(crate) struct Lab {
     #[arg(long, value_enum, default_value = "local")]
     pub(crate) auth: Auth,
     /// Numbers of guests to measure traffic with, one after the other, as 1,1000,10000 [default: --guests]
-    #[arg(long, value_delimiter = ',', value_parser = clap::value_parser!(u32).range(1..=60_000))]
+    #[arg(long, value_delimiter = ',', value_parser = clap::value_parser!(u32).range(1..=200_000))]
     pub(crate) curve: Vec<u32>,
     /// Rounds of flooding; in each, poblano and the kernel take turns of a tenth of a second
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=100))]
@@ -119,7 +119,7 @@ pub(crate) struct Run {
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Load {
     /// How many guests there are
-    #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..=60_000))]
+    #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..=200_000))]
     pub(crate) guests: u32,
     /// Exchanges and connections under way at once
     #[arg(long, default_value_t = 128, value_parser = clap::value_parser!(u16).range(1..=8192))]

@@ -1,5 +1,6 @@
 //! What a process takes of the machine, from `/proc`.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::time::Duration;
 
@@ -16,6 +17,8 @@ pub(crate) struct Usage {
     pub(crate) system: Duration,
     /// Resident memory.
     pub(crate) memory_kb: u64,
+    /// What its maps take in the kernel.
+    pub(crate) kernel_kb: u64,
 }
 
 impl Usage {
@@ -39,7 +42,7 @@ impl Usage {
         Self {
             user: self.user.saturating_sub(earlier.user),
             system: self.system.saturating_sub(earlier.system),
-            memory_kb: self.memory_kb,
+            ..self
         }
     }
 
@@ -48,8 +51,22 @@ impl Usage {
         let status = fs::read_to_string(format!("/proc/{process}/status")).ok()?;
         let memory = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
         let memory_kb = memory.split_whitespace().next()?.parse().ok()?;
-        Some(Self { user: TICK * user, system: TICK * system, memory_kb })
+        Some(Self { user: TICK * user, system: TICK * system, memory_kb, kernel_kb: maps_kb(process) })
     }
+}
+
+/// Memory of the maps (BPF) that a process has open, each once; 0 where one may not look.
+fn maps_kb(process: &str) -> u64 {
+    let Ok(descriptors) = fs::read_dir(format!("/proc/{process}/fdinfo")) else { return 0 };
+    let texts = descriptors.flatten().filter_map(|descriptor| fs::read_to_string(descriptor.path()).ok());
+    let maps: BTreeMap<u64, u64> = texts.filter_map(|text| map_octets(&text)).collect();
+    maps.into_values().sum::<u64>() / 1024
+}
+
+/// Number and memory of a map, from the words about its descriptor.
+fn map_octets(text: &str) -> Option<(u64, u64)> {
+    let number = |name: &str| text.lines().find_map(|line| line.strip_prefix(name)?.trim().parse().ok());
+    Some((number("map_id:")?, number("memlock:")?))
 }
 
 /// Fields 14 and 15; the second one is a name in parentheses that may hold anything.
@@ -71,6 +88,13 @@ pub(crate) fn machine() -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_memory_of_maps_is_told_from_that_of_programs() {
+        let map = "pos:\t0\nmap_type:\t1\nmax_entries:\t32\nmemlock:\t4096\nmap_id:\t7\nfrozen:\t0\n";
+        assert_eq!(map_octets(map), Some((7, 4096)));
+        assert_eq!(map_octets("pos:\t0\nprog_type:\t3\nmemlock:\t4096\nprog_id:\t9\n"), None);
+    }
 
     #[test]
     fn processor_time_is_found_behind_any_name() {

@@ -28,6 +28,7 @@ use crate::dns::{self, Asker, ReturnPath};
 use crate::session::{Cause, Grant, KeptSession, Moment, Record, Session, SessionId, Status, Tariffs};
 
 use self::guests::{Guest, Guests};
+use self::restore::Keeping;
 
 pub use change::Mark;
 pub use restore::{KEEP_EVERY, Survivor};
@@ -156,7 +157,7 @@ struct Closing {
     slot: SlotIndex,
     key: GuestKey,
     address: Ipv4Addr,
-    session: Box<Session>,
+    session: Session,
     cause: Cause,
     ended: Now,
 }
@@ -185,6 +186,7 @@ pub struct Engine {
     closing: VecDeque<Closing>,
     /// When sessions are to be written down next; none if there are none.
     next_keep: Option<Duration>,
+    keeping: Keeping,
     outputs: VecDeque<Output>,
     dice: u64,
     sessions: u32,
@@ -212,6 +214,7 @@ impl Engine {
             departed: Departed::default(),
             closing: VecDeque::new(),
             next_keep: None,
+            keeping: Keeping::default(),
             outputs: VecDeque::new(),
             dice: dice.rotate_left(32),
             sessions: 0,
@@ -271,7 +274,7 @@ impl Engine {
     pub fn begin_admission(&mut self, address: Ipv4Addr) -> Result<Attempt, LoginRefusal> {
         let snapshot = self.writer.table().by_address(address).ok_or(LoginRefusal::NotAGuest)?;
         let guest = self.guests.get(snapshot.slot).ok_or(LoginRefusal::NotAGuest)?;
-        if guest.session.is_some() {
+        if guest.is_online() {
             return Err(LoginRefusal::AlreadyOnline);
         }
         let session_id = self.session_id().to_string();
@@ -280,10 +283,11 @@ impl Engine {
 
     /// The source of the grant said yes: the guest goes online, if it is still the one that asked. False if not.
     pub fn finish_login(&mut self, now: Now, attempt: &Attempt, user: &str, grant: Grant) -> bool {
-        let Some(guest) = self.guests.get_mut(attempt.slot) else { return false };
-        if guest.key != attempt.key || guest.address != attempt.address || guest.session.is_some() {
+        let Some(guest) = self.guests.get(attempt.slot) else { return false };
+        if guest.key != attempt.key || guest.address != attempt.address || guest.is_online() {
             return false;
         }
+        let place = guest.place(attempt.slot);
         let Some(id) = SessionId::parse(&attempt.session_id) else { return false };
         // One reading ends the account of the session before, if it is not settled yet, and begins this one's: no
         // packet is on both.
@@ -295,7 +299,7 @@ impl Engine {
         let interim = grant.interim.filter(|interval| !interval.is_zero());
         let (tariff, personal) = self.tariffs.share(grant);
         let billed = personal.as_ref().and_then(|personal| personal.user.as_deref());
-        let session = Box::new(Session {
+        let session = Session {
             id,
             user: billed.unwrap_or(user).into(),
             tariff,
@@ -305,11 +309,11 @@ impl Engine {
             began_unix_nanos: now.unix.as_nanos() as u64,
             baseline,
             next_interim: interim.map(|interval| (now.mono + interval).into()),
-        });
+        };
         self.writer.set_policy(attempt.slot, &session.policy(now));
         self.dhcp.protect(attempt.key, true);
-        let record = record(guest.place(attempt.slot), &session, Status::Start, Usage::default(), now);
-        guest.session = Some(session);
+        let record = record(place, &session, Status::Start, Usage::default(), now);
+        self.guests.begin_session(attempt.slot, session);
         self.outputs.push_back(Output::Account(record));
         self.keep_session(now, attempt.slot);
         self.schedule(now, attempt.slot);
@@ -323,11 +327,11 @@ impl Engine {
 
     /// Ends the session in `slot`. False if there is none.
     pub fn end_session(&mut self, now: Now, slot: SlotIndex, cause: Cause) -> bool {
-        let Some(guest) = self.guests.get_mut(slot) else { return false };
-        let Some(session) = guest.session.take() else { return false };
+        let Some((_, key, address)) = self.guests.get(slot).map(|guest| guest.place(slot)) else { return false };
+        let Some(session) = self.guests.take_session(slot) else { return false };
         self.writer.set_policy(slot, &Policy::default());
-        self.dhcp.protect(guest.key, false);
-        let (due, key, address) = (now.mono + SETTLE, guest.key, guest.address);
+        self.dhcp.protect(key, false);
+        let due = now.mono + SETTLE;
         if matches!(cause, Cause::UserRequest | Cause::AdminReset) {
             self.devices.logged_out(key);
         }
@@ -393,7 +397,7 @@ impl Engine {
             self.ask_about_device(key);
         }
         if self.next_keep.is_some_and(|due| due <= now.mono) {
-            self.keep_sessions(now);
+            self.keep_some(now);
         }
     }
 
@@ -440,7 +444,7 @@ impl Engine {
         else {
             return;
         };
-        let asker = Asker { address: guest.address, authorised: guest.session.is_some() };
+        let asker = Asker { address: guest.address, authorised: guest.is_online() };
         self.device_shows_itself(now, key);
         let return_path = ReturnPath {
             key,
@@ -503,14 +507,14 @@ impl Engine {
         // A full table leaves the guest with an address and nothing behind it: refused, not open.
         if let Ok(slot) = self.writer.insert(lease.key, lease.address, &Policy::default()) {
             let attempts = self.departed.take(lease.key);
-            self.guests.insert(slot, Guest::new(lease.key, lease.address, attempts, None));
+            self.guests.insert(slot, Guest::new(lease.key, lease.address, attempts));
         }
     }
 
     /// Has its question asked, if it is offline.
     fn device_shows_itself(&mut self, now: Now, key: GuestKey) {
         let Some(found) = self.writer.table().by_key(key) else { return };
-        let offline = self.guests.get(found.slot).is_some_and(|guest| guest.session.is_none());
+        let offline = self.guests.get(found.slot).is_some_and(|guest| !guest.is_online());
         if offline && self.devices.shows_itself(now.mono, key) {
             self.ask_about_device(key);
         }
@@ -537,9 +541,8 @@ impl Engine {
         let idle = self.idle(now, slot);
         let usage = self.writer.table().usage(slot);
         let used_up = self.writer.table().snapshot(slot).is_some_and(|guest| guest.used_up);
-        let Some(guest) = self.guests.get_mut(slot) else { return };
-        let place = guest.place(slot);
-        let Some(session) = &mut guest.session else { return };
+        let Some(place) = self.guests.get(slot).map(|guest| guest.place(slot)) else { return };
+        let Some(session) = self.guests.session_mut(slot) else { return };
         let ended = if session.ends_at(now).is_some_and(|end| end <= now.mono) {
             Some(Cause::SessionTimeout)
         } else if used_up || session.octets_left(usage) == Some(0) {
@@ -594,8 +597,7 @@ impl Engine {
 
     /// Time since the guest's last packet, at most since its session began.
     fn idle(&self, now: Now, slot: SlotIndex) -> Duration {
-        let session = self.guests.get(slot).and_then(|guest| guest.session.as_ref());
-        let began = session.map(|session| session.began.mono());
+        let began = self.guests.session(slot).map(|session| session.began.mono());
         // The packet path notes whole seconds: a packet may have come up to one later.
         let last = Duration::from_secs(self.writer.table().last_up_secs(slot) + 1);
         now.mono.saturating_sub(last.max(began.unwrap_or_default()))
@@ -615,8 +617,8 @@ impl Engine {
             slot,
             key: guest.key,
             address: guest.address,
-            hostname: self.dhcp.lease(guest.key).and_then(|lease| lease.hostname.clone()),
-            session: guest.session.as_ref().map(|session| SessionView {
+            hostname: self.dhcp.lease(guest.key).and_then(|lease| lease.hostname),
+            session: self.guests.session(slot).map(|session| SessionView {
                 id: session.id.to_string(),
                 user: session.user.to_string(),
                 began: session.began(),

@@ -238,6 +238,44 @@ impl SessionId {
     }
 }
 
+/// Who pays. Names of usual length are kept in place: as small pieces that outlive a login's other memory, of which most
+/// goes at once, a hundred thousand of them would keep its pages.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Name {
+    Short(u8, [u8; Self::SHORT]),
+    Long(Box<str>),
+}
+
+impl Name {
+    const SHORT: usize = 30;
+
+    pub(crate) fn as_str(&self) -> &str {
+        match self {
+            Self::Short(len, octets) => str::from_utf8(&octets[..usize::from(*len)]).unwrap_or_default(),
+            Self::Long(name) => name,
+        }
+    }
+}
+
+impl From<&str> for Name {
+    fn from(name: &str) -> Self {
+        let mut octets = [0; Self::SHORT];
+        match octets.get_mut(..name.len()) {
+            Some(room) => {
+                room.copy_from_slice(name.as_bytes());
+                Self::Short(name.len() as u8, octets)
+            }
+            None => Self::Long(name.into()),
+        }
+    }
+}
+
+impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
 /// A moment of the gateway's monotonic clock in eight octets, where [`Duration`] takes sixteen. Never is none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Moment(NonZeroU64);
@@ -260,7 +298,7 @@ impl Moment {
 #[derive(Clone, Debug)]
 pub(crate) struct Session {
     pub(crate) id: SessionId,
-    pub(crate) user: Box<str>,
+    pub(crate) user: Name,
     /// What is granted, but for what is personal; of all with the same limits there is one.
     pub(crate) tariff: Arc<Grant>,
     pub(crate) personal: Option<Box<Personal>>,
@@ -275,7 +313,7 @@ pub(crate) struct Session {
     pub(crate) next_interim: Option<Moment>,
 }
 
-const _: () = assert!(size_of::<Session>() <= 112);
+const _: () = assert!(size_of::<Session>() <= 128);
 
 impl Session {
     /// How long it has lasted.
@@ -346,5 +384,47 @@ impl Session {
             octets_down_max: max(octets_down, down),
             octets_total_max: max(octets_total, up.saturating_add(down)),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_every_length_are_kept_as_they_are() {
+        for name in ["", "ada", "ünïcödé", &"x".repeat(30), &"x".repeat(31), &"ü".repeat(15), &"ü".repeat(126)] {
+            assert_eq!(Name::from(name).to_string(), name);
+        }
+    }
+
+    #[test]
+    fn what_is_not_a_session_of_ours_has_no_name_that_we_read() {
+        let id = SessionId { boot: 0xab_cdef, number: 7, dice: u32::MAX };
+        assert_eq!(SessionId::parse("abcdef00000007ffffffff"), Some(id));
+        for text in
+            ["", "abcdef00000007fffffff", "abcdef00000007fffffffff", "ABCDEF00000007ffffffff", "abcdef+0000007ffffffff"]
+        {
+            assert_eq!(SessionId::parse(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn those_with_the_same_limits_have_them_in_common_and_keep_what_is_theirs() {
+        let mut tariffs = Tariffs::default();
+        let grant = |minutes: u64, class: &[u8]| Grant {
+            session_timeout: Some(Duration::from_secs(60 * minutes)),
+            personal: Personal { class: vec![class.to_vec()], user: None, cui: None }.boxed(),
+            ..Grant::default()
+        };
+        let (first, personal) = tariffs.share(grant(1, b"ada"));
+        assert_eq!(personal.unwrap().class, [b"ada"]);
+        let (second, personal) = tariffs.share(grant(1, b"ben"));
+        assert_eq!(personal.unwrap().class, [b"ben"]);
+        assert!(Arc::ptr_eq(&first, &second));
+        for minutes in 2..100 {
+            assert_eq!(tariffs.share(grant(minutes, b"")).0.session_timeout, grant(minutes, b"").session_timeout);
+        }
+        assert_eq!(tariffs.0.len(), TARIFFS, "limits of one's own are not remembered for ever");
     }
 }

@@ -16,7 +16,7 @@ use crate::meter::{Direction, Meter};
 use crate::police::{Policer, Rate};
 
 /// Which slot of the table; stable for as long as the guest has its lease.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
 pub struct SlotIndex(pub u32);
 
 /// What a guest may do until the control plane says otherwise.
@@ -128,7 +128,24 @@ impl std::ops::Sub for Usage {
 const ONLINE: u32 = 1;
 const QUOTA: u32 = 2;
 
-/// Laid out by hand: what every packet reads and what it writes have a cache line each; that of a quota comes last.
+/// How far a guest's counters may count; of those with a quota only.
+#[derive(Default)]
+pub(crate) struct Limits {
+    octets_up_max: AtomicU64,
+    octets_down_max: AtomicU64,
+    octets_total_max: AtomicU64,
+}
+
+/// Where the limits of a slot are, if there is anybody with a quota near it: most hotspots have none.
+pub(crate) trait LimitsOf {
+    /// None, unless [`Self::make`] was called.
+    fn get(&self) -> Option<&Limits>;
+
+    /// Takes memory for them, if there is none yet.
+    fn make(&self) -> &Limits;
+}
+
+/// Laid out by hand: what every packet reads is one cache line.
 #[derive(Default)]
 #[repr(C, align(64))]
 pub(crate) struct Slot {
@@ -145,12 +162,10 @@ pub(crate) struct Slot {
     rate_down: AtomicU64,
     /// Limits our own answers to this guest.
     pub(crate) answers: Policer,
-    // The rest is on a cache line that only packets of guests with a quota touch.
-    octets_up_max: AtomicU64,
-
-    octets_down_max: AtomicU64,
-    octets_total_max: AtomicU64,
 }
+
+#[cfg(not(loom))]
+const _: () = assert!(size_of::<Slot>() == 64);
 
 impl Slot {
     /// Reads from the cache line that every packet needs, for it to be near when a packet's turn comes.
@@ -159,7 +174,7 @@ impl Slot {
     }
 
     /// A consistent copy, or `None` if the slot is being written just now.
-    pub(crate) fn read(&self, slot: SlotIndex) -> Option<Snapshot> {
+    pub(crate) fn read(&self, slot: SlotIndex, limits: &impl LimitsOf) -> Option<Snapshot> {
         let before = self.sequence.load(Ordering::Acquire);
         if before & 1 != 0 {
             return None;
@@ -169,7 +184,10 @@ impl Slot {
         let [a, b, ..] = low.to_be_bytes();
         let end = self.ends_at_secs.load(Ordering::Relaxed);
         let flags = self.flags.load(Ordering::Relaxed);
-        let max = |cell: &AtomicU64| if flags & QUOTA == 0 { u64::MAX } else { cell.load(Ordering::Relaxed) };
+        let limits = if flags & QUOTA == 0 { None } else { limits.get() };
+        // Limits that are not there yet belong to a writing that this reading meets, and nothing comes of it.
+        let without = if flags & QUOTA == 0 { u64::MAX } else { 0 };
+        let max = |cell: fn(&Limits) -> &AtomicU64| limits.map_or(without, |max| cell(max).load(Ordering::Relaxed));
         let snapshot = Snapshot {
             slot,
             key: GuestKey {
@@ -183,9 +201,9 @@ impl Slot {
                 ends_at_secs: (end != 0).then_some(end),
                 rate_up: Rate::from_bits(self.rate_up.load(Ordering::Relaxed)),
                 rate_down: Rate::from_bits(self.rate_down.load(Ordering::Relaxed)),
-                octets_up_max: max(&self.octets_up_max),
-                octets_down_max: max(&self.octets_down_max),
-                octets_total_max: max(&self.octets_total_max),
+                octets_up_max: max(|limits| &limits.octets_up_max),
+                octets_down_max: max(|limits| &limits.octets_down_max),
+                octets_total_max: max(|limits| &limits.octets_total_max),
             },
             used_up: self.used_up.load(Ordering::Relaxed) == before | 1,
             version: before,
@@ -194,8 +212,14 @@ impl Slot {
         (self.sequence.load(Ordering::Relaxed) == before).then_some(snapshot)
     }
 
-    /// Only the control plane's single writer calls this, with the slot's own meter.
-    pub(crate) fn write(&self, meter: &Meter, key: GuestKey, address: Ipv4Addr, policy: &Policy) {
+    /// Only the control plane's single writer calls this, with the slot's own meter and limits.
+    pub(crate) fn write(
+        &self,
+        (meter, limits): (&Meter, &impl LimitsOf),
+        key: GuestKey,
+        address: Ipv4Addr,
+        policy: &Policy,
+    ) {
         let sequence = self.sequence.load(Ordering::Relaxed);
         self.sequence.store(sequence.wrapping_add(1), Ordering::Relaxed);
         fence(Ordering::Release);
@@ -216,9 +240,12 @@ impl Slot {
         let online = if policy.online { ONLINE } else { 0 };
         let quota = if policy.has_quota() { QUOTA } else { 0 };
         self.flags.store(online | quota, Ordering::Relaxed);
-        self.octets_up_max.store(policy.octets_up_max, Ordering::Relaxed);
-        self.octets_down_max.store(policy.octets_down_max, Ordering::Relaxed);
-        self.octets_total_max.store(policy.octets_total_max, Ordering::Relaxed);
+        if policy.has_quota() {
+            let limits = limits.make();
+            limits.octets_up_max.store(policy.octets_up_max, Ordering::Relaxed);
+            limits.octets_down_max.store(policy.octets_down_max, Ordering::Relaxed);
+            limits.octets_total_max.store(policy.octets_total_max, Ordering::Relaxed);
+        }
         // A session that ends at second 0 of the gateway's clock has ended; 1 says so without meaning "never".
         self.ends_at_secs.store(policy.ends_at_secs.map_or(0, |end| end.max(1)), Ordering::Relaxed);
         for (cell, rate, way) in
@@ -276,6 +303,19 @@ mod tests {
         (key, Ipv4Addr::new(10, 0, 0, n), Policy { online: n == 2, ends_at_secs, rate_up, ..Policy::default() })
     }
 
+    /// Of guests without a quota.
+    struct NoLimits;
+
+    impl LimitsOf for NoLimits {
+        fn get(&self) -> Option<&Limits> {
+            None
+        }
+
+        fn make(&self) -> &Limits {
+            unreachable!("nobody has a quota")
+        }
+    }
+
     #[test]
     fn in_every_order_a_reader_sees_one_guest_or_none() {
         let mut model = loom::model::Builder::new();
@@ -283,20 +323,20 @@ mod tests {
         model.check(|| {
             let slot = Arc::new(Slot::default());
             let (key, address, policy) = guest(1);
-            slot.write(&Meter::default(), key, address, &policy);
+            slot.write((&Meter::default(), &NoLimits), key, address, &policy);
             let writer = {
                 let slot = Arc::clone(&slot);
                 thread::spawn(move || {
                     let (key, address, policy) = guest(2);
-                    slot.write(&Meter::default(), key, address, &policy);
+                    slot.write((&Meter::default(), &NoLimits), key, address, &policy);
                 })
             };
-            if let Some(seen) = slot.read(SlotIndex(0)) {
+            if let Some(seen) = slot.read(SlotIndex(0), &NoLimits) {
                 let (key, address, policy) = guest(seen.key.lan);
                 assert_eq!((seen.key, seen.address, seen.policy), (key, address, policy));
             }
             writer.join().expect("the writer ends");
-            assert_eq!(slot.read(SlotIndex(0)).map(|seen| seen.key), Some(guest(2).0));
+            assert_eq!(slot.read(SlotIndex(0), &NoLimits).map(|seen| seen.key), Some(guest(2).0));
         });
     }
 }

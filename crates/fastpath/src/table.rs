@@ -17,7 +17,7 @@ use wire::GuestKey;
 use crate::meter::{Direction, Meter, SharedMeters};
 use crate::mirror::Mirror;
 use crate::pump::BATCH;
-use crate::session::{Policy, Slot, SlotIndex, Snapshot, Usage};
+use crate::session::{Limits, LimitsOf, Policy, Slot, SlotIndex, Snapshot, Usage};
 
 /// The most guests a table can hold: a cell has 24 bits for the slot.
 pub const MAX_CAPACITY: u32 = (1 << 24) - 2;
@@ -126,8 +126,8 @@ impl Table {
     /// The guest in `slot` as it is now. A reader that meets the writer tries again a few times, then gives up.
     #[must_use]
     pub fn snapshot(&self, slot: SlotIndex) -> Option<Snapshot> {
-        let memory = self.slot(slot)?;
-        (0..4).find_map(|_| memory.read(slot))
+        let (memory, limits) = self.chunk(slot)?.place(slot)?;
+        (0..4).find_map(|_| memory.read(slot, &limits))
     }
 
     /// What the guest in `slot` has sent and received since the table was made; subtract an earlier reading.
@@ -165,7 +165,8 @@ impl Table {
     fn write(&self, slot: SlotIndex, key: GuestKey, address: Ipv4Addr, policy: &Policy) {
         let chunk = self.chunks[slot.0 as usize / CHUNK].get_or_init(|| Chunk::new(self.meters.is_none()));
         let meter = self.meter(slot).expect("every slot has a meter");
-        chunk.slots[slot.0 as usize % CHUNK].write(meter, key, address, policy);
+        let (memory, limits) = chunk.place(slot).expect("a chunk has a place for each of its slots");
+        memory.write((meter, &limits), key, address, policy);
     }
 
     /// How many guests fit.
@@ -313,6 +314,8 @@ impl Writer {
 
 struct Chunk {
     slots: Box<[Slot]>,
+    /// Taken with the first guest here who has a quota.
+    limits: OnceLock<Box<[Limits]>>,
     /// None, if the table has them elsewhere.
     meters: Box<[Meter]>,
 }
@@ -321,8 +324,32 @@ impl Chunk {
     fn new(with_meters: bool) -> Self {
         Self {
             slots: (0..CHUNK).map(|_| Slot::default()).collect(),
+            limits: OnceLock::new(),
             meters: (0..if with_meters { CHUNK } else { 0 }).map(|_| Meter::default()).collect(),
         }
+    }
+}
+
+impl Chunk {
+    fn place(&self, slot: SlotIndex) -> Option<(&Slot, LimitsAt<'_>)> {
+        let at = slot.0 as usize % CHUNK;
+        Some((self.slots.get(at)?, LimitsAt { all: &self.limits, at }))
+    }
+}
+
+/// The limits of one slot.
+struct LimitsAt<'a> {
+    all: &'a OnceLock<Box<[Limits]>>,
+    at: usize,
+}
+
+impl LimitsOf for LimitsAt<'_> {
+    fn get(&self) -> Option<&Limits> {
+        self.all.get()?.get(self.at)
+    }
+
+    fn make(&self) -> &Limits {
+        &self.all.get_or_init(|| (0..CHUNK).map(|_| Limits::default()).collect())[self.at]
     }
 }
 

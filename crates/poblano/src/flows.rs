@@ -9,8 +9,6 @@ use std::time::Duration;
 use platform::Flows;
 use tracing::{debug, warn};
 
-/// Addresses that may wait, as many as there may be guests. More cannot be: an address that waits waits once.
-const WAITING: usize = 65_536;
 /// Before it looks, it waits this long: packets that were already past the check are in the kernel by then, and of those
 /// who leave together there is one look.
 const TOGETHER: Duration = Duration::from_millis(50);
@@ -19,6 +17,8 @@ const TOGETHER: Duration = Duration::from_millis(50);
 pub(crate) struct Forgetting(Arc<Shared>);
 
 struct Shared {
+    /// Addresses that may wait: as many as there are guests, for an address that waits waits once.
+    most: usize,
     list: Mutex<List>,
     changed: Condvar,
 }
@@ -30,9 +30,9 @@ struct List {
 }
 
 impl Forgetting {
-    /// Starts the thread.
-    pub(crate) fn start(flows: Box<dyn Flows>) -> std::io::Result<Self> {
-        let shared = Arc::new(Shared { list: Mutex::default(), changed: Condvar::new() });
+    /// Starts the thread, for so many guests.
+    pub(crate) fn start(flows: Box<dyn Flows>, guests: usize) -> std::io::Result<Self> {
+        let shared = Arc::new(Shared { most: guests, list: Mutex::default(), changed: Condvar::new() });
         let theirs = Arc::clone(&shared);
         std::thread::Builder::new().name("flows".into()).spawn(move || theirs.work(flows, TOGETHER))?;
         Ok(Self(shared))
@@ -41,7 +41,7 @@ impl Forgetting {
     /// Has the connections of this guest forgotten, soon.
     pub(crate) fn forget(&self, guest: Ipv4Addr) {
         let mut list = self.0.lock();
-        if list.addresses.len() < WAITING {
+        if list.addresses.len() < self.0.most {
             list.addresses.insert(guest);
         }
         self.0.changed.notify_one();
@@ -103,7 +103,7 @@ mod tests {
     fn those_who_leave_together_are_forgotten_with_one_look_each_once_and_all_before_the_end() {
         let mut machine = Virtual::default();
         let flows = machine.open_flows().unwrap();
-        let shared = Arc::new(Shared { list: Mutex::default(), changed: Condvar::new() });
+        let shared = Arc::new(Shared { most: 2, list: Mutex::default(), changed: Condvar::new() });
         let forgetting = Forgetting(Arc::clone(&shared));
         for last in [2, 3, 2] {
             forgetting.forget(guest(last));
@@ -129,7 +129,7 @@ mod tests {
     #[test]
     fn a_kernel_that_refuses_is_asked_again_for_the_next_guest() {
         let asked = Arc::new(Mutex::new(0));
-        let forgetting = Forgetting::start(Box::new(Refusing(Arc::clone(&asked)))).unwrap();
+        let forgetting = Forgetting::start(Box::new(Refusing(Arc::clone(&asked))), 2).unwrap();
         for last in [2, 3] {
             forgetting.forget(guest(last));
             while !forgetting.0.lock().addresses.is_empty() {

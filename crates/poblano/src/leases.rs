@@ -20,7 +20,6 @@ pub(crate) fn from_record(record: LeaseRecord) -> Lease {
         key: record.key,
         address: record.address,
         hostname: record.hostname.map(String::into_boxed_str),
-        client_id: None,
         expires_unix: Duration::from_secs(record.expires_unix_secs),
         logged_in: false,
     }

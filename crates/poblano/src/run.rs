@@ -330,7 +330,7 @@ async fn serve(parts: Parts) -> anyhow::Result<End> {
     if let Err(error) = flows.forget_network((config.lan.network.address, config.lan.network.prefix), &adopted) {
         warn!("{error}");
     }
-    let flows = Forgetting::start(flows)?;
+    let flows = Forgetting::start(flows, config.guests.max as usize)?;
     let capacity = config.guests.max as usize * 2;
     let report = Box::new(|error: &store::StoreError| warn!("{error}"));
     let lease_writer = store::Writer::start(store, WRITE_EVERY, capacity, report)?;
@@ -455,6 +455,7 @@ async fn until_told(
         () = Rc::clone(gateway).serve_frames(frames) => bail!("the packet threads are gone"),
         () = Rc::clone(gateway).keep_time() => {}
         () = Rc::clone(gateway).keep_offload() => {}
+        () = Rc::clone(gateway).keep_small() => {}
         () = socket.serve(Rc::clone(gateway)) => {}
         () = gateway.aaa.dynamic_authorization.serve(servers_requests, gateway) => {}
         _ = portal::serve(portal, site, backend) => {}

@@ -1,6 +1,6 @@
 //! The database: leases, sessions, and how often the gateway has started.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::fs::{DirBuilder, OpenOptions};
 use std::io;
@@ -55,16 +55,28 @@ pub struct Loaded<T> {
     pub unreadable: usize,
 }
 
-/// What is to be kept, or with `None` forgotten, of each guest.
+/// Of each guest the octets that are to be kept, or with `None` that there are none. A tree: its growth never makes
+/// anybody wait, as that of a large hash table does.
+pub(crate) type Values = BTreeMap<GuestKey, Option<Box<[u8]>>>;
+
+/// What is to be kept or forgotten.
 #[derive(Debug, Default)]
 pub struct Changes {
-    /// Leases.
-    pub leases: HashMap<GuestKey, Option<LeaseRecord>>,
-    /// Sessions.
-    pub sessions: HashMap<GuestKey, Option<SessionRecord>>,
+    pub(crate) leases: Values,
+    pub(crate) sessions: Values,
 }
 
 impl Changes {
+    /// Keeps a lease.
+    pub fn put_lease(&mut self, record: &LeaseRecord) {
+        self.leases.insert(record.key, Some(record.value_bytes().into()));
+    }
+
+    /// Forgets a lease.
+    pub fn delete_lease(&mut self, key: GuestKey) {
+        self.leases.insert(key, None);
+    }
+
     /// True if there are none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -163,8 +175,8 @@ impl Store {
     pub fn write(&self, changes: &Changes) -> Result<(), StoreError> {
         self.with(|database| {
             let transaction = database.begin_write()?;
-            change(&transaction, LEASES, &changes.leases, LeaseRecord::value_bytes)?;
-            change(&transaction, SESSIONS, &changes.sessions, SessionRecord::value_bytes)?;
+            change(&transaction, LEASES, &changes.leases)?;
+            change(&transaction, SESSIONS, &changes.sessions)?;
             // Durable, as redb commits by default: without it a kill loses everything since the last durable one.
             Ok(transaction.commit()?)
         })
@@ -227,17 +239,12 @@ fn load<T>(
     Ok(loaded)
 }
 
-fn change<T>(
-    transaction: &WriteTransaction,
-    table: Table,
-    changes: &HashMap<GuestKey, Option<T>>,
-    value: impl Fn(&T) -> Vec<u8>,
-) -> Result<(), redb::Error> {
+fn change(transaction: &WriteTransaction, table: Table, changes: &Values) -> Result<(), redb::Error> {
     let mut table = transaction.open_table(table)?;
-    for (key, record) in changes {
+    for (key, value) in changes {
         let key = key_bytes(*key);
-        match record {
-            Some(record) => table.insert(&key[..], &value(record)[..])?,
+        match value {
+            Some(value) => table.insert(&key[..], &value[..])?,
             None => table.remove(&key[..])?,
         };
     }

@@ -3,12 +3,11 @@
 //! What a crash forgets is as it was before. Of a session that began that is an annoyance; of one that ended it would be a
 //! guest who is online again. So ends are written soon, as long as guests do not wear out the flash with them.
 
-use std::collections::HashMap;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use crate::database::{Changes, Store, StoreError};
+use crate::database::{Changes, Store, StoreError, Values};
 use crate::lease::LeaseRecord;
 use crate::session::SessionRecord;
 use wire::GuestKey;
@@ -53,7 +52,7 @@ struct State {
 impl Writer {
     /// Starts the thread. It commits what has changed once in `every`, and sessions that have ended sooner: after a crash,
     /// that much is missing. Each commit costs flash some 20 kB of wear, so a router does well with ten seconds. At most `capacity`
-    /// leases and as many sessions wait while the disk does not answer (about 100 and 500 octets each); give it twice the
+    /// leases and as many sessions wait while the disk does not answer (about 100 and 300 octets each); give it twice the
     /// number of guests.
     ///
     /// `report` is called on the thread when a write fails, once until one succeeds again; what failed is tried again.
@@ -67,8 +66,8 @@ impl Writer {
     }
 
     /// Keeps a lease, new or changed. Does not wait.
-    pub fn put_lease(&self, record: LeaseRecord) {
-        self.change(|pending| &mut pending.leases, record.key, Some(record), false);
+    pub fn put_lease(&self, record: &LeaseRecord) {
+        self.change(|pending| &mut pending.leases, record.key, Some(record.value_bytes()), false);
     }
 
     /// Forgets a lease. Does not wait.
@@ -77,8 +76,8 @@ impl Writer {
     }
 
     /// Keeps a session, new or changed. Does not wait.
-    pub fn put_session(&self, record: SessionRecord) {
-        self.change(|pending| &mut pending.sessions, record.key, Some(record), false);
+    pub fn put_session(&self, record: &SessionRecord) {
+        self.change(|pending| &mut pending.sessions, record.key, Some(record.value_bytes()), false);
     }
 
     /// Forgets a session, soon. Does not wait.
@@ -105,13 +104,8 @@ impl Writer {
         self.join()
     }
 
-    fn change<T>(
-        &self,
-        kind: impl Fn(&mut Changes) -> &mut HashMap<GuestKey, Option<T>>,
-        key: GuestKey,
-        record: Option<T>,
-        hurries: bool,
-    ) {
+    fn change(&self, kind: impl Fn(&mut Changes) -> &mut Values, key: GuestKey, value: Option<Vec<u8>>, hurries: bool) {
+        let value = value.map(Vec::into_boxed_slice);
         let mut state = self.shared.lock();
         let was_idle = state.pending.is_empty();
         let pending = kind(&mut state.pending);
@@ -119,7 +113,7 @@ impl Writer {
             state.lost += 1;
             return;
         }
-        pending.insert(key, record);
+        pending.insert(key, value);
         let hastens = hurries && !state.hurries && state.may_hurry(Instant::now(), self.shared.every);
         state.hurries |= hastens;
         if was_idle || hastens {
@@ -252,10 +246,10 @@ mod tests {
         let (sender, reports) = mpsc::channel();
         let report = Box::new(move |e: &StoreError| sender.send(e.to_string()).expect("the test listens"));
         let writer = Writer::start(store.clone(), Duration::ZERO, 100, report).expect("a thread");
-        writer.put_lease(lease(1));
+        writer.put_lease(&lease(1));
         let told = reports.recv_timeout(Duration::from_secs(60)).expect("a report");
         assert!(told.starts_with("cannot read or write "), "{told}");
-        writer.put_lease(lease(2));
+        writer.put_lease(&lease(2));
         std::fs::remove_dir(&file).expect("it is empty");
         writer.close().expect("the disk works again");
         assert_eq!(store.leases().expect("it can be read").records, [lease(1), lease(2)]);

@@ -43,8 +43,10 @@ fn changes<'a>(
     put: impl IntoIterator<Item = &'a LeaseRecord>,
     delete: impl IntoIterator<Item = &'a GuestKey>,
 ) -> Changes {
-    let put = put.into_iter().map(|record| (record.key, Some(record.clone())));
-    Changes { leases: put.chain(delete.into_iter().map(|key| (*key, None))).collect(), ..Changes::default() }
+    let mut changes = Changes::default();
+    put.into_iter().for_each(|record| changes.put_lease(record));
+    delete.into_iter().for_each(|key| changes.delete_lease(*key));
+    changes
 }
 
 fn open(folder: &Folder) -> Store {
@@ -186,12 +188,12 @@ fn the_writer_writes_the_last_word_on_each_lease() {
     let hour = Duration::from_secs(3600);
     let writer = Writer::start(store.clone(), hour, 100, Box::new(|e| panic!("{e}"))).expect("a thread");
     for expires_unix_secs in 0..1000 {
-        writer.put_lease(LeaseRecord { expires_unix_secs, ..lease(1) });
+        writer.put_lease(&LeaseRecord { expires_unix_secs, ..lease(1) });
     }
-    writer.put_lease(lease(2));
+    writer.put_lease(&lease(2));
     writer.delete_lease(lease(2).key);
     writer.delete_lease(lease(3).key);
-    writer.put_lease(lease(3));
+    writer.put_lease(&lease(3));
     writer.close().expect("it can be written");
     assert_eq!(loaded(&store), [LeaseRecord { expires_unix_secs: 999, ..lease(1) }, lease(3)]);
 }
@@ -202,7 +204,7 @@ fn a_writer_that_is_dropped_writes_what_is_left() {
     let store = Arc::new(open(&folder));
     let hour = Duration::from_secs(3600);
     let writer = Writer::start(store.clone(), hour, 100, Box::new(|e| panic!("{e}"))).expect("a thread");
-    writer.put_lease(lease(1));
+    writer.put_lease(&lease(1));
     drop(writer);
     assert_eq!(loaded(&store), [lease(1)]);
 }
@@ -214,7 +216,7 @@ fn a_flood_of_guests_before_a_slow_disk_is_bounded_and_counted() {
     let hour = Duration::from_secs(3600);
     let writer = Writer::start(store.clone(), hour, 10, Box::new(|e| panic!("{e}"))).expect("a thread");
     for guest in 0..1000 {
-        writer.put_lease(lease(guest));
+        writer.put_lease(&lease(guest));
     }
     // The thread takes what waits once, before its pause; the rest waits for the end.
     let lost = writer.lost();
@@ -255,13 +257,13 @@ fn sessions_are_written_beside_their_leases_and_are_there_after_a_crash() {
     assert_eq!(store.sessions().expect("it can be read").records, [], "a state of before there were any");
     let hour = Duration::from_secs(3600);
     let writer = Writer::start(store.clone(), hour, 100, Box::new(|e| panic!("{e}"))).expect("a thread");
-    writer.put_lease(lease(1));
+    writer.put_lease(&lease(1));
     for octets in 0..1000 {
-        writer.put_session(session(1, octets));
+        writer.put_session(&session(1, octets));
     }
-    writer.put_session(session(2, 5));
+    writer.put_session(&session(2, 5));
     writer.delete_session(session(2, 5).key);
-    writer.put_session(session(3, 5));
+    writer.put_session(&session(3, 5));
     writer.close().expect("it can be written");
     let store = open(&crash(&folder));
     assert_eq!(loaded(&store), [lease(1)]);
@@ -279,8 +281,8 @@ fn a_session_that_ends_is_written_at_once_and_does_not_come_back_after_a_crash()
         writer.settle(move || sender.send(()).expect("we wait"));
         done.recv_timeout(Duration::from_secs(60)).expect("it is written");
     };
-    writer.put_session(session(1, 5));
-    writer.put_session(session(2, 5));
+    writer.put_session(&session(1, 5));
+    writer.put_session(&session(2, 5));
     settle();
     assert_eq!(store.sessions().expect("it can be read").records.len(), 2);
     // From now on nothing else would be written for an hour.

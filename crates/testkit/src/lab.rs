@@ -181,7 +181,7 @@ impl Lab {
         (self.frames_in, self.packets_in) = (0, 0);
         self.pacers = pacers();
         // What the binary's records of leases have.
-        let lease = |lease: &Lease| Lease { client_id: None, logged_in: false, ..lease.clone() };
+        let lease = |lease: &Lease| Lease { logged_in: false, ..lease.clone() };
         self.engine.restore(self.now, self.stored.values().map(lease).collect(), survivors);
         self.carry_out();
     }

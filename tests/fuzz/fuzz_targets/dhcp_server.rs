@@ -178,7 +178,7 @@ impl World {
         for lease in self.server.leases() {
             count += 1;
             assert_eq!(self.lent.get(&lease.address).map(|(key, _)| *key), Some(lease.key));
-            assert_eq!(self.server.lease_at(lease.address), Some(lease));
+            assert_eq!(self.server.lease_at(lease.address).as_ref(), Some(&lease));
             assert_eq!(self.server.lease(lease.key), Some(lease));
         }
         assert_eq!(count, self.lent.len(), "the server knows each lease that a guest knows");

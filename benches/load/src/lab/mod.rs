@@ -32,6 +32,8 @@ const TURN: Duration = Duration::from_millis(100);
 /// How long packets of a turn may be on their way after the last one was sent; none has come for so long at its end.
 const DRAIN: Duration = Duration::from_millis(300);
 const SILENCE: Duration = Duration::from_millis(10);
+/// After logins, until what stays is all that is there: accounting has been taken, sessions are on the disk.
+const CALM: Duration = Duration::from_secs(10);
 /// How often guests whose packet has not come through send another one.
 const KNOCKS: u32 = 5;
 
@@ -190,8 +192,10 @@ impl Site {
                 logins.at_once = at_once.min(LOCAL_LOGINS);
             }
             self.phase("login", "logins", &logins, report, progress)?;
+            self.driver.rest(CALM)?;
             if let (Some(memory), Some(usage)) = (memory.as_mut(), self.gateway.usage()) {
                 (memory.online, memory.online_kb) = (self.driver.fleet.online() as u32, usage.memory_kb);
+                memory.kernel_kb = usage.kernel_kb;
             }
         }
         Ok(())

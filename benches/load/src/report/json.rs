@@ -24,6 +24,8 @@ impl Report {
                 "leased_kb": memory.leased_kb,
                 "online_guests": memory.online,
                 "online_kb": memory.online_kb,
+                "kernel_maps_kb": memory.kernel_kb,
+                "octets_all_told": memory.octets_all_told(),
                 "octets_per_lease": memory.octets_per_guest(memory.leased, memory.leased_kb),
                 "octets_per_guest": memory.octets_per_guest(memory.online, memory.online_kb),
             })),

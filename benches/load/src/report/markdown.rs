@@ -28,6 +28,10 @@ impl Report {
                     write!(out, "; {} kB with {} {what}, {each:.0} octets each", grouped(kb), grouped(guests.into()))?;
                 }
             }
+            if memory.online > 0 {
+                let (kernel, each) = (grouped(memory.kernel_kb), memory.octets_all_told());
+                write!(out, ", with the kernel's maps of {kernel} kB {each:.0}")?;
+            }
             writeln!(out, ".\n")?;
         }
         if let Some(seen) = &self.seen {
@@ -150,6 +154,11 @@ impl Memory {
     pub(crate) fn octets_per_guest(&self, guests: u32, kb: u64) -> f64 {
         kb.saturating_sub(self.idle_kb) as f64 * 1024.0 / f64::from(guests.max(1))
     }
+
+    /// The same for those who are online, with what they take in the kernel.
+    pub(crate) fn octets_all_told(&self) -> f64 {
+        self.octets_per_guest(self.online, self.online_kb + self.kernel_kb)
+    }
 }
 
 /// Processor time that the gateway's process took for each packet that arrived.
@@ -182,9 +191,10 @@ mod tests {
         assert!(text.contains("| 1,000 | kernel routing | 400,000 | 200,000 |"), "{text}");
         assert!(text.contains("| dhcp: exchanges | 1,000 | 0 | 0 | 500 |"), "{text}");
         assert!(
-            text.contains("6,800 kB with 1,000 leases, 819 octets each; 7,000 kB with 1,000 online, 1024 octets"),
+            text.contains("6,800 kB with 1,000 leases, 819 octets each; 7,000 kB with 1,000 online, 1024 octets each"),
             "{text}"
         );
+        assert!(text.contains("with the kernel's maps of 400 kB 1434.\n"), "{text}");
         assert!(text.contains("64-octet packets up, of kernel routing, % | 90.0 | 50.0 | not met"), "{text}");
     }
 }

@@ -15,6 +15,9 @@ use crate::drive::Outcome;
 use crate::guests::Echoes;
 use crate::lab::Seen;
 
+/// For how many guests the memory of each is asked: of fewer, what a rush of logins leaves is the larger part.
+const MANY: u32 = 100_000;
+
 /// Everything that a run has found out.
 #[derive(Debug, Default)]
 pub(crate) struct Report {
@@ -44,7 +47,7 @@ pub(crate) struct Phase {
     pub(crate) gateway_cpu: Option<Duration>,
 }
 
-/// Resident memory of the gateway's process.
+/// Memory of the gateway's process: resident, and what its maps take in the kernel.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Memory {
     /// Without guests.
@@ -55,6 +58,8 @@ pub(crate) struct Memory {
     /// With so many that are online.
     pub(crate) online: u32,
     pub(crate) online_kb: u64,
+    /// The maps', which have their size from the start.
+    pub(crate) kernel_kb: u64,
 }
 
 /// Traffic with so many guests online.
@@ -148,6 +153,12 @@ impl Report {
             loss.map(|measured| Target { what: "DHCP loss, %", asked: 0.1, measured, at_most: true }),
             least("redirects of new connections a second", 48_000.0, phase("probe").map(Outcome::rate)),
             least("logins a second", 3000.0, phase("login").map(Outcome::rate)),
+            self.memory.filter(|memory| memory.online >= MANY).map(|memory| Target {
+                what: "octets of memory a guest, kernel maps included",
+                asked: 1024.0,
+                measured: memory.octets_all_told(),
+                at_most: true,
+            }),
             least("64-octet packets up, of kernel routing, %", 90.0, worst(Traffic::up)),
             least("64-octet packets down, of kernel routing, %", 90.0, worst(Traffic::down)),
             least("that share with most guests, of few, up, %", 95.0, flat(Traffic::up)),
@@ -265,7 +276,14 @@ mod tests {
             };
             report.curve.push(Point { guests, ours: traffic(ours), kernel: Some(traffic(400_000)) });
         }
-        report.memory = Some(Memory { idle_kb: 6000, leased: 1000, leased_kb: 6800, online: 1000, online_kb: 7000 });
+        report.memory = Some(Memory {
+            idle_kb: 6000,
+            leased: 1000,
+            leased_kb: 6800,
+            online: 1000,
+            online_kb: 7000,
+            kernel_kb: 400,
+        });
         report
     }
 

@@ -34,5 +34,6 @@ pub const RATE_PER_SEC: u32 = 5;
 pub const MIN_LEASE: Duration = Duration::from_secs(60);
 /// Octets of a host name that are kept (RFC 1123, 2.1).
 pub const MAX_HOST_NAME: usize = 63;
-/// Octets of a client identifier that are kept with a lease; longer ones are answered (RFC 6842) but not kept.
-pub const MAX_CLIENT_ID: usize = 64;
+/// Leases that end in one turn of the timers: a millisecond or two of a router. When those of a crowd end together,
+/// questions are answered between.
+pub const ENDS_AT_ONCE: usize = 64;

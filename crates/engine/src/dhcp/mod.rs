@@ -58,8 +58,6 @@ pub struct Lease {
     pub address: Ipv4Addr,
     /// What it calls itself (option 12), only letters, digits, `-`, `_` and `.`.
     pub hostname: Option<Box<str>>,
-    /// Its client identifier (option 61), for information.
-    pub client_id: Option<Box<[u8]>>,
     /// When the lease ends, since 1970.
     pub expires_unix: Duration,
     /// The guest has logged in during this lease.
@@ -186,16 +184,16 @@ impl Server {
         self.handle_timeout(now);
         let before = std::mem::replace(&mut self.table, Table::new(&config, self.seed));
         self.config = config;
-        for held in before.into_held() {
+        for (key, mut held) in before.into_held() {
             // A lapsed lease is only there because a session is on its address, which stays so until that has ended.
-            if held.lapsed || self.fits(held.lease.key, held.lease.address) {
-                let (key, lapsed) = (held.lease.key, held.lapsed);
-                self.table.lend(Held { lapsed: false, ..held });
+            if held.lapsed || self.fits(key, held.address) {
+                let lapsed = std::mem::take(&mut held.lapsed);
+                self.table.lend(key, held);
                 if lapsed {
                     self.table.end(key);
                 }
             } else {
-                self.outputs.push_back(Output::Ended { lease: held.lease, why: EndReason::Reconfigured });
+                self.outputs.push_back(Output::Ended { lease: held.lease(key), why: EndReason::Reconfigured });
             }
         }
     }
@@ -209,7 +207,7 @@ impl Server {
             lease.expires_unix = now.unix + left;
             let room = self.table.leases() < self.config.max_leases;
             if !left.is_zero() && room && self.table.held(lease.key).is_none() && self.fits(lease.key, lease.address) {
-                self.table.lend(Held { lease, ends: now.mono + left, protected: false, lapsed: false });
+                self.table.lend(lease.key, Held::new(lease, now.mono + left, false));
             }
         }
     }
@@ -222,13 +220,13 @@ impl Server {
 
     /// The guest's lease.
     #[must_use]
-    pub fn lease(&self, key: GuestKey) -> Option<&Lease> {
-        self.table.held(key).filter(|held| !held.lapsed).map(|held| &held.lease)
+    pub fn lease(&self, key: GuestKey) -> Option<Lease> {
+        self.table.held(key).filter(|held| !held.lapsed).map(|held| held.lease(key))
     }
 
     /// The lease of an address.
     #[must_use]
-    pub fn lease_at(&self, address: Ipv4Addr) -> Option<&Lease> {
+    pub fn lease_at(&self, address: Ipv4Addr) -> Option<Lease> {
         match self.table.usage(address) {
             Some(Use::Leased(key)) => self.lease(key),
             _ => None,
@@ -236,8 +234,8 @@ impl Server {
     }
 
     /// All leases, in order of their keys.
-    pub fn leases(&self) -> impl Iterator<Item = &Lease> {
-        self.table.all_held().filter(|held| !held.lapsed).map(|held| &held.lease)
+    pub fn leases(&self) -> impl Iterator<Item = Lease> {
+        self.table.all_held().filter(|(_, held)| !held.lapsed).map(|(key, held)| held.lease(*key))
     }
 
     /// How often each outcome was, since the start.
@@ -245,7 +243,8 @@ impl Server {
         self.counts.iter().map(|(&outcome, &count)| (outcome, count))
     }
 
-    /// Ends leases, offers and quarantines whose time is over.
+    /// Ends leases, offers and quarantines whose time is over; of leases no more than takes a moment, then more is due at
+    /// once.
     pub fn handle_timeout(&mut self, now: Now) {
         let outputs = &mut self.outputs;
         self.table.expire(now.mono, |lease, why| outputs.push_back(Output::Ended { lease, why }));

@@ -1,6 +1,6 @@
 //! What clients ask, and what they are told (RFC 2131, 4.3).
 
-use super::limits::{MAX_CLIENT_ID, MAX_HOST_NAME, MIN_LEASE, OFFER_HOLD, QUARANTINE};
+use super::limits::{MAX_HOST_NAME, MIN_LEASE, OFFER_HOLD, QUARANTINE};
 use super::reply::Reply;
 use super::table::{Held, Use};
 use super::{EndReason, Lease, Outcome, Output, Reason, Server, hash};
@@ -66,7 +66,7 @@ impl Server {
     /// RFC 2131, 4.3.1.
     fn discover(&mut self, now: Now, question: &Question<'_>) -> Outcome {
         let key = question.key;
-        let lent = self.table.held(key).map(|held| held.lease.address);
+        let lent = self.table.held(key).map(|held| held.address);
         let offered = self.table.offered(key);
         let wanted = question.packet.address(code::REQUESTED_ADDRESS);
         let Some(address) = lent.or(offered).or_else(|| self.choose(key, wanted)) else {
@@ -209,7 +209,7 @@ impl Server {
     /// True if the guest has the address, was offered it, or can have it now.
     fn may_have(&mut self, key: GuestKey, address: Ipv4Addr) -> bool {
         if let Some(held) = self.table.held(key) {
-            return held.lease.address == address;
+            return held.address == address;
         }
         match self.table.usage(address) {
             Some(Use::Offered(to)) if to == key => self.table.leases() < self.config.max_leases,
@@ -221,18 +221,16 @@ impl Server {
     fn bind(&mut self, now: Now, question: &Question<'_>, address: Ipv4Addr) {
         let time = self.lease_time(question);
         let (protected, logged_in) =
-            self.table.held(question.key).map_or((false, false), |held| (held.protected, held.lease.logged_in));
-        let client_id = question.packet.option(code::CLIENT_ID).filter(|id| id.len() <= MAX_CLIENT_ID);
+            self.table.held(question.key).map_or((false, false), |held| (held.protected, held.logged_in));
         let lease = Lease {
             key: question.key,
             address,
             hostname: question.packet.option(code::HOST_NAME).and_then(|name| host_name(&name)),
-            client_id: client_id.map(|id| Box::from(&*id)),
             expires_unix: now.unix + time,
             logged_in,
         };
         self.outputs.push_back(Output::Bound(lease.clone()));
-        self.table.lend(Held { lease, ends: now.mono + time, protected, lapsed: false });
+        self.table.lend(question.key, Held::new(lease, now.mono + time, protected));
         let ciaddr = question.packet.ciaddr();
         self.send(question, Reply { address, ciaddr, lease: Some(time), ..Reply::new(MessageType::Ack) });
     }
@@ -245,7 +243,7 @@ impl Server {
 
     /// What the configuration gives, or less if the client wants less.
     fn lease_time(&self, question: &Question<'_>) -> Duration {
-        let most = self.config.lease_time(self.table.held(question.key).is_some_and(|held| held.lease.logged_in));
+        let most = self.config.lease_time(self.table.held(question.key).is_some_and(|held| held.logged_in));
         match question.packet.option(code::LEASE_TIME).as_deref() {
             Some(&[a, b, c, d]) => {
                 let wanted = Duration::from_secs(u32::from_be_bytes([a, b, c, d]).into());

@@ -3,9 +3,10 @@
 
 use super::config::Config;
 use super::evicted::Evicted;
-use super::limits::{MAX_OFFERS, MAX_QUARANTINE_PER_STATION, QUARANTINE_SHARE};
+use super::limits::{ENDS_AT_ONCE, MAX_OFFERS, MAX_QUARANTINE_PER_STATION, QUARANTINE_SHARE};
 use super::pool::Pool;
 use super::{EndReason, Lease};
+use crate::session::Moment;
 use std::collections::{BTreeMap, BTreeSet, btree_map};
 use std::net::Ipv4Addr;
 use std::time::Duration;
@@ -17,28 +18,61 @@ pub(super) struct Table {
     offers: BTreeMap<GuestKey, Offer>,
     evicted: Evicted,
     uses: BTreeMap<Ipv4Addr, Use>,
-    lease_ends: BTreeSet<(Duration, Ipv4Addr)>,
-    offer_ends: BTreeSet<(Duration, Ipv4Addr)>,
-    quarantine_ends: BTreeSet<(Duration, Ipv4Addr)>,
+    lease_ends: Ends,
+    offer_ends: Ends,
+    quarantine_ends: Ends,
     /// How many addresses are in quarantine because of each station.
     blamed: BTreeMap<GuestKey, u8>,
 }
 
-/// A lease and what we must know about it.
+/// Addresses in the order in which their uses end.
+type Ends = BTreeSet<(Moment, Ipv4Addr)>;
+
+/// A lease and what we must know about it, small: there are as many as guests.
 pub(super) struct Held {
-    pub(super) lease: Lease,
+    pub(super) address: Ipv4Addr,
+    hostname: Option<Box<str>>,
+    expires_unix_nanos: u64,
     /// When it ends, monotonic.
-    pub(super) ends: Duration,
+    ends: Moment,
+    pub(super) logged_in: bool,
     /// The guest has a session.
     pub(super) protected: bool,
     /// It ended while the guest had a session: its address waits until the session is over too.
     pub(super) lapsed: bool,
 }
 
+const _: () = assert!(size_of::<Held>() <= 40);
+
+impl Held {
+    pub(super) fn new(lease: Lease, ends: Duration, protected: bool) -> Self {
+        Self {
+            address: lease.address,
+            hostname: lease.hostname,
+            expires_unix_nanos: lease.expires_unix.as_nanos() as u64,
+            ends: ends.into(),
+            logged_in: lease.logged_in,
+            protected,
+            lapsed: false,
+        }
+    }
+
+    /// The lease as others know it.
+    pub(super) fn lease(&self, key: GuestKey) -> Lease {
+        Lease {
+            key,
+            address: self.address,
+            hostname: self.hostname.clone(),
+            expires_unix: Duration::from_nanos(self.expires_unix_nanos),
+            logged_in: self.logged_in,
+        }
+    }
+}
+
 #[derive(Clone, Copy)]
 struct Offer {
     address: Ipv4Addr,
-    ends: Duration,
+    ends: Moment,
 }
 
 /// What an address is used for.
@@ -77,12 +111,12 @@ impl Table {
         self.leases.get(&key)
     }
 
-    pub(super) fn all_held(&self) -> btree_map::Values<'_, GuestKey, Held> {
-        self.leases.values()
+    pub(super) fn all_held(&self) -> btree_map::Iter<'_, GuestKey, Held> {
+        self.leases.iter()
     }
 
-    pub(super) fn into_held(self) -> impl Iterator<Item = Held> {
-        self.leases.into_values()
+    pub(super) fn into_held(self) -> impl Iterator<Item = (GuestKey, Held)> {
+        self.leases.into_iter()
     }
 
     pub(super) fn leases(&self) -> usize {
@@ -107,6 +141,7 @@ impl Table {
         if self.offers.len() >= MAX_OFFERS {
             self.reclaim_offer();
         }
+        let ends = Moment::from(ends);
         self.offers.insert(key, Offer { address, ends });
         self.uses.insert(address, Use::Offered(key));
         self.offer_ends.insert((ends, address));
@@ -135,13 +170,13 @@ impl Table {
     }
 
     /// Lends an address that is free, or offered or lent to the same guest.
-    pub(super) fn lend(&mut self, held: Held) {
-        let (key, address, ends) = (held.lease.key, held.lease.address, held.ends);
+    pub(super) fn lend(&mut self, key: GuestKey, held: Held) {
+        let (address, ends) = (held.address, held.ends);
         self.withdraw(key);
         if let Some(before) = self.leases.insert(key, held) {
-            self.lease_ends.remove(&(before.ends, before.lease.address));
-            if before.lease.address != address {
-                self.free(before.lease.address);
+            self.lease_ends.remove(&(before.ends, before.address));
+            if before.address != address {
+                self.free(before.address);
             }
         }
         self.uses.insert(address, Use::Leased(key));
@@ -152,7 +187,7 @@ impl Table {
     /// Ends a lease. Its address is free, unless the guest has a session.
     pub(super) fn end(&mut self, key: GuestKey) -> Option<Lease> {
         let held = self.leases.get_mut(&key).filter(|held| !held.lapsed)?;
-        let lease = held.lease.clone();
+        let lease = held.lease(key);
         self.lease_ends.remove(&(held.ends, lease.address));
         if held.protected {
             held.lapsed = true;
@@ -167,9 +202,9 @@ impl Table {
     pub(super) fn protect(&mut self, key: GuestKey, protected: bool) {
         let Some(held) = self.leases.get_mut(&key) else { return };
         held.protected = protected;
-        held.lease.logged_in |= protected;
+        held.logged_in |= protected;
         if held.lapsed && !protected {
-            let address = held.lease.address;
+            let address = held.address;
             self.leases.remove(&key);
             self.free(address);
         }
@@ -193,7 +228,7 @@ impl Table {
         // Counted anew: the one that made room may have been this station's.
         *self.blamed.entry(by).or_insert(0) += 1;
         self.uses.insert(address, Use::Quarantine(by));
-        self.quarantine_ends.insert((ends, address));
+        self.quarantine_ends.insert((ends.into(), address));
         self.pool.take(address);
         true
     }
@@ -206,7 +241,7 @@ impl Table {
     pub(super) fn reclaim_offer(&mut self) -> bool {
         let Some(&(ends, address)) = self.offer_ends.first() else { return false };
         if let Some(key) = self.end_offer() {
-            self.evicted.remember(key, address, ends);
+            self.evicted.remember(key, address, ends.mono());
         }
         true
     }
@@ -235,20 +270,23 @@ impl Table {
 
     /// When something ends next, monotonic.
     pub(super) fn next_end(&self) -> Option<Duration> {
-        let first = |set: &BTreeSet<(Duration, Ipv4Addr)>| set.first().map(|&(ends, _)| ends);
+        let first = |set: &Ends| set.first().map(|&(ends, _)| ends.mono());
         [&self.lease_ends, &self.offer_ends, &self.quarantine_ends].into_iter().filter_map(first).min()
     }
 
-    /// Ends what is over, and tells the leases among it.
+    /// Ends what is over, and tells the leases among it, of which [`ENDS_AT_ONCE`] end at a time.
     pub(super) fn expire(&mut self, now: Duration, mut ended: impl FnMut(Lease, EndReason)) {
-        let due = |set: &BTreeSet<(Duration, Ipv4Addr)>| set.first().is_some_and(|&(ends, _)| ends <= now);
+        let due = |set: &Ends| set.first().is_some_and(|&(ends, _)| ends.mono() <= now);
         while due(&self.offer_ends) {
             self.end_offer();
         }
         while due(&self.quarantine_ends) {
             self.reclaim_quarantine();
         }
-        while due(&self.lease_ends) {
+        for _ in 0..ENDS_AT_ONCE {
+            if !due(&self.lease_ends) {
+                break;
+            }
             let Some((_, address)) = self.lease_ends.pop_first() else { break };
             if let Some(Use::Leased(key)) = self.usage(address)
                 && let Some(lease) = self.end(key)

@@ -7,7 +7,7 @@ use wire::{MacAddr, Now, Vlan};
 
 use super::{Engine, Guest};
 use crate::changes::Changes;
-use crate::session::Moment;
+use crate::session::{Moment, Session};
 
 /// Something that is known of a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,7 +36,7 @@ impl Engine {
     #[must_use]
     pub fn find_sessions(&self, marks: &[Mark<'_>]) -> Vec<SlotIndex> {
         let has_all = |(slot, guest): &(SlotIndex, &Guest)| {
-            guest.session.is_some() && marks.iter().all(|mark| has(guest, *slot, *mark))
+            self.guests.session(*slot).is_some_and(|session| marks.iter().all(|mark| has(guest, session, *slot, *mark)))
         };
         self.guests.iter().filter(has_all).map(|(slot, _)| slot).collect()
     }
@@ -60,11 +60,10 @@ impl Engine {
     }
 }
 
-fn has(guest: &Guest, slot: SlotIndex, mark: Mark<'_>) -> bool {
-    let Some(session) = &guest.session else { return false };
+fn has(guest: &Guest, session: &Session, slot: SlotIndex, mark: Mark<'_>) -> bool {
     match mark {
         Mark::Session(id) => session.id.to_string().as_bytes() == id,
-        Mark::User(name) => session.user.as_bytes() == name,
+        Mark::User(name) => session.user.as_str().as_bytes() == name,
         Mark::Address(address) => guest.address == address,
         Mark::Station(mac) => guest.key.mac == mac,
         Mark::Vlan(vlan) => guest.key.vlan == vlan,

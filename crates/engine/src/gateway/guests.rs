@@ -1,13 +1,15 @@
 //! Guests by their slot in the packet path's table, and when their sessions are to be looked at.
 //!
-//! There may be a hundred thousand, so each octet counts: slots are small numbers without large gaps, which makes this a
-//! plain list; and a timer is one entry of a heap that is never searched. Who is to be looked at earlier than before gets
-//! another entry, and the one that no longer counts is thrown away when its time comes. Who is to be looked at later is
-//! looked at in vain once.
+//! There may be a hundred thousand, so each octet counts. Slots are small numbers without large gaps, which makes this a
+//! plain list. Sessions are in another one, because most guests that hold a lease are not logged in; in memory of their
+//! own, what comes and goes between them leaves no holes. A timer is one entry of a heap that is never searched: who is
+//! to be looked at earlier than before gets another entry, and the one that no longer counts is thrown away when its time
+//! comes; who is to be looked at later is looked at in vain once.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::net::Ipv4Addr;
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use fastpath::session::SlotIndex;
@@ -20,15 +22,28 @@ pub(super) struct Guest {
     pub(super) key: GuestKey,
     pub(super) address: Ipv4Addr,
     pub(super) attempts: Attempts,
-    /// Boxed: most guests that hold a lease are not logged in.
-    pub(super) session: Option<Box<Session>>,
+    session: Option<Seat>,
     /// This guest's entry in the timers that counts.
     due: Option<Moment>,
 }
 
+/// A session's place in the list, counted from 1.
+#[derive(Clone, Copy)]
+struct Seat(NonZeroU32);
+
+impl Seat {
+    fn at(self) -> usize {
+        self.0.get() as usize - 1
+    }
+}
+
 impl Guest {
-    pub(super) fn new(key: GuestKey, address: Ipv4Addr, attempts: Attempts, session: Option<Box<Session>>) -> Self {
-        Self { key, address, attempts, session, due: None }
+    pub(super) fn new(key: GuestKey, address: Ipv4Addr, attempts: Attempts) -> Self {
+        Self { key, address, attempts, session: None, due: None }
+    }
+
+    pub(super) fn is_online(&self) -> bool {
+        self.session.is_some()
     }
 
     /// Where and who, for a record.
@@ -40,6 +55,8 @@ impl Guest {
 #[derive(Default)]
 pub(super) struct Guests {
     by_slot: Vec<Option<Guest>>,
+    sessions: Vec<Option<Session>>,
+    vacant: Vec<Seat>,
     timers: BinaryHeap<Reverse<(Moment, SlotIndex)>>,
 }
 
@@ -52,8 +69,36 @@ impl Guests {
         self.by_slot.get_mut(slot.0 as usize)?.as_mut()
     }
 
+    pub(super) fn session(&self, slot: SlotIndex) -> Option<&Session> {
+        self.sessions.get(self.get(slot)?.session?.at())?.as_ref()
+    }
+
     pub(super) fn session_mut(&mut self, slot: SlotIndex) -> Option<&mut Session> {
-        self.get_mut(slot)?.session.as_deref_mut()
+        let at = self.get(slot)?.session?.at();
+        self.sessions.get_mut(at)?.as_mut()
+    }
+
+    /// Gives a guest without a session this one.
+    pub(super) fn begin_session(&mut self, slot: SlotIndex, session: Session) {
+        let seat = self.vacant.pop().unwrap_or_else(|| {
+            self.sessions.push(None);
+            Seat(NonZeroU32::new(self.sessions.len() as u32).expect("one is there"))
+        });
+        if let Some(guest) = self.get_mut(slot) {
+            guest.session = Some(seat);
+            self.sessions[seat.at()] = Some(session);
+        }
+    }
+
+    pub(super) fn take_session(&mut self, slot: SlotIndex) -> Option<Session> {
+        let seat = self.get_mut(slot)?.session.take()?;
+        let session = self.sessions.get_mut(seat.at())?.take();
+        self.vacant.push(seat);
+        if self.vacant.len() == self.sessions.len() {
+            // Everybody has left, maybe a crowd: its memory is given back.
+            (self.sessions, self.vacant) = Default::default();
+        }
+        session
     }
 
     pub(super) fn insert(&mut self, slot: SlotIndex, guest: Guest) {
@@ -65,6 +110,7 @@ impl Guests {
     }
 
     pub(super) fn remove(&mut self, slot: SlotIndex) -> Option<Guest> {
+        self.take_session(slot);
         self.by_slot.get_mut(slot.0 as usize)?.take()
     }
 
@@ -124,7 +170,7 @@ mod tests {
     fn guests() -> Guests {
         let mut guests = Guests::default();
         let key = GuestKey { lan: 0, vlan: Vlan::NONE, mac: MacAddr([2, 0, 0, 0, 0, 3]) };
-        guests.insert(SLOT, Guest::new(key, Ipv4Addr::new(10, 1, 0, 3), Attempts::default(), None));
+        guests.insert(SLOT, Guest::new(key, Ipv4Addr::new(10, 1, 0, 3), Attempts::default()));
         guests
     }
 
@@ -148,7 +194,7 @@ mod tests {
     fn who_has_left_is_not_looked_at_and_leaves_no_timer_for_the_next_one() {
         let mut guests = guests();
         guests.look_at(SLOT, secs(20));
-        let next = guests.remove(SLOT).map(|left| Guest::new(left.key, left.address, left.attempts, None)).unwrap();
+        let next = guests.remove(SLOT).map(|left| Guest::new(left.key, left.address, left.attempts)).unwrap();
         guests.insert(SLOT, next);
         assert_eq!(guests.pop_due(secs(20)), None);
     }

@@ -77,7 +77,7 @@ fn leases_survive_a_restart_but_not_their_end() {
     let mut lan = Lan::new(config());
     let address = lan.join(guest(7));
     lan.join(guest(8));
-    let mut leases: Vec<Lease> = lan.server.leases().cloned().collect();
+    let mut leases: Vec<Lease> = lan.server.leases().collect();
     leases[1].expires_unix = lan.now.unix + Duration::from_secs(99);
     let mut after = Lan::new(config());
     after.now = Now { mono: Duration::ZERO, unix: lan.now.unix + Duration::from_secs(100) };
@@ -95,7 +95,7 @@ fn leases_survive_a_restart_but_not_their_end() {
 fn a_clock_that_went_back_does_not_make_a_lease_eternal() {
     let mut lan = Lan::new(config());
     lan.join(guest(7));
-    let leases: Vec<Lease> = lan.server.leases().cloned().collect();
+    let leases: Vec<Lease> = lan.server.leases().collect();
     let mut after = Lan::new(config());
     after.now.unix = Duration::ZERO;
     after.server.restore(after.now, leases.into_iter());
