@@ -1,6 +1,10 @@
 """The gateway starts, stops, and crashes; at no time is anybody let out by it."""
 
+import contextlib
+import signal
+import socket
 import subprocess
+import time
 
 import pytest
 
@@ -84,6 +88,105 @@ def test_a_crash_in_the_middle_of_traffic_lets_nothing_more_through(carried, way
             busy.wait()
     gateway.start()
     assert guest.is_online()
+
+
+@pytest.mark.parametrize("mode", ["on", "off"])
+def test_a_guest_who_was_kicked_right_before_a_crash_stays_so(mode):
+    with Lab(settings={"offload": {"mode": mode}}) as lab:
+        guest, gateway = lab.guest, lab.gateway
+        assert guest.lease()
+        assert guest.login().status == 303
+        gateway.wait_until_written()
+        for _ in range(3):
+            gateway.cli("kick", guest.address, "--socket", gateway.control)
+            gateway.kill()
+            gateway.start()
+            assert gateway.sessions() == []
+            assert not guest.is_online()
+            # So does one who was let in.
+            gateway.cli("login", guest.address, "--socket", gateway.control)
+            gateway.kill()
+            gateway.start()
+            assert guest.is_online()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=["SIGTERM", "SIGINT"])
+def test_whoever_is_stopped_while_it_starts_leaves_the_machine_as_it_was(number):
+    with Lab(start=False) as lab:
+        before = snapshot(lab.gw)
+        began = time.monotonic()
+        lab.gateway.start()
+        took = time.monotonic() - began
+        assert lab.gateway.stop() == 0
+        ends = []
+        for n in range(40):
+            lab.gateway.spawn()
+            time.sleep(took * n / 40)
+            ends.append(lab.gateway.signal(number))
+            assert snapshot(lab.gw) == before, f"{n}/40 of {took:.3f} s, status {ends[-1]}"
+        # By the signal itself when nothing had been changed yet, and in an orderly way from then on.
+        assert set(ends) == {-number, 0}
+        assert lab.gateway.log.read_text().count("everything that was changed is as it was") > 10
+
+
+@pytest.mark.parametrize("machine", ["host", "router"])
+def test_a_firewall_that_is_loaded_anew_lets_nobody_out_and_ours_comes_back(machine):
+    with Lab(guests=2, start=False) as lab:
+        ada, eve = lab.guests
+        if machine == "router":
+            # It forwards by itself, whatever comes from where.
+            lab.gw.sysctl("net.ipv4.ip_forward", 1)
+        before = snapshot(lab.gw)
+        lab.gateway.start()
+        assert ada.lease() and eve.lease()
+        assert ada.login().status == 303
+        assert ada.is_online()
+        ours = tables(lab.gw)
+        mac = gateway_mac(ada)
+        with Wire(lab.inet, "up0") as uplink, Wire(eve.ns, "wlan0") as wire, listening(lab.gw) as heard:
+            kinds = [
+                frame
+                for source in (eve.address, ada.address, "192.0.2.99")
+                for target in (HOST, "203.0.113.2", "172.31.0.1")
+                for to in {mac, lab.gw.mac("lan0")}
+                for _, frame in every_kind(wire.mac, to, source, target)
+            ]
+            for _ in range(5):
+                # Frames before, while and after the rules are gone.
+                flush = lab.gw.spawn("sh", "-c", "sleep 0.02; nft flush ruleset")
+                while flush.poll() is None:
+                    for frame in kinds:
+                        wire.send(frame)
+                for frame in kinds:
+                    wire.send(frame)
+                wait_for(lambda: tables(lab.gw) == ours, "our rules", 1)
+            assert [f.hex(" ") for f in uplink.arrived(0.3) if MARK in f] == []
+            assert heard() == 0
+        assert lab.gateway.log.read_text().count("they are back") == 5
+        assert ada.is_online()
+        assert lab.gateway.stop() == 0
+        assert snapshot(lab.gw) == before
+
+
+def tables(ns):
+    return sorted(line for line in ns.run("nft", "list", "ruleset").splitlines() if not line.startswith("#"))
+
+
+@contextlib.contextmanager
+def listening(ns):
+    """Counts datagrams that a service of the machine's own gets."""
+    with ns.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
+        udp.bind(("0.0.0.0", 4500))
+        udp.setblocking(False)
+
+        def heard():
+            count = 0
+            with contextlib.suppress(BlockingIOError):
+                while udp.recv(2000):
+                    count += 1
+            return count
+
+        yield heard
 
 
 def test_a_second_gateway_with_the_same_file_is_refused_and_the_first_one_goes_on(online):

@@ -325,6 +325,39 @@ def test_a_start_on_another_lan_leaves_nothing_of_the_former_one():
         assert "clsact" not in lab.gw.run("tc", "qdisc")
 
 
+@pytest.mark.parametrize("ends", [True, False])
+def test_a_session_that_is_over_does_not_come_back_from_the_disk(ends):
+    with Lab(settings={"offload": {"mode": "on"}}) as lab:
+        guest, gateway = lab.guest, lab.gateway
+        assert guest.lease()
+        assert guest.login().status == 303
+        gateway.wait_until_written()
+        state = gateway.directory / "state" / "state.redb"
+        before = state.read_bytes()
+        if ends:
+            guest.logout()
+        else:
+            offload(lab, "off")
+        gateway.kill()
+        # As if there had been no time to write anything more.
+        state.write_bytes(before)
+        gateway.start()
+        assert guest.is_online() != ends
+
+
+@pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGKILL], ids=["stop", "crash"])
+def test_a_place_for_programs_that_was_there_stays(end):
+    with Lab(start=False) as lab:
+        lab.gw.run("tc", "qdisc", "add", "dev", "lan0", "clsact")
+        before = snapshot(lab.gw)
+        lab.gateway.start()
+        assert offload(lab) == "on"
+        lab.gateway.signal(end)
+        lab.gateway.start()
+        assert lab.gateway.stop() == 0
+        assert snapshot(lab.gw) == before
+
+
 def test_a_filter_of_somebody_elses_is_never_replaced():
     with Lab(start=False) as lab:
         others = ("tc", "filter", "show", "dev", "lan0", "ingress")

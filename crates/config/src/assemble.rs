@@ -9,9 +9,10 @@ use wire::MacAddr;
 
 use crate::read::{Read, Value};
 use crate::{
-    Auth, AuthMethod, BitRate, Config, Control, Dhcp, DhcpOption, Dns, Garden, GardenDomain, GardenEntry, Guests,
-    HostLease, InterfaceAddress, Lan, Log, LogLevel, MacAuthentication, MacServiceType, Network, Octets, Offload,
-    OffloadMode, PasswordMethod, Policy, Portal, Radius, RadiusServer, Secret, Session, State, Tun, TunMode, Uplink,
+    Auth, AuthMethod, BitRate, Config, Control, Dhcp, DhcpOption, Dns, DynamicAuthorization,
+    DynamicAuthorizationClient, Garden, GardenDomain, GardenEntry, Guests, HostLease, HostNetwork, InterfaceAddress,
+    Lan, Log, LogLevel, MacAuthentication, MacServiceType, Network, Octets, Offload, OffloadMode, PasswordMethod,
+    Policy, Portal, Radius, RadiusServer, Secret, Session, State, Tun, TunMode, Uplink,
 };
 
 /// Tables are sized by the number of guests; without a wish of the operator they stay below this many.
@@ -145,6 +146,29 @@ fn radius(read: &Read<'_>) -> Radius {
         dead_time: read.required("radius.dead_time"),
         refuse_unknown_policy: read.word("radius.unknown_policy") == "refuse",
         servers: (0..read.count("radius.server")).map(server).collect(),
+        dynamic_authorization: dynamic_authorization(read),
+    }
+}
+
+fn dynamic_authorization(read: &Read<'_>) -> DynamicAuthorization {
+    let client = |i: usize| {
+        let path = |key: &str| format!("radius.dynamic_authorization.client[{i}].{key}");
+        let in_config: Option<Secret> = read.optional(&path("secret"));
+        let secret_in_config = in_config.is_some();
+        let nobody = HostNetwork { address: Ipv4Addr::UNSPECIFIED.into(), prefix: 32 };
+        DynamicAuthorizationClient {
+            address: read.optional(&path("address")).unwrap_or(nobody),
+            secret: in_config.or_else(|| read.optional(&path("secret_file"))).unwrap_or(Secret::new(Vec::new())),
+            secret_in_config,
+            require_message_authenticator: read.optional(&path("require_message_authenticator")).unwrap_or(true),
+            window: read.unless_zero(&path("window")),
+            require_event_timestamp: read.optional(&path("require_event_timestamp")).unwrap_or(true),
+        }
+    };
+    DynamicAuthorization {
+        listen: read.required("radius.dynamic_authorization.listen"),
+        port: read.port("radius.dynamic_authorization.port"),
+        clients: (0..read.count("radius.dynamic_authorization.client")).map(client).collect(),
     }
 }
 
@@ -241,6 +265,7 @@ held! {
     Ipv4Addr: Address,
     Vec<Ipv4Addr>: Addresses,
     IpAddr: HostAddress,
+    HostNetwork: HostNetwork,
     Network: Network,
     InterfaceAddress: InterfaceAddress,
     PathBuf: Path,

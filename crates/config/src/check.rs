@@ -1,5 +1,7 @@
 //! What no key shows alone: values that contradict each other, and values that are allowed but unwise.
 
+mod dynauth;
+
 use std::collections::HashSet;
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -32,6 +34,7 @@ pub(crate) fn check(config: &Config, read: &mut Read<'_>) {
     session(config, read);
     policies(config, read);
     radius(config, read);
+    dynauth::check(config, read);
 }
 
 fn interfaces(config: &Config, read: &mut Read<'_>) {

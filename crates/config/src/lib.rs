@@ -20,14 +20,14 @@ mod units;
 
 pub use garden::{GardenDomain, GardenEntry, GardenHost, GardenProtocol};
 pub use model::{
-    Auth, AuthMethod, Config, Control, Dhcp, Dns, Garden, Guests, HostLease, Lan, Log, LogLevel, MacAuthentication,
-    MacServiceType, Offload, OffloadMode, PasswordMethod, Policy, Portal, Radius, RadiusServer, Session, State, Tun,
-    TunMode, Uplink,
+    Auth, AuthMethod, Config, Control, Dhcp, Dns, DynamicAuthorization, DynamicAuthorizationClient, Garden, Guests,
+    HostLease, Lan, Log, LogLevel, MacAuthentication, MacServiceType, Offload, OffloadMode, PasswordMethod, Policy,
+    Portal, Radius, RadiusServer, Session, State, Tun, TunMode, Uplink,
 };
 pub use option::DhcpOption;
 pub use problem::{Errors, Problem};
 pub use sample::{reference, sample};
-pub use units::{BitRate, InterfaceAddress, Network, Octets, Secret, format_duration, parse_duration};
+pub use units::{BitRate, HostNetwork, InterfaceAddress, Network, Octets, Secret, format_duration, parse_duration};
 
 use std::path::Path;
 
@@ -55,7 +55,7 @@ impl Config {
         let name = path.display().to_string();
         let text = std::fs::read_to_string(path).map_err(|e| Errors::about_file(&name, &e))?;
         let mut loaded = parse_at(&text, &name, path.parent(), overrides)?;
-        if loaded.config.radius.servers.iter().any(|s| s.secret_in_config) && read::others_can_read(path) {
+        if loaded.config.radius.has_secret_in_config() && read::others_can_read(path) {
             loaded.warnings.push(Problem::new(
                 &name,
                 "",

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use wire::MacAddr;
 
-use crate::{BitRate, DhcpOption, GardenDomain, GardenEntry, InterfaceAddress, Network, Octets, Secret};
+use crate::{BitRate, DhcpOption, GardenDomain, GardenEntry, HostNetwork, InterfaceAddress, Network, Octets, Secret};
 
 /// Everything that can be configured, with defaults filled in. Consistent in itself when it came out of
 /// [`Config::load`], [`Config::parse`] or [`Config::without_file`].
@@ -319,6 +319,16 @@ pub struct Radius {
     pub refuse_unknown_policy: bool,
     /// `[[radius.server]]` in the order of the file; not empty when `auth.methods` has RADIUS.
     pub servers: Vec<RadiusServer>,
+    /// `[radius.dynamic_authorization]`
+    pub dynamic_authorization: DynamicAuthorization,
+}
+
+impl Radius {
+    /// A secret stands in the configuration itself, not in a file of its own.
+    pub(crate) fn has_secret_in_config(&self) -> bool {
+        let clients = &self.dynamic_authorization.clients;
+        self.servers.iter().any(|s| s.secret_in_config) || clients.iter().any(|c| c.secret_in_config)
+    }
 }
 
 /// How a guest's password travels to the RADIUS server.
@@ -347,6 +357,34 @@ pub struct RadiusServer {
     pub secret_in_config: bool,
     /// Answers without Message-Authenticator are dropped.
     pub require_message_authenticator: bool,
+}
+
+/// `[radius.dynamic_authorization]`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DynamicAuthorization {
+    /// Where requests are taken.
+    pub listen: IpAddr,
+    /// UDP port.
+    pub port: u16,
+    /// `[[radius.dynamic_authorization.client]]`; without one nothing listens.
+    pub clients: Vec<DynamicAuthorizationClient>,
+}
+
+/// One `[[radius.dynamic_authorization.client]]`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DynamicAuthorizationClient {
+    /// Where its requests come from.
+    pub address: HostNetwork,
+    /// Shared with this client; not empty.
+    pub secret: Secret,
+    /// The secret stands in the configuration itself, not in a file of its own.
+    pub secret_in_config: bool,
+    /// Requests without Message-Authenticator are dropped.
+    pub require_message_authenticator: bool,
+    /// How far an Event-Timestamp may be off; `None` does not look at it.
+    pub window: Option<Duration>,
+    /// Requests without Event-Timestamp are dropped.
+    pub require_event_timestamp: bool,
 }
 
 /// `[state]`

@@ -14,10 +14,13 @@ use wire::url::WebUrl;
 use crate::problem::{Problem, nearest, position};
 use crate::schema::{Absent, Key, Kind, SECTIONS, Section, section};
 use crate::units::{is_name, parse_address_prefix, parse_duration, parse_octets, parse_rate};
-use crate::{BitRate, DhcpOption, GardenDomain, GardenEntry, InterfaceAddress, Network, Octets, Overrides, Secret};
+use crate::{
+    BitRate, DhcpOption, GardenDomain, GardenEntry, HostNetwork, InterfaceAddress, Network, Octets, Overrides, Secret,
+};
 
-/// `[[dhcp.host]]`, `[[policy]]` and `[[radius.server]]`: tables that are searched one by one must stay short.
-const MAX_REPEATED: [(&str, usize); 3] = [("dhcp.host", 4096), ("policy", 256), ("radius.server", 8)];
+/// Tables that are searched one by one must stay short.
+const MAX_REPEATED: [(&str, usize); 4] =
+    [("dhcp.host", 4096), ("policy", 256), ("radius.server", 8), ("radius.dynamic_authorization.client", 16)];
 
 /// A value of the kind that the schema names.
 #[derive(Clone, Debug)]
@@ -32,6 +35,7 @@ pub(crate) enum Value {
     Address(Ipv4Addr),
     Addresses(Vec<Ipv4Addr>),
     HostAddress(IpAddr),
+    HostNetwork(HostNetwork),
     Network(Network),
     InterfaceAddress(InterfaceAddress),
     Path(PathBuf),
@@ -177,12 +181,9 @@ impl Read<'_> {
             }
         }
         for section in SECTIONS {
-            let (outer, inner) = section.name.split_once('.').map_or((section.name, None), |(o, i)| (o, Some(i)));
-            let found = document.get(outer);
-            let found = match inner {
-                None => found,
-                Some(inner) => found.and_then(|f| f.get_ref().as_table()).and_then(|t| t.get(inner)),
-            };
+            let mut names = section.name.split('.');
+            let outer = names.next().and_then(|outer| document.get(outer));
+            let found = names.fold(outer, |table, inner| table?.get_ref().as_table()?.get(inner));
             match (found.map(Spanned::get_ref), section.repeated) {
                 (None, true) => {}
                 (None, false) => self.section(section, section.name, &nothing, 0, folder),
@@ -244,7 +245,7 @@ impl Read<'_> {
     ) {
         self.places.insert(path.to_owned(), start);
         for (name, value) in table {
-            let is_inner = SECTIONS.iter().any(|s| s.name.split_once('.') == Some((section.name, name.get_ref())));
+            let is_inner = section_is(section.name, name.get_ref());
             if !is_inner && !section.keys.iter().any(|k| k.name == name.get_ref()) {
                 let meant = self.unknown_key(section, name, value.get_ref());
                 if let Some(meant) = meant.filter(|m| table.get(*m).is_none()) {
@@ -295,12 +296,13 @@ impl Read<'_> {
         value: &DeValue<'_>,
     ) -> Option<&'static str> {
         let word: &str = name.get_ref();
-        let inner = SECTIONS.iter().filter_map(|s| s.name.split_once('.')).filter(|(o, _)| *o == section.name);
+        let inner = SECTIONS.iter().filter_map(|s| s.name.rsplit_once('.')).filter(|(o, _)| *o == section.name);
         let near = nearest(word, section.keys.iter().map(|k| k.name).chain(inner.map(|(_, i)| i)));
         let home = SECTIONS.iter().find(|s| s.keys.iter().any(|k| k.name == word));
+        let table = near.and_then(|near| self::section(&format!("{}.{near}", section.name)));
         let advice = match (near, home) {
-            (Some(near), _) if value.is_table() || value.is_array() && section_is(section.name, near) => {
-                format!("did you mean [[{}.{near}]]?", section.name)
+            (Some(near), _) if value.is_table() || value.is_array() => {
+                format!("did you mean {}?", table.map_or(near.to_owned(), header))
             }
             (Some(near), _) => format!("did you mean {near}?"),
             (None, Some(home)) => format!("it belongs under {}", header(home)),
@@ -322,7 +324,7 @@ pub(crate) fn others_can_read(path: &Path) -> bool {
 }
 
 fn section_is(outer: &str, inner: &str) -> bool {
-    SECTIONS.iter().any(|s| s.name.split_once('.') == Some((outer, inner)))
+    SECTIONS.iter().any(|s| s.name.rsplit_once('.') == Some((outer, inner)))
 }
 
 fn header(section: &Section) -> String {
@@ -334,7 +336,7 @@ fn place(path: &str) -> String {
     let (table, key) = match path.split_once("].") {
         Some((table, key)) => (table, Some(key)),
         None if path.ends_with(']') || section(path).is_some() => (path, None),
-        None => path.split_once('.').map_or((path, None), |(table, key)| (table, Some(key))),
+        None => path.rsplit_once('.').map_or((path, None), |(table, key)| (table, Some(key))),
     };
     let name = table.split_once('[').map_or(table, |(name, _)| name);
     let header = section(name).map_or_else(|| format!("[{name}]"), header);
@@ -416,6 +418,15 @@ fn convert_one(value: &Spanned<DeValue<'_>>, kind: &Kind, folder: Option<&Path>)
         }
         Kind::Address => text().and_then(|t| t.parse().ok()).map(Value::Address).ok_or_else(wanted),
         Kind::HostAddress => text().and_then(|t| t.parse().ok()).map(Value::HostAddress).ok_or_else(wanted),
+        Kind::HostNetwork => {
+            let given = text().and_then(HostNetwork::parse).ok_or_else(wanted)?;
+            let network = given.without_host_bits();
+            if network == given {
+                Ok(Value::HostNetwork(network))
+            } else {
+                Err((here, format!("{given} has host bits set; write \"{network}\"")))
+            }
+        }
         Kind::Network => {
             let given = text().and_then(parse_address_prefix).ok_or_else(wanted)?;
             let network = given.network();

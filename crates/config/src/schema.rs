@@ -92,6 +92,8 @@ pub enum Kind {
     },
     /// An IPv4 or IPv6 address of a server.
     HostAddress,
+    /// An IPv4 or IPv6 address, or a network of them.
+    HostNetwork,
     /// An IPv4 network.
     Network,
     /// An IPv4 address with a prefix.
@@ -155,6 +157,7 @@ impl Kind {
             Self::Address => "an IPv4 address".to_owned(),
             Self::Addresses { max } => format!("a list of IPv4 addresses, at most {max}"),
             Self::HostAddress => "an IPv4 or IPv6 address".to_owned(),
+            Self::HostNetwork => "an IPv4 or IPv6 address, or a network of them".to_owned(),
             Self::Network => "an IPv4 network, /8 to /30".to_owned(),
             Self::InterfaceAddress => "an IPv4 address with its prefix".to_owned(),
             Self::Interface => "the name of an interface, at most 15 octets".to_owned(),

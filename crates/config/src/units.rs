@@ -1,7 +1,7 @@
 //! Values with a unit: networks, durations, rates, secrets.
 
 use std::fmt;
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -91,6 +91,43 @@ impl InterfaceAddress {
 }
 
 impl fmt::Display for InterfaceAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.address, self.prefix)
+    }
+}
+
+/// A host anywhere, IPv4 or IPv6, or a network of them.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct HostNetwork {
+    /// The host, or the lowest address.
+    pub address: IpAddr,
+    /// Leading bits that count; of a host all 32 or 128.
+    pub prefix: u8,
+}
+
+impl HostNetwork {
+    /// Reads `address` or `address/prefix`.
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        let (address, prefix) = text.split_once('/').map_or((text, None), |(address, prefix)| (address, Some(prefix)));
+        let address: IpAddr = address.parse().ok()?;
+        let bits = if address.is_ipv4() { 32 } else { 128 };
+        let prefix = prefix.map_or(Some(bits), |prefix| prefix.parse().ok())?;
+        (prefix <= bits).then_some(Self { address, prefix })
+    }
+
+    pub(crate) fn without_host_bits(self) -> Self {
+        let address = match self.address {
+            IpAddr::V4(v4) => (v4 & Ipv4Addr::from(mask_bits(self.prefix))).into(),
+            IpAddr::V6(v6) => {
+                let mask = u128::MAX.checked_shl(128 - u32::from(self.prefix)).unwrap_or(0);
+                (v6 & Ipv6Addr::from(mask)).into()
+            }
+        };
+        Self { address, ..self }
+    }
+}
+
+impl fmt::Display for HostNetwork {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{}", self.address, self.prefix)
     }
@@ -303,6 +340,26 @@ mod tests {
         assert!(everything.overlaps(lan) && everything.last() == Ipv4Addr::BROADCAST);
         let one = Network::containing(Ipv4Addr::new(192, 0, 2, 1), 32);
         assert!(one.has_host(one.address) && one.first_host() == one.last_host() && !one.overlaps(lan));
+    }
+
+    #[test]
+    fn a_client_is_a_host_or_a_network_of_either_family() {
+        for (text, prefix, is_network) in [
+            ("192.0.2.9", 32, true),
+            ("192.0.2.8/29", 29, true),
+            ("192.0.2.9/29", 29, false),
+            ("0.0.0.0/0", 0, true),
+            ("2001:db8::1", 128, true),
+            ("2001:db8::/32", 32, true),
+            ("2001:db8::1/32", 32, false),
+            ("::/0", 0, true),
+        ] {
+            let read = HostNetwork::parse(text).expect(text);
+            assert_eq!((read.prefix, read.without_host_bits() == read), (prefix, is_network), "{text}");
+        }
+        for text in ["", "192.0.2.9/33", "192.0.2/24", "2001:db8::/129", "192.0.2.9/", "host.example"] {
+            assert_eq!(HostNetwork::parse(text), None, "{text}");
+        }
     }
 
     #[test]

@@ -149,6 +149,13 @@ be kind"""
         auth_port = 1645
         acct_port = 1646
         secret = "fedcba9876543210"
+        [radius.dynamic_authorization]
+        listen = "198.51.100.7"
+        port = 1700
+        [[radius.dynamic_authorization.client]]
+        address = "2001:db8::/64"
+        secret = "00112233445566778899"
+        window = "1m"
         [state]
         directory = "/data/poblano"
         [control]
@@ -204,6 +211,12 @@ be kind"""
     assert!(first.require_message_authenticator && first.secret_in_config);
     assert_eq!(second.address, "2001:db8::20".parse::<IpAddr>().expect("an address"));
     assert_eq!((second.auth_port, second.acct_port), (1645, 1646));
+    let dynamic = &config.radius.dynamic_authorization;
+    assert_eq!((dynamic.listen, dynamic.port), (IpAddr::V4(Ipv4Addr::new(198, 51, 100, 7)), 1700));
+    let [client] = &dynamic.clients[..] else { panic!("one client was written") };
+    assert_eq!((client.address.to_string(), client.window), ("2001:db8::/64".into(), Some(Duration::from_secs(60))));
+    assert_eq!(client.secret.expose(), b"00112233445566778899");
+    assert!(client.require_message_authenticator && client.require_event_timestamp && client.secret_in_config);
     assert_eq!(config.state.directory, Path::new("/data/poblano"));
     assert_eq!(config.control.socket, Path::new("/run/hotspot.sock"));
     assert_eq!(config.log.level, LogLevel::Debug);
@@ -308,6 +321,29 @@ fn values_that_contradict_each_other_are_refused() {
             "cannot read /nowhere/secret: ",
         ),
         ("[[radius.server]]\naddress = \"192.0.2.1\"\nsecret = \"\"", "is not a secret; write text"),
+        (
+            "[[radius.dynamic_authorization.client]]\naddress = \"192.0.2.1\"",
+            "poblano.toml:1:1: [[radius.dynamic_authorization.client]]: has no secret",
+        ),
+        (
+            "[[radius.dynamic_authorization.client]]\nsecret = \"0123456789abcdef\"",
+            "[[radius.dynamic_authorization.client]].address: is missing; write address = \"192.0.2.20\"",
+        ),
+        (
+            "[[radius.dynamic_authorization.client]]\naddress = \"192.0.2.1/24\"\nsecret = \"0123456789abcdef\"",
+            "192.0.2.1/24 has host bits set; write \"192.0.2.0/24\"",
+        ),
+        (
+            "[[radius.dynamic_authorization.client]]\naddress = \"10.85.0.0/24\"\nsecret = \"0123456789abcdef\"",
+            "in the guests' network",
+        ),
+        ("[radius.dynamic_authorization]\nlisten = \"10.85.0.1\"", "which servers do not reach"),
+        (
+            "[radius.dynamic_authorization]\nprot = 3799",
+            "poblano.toml:2:1: [radius.dynamic_authorization].prot: unknown",
+        ),
+        ("[radius.dynamic_authorisation]\nport = 3799", "did you mean [radius.dynamic_authorization]?"),
+        ("[radius]\ndynamic_authorization = 3799", "is 3799; write it as [radius.dynamic_authorization]"),
         ("[session]\ninterim = \"10s\"", "\"0\" or \"1m\" to \"1d\""),
         ("[session]\nrate_up = \"1k\"", "from \"8k\""),
         ("[session]\nquota_up = \"500M\"", "is \"500M\"; write an amount of data such as \"500MB\""),
@@ -326,6 +362,8 @@ fn values_that_contradict_each_other_are_refused() {
 #[test]
 fn what_is_unwise_is_warned_of_and_works() {
     let server = "[auth]\nmethod = \"radius\"\n[[radius.server]]\naddress = \"192.0.2.1\"\n";
+    let client =
+        "[[radius.dynamic_authorization.client]]\naddress = \"192.0.2.1\"\nsecret = \"0123456789abcdef\"\n".to_owned();
     for (text, told) in [
         (
             format!("{server}secret = \"testing123\""),
@@ -334,6 +372,10 @@ fn what_is_unwise_is_warned_of_and_works() {
         (format!("{server}secret = \"k9vQ2xw\""), "shorter than 16 octets"),
         (format!("{server}secret = \"0123456789abcdef\"\nrequire_message_authenticator = false"), "CVE-2024-3596"),
         ("[[radius.server]]\naddress = \"192.0.2.1\"\nsecret = \"0123456789abcdef\"".to_owned(), "is never asked"),
+        (format!("{client}window = \"0\""), "a request that somebody has recorded"),
+        (format!("{client}require_event_timestamp = false"), "a request that somebody has recorded"),
+        (format!("{client}require_message_authenticator = false"), "can be forged"),
+        (client.replace("192.0.2.1", "0.0.0.0/0"), "is nearly everybody"),
         ("[lan]\nnetwork = \"8.8.8.0/24\"".to_owned(), "is not private"),
         ("[dhcp]\ndns = [\"192.0.2.53\"]".to_owned(), "no login page"),
         ("[dhcp]\noffline_lease = \"2h\"".to_owned(), "is longer than dhcp.lease"),

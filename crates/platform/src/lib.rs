@@ -131,6 +131,15 @@ pub trait System {
     /// The kernel's. Then nothing is forwarded.
     fn forward(&mut self, spec: &ForwardSpec) -> Result<()>;
 
+    /// Watches over the rules of [`System::forward`] and the lock. Close it before [`System::undo`]. None where nobody else
+    /// can take them away.
+    ///
+    /// # Errors
+    /// The kernel's.
+    fn guard_rules(&self, _: &Waker) -> Result<Option<Box<dyn Guard>>> {
+        Ok(None)
+    }
+
     /// Opens what the kernel remembers of guests' connections, in the network namespace of the calling thread.
     ///
     /// # Errors
@@ -158,6 +167,21 @@ pub struct SinceBoot {
     pub boot: [u8; 16],
     /// Since then.
     pub time: Duration,
+}
+
+/// The rules that keep guests in, while the gateway runs. For a thread of its own.
+pub trait Guard: Send {
+    /// Waits until some rules of the machine may have changed: at most a second, and not after [`Waker::wake`].
+    ///
+    /// # Errors
+    /// The kernel's.
+    fn wait(&self) -> std::io::Result<()>;
+
+    /// Looks whether ours are still there, and puts them back if not. True if they were gone.
+    ///
+    /// # Errors
+    /// The kernel's: they may still be gone.
+    fn mend(&mut self) -> Result<bool>;
 }
 
 /// The connections that the kernel tracks. They outlive a guest's session: whoever gets its address next, and logs in,

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use fastpath::meter::SharedMeters;
 use fastpath::mirror::Mirror;
+use fastpath::session::Snapshot;
 
 /// There is none.
 pub enum Offload {}
@@ -12,6 +13,12 @@ impl Offload {
     /// True if the programs of a former life go on, with the guests and meters that it left.
     #[must_use]
     pub fn took_over(&self) -> bool {
+        match *self {}
+    }
+
+    /// Whether this guest was online at the end of the former life.
+    #[must_use]
+    pub fn was_online(&self, _: &Snapshot) -> Option<bool> {
         match *self {}
     }
 
@@ -83,10 +90,18 @@ mod linux {
         Ok(())
     }
 
+    pub(in crate::imp) fn add_place(_: u32) -> Result<bool> {
+        Ok(false)
+    }
+
+    pub(in crate::imp) fn remove_place(_: u32) -> Result<()> {
+        Ok(())
+    }
+
     pub(in crate::imp) fn is_on_egress(_: u32) -> Result<bool> {
         Ok(false)
     }
 }
 
 #[cfg(target_os = "linux")]
-pub(in crate::imp) use linux::{detach, is_on_egress};
+pub(in crate::imp) use linux::{add_place, detach, is_on_egress, remove_place};

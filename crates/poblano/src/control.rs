@@ -80,7 +80,14 @@ async fn answer(stream: UnixStream, gateway: Rc<Gateway>) {
     let mut reader = tokio::io::BufReader::new(reader.take(MAX_REQUEST));
     let Ok(Ok(_)) = tokio::time::timeout(PATIENCE, reader.read_line(&mut line)).await else { return };
     let reply = match serde_json::from_str::<Value>(&line) {
-        Ok(request) => perform(&gateway, &request),
+        Ok(request) => {
+            let reply = perform(&gateway, &request);
+            if matches!(request["command"].as_str(), Some("kick" | "login")) {
+                // What an operator was told has happened, a crash does not take back.
+                let _ = tokio::time::timeout(PATIENCE, gateway.settle()).await;
+            }
+            reply
+        }
         Err(error) => json!({ "error": format!("not a JSON request: {error}") }),
     };
     let mut reply = reply.to_string();
@@ -116,6 +123,7 @@ fn perform(gateway: &Rc<Gateway>, request: &Value) -> Value {
             "radius": gateway.aaa.health().iter().map(|(server, auth, acct)| {
                 json!({ "server": server.to_string(), "authentication": auth, "accounting": acct })
             }).collect::<Vec<_>>(),
+            "dynamic_authorization": dynamic_authorization(&gateway.aaa.dynamic_authorization.stats()),
         }),
         Some("kick") => match guest() {
             Ok(guest) => count("kicked", "is not logged in", gateway.kick(guest, Cause::AdminReset), guest),
@@ -142,6 +150,21 @@ fn perform(gateway: &Rc<Gateway>, request: &Value) -> Value {
             "error": format!("unknown command {other:?}; there are sessions, kick, limit, login and offload")
         }),
     }
+}
+
+/// What became of servers' requests to end or change sessions.
+fn dynamic_authorization(stats: &radius::dynauth::Stats) -> Value {
+    json!({
+        "acknowledged": stats.acknowledged,
+        "refused": stats.refused,
+        "duplicates": stats.duplicates,
+        "foreign_source": stats.foreign_source,
+        "forged": stats.forged,
+        "unprotected": stats.unprotected,
+        "stale": stats.stale,
+        "malformed": stats.malformed,
+        "too_many": stats.too_many,
+    })
 }
 
 /// What became of packets, wherever they were forwarded.

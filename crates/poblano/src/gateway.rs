@@ -8,13 +8,14 @@ use std::time::Duration;
 
 use engine::Engine;
 use engine::changes::Changes;
-use engine::gateway::{Attempt, GuestView, LoginRefusal, Output};
+use engine::gateway::{Attempt, GuestView, LoginRefusal, Mark, Output};
 use engine::session::{Cause, Record, Status};
 use fastpath::pipeline::Plane;
 use fastpath::police::Rate;
 use fastpath::port::LanPort;
+use fastpath::session::SlotIndex;
 use portal::LoginOutcome;
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::{Notify, mpsc, oneshot};
 use tracing::{debug, info};
 use wire::Now;
 
@@ -114,9 +115,13 @@ impl Gateway {
         let mut seconds = tokio::time::interval(Duration::from_secs(1));
         loop {
             seconds.tick().await;
-            if !self.offload.keep(self.clock.mono()) {
-                self.engine.borrow_mut().set_mirror(None);
-            }
+            self.keep_offload_once();
+        }
+    }
+
+    fn keep_offload_once(&self) {
+        if !self.offload.keep(self.clock.mono()) {
+            self.engine.borrow_mut().set_mirror(None);
         }
     }
 
@@ -126,6 +131,10 @@ impl Gateway {
     /// Why that cannot be, in words.
     pub(crate) fn switch_offload(&self, on: bool) -> Result<(), String> {
         self.offload.switch(on)?;
+        if !on {
+            // First: a copy of the table that is being emptied must not be believed by the next start.
+            self.keep_offload_once();
+        }
         self.engine.borrow_mut().set_mirror(self.offload.mirror());
         Ok(())
     }
@@ -228,6 +237,34 @@ impl Gateway {
     pub(crate) fn kick(self: &Rc<Self>, guest: cli::Guest, cause: Cause) -> usize {
         let found = self.find(guest);
         self.with(|engine, now| found.iter().filter(|view| engine.end_session(now, view.slot, cause)).count())
+    }
+
+    /// Ends the sessions that have all of these marks; returns how many.
+    pub(crate) fn disconnect(self: &Rc<Self>, marks: &[Mark<'_>]) -> usize {
+        self.with(|engine, now| {
+            let found = engine.find_sessions(marks);
+            found.iter().filter(|slot| engine.end_session(now, **slot, Cause::AdminReset)).count()
+        })
+    }
+
+    /// Changes the sessions that have all of these marks, and what their guests read; returns how many.
+    pub(crate) fn change(self: &Rc<Self>, marks: &[Mark<'_>], changes: &Changes, message: Option<&str>) -> usize {
+        let mut messages = self.messages.borrow_mut();
+        self.with(|engine, now| {
+            let found = engine.find_sessions(marks);
+            let change = |slot: &&SlotIndex| engine.change_session(now, **slot, changes.clone());
+            let tell = |slot: &&SlotIndex| messages.extend(message.map(|text| (slot.0, text.to_owned())));
+            found.iter().filter(change).inspect(tell).count()
+        })
+    }
+
+    /// Waits until all that has changed so far is on the disk.
+    pub(crate) async fn settle(&self) {
+        let (sender, done) = oneshot::channel();
+        self.store.settle(move || {
+            let _ = sender.send(()); // nobody may be waiting any more
+        });
+        let _ = done.await;
     }
 
     /// Changes the rates of guests' sessions, where they are given; returns how many.

@@ -8,7 +8,7 @@ use anyhow::bail;
 use config::{Config, OffloadMode, TunMode};
 use fastpath::meter::SharedMeters;
 use fastpath::mirror::Mirror;
-use fastpath::session::{SlotIndex, Usage};
+use fastpath::session::{SlotIndex, Snapshot, Usage};
 use platform::{Forwarded, OffloadSpec, System};
 use tracing::{error, info};
 
@@ -61,6 +61,11 @@ impl Offload {
         loaded.meters().as_ref().as_ref().get(slot.0 as usize).map(Usage::from)
     }
 
+    /// False if the kernel knows that this guest's session was over when the former life ended, however it stands on the disk.
+    pub(crate) fn may_go_on(&self, guest: &Snapshot) -> bool {
+        self.loaded.as_ref().and_then(|loaded| loaded.was_online(guest)) != Some(false)
+    }
+
     /// What guests use, if the kernel counts with us.
     pub(crate) fn meters(&self) -> Option<SharedMeters> {
         self.loaded.as_ref().map(|loaded| loaded.meters())
@@ -96,7 +101,7 @@ impl Offload {
     /// Says that the gateway is there. False if the offload has just failed, and is off for good.
     pub(crate) fn keep(&self, now: Duration) -> bool {
         let Some(loaded) = self.loaded.as_ref().filter(|_| self.obstacle.borrow().is_empty()) else { return true };
-        if loaded.keep_until(now + self.keep) {
+        if loaded.keep_until(if self.on.get() { now + self.keep } else { Duration::ZERO }) {
             return true;
         }
         error!("the kernel did not take a change of the session table; this program carries all packets now");

@@ -11,18 +11,21 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use config::{AuthMethod, Config};
 use engine::Engine;
+use engine::session::Cause;
 use fastpath::counters::Counters;
 use fastpath::pipeline::Plane;
 use fastpath::port::{LanPort, TunPort};
 use fastpath::pump;
 use fastpath::redirect::Redirector;
+use fastpath::session::SlotIndex;
 use fastpath::shape;
 use fastpath::slow::StationLimit;
 use fastpath::table::Table;
-use platform::{Flows, ForwardSpec, Host, Interface, System, TunSpec, UplinkSpec, Waker};
+use platform::{Flows, ForwardSpec, Guard, Host, Interface, System, TunSpec, UplinkSpec, Waker};
 use store::{Accounts, AccountsError, Store};
-use tokio::net::{TcpListener, TcpSocket};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::net::{TcpListener, TcpSocket, UdpSocket};
+use tokio::runtime::Runtime;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 use tracing::{error, info, warn};
 
@@ -62,7 +65,7 @@ pub(crate) fn run(setup: &Setup) -> anyhow::Result<()> {
     }
     let config = loaded.config;
     let mut host = Host::new();
-    let (lan, uplink) = check_machine(&host, &config)?;
+    let interfaces = check_machine(&host, &config)?;
 
     let opened = Store::open(&config.state.directory)?;
     if let Some(warning) = opened.warning {
@@ -80,17 +83,21 @@ pub(crate) fn run(setup: &Setup) -> anyhow::Result<()> {
     if let Err(error) = platform::raise_open_files() {
         warn!("{error}");
     }
-    let locked = host.lock_lan(&lan.name);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().max_blocking_threads(4).build()?;
+    // Before the first change to the machine: whoever is told to stop while it starts still takes back what it has done.
+    let signals = Signals::catch(&runtime)?;
+    let locked = host.lock_lan(&interfaces.0.name);
     let mut served = host.took_over();
     let result = match locked {
-        Ok(()) => with_devices(&mut host, config, setup, &lan, &uplink, store, &mut served),
+        Ok(()) => runtime.block_on(with_devices(&mut host, signals, config, setup, &interfaces, store, &mut served)),
         Err(error) => Err(error.into()), // half of a lock is undone like a whole one
     };
+    drop(runtime); // and whatever it still has open
     if served && result.is_err() {
         // As after a crash: a machine that forwards by itself would now forward for everybody.
         warn!(
             "{} stays locked; the next start takes it over, and a clean stop unlocks it (or: nft delete table netdev poblano)",
-            lan.name
+            interfaces.0.name
         );
         return result.map(drop);
     }
@@ -106,6 +113,27 @@ pub(crate) fn run(setup: &Setup) -> anyhow::Result<()> {
         Err(errors) => error!("stopped, but: {errors}"),
     }
     result.map(drop)
+}
+
+/// What the operator says. From when they are caught none of them ends the process by itself; what is told while it starts
+/// is done as soon as it has.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hand_over: Signal,
+    reload: Signal,
+}
+
+impl Signals {
+    fn catch(runtime: &Runtime) -> std::io::Result<Self> {
+        let _inside = runtime.enter();
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hand_over: signal(SignalKind::user_defined2())?,
+            reload: signal(SignalKind::hangup())?,
+        })
+    }
 }
 
 /// What `run` needs of the machine; `check` asks the same.
@@ -158,12 +186,12 @@ pub(crate) fn damaged_accounts(config: &Config) -> Option<String> {
     }
 }
 
-fn with_devices(
+async fn with_devices(
     host: &mut Host,
+    signals: Signals,
     config: Config,
     setup: &Setup,
-    lan: &Interface,
-    uplink: &Interface,
+    (lan, uplink): &(Interface, Interface),
     store: Arc<Store>,
     served: &mut bool,
 ) -> anyhow::Result<End> {
@@ -193,28 +221,27 @@ fn with_devices(
         })?;
     }
 
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().max_blocking_threads(4).build()?;
-    runtime.block_on(async {
-        let portal = listen(config.lan.gateway, config.portal.port)?;
-        host.forward(&ForwardSpec {
-            tun: config.tun.name.clone(),
-            uplink: uplink.name.clone(),
-            gateway: config.lan.gateway,
-            guests: (config.lan.network.address, config.lan.network.prefix),
-            masquerade: config.uplink.masquerade,
-            tcp_ports: vec![config.portal.port],
-            udp_ports: vec![],
-        })?;
-        if let Some(error) = offload.unkept() {
-            warn!("{error}");
-        }
-        let flows = host.open_flows()?;
-        let setup = setup.clone();
-        let lan_mac = lan.mac;
-        let parts = Parts { config, setup, lan_mac, mtu, offload, lan_port, tun_port, waker, flows, portal, store };
-        *served = true;
-        tokio::task::LocalSet::new().run_until(serve(parts)).await
-    })
+    let portal = listen(config.lan.gateway, config.portal.port)?;
+    host.forward(&ForwardSpec {
+        tun: config.tun.name.clone(),
+        uplink: uplink.name.clone(),
+        gateway: config.lan.gateway,
+        guests: (config.lan.network.address, config.lan.network.prefix),
+        masquerade: config.uplink.masquerade,
+        tcp_ports: vec![config.portal.port],
+        udp_ports: vec![],
+    })?;
+    if let Some(error) = offload.unkept() {
+        warn!("{error}");
+    }
+    let guard = host.guard_rules(&waker)?;
+    let flows = host.open_flows()?;
+    let setup = setup.clone();
+    let lan_mac = lan.mac;
+    let parts =
+        Parts { signals, config, setup, lan_mac, mtu, offload, lan_port, tun_port, waker, guard, flows, portal, store };
+    *served = true;
+    tokio::task::LocalSet::new().run_until(serve(parts)).await
 }
 
 fn listen(address: Ipv4Addr, port: u16) -> anyhow::Result<TcpListener> {
@@ -232,6 +259,7 @@ fn listen(address: Ipv4Addr, port: u16) -> anyhow::Result<TcpListener> {
 }
 
 struct Parts {
+    signals: Signals,
     config: Config,
     setup: Setup,
     lan_mac: wire::MacAddr,
@@ -240,6 +268,7 @@ struct Parts {
     lan_port: Arc<dyn LanPort>,
     tun_port: Arc<dyn TunPort>,
     waker: Waker,
+    guard: Option<Box<dyn Guard>>,
     flows: Box<dyn Flows>,
     portal: TcpListener,
     store: Arc<Store>,
@@ -247,7 +276,21 @@ struct Parts {
 
 /// Everything is open and locked: serves guests until a signal says stop.
 async fn serve(parts: Parts) -> anyhow::Result<End> {
-    let Parts { config, setup, lan_mac, mtu, offload, lan_port, tun_port, waker, mut flows, portal, store } = parts;
+    let Parts {
+        signals,
+        config,
+        setup,
+        lan_mac,
+        mtu,
+        offload,
+        lan_port,
+        tun_port,
+        waker,
+        guard,
+        mut flows,
+        portal,
+        store,
+    } = parts;
     let clock = Clock;
     let mut seed = [0; 32];
     crate::dice(&mut seed);
@@ -293,6 +336,7 @@ async fn serve(parts: Parts) -> anyhow::Result<End> {
     let lease_writer = store::Writer::start(store, WRITE_EVERY, capacity, report)?;
 
     let aaa = Aaa::start(&config, lan_mac, clock)?;
+    let servers_requests = aaa.dynamic_authorization.open()?;
     let socket = control::Socket::open(&config.control.socket)?;
     let base_url = format!("http://{}:{}", config.lan.gateway, config.portal.port);
     let site = Rc::new(portal::Site {
@@ -313,15 +357,24 @@ async fn serve(parts: Parts) -> anyhow::Result<End> {
         // Accounting-On would end the sessions that go on (RFC 2866, 5.1). Those that do not have their own last records.
         info!(sessions = adopted.len(), "sessions of the former run go on");
     }
-    let packets = Packets::start(plane, lan_port, tun_port, clock)?;
+    let mut threads = Threads::default();
+    threads.carry_packets(plane, lan_port, tun_port, clock)?;
+    threads.guard_rules(guard)?;
     info!("{started}");
     info!("offload {}", gateway.offload.state());
     let keeps_sessions = config.session.outage.is_some();
     let reload = Reload { setup, config, lan_mac, mtu };
-    tokio::task::spawn_local(reload.on_signal(Rc::clone(&gateway)));
-    let ended = until_told(&gateway, frames, site, portal, socket, packets.ended()).await;
+    let Signals { terminate, interrupt, hand_over, reload: reread } = signals;
+    tokio::task::spawn_local(reload.on_signal(reread, Rc::clone(&gateway)));
+    let told = async {
+        tokio::select! {
+            end = tell(terminate, interrupt, hand_over) => Ok(end),
+            () = threads.ended() => bail!("the gateway cannot go on (see above)"),
+        }
+    };
+    let ended = until_told(&gateway, told, frames, site, portal, servers_requests, socket).await;
 
-    packets.stop(&waker);
+    threads.stop(&waker);
     let hands_over = matches!(ended, Ok(End::Handover));
     if hands_over && keeps_sessions {
         gateway.with(|engine, now| engine.keep_sessions(now));
@@ -361,35 +414,49 @@ fn restore(engine: &mut Engine, store: &Store, offload: &Offload, clock: Clock) 
         .into_iter()
         .map(|record| kept::from_record(record, &written, |slot| offload.counted(slot)))
         .collect();
-    engine.restore(clock.now(), leases, survivors);
+    let now = clock.now();
+    engine.restore(now, leases, survivors);
+    // The kernel was told of an end at once, the disk a little later.
+    let is_over = |slot: &SlotIndex| engine.table().snapshot(*slot).is_some_and(|guest| !offload.may_go_on(&guest));
+    let with_session = engine.guests(now).filter(|guest| guest.session.is_some()).map(|guest| guest.slot);
+    for slot in with_session.filter(is_over).collect::<Vec<_>>() {
+        engine.end_session(now, slot, Cause::NasReboot);
+    }
     Ok(())
 }
 
-/// All tasks of the control thread, until one of the ends.
+/// Waits for the operator to end it.
+async fn tell(mut terminate: Signal, mut interrupt: Signal, mut hand_over: Signal) -> End {
+    tokio::select! {
+        biased;
+        _ = terminate.recv() => info!("told to stop by SIGTERM"),
+        _ = interrupt.recv() => info!("told to stop by SIGINT"),
+        _ = hand_over.recv() => {
+            info!("told to hand over by SIGUSR2");
+            return End::Handover;
+        }
+    }
+    End::Stop
+}
+
+/// All tasks of the control thread, until one of them ends.
 async fn until_told(
     gateway: &Rc<Gateway>,
+    told: impl Future<Output = anyhow::Result<End>>,
     frames: mpsc::Receiver<Queued>,
     site: Rc<portal::Site>,
     portal: TcpListener,
+    servers_requests: Option<UdpSocket>,
     socket: control::Socket,
-    packets_ended: impl Future<Output = ()>,
 ) -> anyhow::Result<End> {
-    let mut hand_over = signal(SignalKind::user_defined2())?;
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
     let backend = Rc::new(Backend(Rc::clone(gateway)));
     tokio::select! {
-        _ = terminate.recv() => info!("told to stop by SIGTERM"),
-        _ = hand_over.recv() => {
-            info!("told to hand over by SIGUSR2");
-            return Ok(End::Handover);
-        }
-        _ = interrupt.recv() => info!("told to stop by SIGINT"),
-        () = packets_ended => bail!("a device failed (see above); the gateway cannot go on"),
+        end = told => return end,
         () = Rc::clone(gateway).serve_frames(frames) => bail!("the packet threads are gone"),
         () = Rc::clone(gateway).keep_time() => {}
         () = Rc::clone(gateway).keep_offload() => {}
         () = socket.serve(Rc::clone(gateway)) => {}
+        () = gateway.aaa.dynamic_authorization.serve(servers_requests, gateway) => {}
         _ = portal::serve(portal, site, backend) => {}
     }
     Ok(End::Stop)
@@ -404,8 +471,7 @@ struct Reload {
 }
 
 impl Reload {
-    async fn on_signal(mut self, gateway: Rc<Gateway>) {
-        let Ok(mut hangup) = signal(SignalKind::hangup()) else { return };
+    async fn on_signal(mut self, mut hangup: Signal, gateway: Rc<Gateway>) {
         while hangup.recv().await.is_some() {
             match settings::load(&self.setup) {
                 Ok(loaded) => self.apply(&gateway, loaded),
@@ -434,31 +500,63 @@ impl Reload {
     }
 }
 
-/// The threads that carry packets.
-struct Packets {
+/// The threads that carry packets, and the one that watches over the firewall rules.
+#[derive(Default)]
+struct Threads {
     stop: Arc<AtomicBool>,
     ended: Arc<tokio::sync::Notify>,
     threads: Vec<std::thread::JoinHandle<()>>,
 }
 
-impl Packets {
-    fn start(plane: Arc<Plane>, lan: Arc<dyn LanPort>, tun: Arc<dyn TunPort>, clock: Clock) -> anyhow::Result<Self> {
-        let stop = Arc::new(AtomicBool::new(false));
-        let ended = Arc::new(tokio::sync::Notify::new());
-        let mut threads = Vec::new();
+impl Threads {
+    fn carry_packets(
+        &mut self,
+        plane: Arc<Plane>,
+        lan: Arc<dyn LanPort>,
+        tun: Arc<dyn TunPort>,
+        clock: Clock,
+    ) -> std::io::Result<()> {
         type Carry = fn(&Plane, &dyn LanPort, &dyn TunPort, &dyn Fn() -> Duration, &AtomicBool) -> std::io::Result<()>;
         for (name, carry) in [("packets-up", pump::carry_up as Carry), ("packets-down", pump::carry_down as Carry)] {
             let (plane, lan, tun) = (Arc::clone(&plane), Arc::clone(&lan), Arc::clone(&tun));
-            let (stop, ended) = (Arc::clone(&stop), Arc::clone(&ended));
-            let thread = std::thread::Builder::new().name(name.into()).spawn(move || {
-                if let Err(error) = carry(&plane, &*lan, &*tun, &|| clock.mono(), &stop) {
+            self.start(name, move |stop| {
+                if let Err(error) = carry(&plane, &*lan, &*tun, &|| clock.mono(), stop) {
                     error!(%error, "{name}: the device cannot be read");
                 }
-                ended.notify_one();
             })?;
-            threads.push(thread);
         }
-        Ok(Self { stop, ended, threads })
+        Ok(())
+    }
+
+    /// On a thread of its own, which is never busy with anything else.
+    fn guard_rules(&mut self, guard: Option<Box<dyn Guard>>) -> std::io::Result<()> {
+        let Some(mut guard) = guard else { return Ok(()) };
+        self.start("rules", move |stop| {
+            let mut fails = false;
+            while !stop.load(Ordering::Relaxed) {
+                let mended = guard.mend();
+                match &mended {
+                    Ok(true) => warn!("somebody took our firewall rules away (nft flush ruleset?); they are back"),
+                    Err(error) if !fails => error!("{error}; what guests send may not be filtered until they are back"),
+                    _ => {}
+                }
+                fails = mended.is_err();
+                if let Err(error) = guard.wait() {
+                    error!(%error, "the firewall rules cannot be watched");
+                    return;
+                }
+            }
+        })
+    }
+
+    fn start(&mut self, name: &str, run: impl FnOnce(&AtomicBool) + Send + 'static) -> std::io::Result<()> {
+        let (stop, ended) = (Arc::clone(&self.stop), Arc::clone(&self.ended));
+        let thread = std::thread::Builder::new().name(name.into()).spawn(move || {
+            run(&stop);
+            ended.notify_one();
+        })?;
+        self.threads.push(thread);
+        Ok(())
     }
 
     /// Ends when a thread does.

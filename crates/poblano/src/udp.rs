@@ -1,4 +1,4 @@
-//! UDP sockets towards one peer each.
+//! UDP sockets: towards one peer each, and one for all.
 
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket as StdUdpSocket};
@@ -21,4 +21,16 @@ pub(crate) fn open(peer: SocketAddr) -> io::Result<UdpSocket> {
 /// ready, as a new one is.
 pub(crate) fn send(socket: &UdpSocket, datagram: &[u8]) -> io::Result<()> {
     socket2::SockRef::from(socket).send(datagram).map(drop)
+}
+
+/// The same on a socket for all.
+pub(crate) fn send_to(socket: &UdpSocket, datagram: &[u8], to: SocketAddr) -> io::Result<()> {
+    socket2::SockRef::from(socket).send_to(datagram, &to.into()).map(drop)
+}
+
+/// A socket to which everybody can send.
+pub(crate) fn listen(at: SocketAddr) -> io::Result<UdpSocket> {
+    let socket = StdUdpSocket::bind(at)?;
+    socket.set_nonblocking(true)?;
+    UdpSocket::from_std(socket)
 }

@@ -48,6 +48,7 @@ struct Success<'a> {
 struct Status<'a> {
     page: Page<'a>,
     user: String,
+    message: String,
     time_left: String,
     data_left: String,
     facts: Vec<(&'static str, String)>,
@@ -101,6 +102,7 @@ impl<'a> Page<'a> {
         let status = Status {
             page: self,
             user: fill(t.signed_in_as, &tidy(&session.user)),
+            message: tidy(session.message.as_deref().unwrap_or_default()),
             time_left: session.time_left.map_or(t.unlimited.into(), |left| duration(t, left)),
             data_left: session.octets_left.map_or(t.unlimited.into(), octets),
             facts,

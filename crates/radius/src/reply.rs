@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::attr::{self, Attr, AttributeList, chillispot, wispr};
-use crate::items;
+use crate::items::{self, Item};
 use crate::limits::{CLASSES, REPLY_MESSAGE_OCTETS};
 use crate::packet::{self, Attribute, Code, View};
 use crate::print;
@@ -27,6 +27,11 @@ impl Reply {
         Self { code: packet.code, attributes: packet.attributes }
     }
 
+    /// A part of a checked packet, to be read in the same way.
+    pub(crate) fn of(code: Code, attributes: Vec<Attribute>) -> Self {
+        Self { code, attributes }
+    }
+
     /// What kind of answer it was.
     #[must_use]
     pub fn code(&self) -> Code {
@@ -39,8 +44,8 @@ impl Reply {
         &self.attributes
     }
 
-    /// The attributes inside attributes: of vendors and extended spaces, long ones put together.
-    pub fn items(&self) -> impl Iterator<Item = items::Item<'_>> {
+    /// All attributes, also those inside of others.
+    pub fn items(&self) -> impl Iterator<Item = Item<'_>> {
         items::of(&self.attributes)
     }
 

@@ -1,4 +1,7 @@
 //! Leases and sessions are written by a thread of their own: who changes one never waits for the disk.
+//!
+//! What a crash forgets is as it was before. Of a session that began that is an annoyance; of one that ended it would be a
+//! guest who is online again. So ends are written soon, as long as guests do not wear out the flash with them.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -10,64 +13,85 @@ use crate::lease::LeaseRecord;
 use crate::session::SessionRecord;
 use wire::GuestKey;
 
+/// So long ends wait for others that come with them.
+const SOON: Duration = Duration::from_millis(50);
+/// Writes that ends may cause beside the regular ones: so many at once, and then as often as those. A guest can log in and
+/// out every ten seconds; in the long run all of them together cause twice the writes that there are without them.
+const HASTE: u32 = 100;
+
 /// Hears of a failed write; see [`Writer::start`].
 pub type ReportFailure = Box<dyn FnMut(&StoreError) + Send>;
 
+type Done = Box<dyn FnOnce() + Send>;
+
 /// Writes changes in batches. Of several changes of one lease or session between two batches only the last is written.
-#[derive(Debug)]
 pub struct Writer {
     shared: Arc<Shared>,
     thread: Option<JoinHandle<Result<(), StoreError>>>,
 }
 
-#[derive(Debug)]
 struct Shared {
     state: Mutex<State>,
     wake: Condvar,
     capacity: usize,
+    every: Duration,
 }
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct State {
     pending: Changes,
+    /// Who wants to hear that they are written.
+    waiting: Vec<Done>,
+    /// The next write does not wait for its regular time.
+    hurries: bool,
+    /// Until then the writes that ends have caused are paid for by the pace of the regular ones.
+    paid_until: Option<Instant>,
     lost: u64,
     closing: bool,
 }
 
 impl Writer {
-    /// Starts the thread. It commits what has changed at most once in `every`: after a crash, that much is missing. Each
-    /// commit costs flash some 20 kB of wear, so a router does well with ten seconds. At most `capacity`
+    /// Starts the thread. It commits what has changed once in `every`, and sessions that have ended sooner: after a crash,
+    /// that much is missing. Each commit costs flash some 20 kB of wear, so a router does well with ten seconds. At most `capacity`
     /// leases and as many sessions wait while the disk does not answer (about 100 and 500 octets each); give it twice the
     /// number of guests.
     ///
     /// `report` is called on the thread when a write fails, once until one succeeds again; what failed is tried again.
     pub fn start(store: Arc<Store>, every: Duration, capacity: usize, report: ReportFailure) -> std::io::Result<Self> {
-        let shared = Arc::new(Shared { state: Mutex::default(), wake: Condvar::new(), capacity });
+        let shared = Arc::new(Shared { state: Mutex::default(), wake: Condvar::new(), capacity, every });
         let for_thread = shared.clone();
         let thread = std::thread::Builder::new()
             .name("store-writer".to_owned())
-            .spawn(move || for_thread.run(&store, every, report))?;
+            .spawn(move || for_thread.run(&store, report))?;
         Ok(Self { shared, thread: Some(thread) })
     }
 
     /// Keeps a lease, new or changed. Does not wait.
     pub fn put_lease(&self, record: LeaseRecord) {
-        self.change(|pending| &mut pending.leases, record.key, Some(record));
+        self.change(|pending| &mut pending.leases, record.key, Some(record), false);
     }
 
     /// Forgets a lease. Does not wait.
     pub fn delete_lease(&self, key: GuestKey) {
-        self.change(|pending| &mut pending.leases, key, None);
+        self.change(|pending| &mut pending.leases, key, None, false);
     }
 
     /// Keeps a session, new or changed. Does not wait.
     pub fn put_session(&self, record: SessionRecord) {
-        self.change(|pending| &mut pending.sessions, record.key, Some(record));
+        self.change(|pending| &mut pending.sessions, record.key, Some(record), false);
     }
 
-    /// Forgets a session. Does not wait.
+    /// Forgets a session, soon. Does not wait.
     pub fn delete_session(&self, key: GuestKey) {
-        self.change(|pending| &mut pending.sessions, key, None);
+        self.change(|pending| &mut pending.sessions, key, None, true);
+    }
+
+    /// Writes soon what has changed so far, and calls `done` on the thread when it has been tried. Does not wait.
+    pub fn settle(&self, done: impl FnOnce() + Send + 'static) {
+        let mut state = self.shared.lock();
+        state.waiting.push(Box::new(done));
+        state.hurries = true;
+        self.shared.wake.notify_one();
     }
 
     /// How many changes were dropped because too many waited for the disk. What was to change is as it was on the disk.
@@ -86,6 +110,7 @@ impl Writer {
         kind: impl Fn(&mut Changes) -> &mut HashMap<GuestKey, Option<T>>,
         key: GuestKey,
         record: Option<T>,
+        hurries: bool,
     ) {
         let mut state = self.shared.lock();
         let was_idle = state.pending.is_empty();
@@ -95,7 +120,9 @@ impl Writer {
             return;
         }
         pending.insert(key, record);
-        if was_idle {
+        let hastens = hurries && !state.hurries && state.may_hurry(Instant::now(), self.shared.every);
+        state.hurries |= hastens;
+        if was_idle || hastens {
             self.shared.wake.notify_one();
         }
     }
@@ -120,11 +147,22 @@ impl Drop for Writer {
     }
 }
 
+impl State {
+    fn may_hurry(&mut self, now: Instant, every: Duration) -> bool {
+        let paid_until = self.paid_until.map_or(now, |until| until.max(now));
+        let may = paid_until - now < every * HASTE;
+        if may {
+            self.paid_until = Some(paid_until + every);
+        }
+        may
+    }
+}
+
 impl Shared {
-    fn run(&self, store: &Store, every: Duration, mut report: ReportFailure) -> Result<(), StoreError> {
+    fn run(&self, store: &Store, mut report: ReportFailure) -> Result<(), StoreError> {
         let mut is_failing = false;
         loop {
-            let (batch, closing) = self.next_batch();
+            let (batch, waiting, closing) = self.next_batch();
             let written = if batch.is_empty() { Ok(()) } else { store.write(&batch) };
             match &written {
                 Ok(()) => is_failing = false,
@@ -143,25 +181,28 @@ impl Shared {
                     }
                 }
             }
+            waiting.into_iter().for_each(|done| done());
             if closing {
                 return written;
             }
-            self.pause(every);
+            self.pause();
         }
     }
 
     /// Waits until something has changed or the end has come.
-    fn next_batch(&self) -> (Changes, bool) {
-        let is_idle = |state: &mut State| state.pending.is_empty() && !state.closing;
+    fn next_batch(&self) -> (Changes, Vec<Done>, bool) {
+        let is_idle = |state: &mut State| state.pending.is_empty() && state.waiting.is_empty() && !state.closing;
         let mut state = self.wake.wait_while(self.lock(), is_idle).unwrap_or_else(PoisonError::into_inner);
-        (std::mem::take(&mut state.pending), state.closing)
+        state.hurries = false;
+        (std::mem::take(&mut state.pending), std::mem::take(&mut state.waiting), state.closing)
     }
 
     /// Waits between two batches, but not when the end has come.
-    fn pause(&self, every: Duration) {
-        let until = Instant::now() + every;
+    fn pause(&self) {
+        let began = Instant::now();
         let mut state = self.lock();
         while !state.closing {
+            let until = began + if state.hurries { SOON.min(self.every) } else { self.every };
             let Some(left) = until.checked_duration_since(Instant::now()).filter(|l| !l.is_zero()) else { return };
             state = self.wake.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
         }
@@ -189,6 +230,14 @@ mod tests {
             hostname: None,
             expires_unix_secs: 1_800_000_000,
         }
+    }
+
+    #[test]
+    fn ends_hasten_writes_only_so_often() {
+        let (mut state, every, now) = (State::default(), Duration::from_secs(2), Instant::now());
+        assert_eq!((0..1000).filter(|_| state.may_hurry(now, every)).count(), 100);
+        let hour = (0..3600).filter(|&n| state.may_hurry(now + Duration::from_secs(n), every)).count();
+        assert_eq!(hour, 1800);
     }
 
     #[test]

@@ -3,8 +3,8 @@
 use std::net::Ipv4Addr;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use store::{Changes, Counts, LeaseRecord, Loaded, SessionRecord, Store, StoreError, Writer, Written};
@@ -266,4 +266,28 @@ fn sessions_are_written_beside_their_leases_and_are_there_after_a_crash() {
     let store = open(&crash(&folder));
     assert_eq!(loaded(&store), [lease(1)]);
     assert_eq!(store.sessions().expect("it can be read").records, [session(1, 999), session(3, 5)]);
+}
+
+#[test]
+fn a_session_that_ends_is_written_at_once_and_does_not_come_back_after_a_crash() {
+    let folder = Folder::new("ended");
+    let store = Arc::new(open(&folder));
+    let hour = Duration::from_secs(3600);
+    let writer = Writer::start(store.clone(), hour, 100, Box::new(|e| panic!("{e}"))).expect("a thread");
+    let settle = || {
+        let (sender, done) = mpsc::channel();
+        writer.settle(move || sender.send(()).expect("we wait"));
+        done.recv_timeout(Duration::from_secs(60)).expect("it is written");
+    };
+    writer.put_session(session(1, 5));
+    writer.put_session(session(2, 5));
+    settle();
+    assert_eq!(store.sessions().expect("it can be read").records.len(), 2);
+    // From now on nothing else would be written for an hour.
+    writer.delete_session(session(1, 5).key);
+    while store.sessions().expect("it can be read").records.len() == 2 {
+        std::thread::yield_now();
+    }
+    let store = open(&crash(&folder));
+    assert_eq!(store.sessions().expect("it can be read").records, [session(2, 5)]);
 }

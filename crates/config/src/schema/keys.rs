@@ -1,7 +1,8 @@
 use super::Absent::{Is, Required, Rule};
 use super::Kind::{
-    Address, Addresses, Bool, Choice, Choices, DhcpOptions, Duration, GardenDomains, GardenEntries, HostAddress, Int,
-    Interface, InterfaceAddress, Mac, Macs, Name, Network, Octets, Path, Rate, Secret, SecretFile, Text, WebAddress,
+    Address, Addresses, Bool, Choice, Choices, DhcpOptions, Duration, GardenDomains, GardenEntries, HostAddress,
+    HostNetwork, Int, Interface, InterfaceAddress, Mac, Macs, Name, Network, Octets, Path, Rate, Secret, SecretFile,
+    Text, WebAddress,
 };
 use super::{Absent, Key, Kind, Section};
 
@@ -530,6 +531,61 @@ pub const SECTIONS: &[Section] = &[
                 Bool,
                 Is("true"),
                 "Answers without a Message-Authenticator are dropped. With false an attacker between gateway and server can turn a refusal into a login (CVE-2024-3596); only for servers that cannot be updated.",
+            ),
+        ],
+    ),
+    section(
+        "radius.dynamic_authorization",
+        "Requests of servers to end a session or to change what it may (Disconnect and CoA, RFC 5176). Nothing listens until there is a client.",
+        &[
+            key(
+                "listen",
+                HostAddress,
+                Is("\"0.0.0.0\""),
+                "The address to which requests are sent; \"0.0.0.0\" is every one of the machine, \"::\" also for IPv6. Name it if the machine has several, for answers must come from it. Guests do not reach it, wherever it is.",
+            ),
+            key("port", Int { min: 1, max: 65_535 }, Is("3799"), "The UDP port."),
+        ],
+    ),
+    repeated(
+        "radius.dynamic_authorization.client",
+        "Who may send such requests, in most cases the RADIUS server. At most 16.",
+        &[
+            key(
+                "address",
+                HostNetwork,
+                Required { example: "\"192.0.2.20\"" },
+                "Where the requests come from, such as \"192.0.2.20\" or \"192.0.2.16/28\". Others get no answer.",
+            ),
+            key(
+                "secret",
+                Secret,
+                or("none; give this or secret_file", "\"a long random text\""),
+                "The secret shared with this client. Who has it can log guests out and give them any rate: at least 16 random octets.",
+            ),
+            key(
+                "secret_file",
+                SecretFile,
+                or("none; give this or secret", "\"coa.secret\""),
+                "A file that holds the secret in its first line. Make it readable for the gateway only.",
+            ),
+            key(
+                "require_message_authenticator",
+                Bool,
+                Is("true"),
+                "Requests without a Message-Authenticator are dropped. Only for clients that cannot be made to send one (radclient does if it is told Message-Authenticator = 0x00).",
+            ),
+            key(
+                "window",
+                Duration { min: "10s", max: "1h", or_zero: true },
+                Is("\"5m\""),
+                "How far the Event-Timestamp of a request may be off from our clock, so that nobody sends an old one again. \"0\" does not look at it: for a machine whose clock nobody sets. Within twice this time a copy of a request gets the same answer, and nothing is done again.",
+            ),
+            key(
+                "require_event_timestamp",
+                Bool,
+                Is("true"),
+                "Requests without an Event-Timestamp are dropped. With false whoever records one can have it obeyed again later.",
             ),
         ],
     ),

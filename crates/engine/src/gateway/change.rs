@@ -26,6 +26,8 @@ pub enum Mark<'a> {
     Slot(SlotIndex),
     /// One of what the source of the grant wants back.
     Class(&'a [u8]),
+    /// Who is charged (RFC 4372).
+    ChargeableUser(&'a [u8]),
 }
 
 impl Engine {
@@ -67,6 +69,9 @@ fn has(guest: &Guest, slot: SlotIndex, mark: Mark<'_>) -> bool {
         Mark::Station(mac) => guest.key.mac == mac,
         Mark::Vlan(vlan) => guest.key.vlan == vlan,
         Mark::Slot(place) => slot == place,
+        Mark::ChargeableUser(identity) => {
+            session.personal.as_ref().and_then(|own| own.cui.as_deref()) == Some(identity)
+        }
         Mark::Class(class) => session.class().iter().any(|own| own == class),
     }
 }

@@ -2,6 +2,7 @@
 
 mod boot;
 mod conntrack;
+mod guard;
 mod lan;
 pub mod netns;
 mod nft;
@@ -36,14 +37,17 @@ use self::rtnetlink::{Route, Rtnetlink};
 use self::sysctl::Switch;
 use crate::netlink::Message;
 use crate::{
-    DefaultRoute, Error, Flows, ForwardSpec, Interface, OffloadSpec, Result, System, TunMode, TunSpec, UndoErrors,
-    UplinkSpec, Waker, check_lan, same_network,
+    DefaultRoute, Error, Flows, ForwardSpec, Guard, Interface, OffloadSpec, Result, System, TunMode, TunSpec,
+    UndoErrors, UplinkSpec, Waker, check_lan, same_network,
 };
 
 /// Packets that wait in the TUN for us. The usual 500 are too few for a burst of small ones.
 const TUN_QUEUE: u32 = 1000;
 /// An abstract Unix socket. Like our firewall tables, there is one of the name in a network namespace.
 const ONLY_ONE: &str = "poblano";
+
+/// How the lock's memory says that a place for programs is ours: interfaces' names have neither colons nor spaces.
+const PLACE: &str = "programs:";
 
 /// The machine that we run on, in the network namespace of the calling thread. Dropping it undoes nothing.
 #[derive(Default)]
@@ -54,6 +58,8 @@ pub struct Host {
     alone: Option<UnixDatagram>,
     /// The lock was there already: of a run that did not end cleanly.
     took_over: bool,
+    /// What is forwarded, and whether the uplink forwarded before us.
+    forwards: Option<(ForwardSpec, bool)>,
     /// Loaded, and what it hangs on.
     offload: Option<Arc<Offload>>,
 }
@@ -64,6 +70,10 @@ enum Change {
         lan: String,
     },
     Filter,
+    /// The place for programs on this LAN is ours.
+    Place {
+        lan: String,
+    },
     /// Programs on an interface.
     Offload {
         lan: String,
@@ -113,24 +123,37 @@ impl Host {
         Ok(())
     }
 
-    /// Sets a switch. Its former value is remembered before it changes, in the table that outlives us: whoever takes
+    /// Sets switches. Their former values are remembered before they change, in the table that outlives us: whoever takes
     /// over after our death restores the machine as it was before us.
-    fn set(&mut self, switch: Switch, value: &str) -> Result<()> {
-        match switch.read()? {
-            Some(former) if former != value => {
-                self.undo.push(Change::Switch { switch: switch.clone(), former });
-                firewall("remember the machine's settings", rules::lock(&self.lans, &self.memory()))?;
-                switch.write(value)
+    fn set(&mut self, switches: &[(Switch, &str)]) -> Result<()> {
+        let mut changed = Vec::new();
+        for (switch, value) in switches {
+            match switch.read()? {
+                Some(former) if former != *value => {
+                    self.undo.push(Change::Switch { switch: switch.clone(), former });
+                    changed.push((switch, value));
+                }
+                _ => {}
             }
-            _ => Ok(()),
         }
+        if changed.is_empty() {
+            return Ok(());
+        }
+        self.remember()?;
+        changed.into_iter().try_for_each(|(switch, value)| switch.write(value))
+    }
+
+    fn remember(&self) -> Result<()> {
+        firewall("remember the machine's settings", rules::lock(&self.lans, &self.memory()))
     }
 
     fn memory(&self) -> String {
-        sysctl::remember(self.undo.iter().filter_map(|change| match change {
-            Change::Switch { switch, former } => Some((switch, former.as_str())),
+        let words = self.undo.iter().filter_map(|change| match change {
+            Change::Switch { switch, former } => Some(sysctl::remember(switch, former)),
+            Change::Place { lan } => Some(format!("{PLACE}{lan}")),
             _ => None,
-        }))
+        });
+        words.collect::<Vec<_>>().join(" ")
     }
 
     /// Takes over what a former life that ended without undo had to restore.
@@ -142,9 +165,11 @@ impl Host {
             line = line.take().or_else(|| nft::parse_comment(rules::TABLE, body));
         })?;
         self.took_over |= found;
-        for (switch, former) in sysctl::recall(&line.unwrap_or_default()) {
-            if !self.undo.iter().any(|c| matches!(c, Change::Switch { switch: known, .. } if *known == switch)) {
+        for word in line.unwrap_or_default().split(' ') {
+            if let Some((switch, former)) = sysctl::recall(word) {
                 self.undo.push(Change::Switch { switch, former });
+            } else if let Some(lan) = word.strip_prefix(PLACE) {
+                self.undo.push(Change::Place { lan: lan.to_owned() });
             }
         }
         Ok(())
@@ -212,6 +237,10 @@ impl Host {
                 firewall("unlock the guests' interface", messages)
             }
             Change::Filter => firewall("remove the firewall rules", rules::remove(Family::Inet)),
+            Change::Place { lan } => match self.interfaces()?.into_iter().find(|found| found.name == lan) {
+                Some(found) => offload::remove_place(found.index),
+                None => Ok(()),
+            },
             Change::Offload { lan, index } => offload::detach(&lan, index),
             Change::Device { name, index } => Rtnetlink::open()?.delete_link(&name, index),
             Change::LinkUp { name, index } => Rtnetlink::open()?.set_up(&name, index, false),
@@ -259,7 +288,10 @@ impl System for Host {
         if !self.took_over {
             firewall("set the firewall rules", rules::filter(&self.lans, None, false))?;
         }
-        self.set(Switch::no_ipv6(lan), "1")?;
+        // A second lock, for the time until the first one is put back if somebody takes it away: the LAN has no address, so
+        // no answer goes back there and the kernel takes nothing from it.
+        let closed = [(Switch::source_check(lan), "1"), (Switch::forwarding(lan), "0"), (Switch::no_ipv6(lan), "1")];
+        self.set(&closed)?;
         self.bring_up(&interface)
     }
 
@@ -276,7 +308,12 @@ impl System for Host {
     }
 
     fn load_offload(&mut self, spec: &OffloadSpec) -> Result<Arc<Offload>> {
-        let loaded = Arc::new(Offload::load(spec, &self.interface(&spec.lan)?)?);
+        let lan = self.interface(&spec.lan)?;
+        if offload::add_place(lan.index)? {
+            self.undo.push(Change::Place { lan: lan.name.clone() });
+            self.remember()?;
+        }
+        let loaded = Arc::new(Offload::load(spec, &lan)?);
         self.offload = Some(Arc::clone(&loaded));
         Ok(loaded)
     }
@@ -345,13 +382,20 @@ impl System for Host {
         // The rules first, so that not one packet is forwarded without them.
         self.undo.push(Change::Filter);
         firewall("set the firewall rules", rules::filter(&self.lans, Some(spec), forwarded))?;
-        self.set(uplink, "1")?;
+        self.forwards = Some((spec.clone(), forwarded));
+        self.set(&[(uplink, "1")])?;
         // Vanishes with the device.
         Switch::forwarding(&spec.tun).write("1")?;
         // Last: until now the kernel had no word in what is forwarded.
         let Some(offload) = &self.offload else { return Ok(()) };
         self.undo.push(Change::Offload { lan: offload.lan().to_owned(), index: offload.lan_index() });
         offload.attach_lan()
+    }
+
+    fn guard_rules(&self, waker: &Waker) -> Result<Option<Box<dyn Guard>>> {
+        let Some((spec, forwarded)) = self.forwards.clone() else { return Ok(None) };
+        let rules = [rules::lock(&self.lans, &self.memory()), rules::filter(&self.lans, Some(&spec), forwarded)];
+        Ok(Some(Box::new(guard::RuleGuard::open(rules, waker)?)))
     }
 
     fn open_flows(&mut self) -> Result<Box<dyn Flows>> {

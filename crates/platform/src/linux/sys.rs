@@ -96,6 +96,22 @@ pub(super) fn bind_packet(fd: impl AsFd, index: u32) -> io::Result<()> {
     check(result).map(drop)
 }
 
+/// Binds a netlink socket: from now on it hears of what happens in these groups.
+pub(super) fn bind_netlink(fd: impl AsFd, groups: u32) -> io::Result<()> {
+    // SAFETY: all zeros is a valid sockaddr_nl; pointer and length are its own.
+    let result = unsafe {
+        let mut address: libc::sockaddr_nl = zeroed();
+        address.nl_family = libc::AF_NETLINK as u16;
+        address.nl_groups = groups;
+        libc::bind(
+            fd.as_fd().as_raw_fd(),
+            (&raw const address).cast(),
+            size_of::<libc::sockaddr_nl>() as libc::socklen_t,
+        )
+    };
+    check(result).map(drop)
+}
+
 /// True if there is an interface with this number in the socket's network namespace.
 pub(super) fn interface_exists(fd: impl AsFd, index: u32) -> bool {
     // SAFETY: all zeros is a valid ifreq, and SIOCGIFNAME writes inside of it only.

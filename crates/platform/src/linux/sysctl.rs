@@ -1,27 +1,38 @@
 //! Switches below `/proc/sys/net`. The kernel shows those of the calling thread's network namespace.
 
-use std::fmt::Write as _;
 use std::fs;
 use std::io;
 
 use crate::{Error, Result};
 
+/// Kinds of switches: a word for [`remember`], and where they are below `/proc/sys/net/`.
+const FORWARDING: Kind = ("forwarding", "ipv4", "forwarding");
+const NO_IPV6: Kind = ("no-ipv6", "ipv6", "disable_ipv6");
+const SOURCE_CHECK: Kind = ("source-check", "ipv4", "rp_filter");
+
+type Kind = (&'static str, &'static str, &'static str);
+
 /// One switch of one interface.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Switch {
-    /// Below `/proc/sys/net/`.
-    path: String,
+    kind: Kind,
+    interface: String,
 }
 
 impl Switch {
     /// The kernel forwards IPv4 packets that come in here.
     pub(super) fn forwarding(interface: &str) -> Self {
-        Self { path: format!("ipv4/conf/{interface}/forwarding") }
+        Self { kind: FORWARDING, interface: interface.to_owned() }
     }
 
     /// The kernel does no IPv6 here.
     pub(super) fn no_ipv6(interface: &str) -> Self {
-        Self { path: format!("ipv6/conf/{interface}/disable_ipv6") }
+        Self { kind: NO_IPV6, interface: interface.to_owned() }
+    }
+
+    /// The kernel takes an IPv4 packet only if the answer would go back here (RFC 3704, section 2.2).
+    pub(super) fn source_check(interface: &str) -> Self {
+        Self { kind: SOURCE_CHECK, interface: interface.to_owned() }
     }
 
     /// Its value; `None` if this kernel lacks the switch (built without IPv6).
@@ -42,33 +53,25 @@ impl Switch {
     }
 
     fn file(&self) -> String {
-        format!("/proc/sys/net/{}", self.path)
+        let (_, family, name) = self.kind;
+        format!("/proc/sys/net/{family}/conf/{}/{name}", self.interface)
     }
 }
 
-/// Switches and their former values as one line, which [`recall`] reads.
-pub(super) fn remember<'a>(switches: impl Iterator<Item = (&'a Switch, &'a str)>) -> String {
-    let mut line = String::new();
-    for (switch, former) in switches {
-        let space = if line.is_empty() { "" } else { " " };
-        let _ = write!(line, "{space}{}={former}", switch.path);
-    }
-    line
+/// A switch and its former value as a word, which [`recall`] reads.
+pub(super) fn remember(switch: &Switch, former: &str) -> String {
+    format!("{}:{}={former}", switch.kind.0, switch.interface)
 }
 
-/// What [`remember`] wrote. Anything else is passed over: the line comes from the kernel's memory, where other
-/// programs can write too.
-pub(super) fn recall(line: &str) -> Vec<(Switch, String)> {
-    let entry = |word: &str| {
-        let (path, former) = word.rsplit_once('=')?;
-        let parts: Vec<_> = path.split('/').collect();
-        let known = match parts.as_slice() {
-            ["ipv4", "conf", name, "forwarding"] | ["ipv6", "conf", name, "disable_ipv6"] => !name.starts_with('.'),
-            _ => false,
-        };
-        (known && matches!(former, "0" | "1")).then(|| (Switch { path: path.to_owned() }, former.to_owned()))
-    };
-    line.split(' ').filter_map(entry).collect()
+/// What [`remember`] wrote. Anything else is passed over: the word comes from the kernel's memory, where other programs
+/// can write too.
+pub(super) fn recall(word: &str) -> Option<(Switch, String)> {
+    let (switch, former) = word.rsplit_once('=')?;
+    let (kind, interface) = switch.split_once(':')?;
+    let kind = [FORWARDING, NO_IPV6, SOURCE_CHECK].into_iter().find(|known| known.0 == kind)?;
+    let is_name = !interface.is_empty() && !interface.starts_with('.') && !interface.contains('/');
+    let known = is_name && matches!(former, "0" | "1" | "2");
+    known.then(|| (Switch { kind, interface: interface.to_owned() }, former.to_owned()))
 }
 
 #[cfg(test)]
@@ -77,24 +80,26 @@ mod tests {
 
     #[test]
     fn what_is_remembered_can_be_recalled() {
-        let switches = [Switch::forwarding("eth0.7"), Switch::no_ipv6("a=b")];
-        let line = remember(switches.iter().map(|switch| (switch, "0")));
-        assert_eq!(line, "ipv4/conf/eth0.7/forwarding=0 ipv6/conf/a=b/disable_ipv6=0");
-        assert_eq!(recall(&line), switches.map(|switch| (switch, "0".to_owned())));
+        for switch in [Switch::forwarding("eth0.7"), Switch::no_ipv6("a=b"), Switch::source_check("lan0")] {
+            assert_eq!(recall(&remember(&switch, "2")), Some((switch, "2".to_owned())));
+        }
+        assert_eq!(remember(&Switch::source_check("lan0"), "1"), "source-check:lan0=1");
+        assert_eq!(Switch::source_check("lan0").file(), "/proc/sys/net/ipv4/conf/lan0/rp_filter");
     }
 
     #[test]
     fn strange_memories_are_passed_over() {
-        for line in [
+        for word in [
             "",
             "=",
-            "ipv4/conf/../forwarding=1",
-            "ipv4/conf/a/b/forwarding=1",
+            "forwarding:..=1",
+            "forwarding:=1",
+            "forwarding:a/b=1",
             "/etc/passwd=1",
-            "ipv4/conf/eth0/forwarding=2",
-            "ipv4/conf/eth0/accept_local=1",
+            "forwarding:eth0=3",
+            "accept_local:eth0=1",
         ] {
-            assert_eq!(recall(line), [], "{line}");
+            assert_eq!(recall(word), None, "{word}");
         }
     }
 }

@@ -74,7 +74,7 @@ impl Net {
             .run(|| {
                 let mut switches = String::new();
                 for interface in ["all", "default", LAN, UPLINK] {
-                    for switch in ["ipv4/conf/IF/forwarding", "ipv6/conf/IF/disable_ipv6"] {
+                    for switch in ["ipv4/conf/IF/forwarding", "ipv4/conf/IF/rp_filter", "ipv6/conf/IF/disable_ipv6"] {
                         let path = format!("/proc/sys/net/{}", switch.replace("IF", interface));
                         let value = std::fs::read_to_string(&path).unwrap_or_default();
                         switches += &format!("{path} {value}");

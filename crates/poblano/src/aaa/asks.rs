@@ -86,9 +86,14 @@ impl Asks {
     }
 
     pub(super) fn port_id(&self, vlan: Vlan) -> String {
-        match vlan {
-            Vlan::NONE => self.lan.clone(),
-            Vlan(id) => format!("{}.{id}", self.lan),
-        }
+        port_id(&self.lan, vlan)
+    }
+}
+
+/// NAS-Port-Id: the interface and VLAN that a guest is on.
+pub(super) fn port_id(lan: &str, vlan: Vlan) -> String {
+    match vlan {
+        Vlan::NONE => lan.to_owned(),
+        Vlan(id) => format!("{lan}.{id}"),
     }
 }

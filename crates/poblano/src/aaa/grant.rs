@@ -9,6 +9,7 @@ use engine::changes::Changes;
 use engine::session::{Grant, Quota};
 use fastpath::police::Rate;
 use platform::LocalTime;
+use radius::dictionary::Place;
 use radius::text::{Date, RateLimit, TerminateTime};
 use radius::{Reply, attr};
 use tracing::debug;
@@ -117,6 +118,30 @@ impl Rules {
         }
         Ok(named)
     }
+}
+
+/// True if [`Rules::named`] understands all of it: who changes a session with another attribute is told so.
+pub(super) fn can_change(request: &Reply) -> bool {
+    const UNDERSTOOD: [Place; 17] = [
+        attr::SESSION_TIMEOUT.place(),
+        attr::IDLE_TIMEOUT.place(),
+        attr::ACCT_INTERIM_INTERVAL.place(),
+        attr::CLASS.place(),
+        attr::FILTER_ID.place(),
+        attr::wispr::SESSION_TERMINATE_TIME.place(),
+        attr::wispr::BANDWIDTH_MAX_UP.place(),
+        attr::wispr::BANDWIDTH_MAX_DOWN.place(),
+        attr::chillispot::BANDWIDTH_MAX_UP.place(),
+        attr::chillispot::BANDWIDTH_MAX_DOWN.place(),
+        attr::chillispot::MAX_INPUT_OCTETS.place(),
+        attr::chillispot::MAX_OUTPUT_OCTETS.place(),
+        attr::chillispot::MAX_TOTAL_OCTETS.place(),
+        attr::chillispot::MAX_INPUT_GIGAWORDS.place(),
+        attr::chillispot::MAX_OUTPUT_GIGAWORDS.place(),
+        attr::chillispot::MAX_TOTAL_GIGAWORDS.place(),
+        attr::mikrotik::RATE_LIMIT.place(),
+    ];
+    request.items().all(|item| item.whole && UNDERSTOOD.contains(&item.place))
 }
 
 /// The attribute that an operator can do something about here.
@@ -283,6 +308,28 @@ mod tests {
             (vec![of(attr::USER_NAME, "ada")], Changes { user: Some("ada".into()), ..nothing() }),
         ] {
             assert_eq!(changes(attributes.clone()), expected, "{attributes:?}");
+            // Who the session is cannot be changed.
+            let names_somebody = expected.user.is_some() || expected.cui.is_some();
+            assert_eq!(can_change(&reply(attributes.clone())), !names_somebody, "{attributes:?}");
+        }
+    }
+
+    #[test]
+    fn what_would_change_nothing_is_no_change() {
+        let vendors = |octets: &[u8]| Attribute::bytes(26, octets).expect("it fits");
+        for attribute in [
+            of(attr::FRAMED_MTU, 1400),
+            of(attr::SERVICE_TYPE, 2),
+            of(chillispot::LANG, "en"),
+            of(wispr::BANDWIDTH_MIN_UP, 0),
+            of(wispr::REDIRECTION_URL, "http://example.org/"),
+            vendors(&[0, 0, 0x01, 0x37, 1, 6, 0, 0, 0, 0]),
+            vendors(&[0, 0, 0x37, 0x2a]),
+            // One that is understood, and behind it one that is not, or nothing that can be read.
+            vendors(&[0, 0, 0x38, 0xdf, 4, 6, 0, 0, 0, 64, 7, 6, 0, 0, 0, 64]),
+            vendors(&[0, 0, 0x38, 0xdf, 4, 6, 0, 0, 0, 64, 7]),
+        ] {
+            assert!(!can_change(&reply(vec![attribute.clone()])), "{attribute:?}");
         }
     }
 

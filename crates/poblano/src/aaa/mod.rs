@@ -4,6 +4,7 @@
 mod asks;
 mod client;
 mod devices;
+mod dynauth;
 mod grant;
 mod ignored;
 mod method;
@@ -32,6 +33,7 @@ pub(crate) use self::trial::test;
 use self::asks::Ask;
 use self::asks::Asks;
 use self::client::RadiusClient;
+use self::dynauth::DynamicAuthorization;
 use self::grant::{Declined, Unusable};
 use crate::clock::Clock;
 
@@ -66,6 +68,7 @@ pub(crate) struct Aaa {
     checks: Arc<Semaphore>,
     waiting_checks: Semaphore,
     radius: Option<Rc<RadiusClient>>,
+    pub(crate) dynamic_authorization: DynamicAuthorization,
     servers: Vec<SocketAddr>,
     /// Records not yet taken, in order, by session; each session with records has a task that sends them.
     records: RefCell<HashMap<String, VecDeque<AccountingRequest>>>,
@@ -99,6 +102,7 @@ impl Aaa {
             checks: Arc::new(Semaphore::new(CHECKS)),
             waiting_checks: Semaphore::new(WAITING_CHECKS),
             radius,
+            dynamic_authorization: DynamicAuthorization::new(config, lan_mac, clock),
             servers: config.radius.servers.iter().map(|s| (s.address, s.auth_port).into()).collect(),
             records: RefCell::default(),
             records_waiting: Cell::new(0),

@@ -44,13 +44,6 @@ pub enum Identity<'a> {
     Nothing,
 }
 
-impl Identity<'_> {
-    /// False for what all sessions of this gateway have.
-    fn names_sessions(&self) -> bool {
-        !matches!(self, Self::Called(_))
-    }
-}
-
 /// A request that was proven and is well-formed.
 #[derive(Clone, Debug)]
 pub struct Request<'a> {
@@ -60,50 +53,64 @@ pub struct Request<'a> {
     pub identities: Vec<Identity<'a>>,
     /// NAS-IP-Address and NAS-IPv6-Address: the gateway that is meant. Whether it is this one, `act` must know.
     pub nas_addresses: Vec<IpAddr>,
-    /// What is to be changed, not empty for a change: every attribute is to be understood, or the request refused.
-    pub changes: Vec<Attribute>,
-    /// The same and the rest, to be read as the attributes of an Accept.
-    pub attributes: Reply,
+    /// What is to be changed, as an Accept would grant it; not empty for a change. All of it is to be understood, or the
+    /// request refused.
+    pub changes: Reply,
+    /// Reply-Message: what the guest may read once it is done.
+    pub message: Option<String>,
 }
 
 impl<'a> Request<'a> {
     pub(super) fn read(view: View<'a>, nas_identifier: &str) -> Result<Self, ErrorCause> {
         let action = if view.code() == Code::DisconnectRequest { Action::Disconnect } else { Action::Change };
-        let attributes = Reply::new(view);
-        if attributes.has_invalid_length() {
-            return Err(ErrorCause::InvalidAttributeValue);
+        let all = Reply::new(view);
+        if all.has_invalid_length() {
+            return Err(INVALID);
         }
-        let mut request =
-            Self { action, identities: Vec::new(), nas_addresses: Vec::new(), changes: Vec::new(), attributes };
-        let mut classes = Vec::new();
+        let mut parts = Parts::default();
         for attribute in view.attributes() {
-            request.take(attribute, nas_identifier, &mut classes)?;
+            parts.take(action, attribute, nas_identifier)?;
         }
         // In a CoA-Request a Class is what sessions are to have from now on (section 3.6, note 3), unless nothing else
         // says which sessions: then, and in a Disconnect-Request, it is what they have.
-        if action == Action::Disconnect || !request.identities.iter().any(Identity::names_sessions) {
-            request.identities.extend(classes.into_iter().map(Identity::Class));
-        } else {
-            for class in classes {
-                request.changes.push(Attribute::bytes(attr::CLASS, class).map_err(|_| INVALID)?);
-            }
+        if action == Action::Disconnect || !parts.name_sessions() {
+            parts.identities.extend(parts.classes.drain(..).map(Identity::Class));
         }
-        if request.identities.len() > IDENTITIES {
+        for class in parts.classes.drain(..) {
+            parts.changes.push(Attribute::bytes(attr::CLASS, class).map_err(|_| INVALID)?);
+        }
+        if parts.identities.len() > IDENTITIES {
             return Err(ErrorCause::InvalidRequest);
         }
-        let names_sessions = request.identities.iter().any(Identity::names_sessions);
-        if !names_sessions || action == Action::Change && request.changes.is_empty() {
+        if !parts.name_sessions() || action == Action::Change && parts.changes.is_empty() {
             return Err(ErrorCause::MissingAttribute);
         }
-        Ok(request)
+        Ok(Self {
+            action,
+            identities: parts.identities,
+            nas_addresses: parts.nas_addresses,
+            changes: Reply::of(view.code(), parts.changes),
+            message: all.reply_message(),
+        })
+    }
+}
+
+/// A request's attributes, by what they are for.
+#[derive(Default)]
+struct Parts<'a> {
+    identities: Vec<Identity<'a>>,
+    classes: Vec<&'a [u8]>,
+    nas_addresses: Vec<IpAddr>,
+    changes: Vec<Attribute>,
+}
+
+impl<'a> Parts<'a> {
+    /// False if only what all sessions of this gateway have is named.
+    fn name_sessions(&self) -> bool {
+        !self.identities.iter().all(|identity| matches!(identity, Identity::Called(_)))
     }
 
-    fn take(
-        &mut self,
-        attribute: AttributeView<'a>,
-        nas_identifier: &str,
-        classes: &mut Vec<&'a [u8]>,
-    ) -> Result<(), ErrorCause> {
+    fn take(&mut self, action: Action, attribute: AttributeView<'a>, nas_identifier: &str) -> Result<(), ErrorCause> {
         let value = attribute.value;
         let address = || integer(value).map(Ipv4Addr::from_bits).ok_or(INVALID);
         let who = &mut self.identities;
@@ -138,8 +145,8 @@ impl<'a> Request<'a> {
             | attr::FRAMED_INTERFACE_ID
             | attr::FRAMED_IPV6_PREFIX
             | attr::FRAMED_IPV6_ADDRESS => who.push(Identity::Nothing),
-            attr::CLASS => classes.push(value),
-            _ if self.action == Action::Disconnect => return Err(ErrorCause::UnsupportedAttribute),
+            attr::CLASS => self.classes.push(value),
+            _ if action == Action::Disconnect => return Err(ErrorCause::UnsupportedAttribute),
             number => self.changes.push(Attribute::bytes(number, value).map_err(|_| INVALID)?),
         }
         Ok(())

@@ -55,6 +55,8 @@ pub struct Offload {
     /// The LAN's name.
     lan: String,
     took_over: bool,
+    /// The former life's copy of its session table was whole to the end.
+    copy_was_whole: bool,
     /// Why the next life will not find all this.
     unkept: OnceLock<Error>,
 }
@@ -70,7 +72,8 @@ struct Shared {
 }
 
 impl Offload {
-    /// Loads the programs, with the maps of a former life if they are on the LAN and fit, else with new ones.
+    /// Loads the programs, with the maps of a former life if they are on the LAN and fit, else with new ones. The LAN has a
+    /// [place](add_place) for them.
     pub(super) fn load(spec: &OffloadSpec, lan: &Interface) -> Result<Self> {
         let failed = |step: &str| {
             let doing = format!("{step} for the offload");
@@ -111,10 +114,21 @@ impl Offload {
         if !took_over {
             try_out(lan.index, &up)?;
         }
-        let keeper = Mapped::new(maps[SETTINGS].fd(), 1).map_err(failed("map the settings"))?;
+        let keeper: Mapped<AtomicU64> = Mapped::new(maps[SETTINGS].fd(), 1).map_err(failed("map the settings"))?;
         let meters = Mapped::new(maps[METERS].fd(), spec.capacity as usize).map_err(failed("map the meters"))?;
+        let copy_was_whole = took_over && keeper[0].load(Ordering::Relaxed) != 0;
         let shared = Arc::new(Shared { maps, keeper, meters, broken: AtomicBool::new(false) });
-        Ok(Self { shared, filter, up, down, settings, lan: lan.name.clone(), took_over, unkept: OnceLock::new() })
+        Ok(Self {
+            shared,
+            filter,
+            up,
+            down,
+            settings,
+            lan: lan.name.clone(),
+            took_over,
+            copy_was_whole,
+            unkept: OnceLock::new(),
+        })
     }
 
     pub(super) fn lan(&self) -> &str {
@@ -148,10 +162,8 @@ impl Offload {
 
     /// Hangs on the LAN, whose sockets must have the filter.
     pub(super) fn attach_lan(&self) -> Result<()> {
-        let mut tc = TrafficControl::open()?;
-        tc.add_place(self.settings.lan_index)?;
         let kept = self.keep();
-        tc.attach(self.settings.lan_index, Hook::Ingress, self.up.fd())?;
+        TrafficControl::open()?.attach(self.settings.lan_index, Hook::Ingress, self.up.fd())?;
         pins::forget(&self.lan, kept.as_ref().ok().copied());
         if let Err(e) = kept
             && !bpf::may_use_numbers()
@@ -187,6 +199,17 @@ impl Offload {
         self.took_over
     }
 
+    /// Whether this guest was online at the end of the former life. None if nobody can tell: there was none, or it had the
+    /// offload switched off.
+    #[must_use]
+    pub fn was_online(&self, guest: &Snapshot) -> Option<bool> {
+        let wanted = abi::grant(guest, Way::Up);
+        let mut found = wanted;
+        let is_there = self.shared.maps[GUESTS].get(&abi::station(guest), &mut found).is_ok();
+        // Slot and address come first.
+        self.copy_was_whole.then(|| is_there && found[..8] == wanted[..8])
+    }
+
     /// What guests use, in the kernel's memory: for [`fastpath::table::Table::with_meters`].
     #[must_use]
     pub fn meters(&self) -> SharedMeters {
@@ -201,7 +224,8 @@ impl Offload {
     }
 
     /// Says that somebody looks after the sessions until this moment of [`crate::monotonic`]; after it the kernel leaves
-    /// all packets to user space. False if the kernel failed at something, and the offload has ended for good.
+    /// all packets to user space. Zero while the kernel has no copy of the session table, which would else be believed by
+    /// the next start. False if the kernel failed at something, and the offload has ended for good.
     #[must_use]
     pub fn keep_until(&self, until: Duration) -> bool {
         self.shared.keep_until(until.as_nanos() as u64)
@@ -228,24 +252,26 @@ impl Offload {
 /// cls_bpf, or another filter have our place. Nobody is in the new maps yet, so that the program does nothing.
 fn try_out(lan: u32, up: &Program) -> Result<()> {
     let mut tc = TrafficControl::open()?;
-    let made = tc.add_place(lan)?;
-    let tried = tc.attach(lan, Hook::Ingress, up.fd()).and_then(|()| tc.detach(lan, Hook::Ingress));
-    if made {
-        tc.remove_place(lan)?;
-    }
-    tried
+    tc.attach(lan, Hook::Ingress, up.fd())?;
+    tc.detach(lan, Hook::Ingress)
+}
+
+/// Makes the place for programs on an interface. False if there is one already, which is used.
+pub(super) fn add_place(interface: u32) -> Result<bool> {
+    TrafficControl::open()?.add_place(interface)
+}
+
+/// Takes it away, if no program is left in it.
+pub(super) fn remove_place(interface: u32) -> Result<()> {
+    TrafficControl::open()?.remove_place(interface)
 }
 
 /// Takes our programs off the interface, whoever of us has put them there.
 pub(super) fn detach(name: &str, interface: u32) -> Result<()> {
     pins::forget(name, None);
     let mut tc = TrafficControl::open()?;
-    let mut ours = false;
-    for hook in [Hook::Ingress, Hook::Egress] {
-        ours |= tc.program(interface, hook)?.is_some();
-        tc.detach(interface, hook)?;
-    }
-    if ours { tc.remove_place(interface) } else { Ok(()) }
+    tc.detach(interface, Hook::Ingress)?;
+    tc.detach(interface, Hook::Egress)
 }
 
 /// True if a program of ours hangs on what this interface sends.

@@ -90,6 +90,7 @@ fn both() -> Both {
     let lan = super::super::Rtnetlink::open().unwrap().interfaces().unwrap();
     let lan = lan.into_iter().find(|i| i.name == "lan0").unwrap();
     let spec = OffloadSpec { lan: "lan0".into(), gateway: GATEWAY, guests: (GATEWAY, PREFIX), capacity: 64 };
+    add_place(lan.index).unwrap();
     let mut offload = Offload::load(&spec, &lan).unwrap();
     offload.settings.tun_link_len = ETH_LEN as u16;
     offload.write_settings(lan.index).unwrap();

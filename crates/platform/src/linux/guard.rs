@@ -1,0 +1,69 @@
+//! Our firewall tables while we run. Everybody who may change the machine's rules can take them away, and many do so without
+//! knowing of us: `nft flush ruleset` is how a firewall is usually loaded anew.
+
+use std::fs::File;
+use std::io::{self, ErrorKind, Read};
+use std::os::fd::AsFd;
+
+use super::nft::{self, Family};
+use super::nlsock::NetlinkSocket;
+use super::{firewall, rules, sys};
+use crate::netlink::Message;
+use crate::poll::poll;
+use crate::{Error, Guard, MAX_WAIT, Result, Waker};
+
+/// The group NFNLGRP_NFTABLES: whatever changes in the rules.
+const CHANGES: u32 = 1 << (7 - 1);
+/// Messages that are read at once; if there are more, we are woken again.
+const READS: usize = 1000;
+
+pub(super) struct RuleGuard {
+    changes: File,
+    /// The lock, and the rules of forwarding.
+    rules: [Vec<Message>; 2],
+    waker: Waker,
+}
+
+impl RuleGuard {
+    pub(super) fn open(rules: [Vec<Message>; 2], waker: &Waker) -> Result<Self> {
+        let doing = |e| Error::kernel("watch the firewall rules", e);
+        let kind = libc::SOCK_RAW | libc::SOCK_NONBLOCK;
+        let socket = sys::socket(libc::AF_NETLINK, kind, libc::NETLINK_NETFILTER).map_err(doing)?;
+        sys::bind_netlink(&socket, CHANGES).map_err(doing)?;
+        Ok(Self { changes: File::from(socket), rules, waker: waker.clone() })
+    }
+}
+
+impl Guard for RuleGuard {
+    fn wait(&self) -> io::Result<()> {
+        poll(self.changes.as_fd(), self.waker.fd(), MAX_WAIT).map(drop)
+    }
+
+    fn mend(&mut self) -> Result<bool> {
+        // What has changed does not matter, nor that some of it was lost: we look for ourselves.
+        let mut buffer = [0; 4096];
+        for _ in 0..READS {
+            match self.changes.read(&mut buffer) {
+                Err(e) if e.kind() == ErrorKind::WouldBlock => break,
+                _ => {}
+            }
+        }
+        let mut mended = false;
+        for (family, messages) in [Family::Netdev, Family::Inet].into_iter().zip(&self.rules) {
+            if !is_there(family)? {
+                firewall("put the firewall rules back", messages.clone())?;
+                mended = true;
+            }
+        }
+        Ok(mended)
+    }
+}
+
+fn is_there(family: Family) -> Result<bool> {
+    let (kind, header) = nft::list_tables(family);
+    let mut found = false;
+    NetlinkSocket::open(libc::NETLINK_NETFILTER)?.dump("list the firewall tables", kind, &header, |_, body| {
+        found |= nft::is_table(rules::TABLE, body);
+    })?;
+    Ok(found)
+}

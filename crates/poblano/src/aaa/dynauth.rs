@@ -1,0 +1,218 @@
+//! Servers that tell us to end or to change a session (RFC 5176): their words, and what the engine does for them.
+//!
+//! * Disconnect ends all sessions that are meant, CoA changes all of them (section 2.3 leaves that to the NAS): an
+//!   operator who names a user means each of its devices.
+//! * A change cannot fail halfway: what is not understood is refused before anything is done.
+//! * NAS-Port-Id names a LAN or a VLAN, and so all who are on it. Called-Station-Id is ours or nobody's, and names
+//!   nobody alone.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::mem::Discriminant;
+use std::net::{IpAddr, SocketAddr, UdpSocket as StdUdpSocket};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use config::{Config, HostNetwork};
+use engine::gateway::Mark;
+use fastpath::session::SlotIndex;
+use radius::dynauth::{Action, Client, Discard, ErrorCause, Identity, Request, Server, Stats, Trust};
+use radius::{Secret, packet};
+use tokio::net::UdpSocket;
+use tracing::{debug, info, warn};
+use wire::{MacAddr, Vlan};
+
+use super::asks::port_id;
+use super::grant;
+use crate::clock::Clock;
+use crate::gateway::Gateway;
+use crate::udp;
+
+/// Requests that are not answered are in the log this often, each kind.
+const TELL_AGAIN: Duration = Duration::from_secs(60);
+
+/// Takes such requests.
+pub(crate) struct DynamicAuthorization {
+    clock: Clock,
+    server: RefCell<Server>,
+    /// Where clients find us; none if there are none.
+    listen: Option<SocketAddr>,
+    nas_ip: Option<IpAddr>,
+    lan: String,
+    lan_mac: MacAddr,
+    /// When the log last told of a request that was not answered.
+    told: RefCell<HashMap<Discriminant<Discard>, Duration>>,
+}
+
+impl DynamicAuthorization {
+    pub(crate) fn new(config: &Config, lan_mac: MacAddr, clock: Clock) -> Self {
+        let dynamic = &config.radius.dynamic_authorization;
+        let clients: Vec<Client> = dynamic.clients.iter().map(client).collect();
+        Self {
+            clock,
+            listen: (!clients.is_empty()).then_some((dynamic.listen, dynamic.port).into()),
+            server: RefCell::new(Server::new(&config.radius.nas_identifier, clients)),
+            nas_ip: config.radius.nas_ip.map(IpAddr::V4),
+            lan: config.lan.interface.clone(),
+            lan_mac,
+            told: RefCell::default(),
+        }
+    }
+
+    /// Opens the socket, if anybody may use it. Must be called within the control thread's runtime.
+    pub(crate) fn open(&self) -> anyhow::Result<Option<UdpSocket>> {
+        let Some(listen) = self.listen else { return Ok(None) };
+        udp::listen(listen).map(Some).with_context(|| {
+            format!(
+                "cannot take requests of RADIUS servers at {listen}; stop what listens there (ss -lunp), or set \
+                 radius.dynamic_authorization.listen and port"
+            )
+        })
+    }
+
+    /// Answers for as long as the gateway runs.
+    pub(crate) async fn serve(&self, socket: Option<UdpSocket>, gateway: &Rc<Gateway>) {
+        let Some(socket) = socket else { return std::future::pending().await };
+        let mut buffer = [0; radius::limits::PACKET_OCTETS];
+        loop {
+            match socket.recv_from(&mut buffer).await {
+                Ok((len, from)) => {
+                    if let Some(answer) = self.handle(gateway, from.ip(), &buffer[..len]) {
+                        // One that does not go out is as lost as on the wire: the client asks again.
+                        drop(udp::send_to(&socket, &answer, from));
+                    }
+                }
+                // An ICMP error of an earlier answer.
+                Err(error) => {
+                    debug!(%error, "dynamic authorization socket");
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                }
+            }
+        }
+    }
+
+    /// What was counted.
+    pub(crate) fn stats(&self) -> Stats {
+        *self.server.borrow().stats()
+    }
+
+    fn handle(&self, gateway: &Rc<Gateway>, source: IpAddr, datagram: &[u8]) -> Option<Vec<u8>> {
+        let act = |request: &Request<'_>| self.carry_out(gateway, request);
+        match self.server.borrow_mut().handle_datagram(self.clock.now(), source, datagram, act) {
+            Ok(answer) => {
+                debug!(client = %source, "{}, answered with {}", packet::describe(datagram), packet::describe(&answer));
+                Some(answer)
+            }
+            Err(discard) => {
+                self.tell(source, discard);
+                None
+            }
+        }
+    }
+
+    /// Does what a proven request asks for, all of it or nothing.
+    fn carry_out(&self, gateway: &Rc<Gateway>, request: &Request<'_>) -> Result<(), ErrorCause> {
+        if !request.nas_addresses.iter().all(|address| self.is_ours(*address)) {
+            return Err(ErrorCause::NasIdentificationMismatch);
+        }
+        if !grant::can_change(&request.changes) {
+            return Err(ErrorCause::UnsupportedAttribute);
+        }
+        let named = gateway.aaa.rules.named(&request.changes).map_err(|unusable| {
+            gateway.aaa.tell_of_unusable(&unusable);
+            ErrorCause::InvalidAttributeValue
+        })?;
+        let marks: Option<Vec<_>> = request.identities.iter().filter_map(|identity| self.mark(*identity)).collect();
+        let marks = marks.ok_or(ErrorCause::SessionContextNotFound)?;
+        let sessions = match request.action {
+            Action::Disconnect => gateway.disconnect(&marks),
+            Action::Change => gateway.change(&marks, &named.changes, request.message.as_deref()),
+        };
+        if sessions == 0 {
+            return Err(ErrorCause::SessionContextNotFound);
+        }
+        info!(
+            sessions,
+            "a RADIUS server {}",
+            match request.action {
+                Action::Disconnect => "ended sessions",
+                Action::Change => "changed sessions",
+            }
+        );
+        Ok(())
+    }
+
+    /// What the engine calls it; `Some(None)` if no session can have it, none if every session has.
+    fn mark<'a>(&self, identity: Identity<'a>) -> Option<Option<Mark<'a>>> {
+        Some(match identity {
+            Identity::SessionId(id) => Some(Mark::Session(id)),
+            Identity::User(name) => Some(Mark::User(name)),
+            Identity::Address(address) => Some(Mark::Address(address)),
+            Identity::Station(mac) => Some(Mark::Station(mac)),
+            Identity::Port(port) => Some(Mark::Slot(SlotIndex(port))),
+            Identity::PortId(text) => self.vlan(text).map(Mark::Vlan),
+            Identity::Class(class) => Some(Mark::Class(class)),
+            Identity::Called(text) if self.is_called(text) => return None,
+            Identity::ChargeableUser(identity) => Some(Mark::ChargeableUser(identity)),
+            Identity::Called(_) | Identity::Nothing => None,
+        })
+    }
+
+    /// The VLAN that `port_id` says this of.
+    fn vlan(&self, text: &[u8]) -> Option<Vlan> {
+        let text = std::str::from_utf8(text).ok()?;
+        let tag = text.rsplit_once('.').and_then(|(_, tag)| tag.parse().ok()).map(Vlan);
+        [Vlan::NONE].into_iter().chain(tag).find(|vlan| port_id(&self.lan, *vlan) == text)
+    }
+
+    fn is_called(&self, text: &[u8]) -> bool {
+        std::str::from_utf8(text).is_ok_and(|text| text.parse() == Ok(self.lan_mac))
+    }
+
+    /// The configured address, or one of this machine: nobody can listen at another's.
+    fn is_ours(&self, address: IpAddr) -> bool {
+        let is_one = !address.is_unspecified() && !address.is_multicast();
+        Some(address) == self.nas_ip || is_one && StdUdpSocket::bind((address, 0)).is_ok()
+    }
+
+    /// A request that proves nothing is forged or, more often, a mistake here or at the client: the operator must hear
+    /// of it, though not of each one.
+    fn tell(&self, client: IpAddr, discard: Discard) {
+        let what_to_do = match discard {
+            Discard::ForeignSource => "if it is a client, name it in [[radius.dynamic_authorization.client]]",
+            Discard::WrongAuthenticator | Discard::WrongMessageAuthenticator => {
+                "the secret must be the same here and there"
+            }
+            Discard::MissingMessageAuthenticator => {
+                "let the client send Message-Authenticator, or set require_message_authenticator = false for it"
+            }
+            Discard::MissingEventTimestamp => {
+                "let the client send Event-Timestamp, or set require_event_timestamp = false for it"
+            }
+            Discard::StaleEventTimestamp(_) => "set the clocks here and there",
+            Discard::TooMany | Discard::Malformed(_) | Discard::WrongCode(_) | Discard::NoRoom(_) => {
+                "see what it sends"
+            }
+        };
+        let now = self.clock.mono();
+        let mut told = self.told.borrow_mut();
+        let last = told.get(&std::mem::discriminant(&discard));
+        if last.is_none_or(|at| now.saturating_sub(*at) >= TELL_AGAIN) {
+            told.insert(std::mem::discriminant(&discard), now);
+            warn!(%client, %discard, "a dynamic authorization request is ignored: {what_to_do}");
+        }
+    }
+}
+
+fn client(client: &config::DynamicAuthorizationClient) -> Client {
+    let HostNetwork { address, prefix } = client.address;
+    let trust = Trust {
+        require_message_authenticator: client.require_message_authenticator,
+        window: client.window,
+        require_event_timestamp: client.require_event_timestamp,
+        ..Trust::new(Secret::new(client.secret.expose()))
+    };
+    Client { address, prefix, trust: Arc::new(trust) }
+}
