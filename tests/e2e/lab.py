@@ -287,7 +287,11 @@ class Gateway:
     def is_up(self):
         if self.process.poll() is not None:
             raise RuntimeError(f"the gateway ended: {self.process.returncode}\n{self.log.read_text()}")
-        return ":3990" in self.ns.run("ss", "-Htln") and self.control.exists()
+        if ":3990" not in self.ns.run("ss", "-Htln"):
+            return False
+        # A crash leaves the socket's file behind.
+        with socket.socket(socket.AF_UNIX) as control:
+            return control.connect_ex(str(self.control)) == 0
 
     def stop(self):
         """A clean stop, as the service manager asks for it; returns the exit status."""

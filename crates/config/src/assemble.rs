@@ -9,13 +9,17 @@ use wire::MacAddr;
 
 use crate::read::{Read, Value};
 use crate::{
-    Auth, AuthMethod, BitRate, Config, Control, Dhcp, DhcpOption, Dns, Garden, GardenDomain, GardenEntry, Guests,
-    HostLease, InterfaceAddress, Lan, Log, LogLevel, Network, Octets, Offload, OffloadMode, PasswordMethod, Portal,
-    Radius, RadiusServer, Secret, Session, State, Tun, TunMode, Uplink,
+    Accounting, Auth, AuthMethod, BitRate, Config, Control, Dhcp, DhcpOption, Direction, Dns, Garden, GardenDomain,
+    GardenEntry, Guests, HostLease, InterfaceAddress, Lan, Log, LogLevel, Network, Octets, Offload, OffloadMode,
+    PasswordMethod, Portal, Radius, RadiusServer, Secret, Session, State, Tun, TunMode, Uplink,
 };
 
 /// Tables are sized by the number of guests; without a wish of the operator they stay below this many.
 const MAX_GUESTS_UNASKED: u32 = 65_536;
+
+/// What the spool may take without a wish of the operator: room for Start and Stop of every guest at once.
+const SPOOL_OCTETS_OF_A_GUEST: u64 = 2000;
+const LEAST_SPOOL: u64 = 16_000_000;
 
 pub(crate) fn assemble(read: &Read<'_>) -> Config {
     let network: Network = read.required("lan.network");
@@ -23,8 +27,10 @@ pub(crate) fn assemble(read: &Read<'_>) -> Config {
     let lan = Lan { interface: read.optional("lan.interface").unwrap_or_default(), network, gateway };
     let dhcp = dhcp(read, &lan);
     let directory: PathBuf = read.required("state.directory");
+    let guests = Guests { max: read.optional("guests.max").unwrap_or_else(|| addresses(&dhcp, &lan)) };
     Config {
-        guests: Guests { max: read.optional("guests.max").unwrap_or_else(|| addresses(&dhcp, &lan)) },
+        accounting: accounting(read, &guests),
+        guests,
         lan,
         uplink: Uplink {
             interface: read.optional("uplink.interface"),
@@ -138,6 +144,17 @@ fn radius(read: &Read<'_>) -> Radius {
         tries: read.required("radius.tries"),
         dead_time: read.required("radius.dead_time"),
         servers: (0..read.count("radius.server")).map(server).collect(),
+    }
+}
+
+fn accounting(read: &Read<'_>, guests: &Guests) -> Accounting {
+    let chilli = read.word("accounting.direction") == "chilli";
+    Accounting {
+        direction: if chilli { Direction::Chilli } else { Direction::Rfc2866 },
+        spool_size: read
+            .optional("accounting.spool_size")
+            .unwrap_or(Octets((u64::from(guests.max) * SPOOL_OCTETS_OF_A_GUEST).max(LEAST_SPOOL))),
+        spool_age: read.required("accounting.spool_age"),
     }
 }
 

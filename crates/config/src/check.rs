@@ -30,6 +30,7 @@ pub(crate) fn check(config: &Config, read: &mut Read<'_>) {
     garden(config, read);
     session(config, read);
     radius(config, read);
+    accounting(config, read);
 }
 
 fn interfaces(config: &Config, read: &mut Read<'_>) {
@@ -221,6 +222,13 @@ fn session(config: &Config, read: &mut Read<'_>) {
     }
 }
 
+fn accounting(config: &Config, read: &mut Read<'_>) {
+    if config.accounting.spool_size.0 < 1_000_000 {
+        let message = "is less than \"1MB\", which holds about 1000 records; records cannot do without it";
+        read.conflict("accounting.spool_size", &[], message);
+    }
+}
+
 fn radius(config: &Config, read: &mut Read<'_>) {
     let servers = &config.radius.servers;
     let asked = config.auth.methods.contains(&AuthMethod::Radius);
@@ -228,7 +236,7 @@ fn radius(config: &Config, read: &mut Read<'_>) {
         read.conflict("auth.method", &[], "has \"radius\", but there is no server; add a [[radius.server]]");
     }
     if !asked && !servers.is_empty() {
-        let message = "is never asked, for auth.method does not have \"radius\"";
+        let message = "is asked for accounting only, for auth.method does not have \"radius\"";
         read.warn("radius.server[0]", &["auth.method"], message);
     }
     let mut known = HashSet::new();

@@ -333,7 +333,10 @@ fn what_is_unwise_is_warned_of_and_works() {
         ),
         (format!("{server}secret = \"k9vQ2xw\""), "shorter than 16 octets"),
         (format!("{server}secret = \"0123456789abcdef\"\nrequire_message_authenticator = false"), "CVE-2024-3596"),
-        ("[[radius.server]]\naddress = \"192.0.2.1\"\nsecret = \"0123456789abcdef\"".to_owned(), "is never asked"),
+        (
+            "[[radius.server]]\naddress = \"192.0.2.1\"\nsecret = \"0123456789abcdef\"".to_owned(),
+            "is asked for accounting only",
+        ),
         ("[lan]\nnetwork = \"8.8.8.0/24\"".to_owned(), "is not private"),
         ("[dhcp]\ndns = [\"192.0.2.53\"]".to_owned(), "no login page"),
         ("[dhcp]\noffline_lease = \"2h\"".to_owned(), "is longer than dhcp.lease"),

@@ -148,14 +148,6 @@ struct Guest {
 struct Closing {
     due: Duration,
     record: Record,
-    baseline: Usage,
-}
-
-impl Closing {
-    /// The last record, with what the slot has `counted` in all.
-    fn finish(self, counted: Usage) -> Output {
-        Output::Account(Record { usage: counted - self.baseline, ..self.record })
-    }
 }
 
 /// The control plane's state.
@@ -266,8 +258,10 @@ impl Engine {
 
     /// The source of the grant said yes: the guest goes online, if it is still the one that asked. False if not.
     pub fn finish_login(&mut self, now: Now, attempt: &Attempt, user: &str, grant: Grant) -> bool {
-        let Some(guest) = self.guests.get_mut(&attempt.slot) else { return false };
-        if guest.key != attempt.key || guest.address != attempt.address || guest.session.is_some() {
+        let is_attempts = |guest: &&mut Guest| {
+            guest.key == attempt.key && guest.address == attempt.address && guest.session.is_none()
+        };
+        if self.guests.get_mut(&attempt.slot).filter(is_attempts).is_none() {
             return false;
         }
         // One reading ends the account of the session before, if it is not settled yet, and begins this one's: no
@@ -275,17 +269,19 @@ impl Engine {
         let baseline = self.writer.table().usage(attempt.slot);
         while let Some(at) = self.closing.iter().position(|closing| closing.record.slot == attempt.slot) {
             let Some(closing) = self.closing.remove(at) else { break };
-            self.outputs.push_back(closing.finish(baseline));
+            self.finish(closing, baseline);
         }
-        let session = Box::new(Session {
+        let Some(guest) = self.guests.get_mut(&attempt.slot) else { return false };
+        let mut session = Box::new(Session {
             id: attempt.session_id.clone(),
             user: grant.user.clone().unwrap_or_else(|| user.to_owned()),
             began: now,
             before: Duration::ZERO,
             baseline,
-            next_interim: grant.interim.filter(|interval| !interval.is_zero()).map(|interval| now.mono + interval),
+            next_interim: None,
             grant,
         });
+        session.next_interim = session.until_interim(Duration::ZERO).map(|wait| now.mono + wait);
         self.writer.set_policy(attempt.slot, &session.policy());
         self.dhcp.protect(attempt.key, true);
         let record = record(guest, attempt.slot, &session, Status::Start, Usage::default(), now);
@@ -311,8 +307,7 @@ impl Engine {
         self.writer.set_policy(slot, &Policy::default());
         self.dhcp.protect(guest.key, false);
         let record = record(guest, slot, &session, Status::Stop(cause), Usage::default(), now);
-        self.closing.push_back(Closing { due: now.mono + SETTLE, record, baseline: session.baseline });
-        self.outputs.push_back(Output::SessionEnded(guest.key));
+        self.closing.push_back(Closing { due: now.mono + SETTLE, record });
         self.schedule(now, slot);
         true
     }
@@ -562,7 +557,20 @@ impl Engine {
     fn close_until(&mut self, mono: Duration) {
         while let Some(closing) = self.closing.pop_front_if(|closing| closing.due <= mono) {
             let counted = self.writer.table().usage(closing.record.slot);
-            self.outputs.push_back(closing.finish(counted));
+            self.finish(closing, counted);
+        }
+    }
+
+    /// Makes the last record, with what the slot has `counted` in all. Only after it is the session forgotten, lest a
+    /// crash in between lose it; what is written down may be the guest's next session by then.
+    fn finish(&mut self, closing: Closing, counted: Usage) {
+        let Closing { record, .. } = closing;
+        let key = record.key;
+        let slot = self.writer.table().by_key(key).map(|found| found.slot);
+        let goes_on = slot.and_then(|slot| self.guests.get(&slot)).is_some_and(|guest| guest.session.is_some());
+        self.outputs.push_back(Output::Account(Record { usage: counted - record.baseline, ..record }));
+        if !goes_on {
+            self.outputs.push_back(Output::SessionEnded(key));
         }
     }
 
@@ -609,6 +617,7 @@ fn record(guest: &Guest, slot: SlotIndex, session: &Session, status: Status, usa
         slot,
         class: session.grant.class.clone(),
         usage,
+        baseline: session.baseline,
         duration: session.duration(now.mono),
         at: now,
     }

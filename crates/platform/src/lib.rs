@@ -21,6 +21,8 @@ mod error;
 mod framing;
 #[cfg(fuzzing)]
 pub mod fuzz;
+mod mapped;
+mod meters;
 mod poll;
 pub mod raw;
 pub mod virtual_;
@@ -46,6 +48,7 @@ pub use error::{Error, Result};
 #[cfg(target_os = "linux")]
 pub use imp::netns;
 pub use imp::{Host, Offload, since_boot};
+pub use meters::KeptMeters;
 #[cfg(not(target_os = "linux"))]
 pub use no_netns as netns;
 pub use waker::Waker;

@@ -131,7 +131,7 @@ impl Gateway {
     pub(crate) fn with<T>(self: &Rc<Self>, change: impl FnOnce(&mut Engine, Now) -> T) -> T {
         let mut engine = self.engine.borrow_mut();
         let result = change(&mut engine, self.clock.now());
-        // Read once for all sessions that are written down together, and not at all when there are none.
+        // Read once for all that is written down together, and not at all when there is nothing.
         let written = std::cell::LazyCell::new(|| self.clock.written());
         while let Some(output) = engine.poll_output() {
             match output {
@@ -150,7 +150,7 @@ impl Gateway {
                 }
                 Output::SessionKept(session) => self.store.put_session(kept::to_record(session, *written)),
                 Output::SessionEnded(guest) => self.store.delete_session(guest),
-                Output::Account(record) => self.account(&record),
+                Output::Account(record) => self.account(&record, || *written),
             }
         }
         let due = engine.poll_timeout();
@@ -233,7 +233,7 @@ impl Gateway {
         guests
     }
 
-    fn account(&self, record: &Record) {
+    fn account(&self, record: &Record, written: impl FnOnce() -> store::Written) {
         match record.status {
             Status::Start => info!(session = record.session_id, address = %record.address, "session began"),
             Status::Interim => debug!(session = record.session_id, "session goes on"),
@@ -250,7 +250,7 @@ impl Gateway {
                 self.flows.forget(record.address);
             }
         }
-        self.aaa.account(record);
+        self.aaa.account(record, written);
     }
 }
 

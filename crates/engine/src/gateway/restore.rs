@@ -61,8 +61,15 @@ impl Engine {
         }
     }
 
+    /// Makes the last records of sessions that have ended, and has the others written down as they are: another process
+    /// goes on with them, and the packet threads have stopped.
+    pub fn hand_over(&mut self, now: Now) {
+        self.close_until(Duration::MAX);
+        self.keep_sessions(now);
+    }
+
     /// Has all sessions written down as they are now.
-    pub fn keep_sessions(&mut self, now: Now) {
+    pub(super) fn keep_sessions(&mut self, now: Now) {
         self.next_keep = None;
         if self.config.longest_outage.is_zero() {
             return;
@@ -99,24 +106,22 @@ impl Engine {
             }
         };
         if let Some(cause) = cause {
-            self.outputs.push_back(Output::SessionEnded(kept.key));
+            let key = kept.key;
             self.outputs.push_back(Output::Account(last_record(kept, counted, cause, now)));
+            self.outputs.push_back(Output::SessionEnded(key));
             return;
         }
         let before = kept.duration + away.unwrap_or_default();
-        let interim = kept.grant.interim.filter(|interval| !interval.is_zero());
-        let until_interim = |interval: Duration| {
-            Duration::from_nanos((interval.as_nanos() - before.as_nanos() % interval.as_nanos()) as u64)
-        };
-        let session = Box::new(Session {
+        let mut session = Box::new(Session {
             id: kept.id,
             user: kept.user,
             began: Now { mono: now.mono, unix: now.unix.saturating_sub(before) },
             before,
             baseline: kept.baseline,
-            next_interim: interim.map(|interval| now.mono + until_interim(interval)),
+            next_interim: None,
             grant: kept.grant,
         });
+        session.next_interim = session.until_interim(before).map(|wait| now.mono + wait);
         self.writer.set_policy(kept.slot, &session.policy());
         self.dhcp.protect(kept.key, true);
         let guest = Guest {
@@ -156,6 +161,7 @@ fn last_record(kept: KeptSession, counted: Usage, cause: Cause, now: Now) -> Rec
         slot: kept.slot,
         class: kept.grant.class,
         usage: counted - kept.baseline,
+        baseline: kept.baseline,
         duration: kept.duration,
         at: now,
     }

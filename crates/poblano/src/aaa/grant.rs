@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use config::Config;
+use config::{Config, Direction};
 use engine::session::{Grant, Quota};
 use fastpath::police::Rate;
 use radius::Reply;
@@ -26,7 +26,12 @@ pub(super) fn defaults(config: &Config) -> Grant {
 }
 
 /// What `reply` allows; what it leaves open is as in `defaults`.
-pub(super) fn granted(reply: &Reply, defaults: &Grant) -> Grant {
+/// Input and output are those that accounting counts.
+pub(super) fn granted(reply: &Reply, defaults: &Grant, direction: Direction) -> Grant {
+    let (octets_up, octets_down) = match direction {
+        Direction::Rfc2866 => (reply.max_input_octets(), reply.max_output_octets()),
+        Direction::Chilli => (reply.max_output_octets(), reply.max_input_octets()),
+    };
     let rate = |bits: Option<u64>, default| bits.map_or(default, Rate::bits_per_second);
     // 0 is no limit, as it always was with these attributes; one that is absent leaves the configuration's.
     let quota = |octets: Option<u64>, default| octets.map_or(default, |octets| (octets > 0).then_some(octets));
@@ -38,8 +43,8 @@ pub(super) fn granted(reply: &Reply, defaults: &Grant) -> Grant {
         rate_up: rate(reply.max_up_bits_per_sec(), defaults.rate_up),
         rate_down: rate(reply.max_down_bits_per_sec(), defaults.rate_down),
         quota: Quota {
-            octets_up: quota(reply.max_input_octets(), defaults.quota.octets_up),
-            octets_down: quota(reply.max_output_octets(), defaults.quota.octets_down),
+            octets_up: quota(octets_up, defaults.quota.octets_up),
+            octets_down: quota(octets_down, defaults.quota.octets_down),
             octets_total: quota(reply.max_total_octets(), defaults.quota.octets_total),
         },
         class: reply.classes(),

@@ -6,22 +6,23 @@ mod grant;
 mod records;
 
 use std::cell::{Cell, RefCell};
-use std::collections::{HashMap, VecDeque};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use config::{AuthMethod, Config, PasswordMethod};
+use config::{AuthMethod, Config, Direction, PasswordMethod};
 use engine::gateway::Attempt;
 use engine::session::Grant;
-use radius::{AccessRequest, AccountingRequest, Credential, GuestFacts, NasFacts, Outcome};
+use radius::{AccessRequest, Credential, GuestFacts, NasFacts, Outcome};
 use store::{Accounts, AccountsError, PasswordCheck};
 use tokio::sync::Semaphore;
 use tracing::{info, warn};
 use wire::{MacAddr, Vlan};
 
 use self::client::RadiusClient;
+use self::records::Records;
+pub(crate) use self::records::{Unsent, open as open_records};
 use crate::clock::Clock;
 
 /// Password checks at one time: argon2 takes 4 MiB and some hundred milliseconds of a router.
@@ -52,22 +53,35 @@ pub(crate) struct Aaa {
     lan: String,
     radius: Option<Rc<RadiusClient>>,
     servers: Vec<SocketAddr>,
-    /// Records not yet taken, in order, by session; each session with records has a task that sends them.
-    records: RefCell<HashMap<String, VecDeque<AccountingRequest>>>,
-    records_waiting: Cell<usize>,
-    servers_silent: Cell<bool>,
+    direction: Direction,
+    records: Option<Rc<Records>>,
     logins_unanswered: Cell<bool>,
     clock: Clock,
 }
 
 impl Aaa {
     /// Must be called within the control thread's local set.
-    pub(crate) fn start(config: &Config, lan_mac: MacAddr, clock: Clock) -> anyhow::Result<Rc<Self>> {
+    pub(crate) fn start(
+        config: &Config,
+        lan_mac: MacAddr,
+        clock: Clock,
+        unsent: Option<Unsent>,
+    ) -> anyhow::Result<Rc<Self>> {
         let radius = if config.radius.servers.is_empty() {
             None
         } else {
             Some(RadiusClient::start(clock, radius::Client::new(client_config(config), Box::new(crate::dice))?))
         };
+        let nas = NasFacts {
+            identifier: config.radius.nas_identifier.clone(),
+            ip: config.radius.nas_ip,
+            called_station_id: lan_mac.to_station_id(),
+            ..NasFacts::default()
+        };
+        let records = radius
+            .as_ref()
+            .zip(unsent)
+            .map(|(radius, unsent)| Records::start(config, Rc::clone(radius), nas.clone(), clock, unsent));
         let this = Rc::new(Self {
             methods: config.auth.methods.clone(),
             password_method: config.radius.method,
@@ -76,18 +90,12 @@ impl Aaa {
             accounts: RefCell::new(None),
             checks: Arc::new(Semaphore::new(CHECKS)),
             waiting_checks: Semaphore::new(WAITING_CHECKS),
-            nas: NasFacts {
-                identifier: config.radius.nas_identifier.clone(),
-                ip: config.radius.nas_ip,
-                called_station_id: lan_mac.to_station_id(),
-                ..NasFacts::default()
-            },
+            nas,
             lan: config.lan.interface.clone(),
             radius,
             servers: config.radius.servers.iter().map(|s| (s.address, s.auth_port).into()).collect(),
-            records: RefCell::default(),
-            records_waiting: Cell::new(0),
-            servers_silent: Cell::new(false),
+            direction: config.accounting.direction,
+            records,
             logins_unanswered: Cell::new(false),
             clock,
         });
@@ -181,7 +189,7 @@ impl Aaa {
             framed_ip: Some(attempt.address),
             session_id: attempt.session_id.clone(),
             port: Some(attempt.slot.0),
-            port_id: self.port_id(attempt.key.vlan),
+            port_id: port_id(&self.lan, attempt.key.vlan),
         };
         let request = AccessRequest::new(name, credential, self.nas.clone(), guest);
         let answer = radius.access(request).await;
@@ -202,9 +210,10 @@ impl Aaa {
             Err(_) => {}
         }
         match answer {
-            Ok(Outcome::Accept(reply)) => {
-                Answer::Granted { grant: grant::granted(&reply, &self.defaults), message: reply.reply_message() }
-            }
+            Ok(Outcome::Accept(reply)) => Answer::Granted {
+                grant: grant::granted(&reply, &self.defaults, self.direction),
+                message: reply.reply_message(),
+            },
             Ok(Outcome::Reject(reply) | Outcome::Challenge(reply)) => {
                 Answer::Refused { message: reply.reply_message() }
             }
@@ -216,12 +225,12 @@ impl Aaa {
             }
         }
     }
+}
 
-    fn port_id(&self, vlan: Vlan) -> String {
-        match vlan {
-            Vlan::NONE => self.lan.clone(),
-            Vlan(id) => format!("{}.{id}", self.lan),
-        }
+fn port_id(lan: &str, vlan: Vlan) -> String {
+    match vlan {
+        Vlan::NONE => lan.to_owned(),
+        Vlan(id) => format!("{lan}.{id}"),
     }
 }
 

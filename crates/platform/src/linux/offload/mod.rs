@@ -11,7 +11,6 @@
 
 mod abi;
 mod bpf;
-mod mapped;
 mod object;
 mod tc;
 #[cfg(test)]
@@ -30,8 +29,8 @@ use fastpath::session::Snapshot;
 
 use self::abi::{KEY_LEN, Settings, Way};
 use self::bpf::{Map, Program, ProgramKind};
-use self::mapped::Mapped;
 use self::tc::{Hook, TrafficControl};
+use crate::mapped::Mapped;
 use crate::{Error, Interface, OffloadSpec, Result};
 
 const LICENSE: &str = "MIT OR Apache-2.0";
