@@ -15,6 +15,7 @@ from aaa import FreeRadius, settings
 from frames import Wire, ethernet, ipv4, is_ipv4, udp
 from internet import HOST, wait_for
 from lab import Lab
+from namespace import sh
 from test_radius import USERS
 
 GUESTS = int(os.environ.get("LAB_ACCOUNTED_GUESTS", "200"))
@@ -190,3 +191,66 @@ def judge(party, radius):
 
 def octets(record):
     return tuple(int(record.get(f"Acct-{way}-Octets", 0)) for way in ("Input", "Output"))
+
+
+@contextlib.contextmanager
+def server(**sections):
+    """A lab with FreeRADIUS for accounting."""
+    with Lab(start=False, settings={**settings(timeout="1s", tries=1), "auth": {"method": "local"}, **sections}) as lab:
+        lab.radius = FreeRadius(lab, USERS)
+        try:
+            yield lab
+        finally:
+            lab.gateway.stop()
+            lab.radius.stop()
+
+
+def test_who_bills_on_the_old_directions_has_them():
+    with server(accounting={"direction": "chilli"}) as lab:
+        lab.gateway.start()
+        assert lab.guest.lease()
+        assert lab.guest.login().status == 303
+        assert lab.guest.curl_status("http://online.test/blob") == 0
+        session = lab.gateway.sessions()[0]["session"]
+        assert lab.guest.logout().status in (302, 303)
+        assert octets(lab.radius.wait("Stop")) == (session["output_octets"], session["input_octets"])
+        assert session["output_octets"] > 1 << 20, "our own words stay as they are"
+
+
+def test_a_full_disk_keeps_nobody_out_and_no_record_back_and_what_waits_is_written_when_there_is_room():
+    guests = 40
+    with server() as lab, small_disk(lab.gateway.directory / "state") as disk:
+        lab.gateway.start()
+        filler = disk / "filler"
+        fill(filler)
+        crowd.crowd(lab, guests)
+        assert len(lab.gateway.sessions()) == guests
+        wait_for(lambda: len(lab.radius.records("Start")) == guests, "every Start")
+        assert "No space left" in accounting(lab)["disk_error"]
+        assert "in memory only" in lab.gateway.cli("sessions", "--socket", lab.gateway.control)
+        lab.radius.stop()
+        for guest in lab.gateway.sessions():
+            crowd.ask(lab, {"command": "kick", "guest": guest["mac"]})
+        filler.unlink()
+        wait_for(lambda: accounting(lab)["disk_error"] is None, "the disk", 30)
+        lab.gateway.kill()
+        lab.radius.start()
+        lab.gateway.start()
+        wait_for(lambda: len(lab.radius.records("Stop")) >= guests, "every Stop", 30)
+        assert len({record["Acct-Session-Id"] for record in lab.radius.records("Stop")}) == guests
+        lab.gateway.stop()
+
+
+@contextlib.contextmanager
+def small_disk(place):
+    sh("mount", "-t", "tmpfs", "-o", "size=8m", "lab", place)
+    try:
+        yield place
+    finally:
+        sh("umount", "-l", place)
+
+
+def fill(file):
+    with file.open("wb", buffering=0) as out, contextlib.suppress(OSError):
+        while True:
+            out.write(bytes(4096))
