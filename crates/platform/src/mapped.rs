@@ -3,6 +3,7 @@
 use std::io;
 use std::ops::Deref;
 use std::os::fd::{AsRawFd, BorrowedFd};
+#[cfg(target_has_atomic = "64")]
 use std::sync::atomic::AtomicU64;
 
 use fastpath::meter::Meter;
@@ -15,6 +16,7 @@ use fastpath::meter::Meter;
 pub(crate) unsafe trait Shared: Sync {}
 
 // SAFETY: an atomic number.
+#[cfg(target_has_atomic = "64")]
 unsafe impl Shared for AtomicU64 {}
 // SAFETY: `repr(C)`, atomic numbers and padding.
 unsafe impl Shared for Meter {}

@@ -11,6 +11,8 @@
 //!   and what it does not say yet after a crash is said here ([`Opened`]).
 
 mod backlog;
+#[cfg(fuzzing)]
+pub mod fuzz;
 mod log;
 mod record;
 

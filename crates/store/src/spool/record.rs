@@ -93,7 +93,8 @@ impl AccountingRecord {
             AccountingEvent::On => (7, 0),
             AccountingEvent::Off(cause) => (8, cause),
         };
-        let mut bytes = vec![VERSION];
+        let mut bytes = Vec::with_capacity(256);
+        bytes.push(VERSION);
         put(&mut bytes, tag::EVENT, &[&[event][..], &cause.to_be_bytes()]);
         let Written { unix_millis, boot, boot_millis } = self.at;
         put(&mut bytes, tag::AT, &[&unix_millis.to_be_bytes(), &boot, &boot_millis.to_be_bytes()]);
@@ -161,8 +162,10 @@ impl AccountingRecord {
 fn put(bytes: &mut Vec<u8>, tag: u8, parts: &[&[u8]]) {
     let len = parts.iter().map(|part| part.len()).sum::<usize>().min(usize::from(u16::MAX));
     bytes.push(tag);
-    bytes.extend((len as u16).to_be_bytes());
-    bytes.extend(parts.iter().copied().flatten().take(len));
+    bytes.extend_from_slice(&(len as u16).to_be_bytes());
+    let end = bytes.len() + len;
+    parts.iter().for_each(|part| bytes.extend_from_slice(part));
+    bytes.truncate(end);
 }
 
 fn read_event(value: &[u8]) -> Option<AccountingEvent> {
