@@ -26,13 +26,19 @@ def crowd(lab, guests):
 
 
 def let_in(lab, guest):
-    """What `poblano login` does, without a process for each guest."""
+    """What `poblano login` does."""
+    ask(lab, {"command": "login", "guest": guest, "user": "crowd"})
+
+
+def ask(lab, request):
+    """What the program does for an operator, without a process for each guest."""
     with socket.socket(socket.AF_UNIX) as control:
         control.connect(str(lab.gateway.control))
-        control.sendall(json.dumps({"command": "login", "guest": guest, "user": "crowd"}).encode() + b"\n")
+        control.sendall(json.dumps(request).encode() + b"\n")
         reply = json.loads(control.makefile().readline())
     if "error" in reply:
         raise RuntimeError(reply["error"])
+    return reply
 
 
 def mac(n):

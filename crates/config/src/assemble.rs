@@ -9,7 +9,7 @@ use wire::MacAddr;
 
 use crate::read::{Read, Value};
 use crate::{
-    Auth, AuthMethod, BitRate, Config, Control, Dhcp, DhcpOption, Dns, DynamicAuthorization,
+    Accounting, Auth, AuthMethod, BitRate, Config, Control, Dhcp, DhcpOption, Direction, Dns, DynamicAuthorization,
     DynamicAuthorizationClient, Garden, GardenDomain, GardenEntry, Guests, HostLease, HostNetwork, InterfaceAddress,
     Lan, Log, LogLevel, MacAuthentication, MacServiceType, Network, Octets, Offload, OffloadMode, PasswordMethod,
     Policy, Portal, Radius, RadiusServer, Secret, Session, State, Tun, TunMode, Uplink,
@@ -18,14 +18,20 @@ use crate::{
 /// Tables are sized by the number of guests; without a wish of the operator they stay below this many.
 const MAX_GUESTS_UNASKED: u32 = 65_536;
 
+/// What the spool may take without a wish of the operator: room for Start and Stop of every guest at once.
+const SPOOL_OCTETS_OF_A_GUEST: u64 = 2000;
+const LEAST_SPOOL: u64 = 16_000_000;
+
 pub(crate) fn assemble(read: &Read<'_>) -> Config {
     let network: Network = read.required("lan.network");
     let gateway = read.optional("lan.gateway").unwrap_or(network.first_host());
     let lan = Lan { interface: read.optional("lan.interface").unwrap_or_default(), network, gateway };
     let dhcp = dhcp(read, &lan);
     let directory: PathBuf = read.required("state.directory");
+    let guests = Guests { max: read.optional("guests.max").unwrap_or_else(|| addresses(&dhcp, &lan)) };
     Config {
-        guests: Guests { max: read.optional("guests.max").unwrap_or_else(|| addresses(&dhcp, &lan)) },
+        accounting: accounting(read, &guests),
+        guests,
         lan,
         uplink: Uplink {
             interface: read.optional("uplink.interface"),
@@ -203,6 +209,17 @@ fn policy(read: &Read<'_>, i: usize) -> Policy {
         quota_down: read.optional(&path("quota_down")),
         quota_total: read.optional(&path("quota_total")),
         redirect: read.optional(&path("redirect")),
+    }
+}
+
+fn accounting(read: &Read<'_>, guests: &Guests) -> Accounting {
+    let chilli = read.word("accounting.direction") == "chilli";
+    Accounting {
+        direction: if chilli { Direction::Chilli } else { Direction::Rfc2866 },
+        spool_size: read
+            .optional("accounting.spool_size")
+            .unwrap_or(Octets((u64::from(guests.max) * SPOOL_OCTETS_OF_A_GUEST).max(LEAST_SPOOL))),
+        spool_age: read.required("accounting.spool_age"),
     }
 }
 

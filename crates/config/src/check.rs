@@ -35,6 +35,7 @@ pub(crate) fn check(config: &Config, read: &mut Read<'_>) {
     policies(config, read);
     radius(config, read);
     dynauth::check(config, read);
+    accounting(config, read);
 }
 
 fn interfaces(config: &Config, read: &mut Read<'_>) {
@@ -250,6 +251,13 @@ fn session(config: &Config, read: &mut Read<'_>) {
     }
 }
 
+fn accounting(config: &Config, read: &mut Read<'_>) {
+    if config.accounting.spool_size.0 < 1_000_000 {
+        let message = "is less than \"1MB\", which holds about 1000 records; records cannot do without it";
+        read.conflict("accounting.spool_size", &[], message);
+    }
+}
+
 fn radius(config: &Config, read: &mut Read<'_>) {
     let servers = &config.radius.servers;
     let asked = config.auth.methods.contains(&AuthMethod::Radius);
@@ -257,7 +265,7 @@ fn radius(config: &Config, read: &mut Read<'_>) {
         read.conflict("auth.method", &[], "has \"radius\", but there is no server; add a [[radius.server]]");
     }
     if !asked && !config.mac_authentication.radius && !servers.is_empty() {
-        let message = "is never asked, for auth.method does not have \"radius\"";
+        let message = "is asked for accounting only, for auth.method does not have \"radius\"";
         read.warn("radius.server[0]", &["auth.method", "mac_authentication.radius"], message);
     }
     let mut known = HashSet::new();

@@ -40,6 +40,8 @@ pub struct Config {
     pub policies: Vec<Policy>,
     /// The RADIUS client.
     pub radius: Radius,
+    /// Records of what guests used.
+    pub accounting: Accounting,
     /// What outlives the process.
     pub state: State,
     /// The operator's socket.
@@ -298,6 +300,26 @@ pub struct Session {
     pub quota_total: Option<Octets>,
     /// Sessions go on after the gateway was gone for less than this; `None` ends them all.
     pub outage: Option<Duration>,
+}
+
+/// `[accounting]`
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Accounting {
+    /// What Input and Output are.
+    pub direction: Direction,
+    /// What waiting records may take on the disk.
+    pub spool_size: Octets,
+    /// Records that are older are given up.
+    pub spool_age: Duration,
+}
+
+/// What Input and Output are, in RADIUS.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Direction {
+    /// Input is from the guest (RFC 2866, 5.3).
+    Rfc2866,
+    /// Input is to the guest, as with CoovaChilli.
+    Chilli,
 }
 
 /// `[radius]`

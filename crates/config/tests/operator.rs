@@ -371,7 +371,10 @@ fn what_is_unwise_is_warned_of_and_works() {
         ),
         (format!("{server}secret = \"k9vQ2xw\""), "shorter than 16 octets"),
         (format!("{server}secret = \"0123456789abcdef\"\nrequire_message_authenticator = false"), "CVE-2024-3596"),
-        ("[[radius.server]]\naddress = \"192.0.2.1\"\nsecret = \"0123456789abcdef\"".to_owned(), "is never asked"),
+        (
+            "[[radius.server]]\naddress = \"192.0.2.1\"\nsecret = \"0123456789abcdef\"".to_owned(),
+            "is asked for accounting only",
+        ),
         (format!("{client}window = \"0\""), "a request that somebody has recorded"),
         (format!("{client}require_event_timestamp = false"), "a request that somebody has recorded"),
         (format!("{client}require_message_authenticator = false"), "can be forged"),

@@ -35,7 +35,7 @@ pub use restore::{KEEP_EVERY, Survivor};
 
 /// After a session's packets are stopped, those that were already past the check are still being counted; its
 /// last record is made this much later.
-const SETTLE: Duration = Duration::from_millis(50);
+pub const SETTLE: Duration = Duration::from_millis(50);
 /// Sessions that one turn of the timers ends, or otherwise looks at: a millisecond or two of a router. When all guests'
 /// time is over at the same moment, DHCP, DNS and the portal have their turns between.
 const AT_ONCE: usize = 64;
@@ -164,7 +164,7 @@ struct Closing {
 
 impl Closing {
     /// The last record, with what the slot has `counted` in all.
-    fn finish(self, counted: Usage) -> Output {
+    fn last_record(self, counted: Usage) -> Output {
         let Self { slot, key, address, session, cause, ended, .. } = self;
         let used = counted - session.baseline;
         Output::Account(record((slot, key, address), &session, Status::Stop(cause), used, ended))
@@ -294,12 +294,11 @@ impl Engine {
         let baseline = self.writer.table().usage(attempt.slot);
         while let Some(at) = self.closing.iter().position(|closing| closing.slot == attempt.slot) {
             let Some(closing) = self.closing.remove(at) else { break };
-            self.outputs.push_back(closing.finish(baseline));
+            self.finish(closing, baseline);
         }
-        let interim = grant.interim.filter(|interval| !interval.is_zero());
         let (tariff, personal) = self.tariffs.share(grant);
         let billed = personal.as_ref().and_then(|personal| personal.user.as_deref());
-        let session = Session {
+        let mut session = Session {
             id,
             user: billed.unwrap_or(user).into(),
             tariff,
@@ -308,8 +307,9 @@ impl Engine {
             before_nanos: 0,
             began_unix_nanos: now.unix.as_nanos() as u64,
             baseline,
-            next_interim: interim.map(|interval| (now.mono + interval).into()),
+            next_interim: None,
         };
+        session.next_interim = session.until_interim(Duration::ZERO).map(|wait| (now.mono + wait).into());
         self.writer.set_policy(attempt.slot, &session.policy(now));
         self.dhcp.protect(attempt.key, true);
         let record = record(place, &session, Status::Start, Usage::default(), now);
@@ -336,7 +336,6 @@ impl Engine {
             self.devices.logged_out(key);
         }
         self.closing.push_back(Closing { due, slot, key, address, session, cause, ended: now });
-        self.outputs.push_back(Output::SessionEnded(key));
         true
     }
 
@@ -607,8 +606,20 @@ impl Engine {
     fn close_one(&mut self, mono: Duration) -> bool {
         let Some(closing) = self.closing.pop_front_if(|closing| closing.due <= mono) else { return false };
         let counted = self.writer.table().usage(closing.slot);
-        self.outputs.push_back(closing.finish(counted));
+        self.finish(closing, counted);
         true
+    }
+
+    /// Makes the last record, with what the slot has `counted` in all. Only after it is the session forgotten, lest a
+    /// crash in between lose it; what is written down may be the guest's next session by then.
+    fn finish(&mut self, closing: Closing, counted: Usage) {
+        let key = closing.key;
+        let slot = self.writer.table().by_key(key).map(|found| found.slot);
+        let goes_on = slot.is_some_and(|slot| self.guests.session(slot).is_some());
+        self.outputs.push_back(closing.last_record(counted));
+        if !goes_on {
+            self.outputs.push_back(Output::SessionEnded(key));
+        }
     }
 
     fn view(&self, now: Now, slot: SlotIndex, guest: &Guest) -> GuestView {
@@ -660,6 +671,7 @@ fn record(
         class: session.class().to_vec(),
         cui: session.cui().map(<[u8]>::to_vec),
         usage,
+        baseline: session.baseline,
         duration: session.duration(now.mono),
         at: now,
     }

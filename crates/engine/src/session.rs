@@ -177,6 +177,8 @@ pub struct Record {
     pub cui: Option<Vec<u8>>,
     /// Traffic since the session began.
     pub usage: Usage,
+    /// What the slot had counted when the session began.
+    pub baseline: Usage,
     /// Time since the session began.
     pub duration: Duration,
     /// When this was so.
@@ -343,6 +345,20 @@ impl Session {
     /// Who pays, in the words of the source.
     pub(crate) fn cui(&self) -> Option<&[u8]> {
         self.personal.as_ref()?.cui.as_deref()
+    }
+
+    /// How long after `duration` its next interim record is due; none if it has none.
+    ///
+    /// They are `interim` apart. The first comes after half of that to all of it, as the session's name has it: those who
+    /// log in together do not all report in one second, and a restart changes nothing.
+    pub(crate) fn until_interim(&self, duration: Duration) -> Option<Duration> {
+        let interval = self.tariff.interim.filter(|interval| !interval.is_zero())?.as_nanos();
+        // FNV-1a
+        let fold = |hash: u32, octet: u8| (hash ^ u32::from(octet)).wrapping_mul(0x0100_0193);
+        let dice = self.id.to_string().bytes().fold(0x811c_9dc5, fold);
+        let early = (interval / 2 * u128::from(dice)) >> 32;
+        let left = interval - (duration.as_nanos() + early) % interval;
+        Some(Duration::from_nanos(u64::try_from(left).unwrap_or(u64::MAX)))
     }
 
     /// When it ends by the clock or, as far as can be told now, by the calendar, on the gateway's monotonic clock.

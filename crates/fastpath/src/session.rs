@@ -99,6 +99,19 @@ pub struct Usage {
     pub packets_down: u64,
 }
 
+impl Usage {
+    /// Of each number the larger one.
+    #[must_use]
+    pub fn max(self, other: Self) -> Self {
+        Self {
+            octets_up: self.octets_up.max(other.octets_up),
+            octets_down: self.octets_down.max(other.octets_down),
+            packets_up: self.packets_up.max(other.packets_up),
+            packets_down: self.packets_down.max(other.packets_down),
+        }
+    }
+}
+
 impl std::ops::Add for Usage {
     type Output = Self;
 

@@ -22,6 +22,8 @@ mod framing;
 #[cfg(fuzzing)]
 pub mod fuzz;
 mod local_time;
+mod mapped;
+mod meters;
 mod poll;
 pub mod raw;
 pub mod virtual_;
@@ -48,6 +50,7 @@ pub use error::{Error, Result};
 pub use imp::netns;
 pub use imp::{Host, Offload, since_boot};
 pub use local_time::LocalTime;
+pub use meters::KeptMeters;
 #[cfg(not(target_os = "linux"))]
 pub use no_netns as netns;
 pub use waker::Waker;

@@ -72,6 +72,7 @@ pub(crate) fn sessions_text(reply: &Value, counters: bool) -> String {
             state(&server["accounting"])
         ));
     }
+    lines.extend(accounting(&reply["accounting"]));
     if counters {
         lines.push(format!("offload: {}", text(&reply["offload"])));
         for direction in ["from_guests", "to_guests"] {
@@ -82,6 +83,24 @@ pub(crate) fn sessions_text(reply: &Value, counters: bool) -> String {
         }
     }
     lines.join("\n")
+}
+
+/// What an operator should know of accounting records; nothing when all is well.
+fn accounting(told: &Value) -> Vec<String> {
+    let mut lines = Vec::new();
+    let waiting = told["records_waiting"].as_u64().unwrap_or(0);
+    if waiting > 0 {
+        let age = seconds(&told["oldest_seconds"]);
+        let why = if told["server_answers"] == true { "" } else { ": no server answers" };
+        lines.push(format!("accounting records that wait: {waiting}, the oldest for {age}{why}"));
+    }
+    if let Some(lost) = told["records_lost"].as_u64().filter(|lost| *lost > 0) {
+        lines.push(format!("accounting records lost since the start: {lost}; the log says which"));
+    }
+    if let Some(why) = told["disk_error"].as_str() {
+        lines.push(format!("accounting records are in memory only: {why}"));
+    }
+    lines
 }
 
 pub(crate) fn kick(control: &Control, guest: Guest) -> anyhow::Result<()> {

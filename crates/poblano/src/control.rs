@@ -120,6 +120,13 @@ fn perform(gateway: &Rc<Gateway>, request: &Value) -> Value {
             "guests": gateway.guests().iter().map(guest_json).collect::<Vec<_>>(),
             "counters": counters(gateway),
             "offload": gateway.offload.state(),
+            "accounting": gateway.aaa.accounting().map(|accounting| json!({
+                "records_waiting": accounting.waiting.records,
+                "oldest_seconds": accounting.oldest.map(|age| age.as_secs()),
+                "records_lost": accounting.waiting.lost,
+                "server_answers": !accounting.waiting.silent,
+                "disk_error": accounting.failure,
+            })),
             "radius": gateway.aaa.health().iter().map(|(server, auth, acct)| {
                 json!({ "server": server.to_string(), "authentication": auth, "accounting": acct })
             }).collect::<Vec<_>>(),

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use engine::Engine;
 use engine::changes::Changes;
-use engine::gateway::{Attempt, GuestView, LoginRefusal, Mark, Output};
+use engine::gateway::{Attempt, GuestView, LoginRefusal, Mark, Output, SETTLE};
 use engine::session::{Cause, Record, Status};
 use fastpath::pipeline::Plane;
 use fastpath::police::Rate;
@@ -168,7 +168,7 @@ impl Gateway {
     pub(crate) fn with<T>(self: &Rc<Self>, change: impl FnOnce(&mut Engine, Now) -> T) -> T {
         let mut engine = self.engine.borrow_mut();
         let result = change(&mut engine, self.clock.now());
-        // Read once for all sessions that are written down together, and not at all when there are none.
+        // Read once for all that is written down together, and not at all when there is nothing.
         let written = std::cell::LazyCell::new(|| self.clock.written());
         while let Some(output) = engine.poll_output() {
             self.outputs.set(self.outputs.get() + 1);
@@ -188,7 +188,7 @@ impl Gateway {
                 }
                 Output::SessionKept(session) => self.store.put_session(&kept::to_record(session, *written)),
                 Output::SessionEnded(guest) => self.store.delete_session(guest),
-                Output::Account(record) => self.account(&record),
+                Output::Account(record) => self.account(&record, || *written),
                 Output::Device(attempt) => drop(tokio::task::spawn_local(Rc::clone(self).let_device_in(attempt))),
             }
         }
@@ -284,8 +284,9 @@ impl Gateway {
         })
     }
 
-    /// Waits until all that has changed so far is on the disk.
+    /// Waits until all that has changed so far is on the disk: of a session that has ended, its last record too.
     pub(crate) async fn settle(&self) {
+        tokio::time::sleep(2 * SETTLE).await;
         let (sender, done) = oneshot::channel();
         self.store.settle(move || {
             let _ = sender.send(()); // nobody may be waiting any more
@@ -319,7 +320,7 @@ impl Gateway {
         guests
     }
 
-    fn account(&self, record: &Record) {
+    fn account(&self, record: &Record, written: impl FnOnce() -> store::Written) {
         match record.status {
             Status::Start => info!(session = record.session_id, address = %record.address, "session began"),
             Status::Interim => debug!(session = record.session_id, "session goes on"),
@@ -336,7 +337,7 @@ impl Gateway {
                 self.flows.forget(record.address);
             }
         }
-        self.aaa.account(record);
+        self.aaa.account(record, written);
     }
 }
 

@@ -14,6 +14,7 @@ mod kept;
 mod leases;
 mod log;
 mod man;
+mod meters;
 mod offload;
 mod resolvers;
 mod run;

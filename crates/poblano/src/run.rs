@@ -1,7 +1,7 @@
 //! The gateway from start to stop. The order is the security argument: read and check everything, take the state,
 //! shut the kernel out of the LAN, open the devices, and only then let anybody in. At the end the other way round.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::net::Ipv4Addr;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -17,26 +17,27 @@ use fastpath::pipeline::Plane;
 use fastpath::port::{LanPort, TunPort};
 use fastpath::pump;
 use fastpath::redirect::Redirector;
-use fastpath::session::SlotIndex;
+use fastpath::session::{SlotIndex, Usage};
 use fastpath::shape;
 use fastpath::slow::StationLimit;
 use fastpath::table::Table;
 use platform::{Flows, ForwardSpec, Guard, Host, Interface, System, TunSpec, UplinkSpec, Waker};
-use store::{Accounts, AccountsError, Store};
+use store::{Accounts, AccountsError, Changes, Store};
 use tokio::net::{TcpListener, TcpSocket, UdpSocket};
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 use tracing::{error, info, warn};
 
-use crate::aaa::Aaa;
+use crate::aaa::{Aaa, Unsent};
 use crate::cli::Setup;
 use crate::clock::Clock;
 use crate::flows::Forgetting;
 use crate::gateway::{Backend, Gateway};
+use crate::meters::Meters;
 use crate::offload::Offload;
 use crate::slow::{self, Queued};
-use crate::{commands, control, kept, leases, log, offload, settings};
+use crate::{aaa, commands, control, kept, leases, log, offload, settings};
 
 /// Leases and sessions are written at most this often: a crash forgets that much, and the flash of a router lasts.
 const WRITE_EVERY: Duration = Duration::from_secs(2);
@@ -44,8 +45,6 @@ const WRITE_EVERY: Duration = Duration::from_secs(2);
 const BACKLOG: u32 = 1024;
 /// How long the last accounting records may take at the end.
 const LAST_RECORDS: Duration = Duration::from_secs(5);
-/// The same before a handover, for guests wait meanwhile.
-const RECORDS_BEFORE_HANDOVER: Duration = Duration::from_secs(1);
 
 /// Why the gateway ends.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -298,7 +297,8 @@ async fn serve(parts: Parts) -> anyhow::Result<End> {
     crate::dice(&mut word);
     let secret = u64::from_le_bytes(word);
 
-    let (table, writer) = match offload.meters() {
+    let meters = Meters::open(&config, &offload);
+    let (table, writer) = match meters.shared(&offload) {
         Some(meters) => Table::with_meters(config.guests.max, secret, meters),
         None => Table::new(config.guests.max, secret),
     };
@@ -323,7 +323,8 @@ async fn serve(parts: Parts) -> anyhow::Result<End> {
     });
     let mut engine =
         Engine::new(settings::engine(&config, store.next_boot()? as u32, lan_mac, mtu)?, writer, garden, seed);
-    restore(&mut engine, &store, &offload, clock)?;
+    let mut unsent = aaa::open_records(&config)?;
+    restore(&mut engine, &store, &offload, |slot| meters.counted(&offload, slot), unsent.as_mut(), clock)?;
     let adopted: BTreeSet<Ipv4Addr> =
         engine.guests(clock.now()).filter(|guest| guest.session.is_some()).map(|guest| guest.address).collect();
     // The others' are of sessions that are over, maybe of guests whose addresses others get now.
@@ -335,7 +336,7 @@ async fn serve(parts: Parts) -> anyhow::Result<End> {
     let report = Box::new(|error: &store::StoreError| warn!("{error}"));
     let lease_writer = store::Writer::start(store, WRITE_EVERY, capacity, report)?;
 
-    let aaa = Aaa::start(&config, lan_mac, clock)?;
+    let aaa = Aaa::start(&config, lan_mac, clock, unsent)?;
     let servers_requests = aaa.dynamic_authorization.open()?;
     let socket = control::Socket::open(&config.control.socket)?;
     let base_url = format!("http://{}:{}", config.lan.gateway, config.portal.port);
@@ -377,17 +378,16 @@ async fn serve(parts: Parts) -> anyhow::Result<End> {
     threads.stop(&waker);
     let hands_over = matches!(ended, Ok(End::Handover));
     if hands_over && keeps_sessions {
-        gateway.with(|engine, now| engine.keep_sessions(now));
+        gateway.with(|engine, now| engine.hand_over(now));
     } else {
         gateway.with(|engine, now| engine.shutdown(now));
+        meters.forget();
     }
     if !hands_over {
         aaa.account_gateway(false);
     }
-    let left = aaa.finish(if hands_over { RECORDS_BEFORE_HANDOVER } else { LAST_RECORDS }).await;
-    if left > 0 {
-        warn!(records = left, "accounting records were not taken by any server");
-    }
+    // At a handover they are on the disk, and guests wait.
+    aaa.finish(if hands_over { Duration::ZERO } else { LAST_RECORDS }).await;
     ended
 }
 
@@ -399,8 +399,15 @@ fn redirect_key() -> [u64; 2] {
 }
 
 /// Takes up what a former run has written down.
-fn restore(engine: &mut Engine, store: &Store, offload: &Offload, clock: Clock) -> anyhow::Result<()> {
-    let (leases, sessions) = (store.leases()?, store.sessions()?);
+fn restore(
+    engine: &mut Engine,
+    store: &Store,
+    offload: &Offload,
+    counted: impl Fn(SlotIndex) -> Option<Usage>,
+    unsent: Option<&mut Unsent>,
+    clock: Clock,
+) -> anyhow::Result<()> {
+    let (leases, mut sessions) = (store.leases()?, store.sessions()?);
     if leases.unreadable > 0 {
         warn!(count = leases.unreadable, "leases of another version cannot be read; their guests ask again");
     }
@@ -408,12 +415,21 @@ fn restore(engine: &mut Engine, store: &Store, offload: &Offload, clock: Clock) 
         warn!(count = sessions.unreadable, "sessions of another version cannot be read; their guests log in again");
     }
     let written = clock.written();
+    if let Some(unsent) = unsent {
+        // Accounting's file is further than this one, which is written every two seconds.
+        let (over, go_on): (Vec<_>, Vec<_>) =
+            sessions.records.into_iter().partition(|record| unsent.has_ended(&record.id));
+        if !over.is_empty() {
+            let mut changes = Changes::default();
+            over.iter().for_each(|record| changes.delete_session(record.key));
+            store.write(&changes)?;
+        }
+        let ids: HashSet<String> = go_on.iter().map(|record| record.id.clone()).collect();
+        unsent.end_forgotten(&ids, written, &counted);
+        sessions.records = go_on;
+    }
     let leases = leases.records.into_iter().map(leases::from_record).collect();
-    let survivors = sessions
-        .records
-        .into_iter()
-        .map(|record| kept::from_record(record, &written, |slot| offload.counted(slot)))
-        .collect();
+    let survivors = sessions.records.into_iter().map(|record| kept::from_record(record, &written, &counted)).collect();
     let now = clock.now();
     engine.restore(now, leases, survivors);
     // The kernel was told of an end at once, the disk a little later.

@@ -163,6 +163,33 @@ pub enum TerminateCause {
 }
 
 impl TerminateCause {
+    const ALL: [Self; 18] = [
+        Self::UserRequest,
+        Self::LostCarrier,
+        Self::LostService,
+        Self::IdleTimeout,
+        Self::SessionTimeout,
+        Self::AdminReset,
+        Self::AdminReboot,
+        Self::PortError,
+        Self::NasError,
+        Self::NasRequest,
+        Self::NasReboot,
+        Self::PortUnneeded,
+        Self::PortPreempted,
+        Self::PortSuspended,
+        Self::ServiceUnavailable,
+        Self::Callback,
+        Self::UserError,
+        Self::HostRequest,
+    ];
+
+    /// The cause with this number.
+    #[must_use]
+    pub fn from_code(code: u32) -> Option<Self> {
+        Self::ALL.into_iter().find(|cause| cause.code() == code)
+    }
+
     /// The number on the wire.
     #[must_use]
     pub fn code(self) -> u32 {

@@ -77,6 +77,16 @@ impl Changes {
         self.leases.insert(key, None);
     }
 
+    /// Keeps a session.
+    pub fn put_session(&mut self, record: &SessionRecord) {
+        self.sessions.insert(record.key, Some(record.value_bytes().into()));
+    }
+
+    /// Forgets a session.
+    pub fn delete_session(&mut self, key: GuestKey) {
+        self.sessions.insert(key, None);
+    }
+
     /// True if there are none.
     #[must_use]
     pub fn is_empty(&self) -> bool {

@@ -1,5 +1,6 @@
 //! What the fuzz targets reach of the inside. Compiled for them only.
 
+pub use crate::spool::fuzz::{read_record, read_spool, written_record};
 use crate::{LeaseRecord, SessionRecord, accounts, lease};
 
 /// Reads a lease as it stands in the database.

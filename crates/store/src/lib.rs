@@ -1,8 +1,8 @@
 //! State that outlives the process: local accounts in a text file, leases, sessions and a counter of starts in an
-//! embedded database.
+//! embedded database, accounting records in a log.
 //!
 //! What is here blocks: it reads, writes, waits for the disk, and checking a password takes its time on purpose. The
-//! caller keeps it off the thread that serves guests; [`PasswordCheck`] and [`Writer`] are made for that.
+//! caller keeps it off the thread that serves guests; [`PasswordCheck`], [`Writer`] and [`Spool`] are made for that.
 #![forbid(unsafe_code)]
 
 mod accounts;
@@ -12,6 +12,7 @@ pub mod fuzz;
 mod lease;
 mod password;
 mod session;
+mod spool;
 mod writer;
 
 pub use accounts::{Accounts, AccountsError, edit_accounts};
@@ -19,4 +20,8 @@ pub use database::{Changes, Loaded, Opened, Store, StoreError};
 pub use lease::LeaseRecord;
 pub use password::{PasswordCheck, PasswordHash, readable_password};
 pub use session::{Counts, SessionRecord, Written};
+pub use spool::{
+    AccountedSession, AccountingEvent, AccountingRecord, Backlog, BacklogOutput, Opened as OpenedSpool, Progress,
+    ProgressMade, Spool, Waiting,
+};
 pub use writer::{ReportFailure, Writer};

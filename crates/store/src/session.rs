@@ -1,6 +1,7 @@
 //! A session as it is kept.
 
 use std::net::Ipv4Addr;
+use std::time::Duration;
 
 use wire::GuestKey;
 
@@ -35,6 +36,26 @@ pub struct Written {
     pub boot: [u8; 16],
     /// Since that start.
     pub boot_millis: u64,
+}
+
+impl Written {
+    /// How long ago that was, at `now`; none if no clock can tell. The date serves only after the machine has started
+    /// anew: it may be set at any time.
+    #[must_use]
+    pub fn age(&self, now: &Self) -> Option<Duration> {
+        if self.boot == now.boot && now.boot != [0; 16] {
+            return now.boot_millis.checked_sub(self.boot_millis).map(Duration::from_millis);
+        }
+        let dates_are_known = self.knows_the_date() && now.knows_the_date();
+        now.unix_millis.checked_sub(self.unix_millis).filter(|_| dates_are_known).map(Duration::from_millis)
+    }
+
+    /// Before 2020 nobody has set the machine's date: it begins anew with each boot and tells nothing from before.
+    #[must_use]
+    pub fn knows_the_date(&self) -> bool {
+        const FIRST_DATE_MILLIS: u64 = 1_577_836_800_000;
+        self.unix_millis >= FIRST_DATE_MILLIS
+    }
 }
 
 /// A session. The user's name is what somebody typed: to be shown with care.
@@ -220,6 +241,24 @@ mod tests {
             quota_total: Some(5_000_000_000),
             cui: Some(b"cui".to_vec()),
             class: vec![b"class".to_vec(), vec![0; 253]],
+        }
+    }
+
+    const YEAR_2027: u64 = 1_800_000_000_000;
+
+    #[test]
+    fn the_time_away_is_told_by_the_clock_that_can_know_it() {
+        let written = |unix_millis, boot, boot_millis| Written { unix_millis, boot: [boot; 16], boot_millis };
+        for (then, now, expected) in [
+            (written(YEAR_2027, 1, 5000), written(YEAR_2027 + 900_000, 1, 6000), Some(1000)),
+            (written(0, 1, 5000), written(YEAR_2027, 1, 6000), Some(1000)), // the date was set meanwhile
+            (written(YEAR_2027, 1, 5000), written(YEAR_2027 + 9000, 2, 300), Some(9000)),
+            (written(YEAR_2027, 1, 5000), written(YEAR_2027 - 1, 2, 300), None),
+            (written(9000, 1, 5000), written(9500, 2, 300), None), // a machine whose date begins anew each time
+            (written(9000, 1, 5000), written(YEAR_2027, 2, 300), None),
+            (written(YEAR_2027, 0, 0), written(YEAR_2027 + 1, 0, 0), Some(1)), // no such clock here
+        ] {
+            assert_eq!(then.age(&now), expected.map(Duration::from_millis), "{then:?} {now:?}");
         }
     }
 

@@ -155,7 +155,7 @@ impl Lab {
 
     /// Has all sessions written down, as before a handover.
     pub fn hand_over(&mut self) {
-        self.engine.keep_sessions(self.now);
+        self.engine.hand_over(self.now);
         self.carry_out();
     }
 

@@ -359,7 +359,12 @@ impl Model {
         let pause = Duration::from_secs(self.dice.below(400) as u64);
         self.lab.crash(Some(pause));
         self.attempts.clear();
-        self.ended.clear(); // their last records waited in memory
+        // Whose last record was not made yet is as before it ended; no other one's is missing.
+        let unsettled: Vec<String> = self.ended.keys().filter(|id| kept.contains_key(*id)).cloned().collect();
+        for id in unsettled {
+            self.online.extend(self.ended.remove_entry(&id));
+        }
+        assert!(self.ended.is_empty(), "sessions without a last record");
         let now = self.lab.now();
         self.leases.retain(|_, (_, end)| *end > now.unix);
         let longest = Setup::default().longest_outage;

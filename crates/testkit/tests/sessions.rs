@@ -197,14 +197,35 @@ fn interim_records_come_at_their_interval_with_the_usage_so_far() {
     let records = settled(&mut lab);
     let expected = [Status::Start, Status::Interim, Status::Interim, Status::Interim, Status::Stop(Cause::AdminReset)];
     assert_eq!(statuses(&records), expected);
+    let first = records[1].duration;
+    assert!(first > 30 * SECOND && first <= 60 * SECOND, "{first:?}");
     for (n, record) in records[1..4].iter().enumerate() {
-        let n = n as u32 + 1;
-        assert_eq!((record.at, record.duration), (began.plus(n * 60 * SECOND), n * 60 * SECOND));
-        assert_eq!(record.usage.packets_up, u64::from(n) * 2 - 1, "the packet of this very moment came after");
+        let n = n as u32;
+        let due = first + n * 60 * SECOND;
+        assert_eq!((record.at, record.duration), (began.plus(due), due));
+        assert_eq!(record.usage.packets_up, u64::from(n) * 2 + 1, "of the packets each half minute");
     }
     assert_eq!(records[4].usage.packets_up, 6);
     lab.advance(Duration::from_secs(600));
     assert!(lab.records().is_empty());
+}
+
+#[test]
+fn guests_who_log_in_together_do_not_all_report_in_one_second() {
+    let mut lab = Lab::new(Setup::default());
+    for n in 1..=100 {
+        let phone = lab.guest(&format!("phone {n}"));
+        phone.dhcp(&mut lab);
+        lab.login(phone, Grant { interim: Some(Duration::from_secs(600)), ..Grant::default() });
+    }
+    lab.records();
+    let began = lab.now();
+    let mut busiest = 0;
+    for _ in 0..600 {
+        lab.advance(SECOND);
+        busiest = busiest.max(lab.records().iter().filter(|record| record.status == Status::Interim).count());
+    }
+    assert!(lab.now() == began.plus(600 * SECOND) && (1..=5).contains(&busiest), "{busiest}");
 }
 
 /// Octets that pass of a sender who offers far too much for so many seconds.

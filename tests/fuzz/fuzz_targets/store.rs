@@ -1,13 +1,16 @@
-//! What is on the disk, damaged: `which (1)`, then key (9) and value of a lease or a session, or a file of accounts.
+//! What is on the disk, damaged: `which (1)`, then key (9) and value of a lease or a session, an accounting record, a spool
+//! of them, or a file of accounts.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
 use poblano_fuzz::Input;
-use store::fuzz::{read_accounts, read_lease, read_session, written_lease, written_session};
+use store::fuzz::{
+    read_accounts, read_lease, read_record, read_session, read_spool, written_lease, written_record, written_session,
+};
 
 fuzz_target!(|bytes: &[u8]| {
     let mut input = Input::new(bytes);
-    let which = input.u8() % 3;
+    let which = input.u8() % 5;
     if which == 0 {
         let (key, value) = (input.bytes(9), input.rest());
         let Some(record) = read_lease(key, value) else { return };
@@ -21,6 +24,13 @@ fuzz_target!(|bytes: &[u8]| {
         let (key, value) = (input.bytes(9), input.rest());
         let Some(record) = read_session(key, value) else { return };
         assert_eq!(written_session(&record), (key.to_vec(), value.to_vec()), "what we write is what was read");
+    } else if which == 3 {
+        let Some(record) = read_record(input.rest()) else { return };
+        assert_eq!(read_record(&written_record(&record)), Some(record), "what we write can be read");
+    } else if which == 4 {
+        let octets = input.rest();
+        let (records, damaged) = read_spool(octets);
+        assert!(records.iter().map(Vec::len).sum::<usize>() as u64 + damaged <= octets.len() as u64);
     } else {
         let text = String::from_utf8_lossy(input.rest());
         let lines = text.lines().count();

@@ -590,6 +590,30 @@ pub const SECTIONS: &[Section] = &[
         ],
     ),
     section(
+        "accounting",
+        "Records of what guests used, for the servers of [radius]. Each is in a file (accounting.log in state.directory) until a server has taken it, over outages and crashes.",
+        &[
+            key(
+                "direction",
+                Choice(&["rfc2866", "chilli"]),
+                Is("\"rfc2866\""),
+                "What Acct-Input-Octets counts. rfc2866: what the guest sent. chilli: what it received, as CoovaChilli has it without swapoctets; for those who bill on that. Output, packets and gigawords are the other way round then too, and so are ChilliSpot-Max-Input-Octets and Max-Output-Octets of the servers.",
+            ),
+            key(
+                "spool_size",
+                Octets,
+                or("\"16MB\", or 2 kB for each of guests.max if that is more", "\"64MB\""),
+                "What records that wait for a server may take on the disk, from \"1MB\". 1 MB holds about 1000 records, in up to 1 MB of memory. When there is no room the oldest interim records are lost, whose sessions have later ones, then the oldest others; the log says which.",
+            ),
+            key(
+                "spool_age",
+                Duration { min: "1h", max: "365d", or_zero: false },
+                Is("\"30d\""),
+                "A record that no server has taken after so long is given up, and the log says so.",
+            ),
+        ],
+    ),
+    section(
         "state",
         "What outlives the process.",
         &[key(

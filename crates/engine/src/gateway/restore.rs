@@ -78,8 +78,15 @@ impl Engine {
         }
     }
 
+    /// Makes the last records of sessions that have ended, and has the others written down as they are: another process
+    /// goes on with them, and the packet threads have stopped.
+    pub fn hand_over(&mut self, now: Now) {
+        while self.close_one(Duration::MAX) {}
+        self.keep_sessions(now);
+    }
+
     /// Has all sessions written down as they are now.
-    pub fn keep_sessions(&mut self, now: Now) {
+    pub(super) fn keep_sessions(&mut self, now: Now) {
         self.next_keep = None;
         if self.config.longest_outage.is_zero() {
             return;
@@ -140,18 +147,15 @@ impl Engine {
             }
         };
         let (None, Some(id)) = (cause, id) else {
-            self.outputs.push_back(Output::SessionEnded(kept.key));
+            let key = kept.key;
             let cause = cause.unwrap_or(Cause::NasReboot);
             self.outputs.push_back(Output::Account(last_record(kept, counted, cause, now)));
+            self.outputs.push_back(Output::SessionEnded(key));
             return;
         };
         let before = kept.duration + away.unwrap_or_default();
-        let interim = kept.grant.interim.filter(|interval| !interval.is_zero());
         let (tariff, personal) = self.tariffs.share(kept.grant);
-        let until_interim = |interval: Duration| {
-            Duration::from_nanos((interval.as_nanos() - before.as_nanos() % interval.as_nanos()) as u64)
-        };
-        let session = Session {
+        let mut session = Session {
             id,
             user: kept.user.as_str().into(),
             tariff,
@@ -160,8 +164,9 @@ impl Engine {
             before_nanos: before.as_nanos() as u64,
             began_unix_nanos: now.unix.saturating_sub(before).as_nanos() as u64,
             baseline: kept.baseline,
-            next_interim: interim.map(|interval| (now.mono + until_interim(interval)).into()),
+            next_interim: None,
         };
+        session.next_interim = session.until_interim(before).map(|wait| (now.mono + wait).into());
         self.writer.set_policy(kept.slot, &session.policy(now));
         self.dhcp.protect(kept.key, true);
         self.guests.insert(kept.slot, Guest::new(kept.key, kept.address, Attempts::default()));
@@ -195,6 +200,7 @@ fn last_record(kept: KeptSession, counted: Usage, cause: Cause, now: Now) -> Rec
         class: kept.grant.class().to_vec(),
         cui: kept.grant.personal.as_ref().and_then(|personal| personal.cui.clone()),
         usage: counted - kept.baseline,
+        baseline: kept.baseline,
         duration: kept.duration,
         at: now,
     }

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use config::Config;
+use config::{Config, Direction};
 use engine::changes::Changes;
 use engine::session::{Grant, Quota};
 use fastpath::police::Rate;
@@ -40,6 +40,8 @@ pub(super) struct Rules {
     pub(super) defaults: Grant,
     policies: HashMap<String, Named>,
     refuse_unknown: bool,
+    /// What the servers call input.
+    direction: Direction,
 }
 
 /// What a server names.
@@ -84,6 +86,7 @@ impl Rules {
             defaults: defaults(config),
             policies: config.policies.iter().map(named).collect(),
             refuse_unknown: config.radius.refuse_unknown_policy,
+            direction: config.accounting.direction,
         }
     }
 
@@ -105,7 +108,7 @@ impl Rules {
     /// # Errors
     /// A limit that cannot be read, or a policy that there is not: without it a guest would have more than was meant.
     pub(super) fn named(&self, reply: &Reply) -> Result<Named, Unusable> {
-        let mut named = named(reply)?;
+        let mut named = named(reply, self.direction)?;
         for name in reply.all(attr::FILTER_ID) {
             match self.policies.get(&name) {
                 Some(policy) => {
@@ -147,8 +150,12 @@ pub(super) fn can_change(request: &Reply) -> bool {
 /// The attribute that an operator can do something about here.
 const FILTER_ID: &str = "Filter-Id";
 
-/// What the attributes of `reply` name. Zero is no limit with rates and octets, as it always was with these attributes.
-fn named(reply: &Reply) -> Result<Named, Unusable> {
+/// What the attributes of `reply` name; input and output are those that accounting counts. Zero is no limit with rates and octets, as it always was with these attributes.
+fn named(reply: &Reply, direction: Direction) -> Result<Named, Unusable> {
+    let (octets_up, octets_down) = match direction {
+        Direction::Rfc2866 => (reply.max_input_octets(), reply.max_output_octets()),
+        Direction::Chilli => (reply.max_output_octets(), reply.max_input_octets()),
+    };
     let octets = |octets: Option<u64>| octets.map(|octets| (octets > 0).then_some(octets));
     let class = reply.classes();
     let mikrotik = read("Mikrotik-Rate-Limit", reply.get(attr::mikrotik::RATE_LIMIT), RateLimit::parse)?;
@@ -164,8 +171,8 @@ fn named(reply: &Reply) -> Result<Named, Unusable> {
         interim: reply.interim_interval().map(|interval| Some(interval.max(Duration::from_secs(60)))),
         rate_up: rate(reply.max_up_bits_per_sec(), |mikrotik| mikrotik.up_bits_per_sec),
         rate_down: rate(reply.max_down_bits_per_sec(), |mikrotik| mikrotik.down_bits_per_sec),
-        octets_up: octets(reply.max_input_octets()),
-        octets_down: octets(reply.max_output_octets()),
+        octets_up: octets(octets_up),
+        octets_down: octets(octets_down),
         octets_total: octets(reply.max_total_octets()),
         class: (!class.is_empty()).then_some(class),
         cui: reply.get(attr::CHARGEABLE_USER_IDENTITY),
@@ -240,7 +247,7 @@ mod tests {
 
     /// What the server names with these attributes.
     fn changes(attributes: Vec<Attribute>) -> Changes {
-        named(&reply(attributes)).expect("all can be read").changes
+        named(&reply(attributes), Direction::Rfc2866).expect("all can be read").changes
     }
 
     fn of<K: Kind>(attr: Attr<K>, value: K::In<'_>) -> Attribute {
@@ -379,7 +386,7 @@ mod tests {
     fn a_browser_is_sent_to_web_addresses_only() {
         for address in ["javascript:alert(1)", "ftp://example.org/", "//example.org", "http://a b/", "http://u@h/"] {
             let url = of(wispr::REDIRECTION_URL, address);
-            assert_eq!(named(&reply(vec![url])), Ok(Named::default()), "{address}");
+            assert_eq!(named(&reply(vec![url]), Direction::Rfc2866), Ok(Named::default()), "{address}");
         }
     }
 }

@@ -12,7 +12,7 @@ mod records;
 mod trial;
 
 use std::cell::{Cell, RefCell};
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::rc::Rc;
@@ -22,7 +22,7 @@ use std::time::Duration;
 use config::{AuthMethod, Config};
 use engine::gateway::Attempt;
 use engine::session::Grant;
-use radius::{AccountingRequest, Outcome, Reply};
+use radius::{Outcome, Reply};
 use store::{Accounts, AccountsError, PasswordCheck};
 use tokio::sync::Semaphore;
 use tracing::{debug, info, warn};
@@ -35,6 +35,8 @@ use self::asks::Asks;
 use self::client::RadiusClient;
 use self::dynauth::DynamicAuthorization;
 use self::grant::{Declined, Unusable};
+use self::records::Records;
+pub(crate) use self::records::{Unsent, open as open_records};
 use crate::clock::Clock;
 
 /// Password checks at one time: argon2 takes 4 MiB and some hundred milliseconds of a router.
@@ -70,10 +72,7 @@ pub(crate) struct Aaa {
     radius: Option<Rc<RadiusClient>>,
     pub(crate) dynamic_authorization: DynamicAuthorization,
     servers: Vec<SocketAddr>,
-    /// Records not yet taken, in order, by session; each session with records has a task that sends them.
-    records: RefCell<HashMap<String, VecDeque<AccountingRequest>>>,
-    records_waiting: Cell<usize>,
-    servers_silent: Cell<bool>,
+    records: Option<Rc<Records>>,
     logins_unanswered: Cell<bool>,
     accepts_unproven: Cell<bool>,
     clock: Clock,
@@ -81,7 +80,12 @@ pub(crate) struct Aaa {
 
 impl Aaa {
     /// Must be called within the control thread's local set.
-    pub(crate) fn start(config: &Config, lan_mac: MacAddr, clock: Clock) -> anyhow::Result<Rc<Self>> {
+    pub(crate) fn start(
+        config: &Config,
+        lan_mac: MacAddr,
+        clock: Clock,
+        unsent: Option<Unsent>,
+    ) -> anyhow::Result<Rc<Self>> {
         let radius = if config.radius.servers.is_empty() {
             None
         } else {
@@ -91,9 +95,14 @@ impl Aaa {
                 Box::new(client::trace),
             ))
         };
+        let asks = Asks::new(config, Some(lan_mac));
+        let records = radius
+            .as_ref()
+            .zip(unsent)
+            .map(|(radius, unsent)| Records::start(config, Rc::clone(radius), asks.nas.clone(), clock, unsent));
         let this = Rc::new(Self {
             methods: config.auth.methods.clone(),
-            asks: Asks::new(config, Some(lan_mac)),
+            asks,
             rules: grant::Rules::new(config),
             unusable: RefCell::default(),
             ignored: RefCell::default(),
@@ -104,9 +113,7 @@ impl Aaa {
             radius,
             dynamic_authorization: DynamicAuthorization::new(config, lan_mac, clock),
             servers: config.radius.servers.iter().map(|s| (s.address, s.auth_port).into()).collect(),
-            records: RefCell::default(),
-            records_waiting: Cell::new(0),
-            servers_silent: Cell::new(false),
+            records,
             logins_unanswered: Cell::new(false),
             accepts_unproven: Cell::new(false),
             clock,

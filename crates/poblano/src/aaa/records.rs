@@ -1,127 +1,389 @@
-//! How an engine's record becomes accounting, and waits until a server has taken it.
+//! Accounting records: how an engine's becomes one of the spool's, and how one of these reaches a server.
+//!
+//! What waits, in which order, and what is given up is the [`Backlog`]'s business; what is on the disk the [`Spool`]'s. A
+//! record may reach a server twice, when the answer is lost with this process. It is then the same in session name,
+//! status and Event-Timestamp, and only Acct-Delay-Time differs (RFC 2866, 5.2).
 
-use std::collections::VecDeque;
+use std::cell::{Cell, RefCell};
+use std::collections::HashSet;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
-use config::AuthMethod;
+use anyhow::Context;
+use config::{AuthMethod, Config, Direction};
 use engine::session::{Cause, Record, Status};
+use fastpath::session::{SlotIndex, Usage};
 use radius::request::{Authentic, Record as RadiusRecord, SessionFacts};
-use radius::{AccountingRequest, GuestFacts, Outcome, TerminateCause, Usage};
-use tracing::{info, warn};
+use radius::{AccountingRequest, GuestFacts, NasFacts, Outcome, TerminateCause};
+use store::{AccountedSession, AccountingEvent, AccountingRecord, Backlog, OpenedSpool, Spool, Waiting, Written};
+use tokio::sync::Notify;
+use tracing::{debug, error, info, warn};
+use wire::Now;
 
-use super::Aaa;
-use super::client::RadiusClient;
+use super::asks::port_id;
+use super::{Aaa, RadiusClient};
+use crate::clock::Clock;
+use crate::kept::{millis, to_counts, to_usage};
 
-/// Accounting records that wait in memory for a server to come back, 300 octets each.
-const WAITING_RECORDS: usize = 10_000;
-/// After a record that no server took.
-const RECORD_RETRY: Duration = Duration::from_secs(10);
+/// How often records are looked at that may be too old.
+const LOOK_AT_AGE: Duration = Duration::from_secs(60);
+
+/// The spool of a former run, before anybody sends.
+pub(crate) struct Unsent {
+    opened: OpenedSpool,
+    changed: Arc<Notify>,
+}
+
+/// Opens it, if there are servers.
+pub(crate) fn open(config: &Config) -> anyhow::Result<Option<Unsent>> {
+    if config.radius.servers.is_empty() {
+        return Ok(None);
+    }
+    let mut seed = [0; 8];
+    crate::dice(&mut seed);
+    let changed = Arc::new(Notify::new());
+    let made = Arc::clone(&changed);
+    let opened = Spool::open(
+        &config.state.directory,
+        config.accounting.spool_size.0,
+        u64::from_le_bytes(seed),
+        Box::new(move || made.notify_one()),
+    )
+    .with_context(|| format!("cannot read the accounting records in {}", config.state.directory.display()))?;
+    if let Some(warning) = &opened.warning {
+        warn!("{warning}");
+    }
+    Ok(Some(Unsent { opened, changed }))
+}
+
+impl Unsent {
+    /// A session whose last record was made: it is over, though it was still written down when the process died.
+    pub(crate) fn has_ended(&self, session_id: &str) -> bool {
+        self.opened.ended.contains(session_id)
+    }
+
+    /// Last records of sessions that began and were not `written` down before the process died. `counted` is what is
+    /// known to have been counted in a slot.
+    pub(crate) fn end_forgotten(
+        &mut self,
+        written: &HashSet<String>,
+        now: Written,
+        counted: impl Fn(SlotIndex) -> Option<Usage>,
+    ) {
+        let alive = self.opened.last;
+        for record in std::mem::take(&mut self.opened.begun) {
+            let Some(session) = record.session.filter(|_| !written.contains(&record.session_id)) else { continue };
+            let used = counted(SlotIndex(session.slot)).map(|counted| counted - to_usage(session.baseline));
+            let lived = alive.and_then(|alive| record.at.age(&alive)).unwrap_or_default();
+            self.opened.backlog.put(&AccountingRecord {
+                event: AccountingEvent::Stop(TerminateCause::NasReboot.code()),
+                at: now,
+                session_id: record.session_id,
+                session: Some(AccountedSession {
+                    used: used.map(to_counts).unwrap_or_default(),
+                    duration_millis: millis(lived),
+                    ..session
+                }),
+            });
+        }
+    }
+}
+
+/// How much waits, for the operator.
+pub(crate) struct Accounting {
+    pub(crate) waiting: Waiting,
+    pub(crate) oldest: Option<Duration>,
+    /// Why the disk takes nothing.
+    pub(crate) failure: Option<String>,
+}
+
+/// What waits for the accounting servers, and where it is kept.
+pub(super) struct Records {
+    radius: Rc<RadiusClient>,
+    nas: NasFacts,
+    /// Interface and VLAN of a guest.
+    lan: String,
+    direction: Direction,
+    max_age: Duration,
+    by_radius: bool,
+    clock: Clock,
+    backlog: RefCell<Backlog>,
+    /// None after the end.
+    spool: RefCell<Option<Spool>>,
+    changed: Arc<Notify>,
+    was_silent: Cell<bool>,
+    failure: RefCell<Option<String>>,
+}
+
+impl Records {
+    /// Must be called within the control thread's local set.
+    pub(super) fn start(
+        config: &Config,
+        radius: Rc<RadiusClient>,
+        nas: NasFacts,
+        clock: Clock,
+        unsent: Unsent,
+    ) -> Rc<Self> {
+        let Unsent { opened, changed } = unsent;
+        let waiting = opened.backlog.waiting().records;
+        if waiting > 0 {
+            info!(records = waiting, "accounting records of the former run are sent now");
+        }
+        let this = Rc::new(Self {
+            radius,
+            nas,
+            lan: config.lan.interface.clone(),
+            direction: config.accounting.direction,
+            max_age: config.accounting.spool_age,
+            by_radius: config.auth.methods.contains(&AuthMethod::Radius),
+            clock,
+            backlog: RefCell::new(opened.backlog),
+            spool: RefCell::new(Some(opened.spool)),
+            changed,
+            was_silent: Cell::new(false),
+            failure: RefCell::new(None),
+        });
+        tokio::task::spawn_local(Rc::clone(&this).keep_going());
+        this
+    }
+
+    /// Takes a record of a session. Returns at once, however many come.
+    fn put(&self, record: &Record, written: Written) {
+        let at = Written { unix_millis: millis(record.at.unix), ..written };
+        let event = match record.status {
+            Status::Start => AccountingEvent::Start,
+            Status::Interim => AccountingEvent::Interim,
+            Status::Stop(cause) => AccountingEvent::Stop(terminate_cause(cause).code()),
+        };
+        let session = AccountedSession {
+            user: record.user.clone(),
+            key: record.key,
+            address: record.address,
+            slot: record.slot.0,
+            class: record.class.clone(),
+            cui: record.cui.clone(),
+            by_radius: self.by_radius,
+            used: to_counts(record.usage),
+            baseline: to_counts(record.baseline),
+            duration_millis: millis(record.duration),
+        };
+        self.enter(&AccountingRecord { event, at, session_id: record.session_id.clone(), session: Some(session) });
+    }
+
+    fn enter(&self, record: &AccountingRecord) {
+        self.backlog.borrow_mut().put(record);
+        self.changed.notify_one();
+    }
+
+    fn accounting(&self) -> Accounting {
+        let waiting = self.backlog.borrow().waiting();
+        let now = waiting.oldest.map(|oldest| (oldest, self.clock.written()));
+        Accounting {
+            waiting,
+            oldest: now.and_then(|(oldest, now)| oldest.age(&now)),
+            failure: self.failure.borrow().clone(),
+        }
+    }
+
+    async fn keep_going(self: Rc<Self>) {
+        let mut age = tokio::time::interval(LOOK_AT_AGE);
+        loop {
+            let due = self.backlog.borrow().poll_timeout();
+            let sleep = async {
+                match due {
+                    Some(due) => tokio::time::sleep_until(self.clock.instant(due)).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                () = self.changed.notified() => {}
+                () = sleep => {}
+                _ = age.tick() => self.look_at_age(),
+            }
+            self.drive();
+        }
+    }
+
+    fn look_at_age(&self) {
+        let now = self.clock.written();
+        self.backlog.borrow_mut().handle_age(|at| at.age(&now).is_some_and(|age| age > self.max_age));
+    }
+
+    /// Has kept what is to be kept, and sends what may be sent.
+    fn drive(self: &Rc<Self>) {
+        let now = self.clock.mono();
+        let mut backlog = self.backlog.borrow_mut();
+        backlog.handle_timeout(now);
+        if let Some(spool) = &*self.spool.borrow() {
+            let progress = spool.progress();
+            self.tell_failure(progress.failure);
+            backlog.handle_progress(progress.written, progress.synced);
+            spool.perform(std::iter::from_fn(|| backlog.poll_output())).iter().for_each(tell_lost);
+        }
+        while let Some((number, record)) = backlog.poll_send(now) {
+            tokio::task::spawn_local(Rc::clone(self).send(number, record));
+        }
+        let silent = backlog.waiting().silent;
+        if self.was_silent.replace(silent) != silent {
+            if silent {
+                warn!("no accounting server answers; records wait (`poblano sessions` says how many)");
+            } else {
+                info!("an accounting server answers again");
+            }
+        }
+    }
+
+    async fn send(self: Rc<Self>, number: u64, record: AccountingRecord) {
+        let request = self.request(&record);
+        let outcome = self.radius.account(request).await;
+        let now = self.clock.mono();
+        let mut backlog = self.backlog.borrow_mut();
+        match outcome {
+            Ok(Outcome::AccountingAck) => backlog.handle_taken(now, number),
+            Err(radius::SubmitError::Build(error)) => {
+                warn!(session = record.session_id, %error, "an accounting record does not fit into a packet");
+                backlog.handle_unsendable(number);
+            }
+            _ => backlog.handle_untaken(now, number),
+        }
+        self.changed.notify_one();
+    }
+
+    fn tell_failure(&self, failure: Option<String>) {
+        let mut told = self.failure.borrow_mut();
+        match (&*told, &failure) {
+            (None, Some(why)) => error!(
+                "accounting records are not on the disk: {why}. They wait in memory, and a crash would lose them; make \
+                 room in state.directory"
+            ),
+            (Some(_), None) => info!("accounting records are on the disk again"),
+            _ => {}
+        }
+        *told = failure;
+    }
+
+    fn request(&self, record: &AccountingRecord) -> AccountingRequest {
+        let at = self.time_of(&record.at);
+        AccountingRequest::new(self.radius_record(record), at, self.nas.clone())
+    }
+
+    /// The same each time that the record is sent, unless the machine did not know the date when it was made.
+    fn time_of(&self, at: &Written) -> Now {
+        let unix = if at.knows_the_date() {
+            Duration::from_millis(at.unix_millis)
+        } else {
+            let now = self.clock.written();
+            Duration::from_millis(now.unix_millis).saturating_sub(at.age(&now).unwrap_or_default())
+        };
+        Now { mono: Duration::ZERO, unix }
+    }
+
+    fn radius_record(&self, record: &AccountingRecord) -> RadiusRecord {
+        let session_id = record.session_id.clone();
+        let cause = |code| TerminateCause::from_code(code).unwrap_or(TerminateCause::NasError);
+        let Some(session) = &record.session else {
+            return match record.event {
+                AccountingEvent::Off(code) => RadiusRecord::Off { session_id, cause: cause(code) },
+                _ => RadiusRecord::On { session_id },
+            };
+        };
+        let facts = SessionFacts {
+            user: session.user.clone(),
+            guest: GuestFacts {
+                mac: session.key.mac,
+                framed_ip: Some(session.address),
+                session_id,
+                port: Some(session.slot),
+                port_id: port_id(&self.lan, session.key.vlan),
+            },
+            classes: session.class.clone(),
+            cui: session.cui.clone(),
+            authentic: if session.by_radius { Authentic::Radius } else { Authentic::Local },
+        };
+        let used = session.used;
+        let mut ways = [(used.octets_up, used.packets_up), (used.octets_down, used.packets_down)];
+        if self.direction == Direction::Chilli {
+            ways.reverse();
+        }
+        let [(input_octets, input_packets), (output_octets, output_packets)] = ways;
+        let usage = radius::Usage {
+            input_octets,
+            output_octets,
+            input_packets,
+            output_packets,
+            session_time: Duration::from_millis(session.duration_millis),
+        };
+        match record.event {
+            AccountingEvent::Stop(code) => RadiusRecord::Stop(facts, usage, cause(code)),
+            AccountingEvent::Interim => RadiusRecord::Interim(facts, usage),
+            _ => RadiusRecord::Start(facts),
+        }
+    }
+}
 
 impl Aaa {
-    /// Sends a record of a session to the accounting servers, if there are any.
-    pub(crate) fn account(self: &Rc<Self>, record: &Record) {
-        let request = AccountingRequest::new(self.radius_record(record), record.at, self.asks.nas.clone());
-        self.queue(&record.session_id, request);
+    /// Accounts a record of a session, if there are servers for it. `written` is now.
+    pub(crate) fn account(&self, record: &Record, written: impl FnOnce() -> Written) {
+        if let Some(records) = &self.records {
+            records.put(record, written());
+        }
     }
 
     /// Tells the accounting servers that the gateway starts (and no session of before is open) or stops.
-    pub(crate) fn account_gateway(self: &Rc<Self>, on: bool) {
-        let now = self.clock.now();
-        let session_id = format!("{:08x}{:08x}", now.unix.as_secs() as u32, 0);
-        let record = if on {
-            RadiusRecord::On { session_id: session_id.clone() }
-        } else {
-            RadiusRecord::Off { session_id: session_id.clone(), cause: TerminateCause::AdminReboot }
-        };
-        self.queue(&session_id, AccountingRequest::new(record, now, self.asks.nas.clone()));
+    pub(crate) fn account_gateway(&self, on: bool) {
+        let Some(records) = &self.records else { return };
+        let at = self.clock.written();
+        let event = if on { AccountingEvent::On } else { AccountingEvent::Off(TerminateCause::AdminReboot.code()) };
+        let session_id = format!("{:08x}{:08x}", at.unix_millis / 1000, 0);
+        records.enter(&AccountingRecord { event, at, session_id, session: None });
     }
 
-    /// Waits until every record has been taken, but no longer than `limit`; returns how many were not.
-    pub(crate) async fn finish(&self, limit: Duration) -> usize {
+    /// How many records wait; none if there are no servers.
+    pub(crate) fn accounting(&self) -> Option<Accounting> {
+        self.records.as_ref().map(|records| records.accounting())
+    }
+
+    /// Waits until every record has been taken, but no longer than `limit`, and not for servers that are silent. What is
+    /// left then is on the disk.
+    pub(crate) async fn finish(&self, limit: Duration) {
+        let Some(records) = &self.records else { return };
         let end = tokio::time::Instant::now() + limit;
-        while self.records_waiting.get() > 0 && tokio::time::Instant::now() < end {
+        let unfinished = || Some(records.backlog.borrow().waiting()).filter(|w| w.records > 0 && !w.silent);
+        while unfinished().is_some() && tokio::time::Instant::now() < end {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
-        self.records_waiting.get()
+        records.drive();
+        let Some(spool) = records.spool.borrow_mut().take() else { return };
+        let failure = spool.close();
+        let left = records.backlog.borrow().waiting().records;
+        match failure {
+            Some(why) => error!(records = left, "accounting records are lost, for the disk does not take them: {why}"),
+            None if left > 0 => info!(records = left, "accounting records wait on the disk for the next start"),
+            None => {}
+        }
     }
+}
 
-    fn radius_record(&self, record: &Record) -> RadiusRecord {
-        let facts = SessionFacts {
-            user: record.user.clone(),
-            guest: GuestFacts {
-                mac: record.key.mac,
-                framed_ip: Some(record.address),
-                session_id: record.session_id.clone(),
-                port: Some(record.slot.0),
-                port_id: self.asks.port_id(record.key.vlan),
-            },
-            classes: record.class.clone(),
-            cui: record.cui.clone(),
-            authentic: if self.methods.contains(&AuthMethod::Radius) { Authentic::Radius } else { Authentic::Local },
-        };
-        let usage = Usage {
-            input_octets: record.usage.octets_up,
-            output_octets: record.usage.octets_down,
-            input_packets: record.usage.packets_up,
-            output_packets: record.usage.packets_down,
-            session_time: record.duration,
-        };
-        match record.status {
-            Status::Start => RadiusRecord::Start(facts),
-            Status::Interim => RadiusRecord::Interim(facts, usage),
-            Status::Stop(cause) => RadiusRecord::Stop(facts, usage, terminate_cause(cause)),
-        }
+/// The last trace of what somebody may have to pay.
+fn tell_lost(record: &AccountingRecord) {
+    let Some(session) = &record.session else { return };
+    let (id, used) = (&record.session_id, session.used);
+    if record.event == AccountingEvent::Interim {
+        debug!(session = id, "an accounting record is lost, which the next one of its session says as well");
+        return;
     }
-
-    fn queue(self: &Rc<Self>, session_id: &str, request: AccountingRequest) {
-        let Some(radius) = &self.radius else { return };
-        if self.records_waiting.get() >= WAITING_RECORDS {
-            warn!(session = session_id, "the accounting queue is full: a record is lost");
-            return;
-        }
-        self.records_waiting.set(self.records_waiting.get() + 1);
-        let mut records = self.records.borrow_mut();
-        match records.get_mut(session_id) {
-            Some(waiting) => waiting.push_back(request),
-            None => {
-                records.insert(session_id.to_owned(), VecDeque::from([request]));
-                tokio::task::spawn_local(Rc::clone(self).send_records(Rc::clone(radius), session_id.to_owned()));
-            }
-        }
-    }
-
-    /// Sends one session's records in order until there are none, each until a server has taken it.
-    async fn send_records(self: Rc<Self>, radius: Rc<RadiusClient>, session_id: String) {
-        loop {
-            let first = self.records.borrow().get(&session_id).and_then(|waiting| waiting.front().cloned());
-            let Some(request) = first else {
-                self.records.borrow_mut().remove(&session_id);
-                return;
-            };
-            match radius.account(request).await {
-                Ok(Outcome::AccountingAck) => {
-                    if self.servers_silent.replace(false) {
-                        info!("an accounting server answers again");
-                    }
-                }
-                Err(radius::SubmitError::Build(error)) => {
-                    warn!(session = session_id, %error, "an accounting record does not fit into a packet");
-                }
-                _ => {
-                    if !self.servers_silent.replace(true) {
-                        warn!("no accounting server answers; records wait");
-                    }
-                    tokio::time::sleep(RECORD_RETRY).await;
-                    continue;
-                }
-            }
-            if let Some(waiting) = self.records.borrow_mut().get_mut(&session_id) {
-                waiting.pop_front();
-            }
-            self.records_waiting.set(self.records_waiting.get() - 1);
-        }
-    }
+    warn!(
+        session = id,
+        event = ?record.event,
+        unix_millis = record.at.unix_millis,
+        slot = session.slot,
+        address = %session.address,
+        seconds = session.duration_millis / 1000,
+        octets_up = used.octets_up,
+        octets_down = used.octets_down,
+        "an accounting record is lost: there was no room for it, it was too old, or no packet holds it"
+    );
 }
 
 fn terminate_cause(cause: Cause) -> TerminateCause {

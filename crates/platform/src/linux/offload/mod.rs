@@ -12,7 +12,6 @@
 
 mod abi;
 mod bpf;
-mod mapped;
 mod object;
 mod pins;
 mod tc;
@@ -32,8 +31,8 @@ use fastpath::session::Snapshot;
 
 use self::abi::{KEY_LEN, Settings, Way};
 use self::bpf::{Map, Program, ProgramKind};
-use self::mapped::Mapped;
 use self::tc::{Hook, TrafficControl};
+use crate::mapped::Mapped;
 use crate::{Error, Interface, OffloadSpec, Result};
 
 const LICENSE: &str = "MIT OR Apache-2.0";

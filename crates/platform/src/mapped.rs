@@ -1,8 +1,9 @@
-//! Memory of a map that the kernel's programs and we see at once.
+//! Memory that somebody else sees too: a map of the kernel's programs, or a file that outlives us.
 
 use std::io;
 use std::ops::Deref;
 use std::os::fd::{AsRawFd, BorrowedFd};
+#[cfg(target_has_atomic = "64")]
 use std::sync::atomic::AtomicU64;
 
 use fastpath::meter::Meter;
@@ -12,24 +13,26 @@ use fastpath::meter::Meter;
 ///
 /// # Safety
 /// That is so.
-pub(super) unsafe trait Shared: Sync {}
+pub(crate) unsafe trait Shared: Sync {}
 
 // SAFETY: an atomic number.
+#[cfg(target_has_atomic = "64")]
 unsafe impl Shared for AtomicU64 {}
 // SAFETY: `repr(C)`, atomic numbers and padding.
 unsafe impl Shared for Meter {}
 
-/// So many values in the memory of a map.
-pub(super) struct Mapped<T: Shared> {
+/// So many values in the memory of a map or a file.
+pub(crate) struct Mapped<T: Shared> {
     at: *const T,
     count: usize,
 }
 
 impl<T: Shared> Mapped<T> {
     /// The first `count` values of an array map that was made for it and whose values are `T`, without padding between
-    /// them, or begin with one if `count` is 1.
-    pub(super) fn new(map: BorrowedFd<'_>, count: usize) -> io::Result<Self> {
-        // SAFETY: a new mapping, wherever the kernel likes. It refuses one that is longer than the map.
+    /// them, or begin with one if `count` is 1; or those of a file that has so many, all of it on its device already,
+    /// and which nobody cuts: access to what is not there would be fatal.
+    pub(crate) fn new(map: BorrowedFd<'_>, count: usize) -> io::Result<Self> {
+        // SAFETY: a new mapping, wherever the kernel likes. It refuses one that is longer than a map.
         let at = unsafe {
             libc::mmap(
                 std::ptr::null_mut(),
