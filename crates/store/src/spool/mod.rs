@@ -118,7 +118,7 @@ struct Kept {
 
 impl Spool {
     /// Opens what is in `directory` and starts the thread. `octets_max` is what the file may take on the disk, also while
-    /// it is written anew: see [`Room`].
+    /// it is written anew: waiting records may take a quarter of it.
     ///
     /// # Errors
     /// The file cannot be read, or there can be no thread. A disk that cannot be written is no error here.
