@@ -5,7 +5,7 @@
 //! * Devices that the configuration lets in have no turn to wait for. About all others the servers are asked in the
 //!   order in which they showed themselves, so many in a second and no more: whoever invents addresses makes devices wait,
 //!   not servers work. Those that find no room in the line will show themselves again.
-//! * No device is asked about twice within [`LEAST`], nor one that was refused within [`Config::again`], lease or no
+//! * No device is asked about twice within a minute, nor one that was refused within [`Config::again`], lease or no
 //!   lease. Who logged out or was logged out by an operator wants to be out: it needs another lease, too.
 
 use std::collections::{HashMap, HashSet, VecDeque};
