@@ -341,9 +341,10 @@ impl System for Host {
             .iter()
             .any(|c| matches!(c, Change::Switch { switch, former } if *switch == uplink && former == "0"));
         let forwarded = !changed_by_us && uplink.read()?.as_deref() == Some("1");
+        let tun = self.interface(&spec.tun)?.index;
         // The rules first, so that not one packet is forwarded without them.
         self.undo.push(Change::Filter);
-        firewall("set the firewall rules", rules::filter(&self.lans, Some(spec), forwarded))?;
+        firewall("set the firewall rules", rules::filter(&self.lans, Some((spec, tun)), forwarded))?;
         self.set(uplink, "1")?;
         // Vanishes with the device.
         Switch::forwarding(&spec.tun).write("1")?;
