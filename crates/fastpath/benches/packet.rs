@@ -1,6 +1,10 @@
 //! What one packet costs between the two devices: parse, look up, judge, police, count.
 //!
 //! `cargo bench -p poblano-fastpath`
+//!
+//! With a million guests a decision waits for memory, so the bench begins with how long this machine's takes. On pages of
+//! 2 MB, which glibc asks for if it is told to and the kernel allows:
+//! `GLIBC_TUNABLES=glibc.malloc.hugetlb=1 cargo bench -p poblano-fastpath`
 #![allow(missing_docs, reason = "the macros of criterion make functions")]
 #![allow(clippy::disallowed_methods, reason = "a bench reads the clock")]
 
@@ -162,6 +166,27 @@ fn decisions(criterion: &mut Criterion) {
     }
 }
 
+/// What a processor waits for memory that is in no cache near it, as much as a million guests take: where it reads next,
+/// what it reads says.
+fn memory(criterion: &mut Criterion) {
+    const WORDS: u64 = 256 << 20 >> 3;
+    let mut dice = 1u64;
+    let words: Vec<u64> = (0..WORDS)
+        .map(|_| {
+            dice = dice.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            dice >> 32
+        })
+        .collect();
+    let (mut at, mut step) = (0, 0u64);
+    criterion.bench_function("one read of 256 MB that waits for the one before", |bench| {
+        bench.iter(|| {
+            step += 1; // so that it never goes round in a circle
+            at = words[((at ^ step.wrapping_mul(0x9e37_79b9_7f4a_7c15)) % WORDS) as usize];
+            at
+        });
+    });
+}
+
 /// Lookups alone, in batches as the path makes them; `beside` a writer that replaces guests without a pause.
 fn lookups(criterion: &mut Criterion) {
     for guests in [1_000u32, 100_000, 1_000_000] {
@@ -281,5 +306,5 @@ fn redirects(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, verdicts, lookups, decisions, redirects);
+criterion_group!(benches, memory, verdicts, lookups, decisions, redirects);
 criterion_main!(benches);

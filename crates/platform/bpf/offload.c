@@ -39,6 +39,7 @@ static long (*skb_vlan_pop)(struct __sk_buff *) = (void *)19;
 static long (*redirect)(u32 interface, u64 flags) = (void *)23;
 static long (*skb_load_bytes)(const struct __sk_buff *, u32 at, void *, u32 len) = (void *)26;
 static long (*skb_change_head)(struct __sk_buff *, u32 more, u64 flags) = (void *)43;
+static u64 (*ktime_get_coarse_ns)(void) = (void *)160;
 
 #define TC_NEXT -1 // TC_ACT_UNSPEC: on to whatever comes next, in the end to user space
 #define TC_SHOT 2
@@ -47,6 +48,7 @@ static long (*skb_change_head)(struct __sk_buff *, u32 more, u64 flags) = (void 
 #define ETH_IPV4 swap16(0x0800)
 #define VLAN_PROTO swap16(0x8100)
 #define ETH_LEN 14
+#define NO_LIMIT (~0ULL)
 #define ICMP 1
 #define TCP 6
 #define UDP 17
@@ -108,12 +110,14 @@ struct ipv4 {
     u32 source, destination;
 };
 
-struct head { // of a frame from the LAN; what comes first aligns the rest
+struct head { // of a frame; what comes first aligns the rest
     u16 spare;
     u8 destination[6];
     struct station station; // with the frame's type in place of the VLAN
     struct ipv4 ip;
+    u8 transport[20]; // as far as the frame goes
 };
+#define SAME_LEN 36 // two frames are the same if so much of their heads is
 
 struct verdict { // what becomes of a packet
     struct head head; // of which one
@@ -148,24 +152,30 @@ INLINE bool is_internet(const struct settings *set, u32 address) {
            first < 224 && host >> 16 != 0xa9fe;
 }
 
-// Octets of IP and transport header, 0 if this is not certainly a well-formed packet without options and fragments.
-INLINE u32 headers_len(const struct __sk_buff *skb, u32 at, const struct ipv4 *ip, u32 total) {
-    u8 transport[20];
+// Reads as much of the packet from octet `at` on as there is and fits. False if that is less than `least`.
+INLINE bool load(const struct __sk_buff *skb, u32 at, void *to, u32 room, u32 least) {
+    u32 len = skb->len - at; // far too much if there is nothing there, which the kernel then does not read
+    if (len > room)
+        len = room;
+    return len >= least && !skb_load_bytes(skb, at, to, len);
+}
+
+// Octets of IP and transport header, 0 if this is not certainly a well-formed packet without options and fragments, of
+// `len` octets.
+INLINE u32 headers_len(const struct head *head, u32 len, u32 total) {
+    const struct ipv4 *ip = &head->ip;
     u32 payload = total - sizeof(*ip);
-    if (ip->version_len != 0x45 || ip->fragment & swap16(0x3fff) || total < sizeof(*ip) || skb->len < at + total)
+    if (ip->version_len != 0x45 || ip->fragment & swap16(0x3fff) || total < sizeof(*ip) || len < total)
         return 0;
-    at += sizeof(*ip);
     switch (ip->protocol) {
-    case TCP:
-        if (payload < 20 || skb_load_bytes(skb, at, transport, 20))
-            return 0;
-        u32 len = transport[12] >> 4 << 2;
-        return len < 20 || len > payload ? 0 : sizeof(*ip) + len;
-    case UDP:
-        if (payload < 8 || skb_load_bytes(skb, at, transport, 8))
-            return 0;
-        u32 datagram = (u32)transport[4] << 8 | transport[5];
-        return datagram < 8 || datagram > payload ? 0 : sizeof(*ip) + 8;
+    case TCP: {
+        u32 transport = head->transport[12] >> 4 << 2;
+        return payload < 20 || transport < 20 || transport > payload ? 0 : sizeof(*ip) + transport;
+    }
+    case UDP: {
+        u32 datagram = (u32)head->transport[4] << 8 | head->transport[5];
+        return payload < 8 || datagram < 8 || datagram > payload ? 0 : sizeof(*ip) + 8;
+    }
     case ICMP:
         return payload < 4 ? 0 : sizeof(*ip);
     default:
@@ -187,13 +197,16 @@ INLINE void judge(const struct __sk_buff *skb, const struct settings *set, const
     if (!meter)
         return;
     struct way *way = up ? &meter->up : &meter->down;
-    u64 now = ktime_get_ns();
+    // To read the clock takes as long as all else here. What is said in seconds needs no more than its last tick.
+    u64 now = guest->rate ? ktime_get_ns() : ktime_get_coarse_ns();
     u32 size = skb->gso_size, segments = 1;
     if (size && total - headers > size)
         segments = (total - headers + size - 1) / size;
     u32 octets = total + (segments - 1) * headers;
-    if (now >= set->keeper_until_nanos || now >= guest->ends_at_nanos || way->octets + octets > guest->octets_max ||
-        meter->up.octets + meter->down.octets + octets > guest->octets_total_max)
+    if (now >= set->keeper_until_nanos || now >= guest->ends_at_nanos || way->octets + octets > guest->octets_max)
+        return;
+    // The other direction's numbers are far away in memory.
+    if (guest->octets_total_max != NO_LIMIT && meter->up.octets + meter->down.octets + octets > guest->octets_total_max)
         return;
     if (guest->rate) {
         if (way->paced_until_nanos > now)
@@ -230,7 +243,7 @@ INLINE void charge(const struct verdict *verdict, bool up) {
 
 INLINE bool load_head(const struct __sk_buff *skb, struct head *head) {
     head->spare = 0;
-    return !skb_load_bytes(skb, 0, head->destination, ETH_LEN + sizeof(head->ip));
+    return load(skb, 0, head->destination, sizeof(*head) - sizeof(head->spare), ETH_LEN + sizeof(head->ip));
 }
 
 INLINE void decide_up(const struct __sk_buff *skb, struct verdict *verdict) {
@@ -239,9 +252,9 @@ INLINE void decide_up(const struct __sk_buff *skb, struct verdict *verdict) {
     verdict->state = USER;
     if (!set || head->station.vlan != ETH_IPV4)
         return;
-    for (int i = 0; i < 6; i++)
-        if (head->destination[i] != set->lan_mac[i])
-            return;
+    const u16 *to = (const u16 *)head->destination, *ours = (const u16 *)set->lan_mac;
+    if (to[0] != ours[0] || to[1] != ours[1] || to[2] != ours[2])
+        return;
     if (!is_internet(set, head->ip.destination))
         return;
     struct key key = {.station = head->station};
@@ -255,14 +268,14 @@ INLINE void decide_up(const struct __sk_buff *skb, struct verdict *verdict) {
     if (!found || !copy_grant(&guest, found, head->ip.source))
         return;
     u32 total = swap16(head->ip.total_len);
-    u32 headers = headers_len(skb, ETH_LEN, &head->ip, total);
+    u32 headers = headers_len(head, skb->len - ETH_LEN, total);
     if (headers)
         judge(skb, set, &guest, 1, total, headers, verdict);
 }
 
 INLINE bool is_same(const struct head *a, const struct head *b) {
     const u32 *left = (const u32 *)a, *right = (const u32 *)b;
-    for (u32 i = 0; i < sizeof(*a) / 4; i++)
+    for (u32 i = 0; i < SAME_LEN / 4; i++)
         if (left[i] != right[i])
             return 0;
     return 1;
@@ -289,7 +302,7 @@ SEC("program.up") int up(struct __sk_buff *skb) {
     struct settings *set = get_settings();
     struct counters *count = get_counters();
     struct verdict *verdict = map_lookup(&scratch, &zero);
-    struct head head;
+    struct head head = {}; // older kernels want that of what may be filled in part
     if (!set || !count || !verdict || !load_head(skb, &head))
         return TC_NEXT;
     // Without a decision there is no socket: the gateway is being restarted. One about another frame is of a frame that
@@ -313,20 +326,24 @@ SEC("program.up") int up(struct __sk_buff *skb) {
 
 // On the TUN's egress.
 SEC("program.down") int down(struct __sk_buff *skb) {
-    struct ipv4 ip;
     struct verdict verdict;
+    struct head *head = &verdict.head;
+    const struct ipv4 *ip = &head->ip;
+    __builtin_memset(head, 0, sizeof(*head));
     verdict.state = USER;
     struct settings *set = get_settings();
     struct counters *count = get_counters();
-    if (!set || !count || skb->protocol != ETH_IPV4 || skb_load_bytes(skb, set->tun_link_len, &ip, sizeof(ip)))
+    u32 at = set ? set->tun_link_len : 0;
+    if (!set || !count || skb->protocol != ETH_IPV4 ||
+        !load(skb, at, &head->ip, sizeof(head->ip) + sizeof(head->transport), sizeof(head->ip)))
         return TC_NEXT;
     struct key key = {.no_station = NO_STATION, .no_vlan = NO_VLAN};
-    __builtin_memcpy(key.address, &ip.destination, 4);
+    __builtin_memcpy(key.address, &ip->destination, 4);
     struct grant guest, *found = map_lookup(&guests, &key);
-    if (!found || !copy_grant(&guest, found, ip.destination) || !is_internet(set, ip.source))
+    if (!found || !copy_grant(&guest, found, ip->destination) || !is_internet(set, ip->source))
         return TC_NEXT;
-    u32 total = swap16(ip.total_len);
-    u32 headers = headers_len(skb, set->tun_link_len, &ip, total);
+    u32 total = swap16(ip->total_len);
+    u32 headers = headers_len(head, skb->len - at, total);
     if (headers)
         judge(skb, set, &guest, 0, total, headers, &verdict);
     if (verdict.state != KERNEL)

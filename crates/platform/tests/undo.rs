@@ -40,7 +40,7 @@ fn a_clean_stop_leaves_the_machine_as_it_was() {
         &format!("iifname \"{TUN}\" ip daddr {GATEWAY} icmp type echo-request accept"),
         &format!("iifname != \"lo\" ip daddr {GATEWAY} drop"),
         &format!("oifname \"{UPLINK}\" ip saddr 10.1.0.0/16 masquerade"),
-        &format!("iifname \"{UPLINK}\" oifname \"{TUN}\" ct state established,related accept"),
+        &format!("oif \"{TUN}\" iifname \"{UPLINK}\" ct state established,related accept"),
         &format!("inet {GATEWAY}/16"),
         &format!("default via {INTERNET} dev {UPLINK}"),
         &format!("conf/{LAN}/disable_ipv6 1"),

@@ -58,8 +58,8 @@ pub struct Host {
     alone: Option<UnixDatagram>,
     /// The lock was there already: of a run that did not end cleanly.
     took_over: bool,
-    /// What is forwarded, and whether the uplink forwarded before us.
-    forwards: Option<(ForwardSpec, bool)>,
+    /// What is forwarded, the number of the TUN, and whether the uplink forwarded before us.
+    forwards: Option<(ForwardSpec, u32, bool)>,
     /// Loaded, and what it hangs on.
     offload: Option<Arc<Offload>>,
 }
@@ -379,10 +379,11 @@ impl System for Host {
             .iter()
             .any(|c| matches!(c, Change::Switch { switch, former } if *switch == uplink && former == "0"));
         let forwarded = !changed_by_us && uplink.read()?.as_deref() == Some("1");
+        let tun = self.interface(&spec.tun)?.index;
         // The rules first, so that not one packet is forwarded without them.
         self.undo.push(Change::Filter);
-        firewall("set the firewall rules", rules::filter(&self.lans, Some(spec), forwarded))?;
-        self.forwards = Some((spec.clone(), forwarded));
+        firewall("set the firewall rules", rules::filter(&self.lans, Some((spec, tun)), forwarded))?;
+        self.forwards = Some((spec.clone(), tun, forwarded));
         self.set(&[(uplink, "1")])?;
         // Vanishes with the device.
         Switch::forwarding(&spec.tun).write("1")?;
@@ -393,8 +394,9 @@ impl System for Host {
     }
 
     fn guard_rules(&self, waker: &Waker) -> Result<Option<Box<dyn Guard>>> {
-        let Some((spec, forwarded)) = self.forwards.clone() else { return Ok(None) };
-        let rules = [rules::lock(&self.lans, &self.memory()), rules::filter(&self.lans, Some(&spec), forwarded)];
+        let Some((spec, tun, forwarded)) = &self.forwards else { return Ok(None) };
+        let rules =
+            [rules::lock(&self.lans, &self.memory()), rules::filter(&self.lans, Some((spec, *tun)), *forwarded)];
         Ok(Some(Box::new(guard::RuleGuard::open(rules, waker)?)))
     }
 

@@ -27,8 +27,13 @@ pub(super) enum Term<'a> {
     In(&'a str),
     NotIn(&'a str),
     Out(&'a str),
+    /// The same by number, which takes the kernel a fifth of the time.
+    InNumber(u32),
+    OutNumber(u32),
     Source(Ipv4Addr, u8),
     Destination(Ipv4Addr),
+    /// Of a packet that is not IPv4 this says anything: for where that makes no difference.
+    NotDestination(Ipv4Addr),
     Tcp(u16),
     TcpFrom(u16),
     Udp(u16),
@@ -59,6 +64,8 @@ const REGISTER: u32 = 1;
 const REGISTER_VERDICT: u32 = 0;
 const EQUAL: u32 = 0;
 const NOT_EQUAL: u32 = 1;
+const META_IIF: u32 = 4;
+const META_OIF: u32 = 5;
 const META_IIFNAME: u32 = 6;
 const META_OIFNAME: u32 = 7;
 const META_NFPROTO: u32 = 15;
@@ -168,14 +175,15 @@ fn expressions(m: Message, term: &Term<'_>) -> Message {
         Term::In(name) => compare(load_meta(m, META_IIFNAME), EQUAL, &padded(name)),
         Term::NotIn(name) => compare(load_meta(m, META_IIFNAME), NOT_EQUAL, &padded(name)),
         Term::Out(name) => compare(load_meta(m, META_OIFNAME), EQUAL, &padded(name)),
+        Term::InNumber(index) => compare(load_meta(m, META_IIF), EQUAL, &index.to_ne_bytes()),
+        Term::OutNumber(index) => compare(load_meta(m, META_OIF), EQUAL, &index.to_ne_bytes()),
         Term::Source(network, prefix) => {
             let bits = mask(*prefix);
             let m = load_payload(ipv4(m), BASE_NETWORK, IPV4_SOURCE_AT, 4);
             compare(and(m, bits.to_be_bytes()), EQUAL, &(u32::from(*network) & bits).to_be_bytes())
         }
-        Term::Destination(address) => {
-            compare(load_payload(ipv4(m), BASE_NETWORK, IPV4_DESTINATION_AT, 4), EQUAL, &address.octets())
-        }
+        Term::Destination(address) => compare(destination(ipv4(m)), EQUAL, &address.octets()),
+        Term::NotDestination(address) => compare(destination(m), NOT_EQUAL, &address.octets()),
         Term::Tcp(number) => port(m, libc::IPPROTO_TCP as u8, DESTINATION_PORT_AT, *number),
         Term::TcpFrom(number) => port(m, libc::IPPROTO_TCP as u8, SOURCE_PORT_AT, *number),
         Term::Udp(number) => port(m, libc::IPPROTO_UDP as u8, DESTINATION_PORT_AT, *number),
@@ -201,6 +209,10 @@ fn port(m: Message, protocol: u8, at: u32, number: u16) -> Message {
 
 fn ipv4(m: Message) -> Message {
     compare(load_meta(m, META_NFPROTO), EQUAL, &[NFPROTO_IPV4])
+}
+
+fn destination(m: Message) -> Message {
+    load_payload(m, BASE_NETWORK, IPV4_DESTINATION_AT, 4)
 }
 
 fn load_meta(m: Message, key: u32) -> Message {

@@ -44,9 +44,9 @@ pub(super) fn lock(lans: &[String], memory: &str) -> Vec<Message> {
     nft::batch(messages)
 }
 
-/// The rules of forwarding, in place of those that are there. `uplink_forwarded` says that the uplink forwarded
-/// packets before we came.
-pub(super) fn filter(lans: &[String], spec: Option<&ForwardSpec>, uplink_forwarded: bool) -> Vec<Message> {
+/// The rules of forwarding, in place of those that are there; with a specification the number of the TUN.
+/// `uplink_forwarded` says that the uplink forwarded packets before we came.
+pub(super) fn filter(lans: &[String], spec: Option<(&ForwardSpec, u32)>, uplink_forwarded: bool) -> Vec<Message> {
     let mut messages = replace(Family::Inet, "");
     let base = |number, priority, kind| Hook { number, priority, kind, drop: false, device: None };
     for (name, hook) in [
@@ -57,13 +57,21 @@ pub(super) fn filter(lans: &[String], spec: Option<&ForwardSpec>, uplink_forward
         messages.push(nft::add_chain(Family::Inet, TABLE, name, &hook));
     }
     let rule = |chain: &str, terms: &[Term<'_>]| nft::add_rule(Family::Inet, TABLE, chain, terms);
+    // Nearly all packets are those of guests who are online. They meet their rule first, and in it what costs least:
+    // each comparison takes the kernel some seven nanoseconds, that of a name thirty, and ten are a packet in 200.
+    if let Some((spec, tun)) = spec {
+        let uplink = spec.uplink.as_str();
+        let guest = Term::Source(spec.guests.0, spec.guests.1);
+        messages.push(rule("forward", &[guest, Term::InNumber(tun), Term::Out(uplink), Term::Accept]));
+        messages.push(rule("forward", &[Term::OutNumber(tun), Term::In(uplink), Term::Established, Term::Accept]));
+    }
     for lan in lans {
         messages.push(rule("input", &[Term::In(lan), Term::Drop]));
         messages.push(rule("forward", &[Term::In(lan), Term::Drop]));
         messages.push(rule("forward", &[Term::Out(lan), Term::Drop]));
         messages.push(rule("output", &[Term::Out(lan), Term::Drop]));
     }
-    let Some(spec) = spec else { return nft::batch(messages) };
+    let Some((spec, _)) = spec else { return nft::batch(messages) };
     let (tun, uplink) = (spec.tun.as_str(), spec.uplink.as_str());
     let (network, prefix) = spec.guests;
 
@@ -71,9 +79,10 @@ pub(super) fn filter(lans: &[String], spec: Option<&ForwardSpec>, uplink_forward
         messages.push(nft::add_chain(Family::Inet, TABLE, name, &base(number, PRIORITY_RAW, "filter")));
     }
     let untracked_in =
-        |term| rule("untracked-in", &[Term::In(tun), Term::Destination(spec.gateway), term, Term::Untracked]);
+        |term| rule("untracked-in", &[Term::Destination(spec.gateway), Term::In(tun), term, Term::Untracked]);
     let untracked_out =
-        |term| rule("untracked-out", &[Term::Out(tun), Term::Source(spec.gateway, 32), term, Term::Untracked]);
+        |term| rule("untracked-out", &[Term::Source(spec.gateway, 32), Term::Out(tun), term, Term::Untracked]);
+    messages.push(rule("untracked-in", &[Term::NotDestination(spec.gateway), Term::Accept]));
     for port in &spec.tcp_ports {
         messages.push(untracked_in(Term::Tcp(*port)));
         messages.push(untracked_out(Term::TcpFrom(*port)));
@@ -89,9 +98,6 @@ pub(super) fn filter(lans: &[String], spec: Option<&ForwardSpec>, uplink_forward
     messages.push(rule("input", &[Term::In(tun), Term::Drop]));
     messages.push(rule("input", &[Term::NotIn("lo"), Term::Destination(spec.gateway), Term::Drop]));
 
-    let guest = Term::Source(network, prefix);
-    messages.push(rule("forward", &[Term::In(tun), Term::Out(uplink), guest, Term::Accept]));
-    messages.push(rule("forward", &[Term::In(uplink), Term::Out(tun), Term::Established, Term::Accept]));
     messages.push(rule("forward", &[Term::In(tun), Term::Drop]));
     messages.push(rule("forward", &[Term::Out(tun), Term::Drop]));
     if !uplink_forwarded {

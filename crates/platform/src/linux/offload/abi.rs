@@ -9,7 +9,7 @@ use wire::MacAddr;
 use super::bpf::{MapKind, MapSpec};
 
 /// Part of the maps' names: the maps of another version are not taken over.
-const VERSION: &str = "pbl1";
+const VERSION: &str = "pbl2";
 
 const SETTINGS_LEN: usize = 40;
 /// Above it, 120 bit/s and slower, what a super-packet of the smallest segments takes of the line has no room in 64 bits.
@@ -17,7 +17,7 @@ const SLOWEST_RATE_BITS: u64 = 1 << 42;
 /// Octets of a key in `guests`.
 pub(super) const KEY_LEN: usize = 8;
 const GRANT_LEN: usize = 48;
-const VERDICT_LEN: u32 = 72;
+const VERDICT_LEN: u32 = 88;
 /// Numbers in `struct counters`.
 pub(super) const COUNTERS: usize = 4;
 
