@@ -108,6 +108,9 @@ class FreeRadius:
         (self.directory / "dictionary").write_text("$INCLUDE /usr/share/freeradius/dictionary\n")
         lab.inet.ip("addr", "add", f"{ADDRESS}/32", "dev", "lo")
         self.ns = lab.inet
+        self.start()
+
+    def start(self):
         self.process = self.ns.spawn("freeradius", "-f", "-x", "-n", "radiusd", "-d", self.directory)
         wait_for(lambda: f"{ADDRESS}:1813" in self.ns.run("ss", "-Hlun"), "FreeRADIUS")
 

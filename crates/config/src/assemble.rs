@@ -128,6 +128,8 @@ fn radius(read: &Read<'_>) -> Radius {
             secret: in_config.or_else(|| read.optional(&path("secret_file"))).unwrap_or(Secret::new(Vec::new())),
             secret_in_config,
             require_message_authenticator: read.optional(&path("require_message_authenticator")).unwrap_or(true),
+            priority: read.optional::<u32>(&path("priority")).and_then(|p| p.try_into().ok()).unwrap_or(i as u8 + 1),
+            status_server: read.optional(&path("status_server")).unwrap_or(false),
         }
     };
     Radius {
@@ -137,6 +139,7 @@ fn radius(read: &Read<'_>) -> Radius {
         timeout: read.required("radius.timeout"),
         tries: read.required("radius.tries"),
         dead_time: read.required("radius.dead_time"),
+        admit_unreachable: read.unless_zero("radius.unreachable"),
         servers: (0..read.count("radius.server")).map(server).collect(),
     }
 }

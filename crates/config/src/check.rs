@@ -231,6 +231,11 @@ fn radius(config: &Config, read: &mut Read<'_>) {
         let message = "is never asked, for auth.method does not have \"radius\"";
         read.warn("radius.server[0]", &["auth.method"], message);
     }
+    if let Some(time) = config.radius.admit_unreachable {
+        let time = crate::format_duration(time);
+        let message = format!("lets anybody in for {time} who can cut this gateway off from its servers");
+        read.warn("radius.unreachable", &[], message);
+    }
     let mut known = HashSet::new();
     for (i, server) in servers.iter().enumerate() {
         let path = |key: &str| format!("radius.server[{i}].{key}");

@@ -246,6 +246,8 @@ pub struct Radius {
     pub tries: u32,
     /// A server that did not answer is left alone for so long.
     pub dead_time: Duration,
+    /// When all servers are silent, logins are admitted for so long; `None` denies them.
+    pub admit_unreachable: Option<Duration>,
     /// `[[radius.server]]` in the order of the file; not empty when `auth.methods` has RADIUS.
     pub servers: Vec<RadiusServer>,
 }
@@ -274,6 +276,10 @@ pub struct RadiusServer {
     pub secret_in_config: bool,
     /// Answers without Message-Authenticator are dropped.
     pub require_message_authenticator: bool,
+    /// Lower is asked first; equals share.
+    pub priority: u8,
+    /// It may be asked for its status.
+    pub status_server: bool,
 }
 
 /// `[state]`

@@ -385,6 +385,15 @@ fn convert_one(value: &Spanned<DeValue<'_>>, kind: &Kind, folder: Option<&Path>)
             let in_range = parse_duration(min) <= Some(duration) && Some(duration) <= parse_duration(max);
             if in_range || *or_zero && duration.is_zero() { Ok(Value::Duration(duration)) } else { Err(wanted()) }
         }
+        Kind::DenyOrAdmit { min, max } => match text() {
+            Some("deny") => Ok(Value::Duration(Duration::ZERO)),
+            Some(text) => {
+                let time = text.strip_prefix("admit ").and_then(parse_duration);
+                let fits = |time: &Duration| (parse_duration(min)..=parse_duration(max)).contains(&Some(*time));
+                time.filter(fits).map(Value::Duration).ok_or_else(wanted)
+            }
+            None => Err(wanted()),
+        },
         Kind::Rate => text().and_then(parse_rate).map(Value::Rate).ok_or_else(wanted),
         Kind::Octets => {
             let octets = text().and_then(parse_octets).ok_or_else(wanted)?;

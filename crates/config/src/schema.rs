@@ -70,6 +70,13 @@ pub enum Kind {
         /// "0" is allowed too; the key's doc says what it means.
         or_zero: bool,
     },
+    /// "deny", or "admit 30m" for so long.
+    DenyOrAdmit {
+        /// Shortest, as a duration.
+        min: &'static str,
+        /// Longest, as a duration.
+        max: &'static str,
+    },
     /// Bits per second such as "10M"; "0" is no limit.
     Rate,
     /// An amount of data such as "500MB"; "0" is no limit.
@@ -139,6 +146,9 @@ impl Kind {
             Self::Duration { min, max, or_zero } => {
                 let zero = if *or_zero { "\"0\" or " } else { "" };
                 format!("a duration such as \"90s\" or \"1h30m\", {zero}\"{min}\" to \"{max}\"")
+            }
+            Self::DenyOrAdmit { min, max } => {
+                format!("\"deny\", or \"admit\" and a duration, \"admit {min}\" to \"admit {max}\"")
             }
             Self::Rate => "bits per second such as \"512k\" or \"10M\", from \"8k\", or \"0\"".to_owned(),
             Self::Octets => "an amount of data such as \"500MB\" or \"2GB\", from \"100kB\", or \"0\"".to_owned(),

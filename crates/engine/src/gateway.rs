@@ -608,6 +608,7 @@ fn record(guest: &Guest, slot: SlotIndex, session: &Session, status: Status, usa
         address: guest.address,
         slot,
         class: session.grant.class.clone(),
+        source: session.grant.source,
         usage,
         duration: session.duration(now.mono),
         at: now,

@@ -26,6 +26,20 @@ pub struct Grant {
     pub class: Vec<Vec<u8>>,
     /// The name to account under, if not the one given (RFC 2865, 5.1).
     pub user: Option<String>,
+    /// Who vouches for the guest.
+    pub source: Source,
+}
+
+/// Who said that a guest may come in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Source {
+    /// A local account, or the operator.
+    #[default]
+    Local,
+    /// A RADIUS server.
+    Radius,
+    /// Nobody: no server could be reached, and the operator wants guests to come in all the same.
+    Nobody,
 }
 
 /// Octets that one session may use; none is no limit. What counts is said at [`Usage`].
@@ -115,6 +129,8 @@ pub struct Record {
     pub slot: SlotIndex,
     /// What the source of the grant wants back.
     pub class: Vec<Vec<u8>>,
+    /// Who let the guest in.
+    pub source: Source,
     /// Traffic since the session began.
     pub usage: Usage,
     /// Time since the session began.

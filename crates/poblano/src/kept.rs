@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use engine::gateway::Survivor;
-use engine::session::{Grant, KeptSession, Quota};
+use engine::session::{Grant, KeptSession, Quota, Source};
 use fastpath::police::Rate;
 use fastpath::session::{SlotIndex, Usage};
 use store::{Counts, SessionRecord, Written};
@@ -31,6 +31,11 @@ pub(crate) fn to_record(kept: KeptSession, written: Written) -> SessionRecord {
         quota_up: grant.quota.octets_up,
         quota_down: grant.quota.octets_down,
         quota_total: grant.quota.octets_total,
+        source: match grant.source {
+            Source::Local => 0,
+            Source::Radius => 1,
+            Source::Nobody => 2,
+        },
         class: grant.class,
     }
 }
@@ -63,6 +68,11 @@ pub(crate) fn from_record(
             },
             class: record.class,
             user: None, // it is in the session's
+            source: match record.source {
+                1 => Source::Radius,
+                2 => Source::Nobody,
+                _ => Source::Local,
+            },
         },
         duration: Duration::from_millis(record.duration_millis),
         baseline,
@@ -127,6 +137,7 @@ mod tests {
                 quota: Quota { octets_up: None, octets_down: Some(5), octets_total: Some(1 << 40) },
                 class: vec![b"class".to_vec()],
                 user: None,
+                source: Source::Nobody,
             },
             duration: Duration::from_millis(12_345),
             baseline: usage(100),

@@ -54,6 +54,21 @@ pub fn hide_password(
     Ok(hidden)
 }
 
+/// The password in a User-Password that [`hide_password`] made; one octet of zero if it is empty, for an attribute has a
+/// value (RFC 2865, section 5).
+pub(crate) fn reveal_password(hidden: &[u8], secret: &Secret, request_authenticator: &[u8; 16]) -> Vec<u8> {
+    let mut password = Vec::with_capacity(hidden.len());
+    let mut previous: &[u8] = request_authenticator;
+    for block in hidden.chunks(16) {
+        let pad = md5(&[&secret.0, previous]);
+        password.extend(block.iter().zip(pad).map(|(octet, pad)| octet ^ pad));
+        previous = block;
+    }
+    let length = password.iter().rposition(|octet| *octet != 0).map_or(1, |last| last + 1);
+    password.truncate(length);
+    password
+}
+
 /// What a peer who knows the password answers to a challenge (RFC 2865, section 2.2; RFC 1994, section 4.1).
 #[must_use]
 pub fn chap_response(ident: u8, password: &[u8], challenge: &[u8]) -> [u8; 16] {

@@ -25,7 +25,10 @@ pub mod reply;
 pub mod request;
 
 pub use auth::Secret;
-pub use client::{Client, Config, Event, Kind, Outcome, Refusal, Server, Socket, SubmitError, Token, Transmit};
+pub use client::{
+    Client, Closed, Config, Connection, Event, Incoming, Kind, Outcome, Refusal, Server, Socket, SubmitError, Token,
+    Transmit, Transport, Version,
+};
 pub use packet::{Attribute, BuildError, Code, Packet, ParseError, View};
 pub use reply::Reply;
 pub use request::{AccessRequest, AccountingRequest, Credential, GuestFacts, NasFacts, TerminateCause, Usage};

@@ -30,3 +30,7 @@ pub const SOCKETS: u8 = 20;
 
 /// Identifiers of one source port (RFC 2865, section 3: one octet).
 pub const IDS_PER_SOCKET: u16 = 256;
+
+/// Requests of servers' own, down connections, that wait for whoever answers them: 64 of 4 kB at most. A server repeats
+/// what is not answered.
+pub const INCOMING: usize = 64;

@@ -7,7 +7,7 @@ use wire::GuestKey;
 use crate::lease::key_from_bytes;
 
 /// The first octet of every value; another layout gets another one.
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 /// Stands for "no limit".
 const NONE: u64 = u64::MAX;
 
@@ -72,6 +72,8 @@ pub struct SessionRecord {
     pub quota_down: Option<u64>,
     /// Most octets both ways.
     pub quota_total: Option<u64>,
+    /// Who let the guest in, as its owner numbers them.
+    pub source: u8,
     /// What the accounting server wants back; 255 octets of each are kept.
     pub class: Vec<Vec<u8>>,
 }
@@ -80,7 +82,7 @@ impl SessionRecord {
     /// The fields in the order of [`Self::from_bytes`], numbers in network order; names and classes with their lengths
     /// before them.
     pub(crate) fn value_bytes(&self) -> Vec<u8> {
-        let mut bytes = vec![VERSION];
+        let mut bytes = vec![VERSION, self.source];
         bytes.extend(self.address.octets());
         bytes.extend(self.slot.to_be_bytes());
         bytes.extend(self.written.boot);
@@ -115,6 +117,7 @@ impl SessionRecord {
         if take(&mut rest)? != [VERSION] {
             return None;
         }
+        let [source] = take(&mut rest)?;
         let address = Ipv4Addr::from(take::<4>(&mut rest)?);
         let slot = u32::from_be_bytes(take(&mut rest)?);
         let boot = take(&mut rest)?;
@@ -143,6 +146,7 @@ impl SessionRecord {
             quota_up: limit()?,
             quota_down: limit()?,
             quota_total: limit()?,
+            source,
             id: take_text(&mut rest)?,
             user: take_text(&mut rest)?,
             class: {
@@ -204,6 +208,7 @@ mod tests {
             quota_up: Some(0),
             quota_down: None,
             quota_total: Some(5_000_000_000),
+            source: 2,
             class: vec![b"class".to_vec(), vec![0; 253]],
         }
     }

@@ -242,6 +242,7 @@ fn session(guest: u32, octets_up: u64) -> SessionRecord {
         quota_up: None,
         quota_down: None,
         quota_total: None,
+        source: 0,
         class: Vec::new(),
     }
 }

@@ -1,7 +1,7 @@
 use super::Absent::{Is, Required, Rule};
 use super::Kind::{
-    Address, Addresses, Bool, Choice, Choices, DhcpOptions, Duration, GardenDomains, GardenEntries, HostAddress, Int,
-    Interface, InterfaceAddress, Mac, Name, Network, Octets, Path, Rate, Secret, SecretFile, Text,
+    Address, Addresses, Bool, Choice, Choices, DenyOrAdmit, DhcpOptions, Duration, GardenDomains, GardenEntries,
+    HostAddress, Int, Interface, InterfaceAddress, Mac, Name, Network, Octets, Path, Rate, Secret, SecretFile, Text,
 };
 use super::{Absent, Key, Kind, Section};
 
@@ -390,11 +390,17 @@ pub const SECTIONS: &[Section] = &[
                 Is("\"1m\""),
                 "A server that did not answer is asked last for so long. \"0\" always asks in the order of the file.",
             ),
+            key(
+                "unreachable",
+                DenyOrAdmit { min: "1m", max: "1d" },
+                Is("\"deny\""),
+                "What becomes of a login when all servers are silent. \"admit 30m\" lets anybody in for that time, with any name and password and the limits of [session], and accounts it as Local; never after a refusal, nor after an answer that cannot be believed. Whoever can cut this gateway off from its servers then opens it for everybody.",
+            ),
         ],
     ),
     repeated(
         "radius.server",
-        "A RADIUS server; the first is asked first, the others when it does not answer. At most 8.",
+        "A RADIUS server; the first is asked first, the others when it does not answer, and the first again as soon as it does. At most 8.",
         &[
             key(
                 "address",
@@ -421,6 +427,18 @@ pub const SECTIONS: &[Section] = &[
                 Bool,
                 Is("true"),
                 "Answers without a Message-Authenticator are dropped. With false an attacker between gateway and server can turn a refusal into a login (CVE-2024-3596); only for servers that cannot be updated.",
+            ),
+            key(
+                "priority",
+                Int { min: 1, max: 255 },
+                or("the server's place in the file", "1"),
+                "Servers with a lower number are asked first. Those with the same number share the logins: each session has one of them for its login and its accounting.",
+            ),
+            key(
+                "status_server",
+                Bool,
+                Is("false"),
+                "The server answers Status-Server (RFC 5997; FreeRADIUS: status_server = yes). It is then asked whether it is back once in dead_time; otherwise a guest's login finds out. A server that never answers is treated as without.",
             ),
         ],
     ),

@@ -1,7 +1,7 @@
 //! Sockets around the sans-IO RADIUS client.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
@@ -25,6 +25,8 @@ pub(crate) struct RadiusClient {
     waiting: RefCell<HashMap<Token, oneshot::Sender<Outcome>>>,
     /// When the log last said that a server's answers cannot be believed; an entry for each server and service.
     doubted: RefCell<HashMap<SocketAddr, Duration>>,
+    /// Servers whose unsigned answers are believed, because the configuration says so.
+    unsigned: RefCell<HashSet<SocketAddr>>,
     wake: Notify,
 }
 
@@ -37,6 +39,7 @@ impl RadiusClient {
             sockets: RefCell::default(),
             waiting: RefCell::default(),
             doubted: RefCell::default(),
+            unsigned: RefCell::default(),
             wake: Notify::new(),
         });
         tokio::task::spawn_local(Rc::clone(&this).keep_time());
@@ -102,7 +105,17 @@ impl RadiusClient {
         loop {
             match socket.recv(&mut buffer).await {
                 Ok(len) => {
+                    let unsigned = self.client.borrow().stats().unsigned_answers;
                     let taken = self.client.borrow_mut().handle_datagram(self.clock.now(), name, from, &buffer[..len]);
+                    if self.client.borrow().stats().unsigned_answers > unsigned
+                        && self.unsigned.borrow_mut().insert(from)
+                    {
+                        warn!(
+                            server = %from,
+                            "answers of a RADIUS server carry no Message-Authenticator and are believed all the same \
+                             (require_message_authenticator = false): update the server"
+                        );
+                    }
                     if let Err(refusal) = taken {
                         self.tell(from, refusal);
                     }

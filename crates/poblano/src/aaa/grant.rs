@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use config::Config;
-use engine::session::{Grant, Quota};
+use engine::session::{Grant, Quota, Source};
 use fastpath::police::Rate;
 use radius::Reply;
 
@@ -44,5 +44,12 @@ pub(super) fn granted(reply: &Reply, defaults: &Grant) -> Grant {
         },
         class: reply.classes(),
         user: reply.user_name(),
+        source: Source::Radius,
     }
+}
+
+/// What a guest gets whom no server could be asked about: `time` at most.
+pub(super) fn unasked(time: Duration, defaults: &Grant) -> Grant {
+    let session_timeout = Some(defaults.session_timeout.map_or(time, |timeout| timeout.min(time)));
+    Grant { session_timeout, source: Source::Nobody, ..defaults.clone() }
 }

@@ -11,6 +11,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use config::{AuthMethod, Config, PasswordMethod};
 use engine::gateway::Attempt;
@@ -39,6 +40,9 @@ pub(crate) enum Answer {
 /// No local account has that name: another source may.
 struct UnknownName;
 
+/// Every RADIUS server is silent.
+struct Silence;
+
 /// Authentication and accounting.
 pub(crate) struct Aaa {
     methods: Vec<AuthMethod>,
@@ -57,16 +61,24 @@ pub(crate) struct Aaa {
     records_waiting: Cell<usize>,
     servers_silent: Cell<bool>,
     logins_unanswered: Cell<bool>,
+    admit_unreachable: Option<Duration>,
+    admits_unasked: Cell<bool>,
     clock: Clock,
 }
 
 impl Aaa {
     /// Must be called within the control thread's local set.
     pub(crate) fn start(config: &Config, lan_mac: MacAddr, clock: Clock) -> anyhow::Result<Rc<Self>> {
+        let nas = NasFacts {
+            identifier: config.radius.nas_identifier.clone(),
+            ip: config.radius.nas_ip,
+            called_station_id: lan_mac.to_station_id(),
+            ..NasFacts::default()
+        };
         let radius = if config.radius.servers.is_empty() {
             None
         } else {
-            Some(RadiusClient::start(clock, radius::Client::new(client_config(config), Box::new(crate::dice))?))
+            Some(RadiusClient::start(clock, radius::Client::new(client_config(config, &nas), Box::new(crate::dice))?))
         };
         let this = Rc::new(Self {
             methods: config.auth.methods.clone(),
@@ -76,12 +88,7 @@ impl Aaa {
             accounts: RefCell::new(None),
             checks: Arc::new(Semaphore::new(CHECKS)),
             waiting_checks: Semaphore::new(WAITING_CHECKS),
-            nas: NasFacts {
-                identifier: config.radius.nas_identifier.clone(),
-                ip: config.radius.nas_ip,
-                called_station_id: lan_mac.to_station_id(),
-                ..NasFacts::default()
-            },
+            nas,
             lan: config.lan.interface.clone(),
             radius,
             servers: config.radius.servers.iter().map(|s| (s.address, s.auth_port).into()).collect(),
@@ -89,6 +96,8 @@ impl Aaa {
             records_waiting: Cell::new(0),
             servers_silent: Cell::new(false),
             logins_unanswered: Cell::new(false),
+            admit_unreachable: config.radius.admit_unreachable,
+            admits_unasked: Cell::new(false),
             clock,
         });
         Ok(this)
@@ -97,7 +106,7 @@ impl Aaa {
     /// Asks the configured sources in their order, until one knows: the next is asked only if a source does not answer
     /// or does not know the name.
     pub(crate) async fn authenticate(&self, attempt: &Attempt, name: &str, password: &str) -> Answer {
-        let mut unknown = false;
+        let (mut unknown, mut silence) = (false, false);
         for method in &self.methods {
             let answer = match method {
                 AuthMethod::Local => match self.ask_accounts(name, password).await {
@@ -107,13 +116,29 @@ impl Aaa {
                         continue;
                     }
                 },
-                AuthMethod::Radius => self.ask_radius(attempt, name, password).await,
+                AuthMethod::Radius => match self.ask_radius(attempt, name, password).await {
+                    Ok(answer) => answer,
+                    Err(Silence) => {
+                        silence = true;
+                        continue;
+                    }
+                },
             };
             if !matches!(answer, Answer::Unavailable) {
                 return answer;
             }
         }
-        if unknown { Answer::Refused { message: None } } else { Answer::Unavailable }
+        match self.admit_unreachable {
+            Some(time) if silence => {
+                if !self.admits_unasked.replace(true) {
+                    let time = config::format_duration(time);
+                    warn!("until a server answers, whoever logs in is let in unasked for {time} (radius.unreachable)");
+                }
+                Answer::Granted { grant: grant::unasked(time, &self.defaults), message: None }
+            }
+            _ if unknown => Answer::Refused { message: None },
+            _ => Answer::Unavailable,
+        }
     }
 
     /// What a guest gets that an operator lets in.
@@ -166,8 +191,8 @@ impl Aaa {
         Ok((accounts.contains(name), accounts.check(name)))
     }
 
-    async fn ask_radius(&self, attempt: &Attempt, name: &str, password: &str) -> Answer {
-        let Some(radius) = &self.radius else { return Answer::Unavailable };
+    async fn ask_radius(&self, attempt: &Attempt, name: &str, password: &str) -> Result<Answer, Silence> {
+        let Some(radius) = &self.radius else { return Ok(Answer::Unavailable) };
         let credential = match self.password_method {
             PasswordMethod::Pap => Credential::Pap(password.as_bytes().to_vec()),
             PasswordMethod::Chap => {
@@ -186,7 +211,7 @@ impl Aaa {
         let request = AccessRequest::new(name, credential, self.nas.clone(), guest);
         let answer = radius.access(request).await;
         match &answer {
-            Ok(Outcome::Unreachable) => {
+            Ok(Outcome::Unreachable | Outcome::Unproven) => {
                 if !self.logins_unanswered.replace(true) {
                     warn!(
                         "no RADIUS server answers logins (`poblano sessions` shows each); a server is silent too when it \
@@ -195,26 +220,28 @@ impl Aaa {
                 }
             }
             Ok(_) => {
+                self.admits_unasked.set(false);
                 if self.logins_unanswered.replace(false) {
                     info!("a RADIUS server answers logins again");
                 }
             }
             Err(_) => {}
         }
-        match answer {
+        Ok(match answer {
             Ok(Outcome::Accept(reply)) => {
                 Answer::Granted { grant: grant::granted(&reply, &self.defaults), message: reply.reply_message() }
             }
             Ok(Outcome::Reject(reply) | Outcome::Challenge(reply)) => {
                 Answer::Refused { message: reply.reply_message() }
             }
-            Ok(Outcome::AccountingAck | Outcome::Unreachable) => Answer::Unavailable,
+            Ok(Outcome::Unreachable) => return Err(Silence),
+            Ok(Outcome::AccountingAck | Outcome::Unproven) => Answer::Unavailable,
             Err(radius::SubmitError::Build(_)) => Answer::Refused { message: None },
             Err(error) => {
                 warn!(%error, "RADIUS");
                 Answer::Unavailable
             }
-        }
+        })
     }
 
     fn port_id(&self, vlan: Vlan) -> String {
@@ -225,9 +252,11 @@ impl Aaa {
     }
 }
 
-fn client_config(config: &Config) -> radius::Config {
+fn client_config(config: &Config, nas: &NasFacts) -> radius::Config {
     let servers = config.radius.servers.iter().map(|server| radius::Server {
         require_message_authenticator: server.require_message_authenticator,
+        priority: server.priority,
+        status_server: server.status_server,
         ..radius::Server::new(
             (server.address, server.auth_port).into(),
             (server.address, server.acct_port).into(),
@@ -235,6 +264,7 @@ fn client_config(config: &Config) -> radius::Config {
         )
     });
     radius::Config {
+        nas: nas.clone(),
         first_wait: config.radius.timeout,
         tries: u8::try_from(config.radius.tries).unwrap_or(u8::MAX),
         dead_time: config.radius.dead_time,
