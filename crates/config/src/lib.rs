@@ -21,7 +21,8 @@ mod units;
 pub use garden::{GardenDomain, GardenEntry, GardenHost, GardenProtocol};
 pub use model::{
     Auth, AuthMethod, Config, Control, Dhcp, Dns, Garden, Guests, HostLease, Lan, Log, LogLevel, Offload, OffloadMode,
-    PasswordMethod, Portal, Radius, RadiusServer, Session, State, Tun, TunMode, Uplink,
+    PasswordMethod, Portal, Radius, RadiusServer, RadiusTls, RadiusTransport, RadiusVersion, Session, State, Tun,
+    TunMode, Uplink,
 };
 pub use option::DhcpOption;
 pub use problem::{Errors, Problem};

@@ -113,7 +113,11 @@ pub enum Kind {
         max: usize,
     },
     /// A path, relative to the configuration file.
+    File,
+    /// The same, of a file with a secret in its first line.
     SecretFile,
+    /// SHA-256 of a certificate.
+    Fingerprint,
     /// A shared secret.
     Secret,
     /// An Ethernet address of one station.
@@ -163,7 +167,8 @@ impl Kind {
             Self::Interface => "the name of an interface, at most 15 octets".to_owned(),
             Self::Name => "a DNS name".to_owned(),
             Self::Path { max } => format!("an absolute path, at most {max} octets"),
-            Self::SecretFile => "a path, relative to this file".to_owned(),
+            Self::Fingerprint => "64 hexadecimal digits, with or without colons between pairs".to_owned(),
+            Self::File | Self::SecretFile => "a path, relative to this file".to_owned(),
             Self::Secret => "text, 1 to 128 octets; at least 16 are advised".to_owned(),
             Self::Mac => "an Ethernet address".to_owned(),
             Self::GardenEntries { max } => format!("a list of \"[tcp:|udp:|icmp:]host[:port]\", at most {max}"),

@@ -4,7 +4,8 @@
 //! * [`dictionary`]: the numbers, names and types of attributes and vendors.
 //! * [`auth`]: everything that is computed with the shared secret.
 //! * [`request`], [`reply`]: what a gateway asks, and what it reads out of the answer.
-//! * [`client`]: servers in order, retransmission, failover, and the checks that an answer must pass.
+//! * [`client`]: servers in order, retransmission, failover, and the checks that an answer must pass; over UDP and, with
+//!   [`Frames`], on connections.
 //! * [`limits`]: every bound, with its reason.
 //!
 //! Any bytes may be handed to [`View::parse`], [`packet::describe`] and [`Client::handle_datagram`]; none of them panics.
@@ -19,6 +20,7 @@
 pub mod auth;
 pub mod client;
 pub mod dictionary;
+mod frames;
 pub mod limits;
 pub mod packet;
 pub mod reply;
@@ -29,6 +31,7 @@ pub use client::{
     Client, Closed, Config, Connection, Event, Incoming, Kind, Outcome, Refusal, Server, Socket, SubmitError, Token,
     Transmit, Transport, Version,
 };
+pub use frames::Frames;
 pub use packet::{Attribute, BuildError, Code, Packet, ParseError, View};
 pub use reply::Reply;
 pub use request::{AccessRequest, AccountingRequest, Credential, GuestFacts, NasFacts, TerminateCause, Usage};

@@ -7,7 +7,7 @@ use crate::dictionary::{self, Type, attribute, vendor};
 use crate::limits::{PACKET_OCTETS, VALUE_OCTETS, VENDOR_VALUE_OCTETS};
 
 /// Code, Identifier, Length and Authenticator.
-const HEADER_OCTETS: usize = 20;
+pub(crate) const HEADER_OCTETS: usize = 20;
 
 /// What a packet is for (RFC 2865, section 3; RFC 2866, section 3; RFC 5176, section 2.3; RFC 5997, section 3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

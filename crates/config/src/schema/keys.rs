@@ -1,7 +1,8 @@
 use super::Absent::{Is, Required, Rule};
 use super::Kind::{
-    Address, Addresses, Bool, Choice, Choices, DenyOrAdmit, DhcpOptions, Duration, GardenDomains, GardenEntries,
-    HostAddress, Int, Interface, InterfaceAddress, Mac, Name, Network, Octets, Path, Rate, Secret, SecretFile, Text,
+    Address, Addresses, Bool, Choice, Choices, DenyOrAdmit, DhcpOptions, Duration, File, Fingerprint, GardenDomains,
+    GardenEntries, HostAddress, Int, Interface, InterfaceAddress, Mac, Name, Network, Octets, Path, Rate, Secret,
+    SecretFile, Text,
 };
 use super::{Absent, Key, Kind, Section};
 
@@ -408,6 +409,12 @@ pub const SECTIONS: &[Section] = &[
                 Required { example: "\"192.0.2.20\"" },
                 "Where the server is. It must not be in the guests' network.",
             ),
+            key(
+                "transport",
+                Choice(&["udp", "tls"]),
+                Is("\"udp\""),
+                "How packets travel. udp hides passwords with MD5 and leaves names and records readable; tls (RadSec, RFC 6614) proves both ends by certificates and hides everything: the right choice wherever others carry the packets.",
+            ),
             key("auth_port", Int { min: 1, max: 65_535 }, Is("1812"), "The UDP port for authentication (RFC 2865)."),
             key("acct_port", Int { min: 1, max: 65_535 }, Is("1813"), "The UDP port for accounting (RFC 2866)."),
             key(
@@ -429,6 +436,48 @@ pub const SECTIONS: &[Section] = &[
                 "Answers without a Message-Authenticator are dropped. With false an attacker between gateway and server can turn a refusal into a login (CVE-2024-3596); only for servers that cannot be updated.",
             ),
             key(
+                "tls_port",
+                Int { min: 1, max: 65_535 },
+                Is("2083"),
+                "The TCP port of a server with transport = \"tls\", for both.",
+            ),
+            key(
+                "ca_file",
+                File,
+                or("none; needed with tls", "\"radsec-ca.pem\""),
+                "Certificates (PEM) of the authorities that may vouch for the server. They should be the operator's own: whoever any of them certifies under the server's name is the server. All files of TLS are read again for each new connection.",
+            ),
+            key(
+                "certificate_file",
+                File,
+                or("none; needed with tls", "\"gateway.pem\""),
+                "The certificate (PEM) by which the server knows this gateway, with those between it and the server's authority.",
+            ),
+            key(
+                "key_file",
+                File,
+                or("none; needed with tls", "\"gateway.key\""),
+                "The private key of certificate_file (PEM, not encrypted). Make it readable for the gateway only.",
+            ),
+            key(
+                "server_name",
+                Name,
+                or("the server's address", "\"radius.example.org\""),
+                "What the server's certificate must have as its subjectAltName: this DNS name, or else the address.",
+            ),
+            key(
+                "fingerprint",
+                Fingerprint,
+                or("none", "\"AB:CD:...\""),
+                "The SHA-256 of the server's certificate, which must then be this very one, beside all else (openssl x509 -noout -fingerprint -sha256).",
+            ),
+            key(
+                "version",
+                Choice(&["auto", "1.0", "1.1"]),
+                Is("\"auto\""),
+                "The protocol inside TLS. auto offers RADIUS/1.1 (RFC 9765), which needs no MD5, and takes 1.0 if the server does not know it; 1.1 takes nothing else.",
+            ),
+            key(
                 "priority",
                 Int { min: 1, max: 255 },
                 or("the server's place in the file", "1"),
@@ -437,7 +486,7 @@ pub const SECTIONS: &[Section] = &[
             key(
                 "status_server",
                 Bool,
-                Is("false"),
+                or("true with tls, where it tells that a silent connection is alive; false with udp", "true"),
                 "The server answers Status-Server (RFC 5997; FreeRADIUS: status_server = yes). It is then asked whether it is back once in dead_time; otherwise a guest's login finds out. A server that never answers is treated as without.",
             ),
         ],

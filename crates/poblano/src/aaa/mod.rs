@@ -3,6 +3,7 @@
 
 mod client;
 mod grant;
+mod radsec;
 mod records;
 
 use std::cell::{Cell, RefCell};
@@ -13,7 +14,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use config::{AuthMethod, Config, PasswordMethod};
+use config::{AuthMethod, Config, PasswordMethod, RadiusServer, RadiusTransport};
 use engine::gateway::Attempt;
 use engine::session::Grant;
 use radius::{AccessRequest, AccountingRequest, Credential, GuestFacts, NasFacts, Outcome};
@@ -23,6 +24,7 @@ use tracing::{info, warn};
 use wire::{MacAddr, Vlan};
 
 use self::client::RadiusClient;
+use self::radsec::Tls;
 use crate::clock::Clock;
 
 /// Password checks at one time: argon2 takes 4 MiB and some hundred milliseconds of a router.
@@ -78,7 +80,8 @@ impl Aaa {
         let radius = if config.radius.servers.is_empty() {
             None
         } else {
-            Some(RadiusClient::start(clock, radius::Client::new(client_config(config, &nas), Box::new(crate::dice))?))
+            let client = radius::Client::new(client_config(config, &nas), Box::new(crate::dice))?;
+            Some(RadiusClient::start(clock, client, tls(config)?))
         };
         let this = Rc::new(Self {
             methods: config.auth.methods.clone(),
@@ -91,7 +94,7 @@ impl Aaa {
             nas,
             lan: config.lan.interface.clone(),
             radius,
-            servers: config.radius.servers.iter().map(|s| (s.address, s.auth_port).into()).collect(),
+            servers: config.radius.servers.iter().map(address).collect(),
             records: RefCell::default(),
             records_waiting: Cell::new(0),
             servers_silent: Cell::new(false),
@@ -252,16 +255,41 @@ impl Aaa {
     }
 }
 
+/// Whether the files that the configuration names for RADIUS are what they are to be.
+pub(crate) fn check(config: &Config) -> anyhow::Result<()> {
+    tls(config).map(drop)
+}
+
+fn tls(config: &Config) -> anyhow::Result<Vec<Option<Tls>>> {
+    let of_server = |server: &RadiusServer| match &server.transport {
+        RadiusTransport::Udp => Ok(None),
+        RadiusTransport::Tls(settings) => Tls::new(server, settings).map(Some),
+    };
+    config.radius.servers.iter().map(of_server).collect()
+}
+
+/// Where a server is asked about logins.
+fn address(server: &RadiusServer) -> SocketAddr {
+    let port = match &server.transport {
+        RadiusTransport::Udp => server.auth_port,
+        RadiusTransport::Tls(tls) => tls.port,
+    };
+    (server.address, port).into()
+}
+
 fn client_config(config: &Config, nas: &NasFacts) -> radius::Config {
     let servers = config.radius.servers.iter().map(|server| radius::Server {
         require_message_authenticator: server.require_message_authenticator,
         priority: server.priority,
         status_server: server.status_server,
-        ..radius::Server::new(
-            (server.address, server.auth_port).into(),
-            (server.address, server.acct_port).into(),
-            radius::Secret::new(server.secret.expose()),
-        )
+        ..match server.transport {
+            RadiusTransport::Udp => radius::Server::new(
+                address(server),
+                (server.address, server.acct_port).into(),
+                radius::Secret::new(server.secret.expose()),
+            ),
+            RadiusTransport::Tls(_) => radius::Server::stream(address(server)),
+        }
     });
     radius::Config {
         nas: nas.clone(),

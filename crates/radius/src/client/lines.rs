@@ -11,6 +11,8 @@ pub(super) struct Line {
     pub(super) index: u32,
     pub(super) state: State,
     numbers: Numbers,
+    /// Of connections: since when both ends speak.
+    pub(super) opened_at: Duration,
     /// When something proven last came.
     pub(super) heard_at: Option<Duration>,
     /// Of connections: when to look whether the other end is still there.
@@ -81,7 +83,15 @@ impl Lines {
         self.next_index += 1;
         let version = if let State::Open(version) = state { version } else { Version::V1_0 };
         let numbers = Numbers::new(version, dice);
-        self.all.push(Line { index, state, numbers, heard_at: None, watch_at: None, is_asked: false });
+        self.all.push(Line {
+            index,
+            state,
+            numbers,
+            opened_at: Duration::ZERO,
+            heard_at: None,
+            watch_at: None,
+            is_asked: false,
+        });
         index
     }
 
@@ -95,7 +105,8 @@ impl Lines {
 }
 
 impl Line {
-    pub(super) fn open(&mut self, version: Version, dice: &mut Dice) {
+    pub(super) fn open(&mut self, now: Duration, version: Version, dice: &mut Dice) {
+        self.opened_at = now;
         self.state = State::Open(version);
         self.numbers = Numbers::new(version, dice);
     }

@@ -195,6 +195,14 @@ impl Client {
         self.health.get(&(server, kind)).is_none_or(Health::is_alive)
     }
 
+    /// As [`Self::is_alive`]; and of a stream, that there is a connection.
+    #[must_use]
+    pub fn is_up(&self, server: u8, kind: Kind) -> bool {
+        let stream = self.config.servers.get(usize::from(server)).is_some_and(Server::is_stream);
+        let connected = || self.lines.get(&(server, None)).is_some_and(lines::Lines::has_open);
+        self.is_alive(server, kind) && (!stream || connected())
+    }
+
     /// What was counted.
     #[must_use]
     pub fn stats(&self) -> &Stats {

@@ -258,6 +258,7 @@ impl Client {
         if health.silent(now.mono, pending.since, self.config.dead_time) {
             self.stats.servers_lost += 1;
             self.schedule_probe(now.mono, server, kind);
+            self.watch_now(now, server);
         }
     }
 

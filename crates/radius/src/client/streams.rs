@@ -25,7 +25,7 @@ impl Client {
     /// A connection is there, and both ends speak this version.
     pub fn handle_connected(&mut self, now: Now, socket: Socket, version: Version) {
         let Some(line) = self.lines.get_mut(&key(socket)).and_then(|lines| lines.get(socket.index)) else { return };
-        line.open(version, &mut self.dice);
+        line.open(now.mono, version, &mut self.dice);
         if self.watches(socket.server) {
             self.ask_connection(now, socket);
         } else {
@@ -43,7 +43,8 @@ impl Client {
         lines.is_distrusted = why == Closed::Distrusted;
         if line.heard_at.is_some() {
             lines.failures = 0;
-            lines.retry_at = now.mono;
+            // One that answers and hangs up each time is not to keep us busy.
+            lines.retry_at = now.mono.max(line.opened_at + FIRST_RETRY);
         } else {
             let wait = (FIRST_RETRY * 2u32.saturating_pow(lines.failures.min(10))).min(LONGEST_RETRY);
             lines.failures = lines.failures.saturating_add(1);
@@ -226,6 +227,14 @@ impl Client {
         if let Some(number) = line.take() {
             line.is_asked = true;
             self.ask_status(socket, number);
+        }
+    }
+
+    /// A server on a stream has become silent: its connections are asked at once.
+    pub(super) fn watch_now(&mut self, now: Now, server: u8) {
+        let open = self.lines.get_mut(&(server, None)).into_iter().flat_map(|lines| &mut lines.all);
+        for line in open.filter(|line| line.watch_at.is_some() && !line.is_asked) {
+            (line.heard_at, line.watch_at) = (None, Some(now.mono));
         }
     }
 
