@@ -130,6 +130,58 @@ fn a_request_is_not_carried_around_by_connections_that_end_each_time() {
 }
 
 #[test]
+fn a_request_that_moved_on_is_not_called_back_by_the_end_of_its_connection() {
+    let (mut bench, socket) = connected(1, Version::V1_0);
+    bench.login();
+    let slow = bench.sent_one();
+    let other = loop {
+        bench.wait();
+        if let Some(sent) = bench.sent().into_iter().find(|sent| code(sent) == Code::AccessRequest) {
+            break sent;
+        }
+    };
+    assert_eq!((slow.socket.server, other.socket.server), (0, 1));
+    bench.client.handle_closed(bench.now, socket, Closed::Silent);
+    bench.now = bench.now.plus(Duration::from_secs(1));
+    bench.client.handle_timeout(bench.now);
+    assert!(bench.sent().iter().all(|sent| sent.socket.server == 1));
+    let next = std::iter::from_fn(|| bench.client.poll_connection()).find_map(|connection| match connection {
+        Connection::Open { socket, .. } => Some(socket),
+        Connection::Close { .. } => None,
+    });
+    bench.client.handle_connected(bench.now, next.unwrap(), Version::V1_0);
+    assert_eq!(code(&bench.sent_one()), Code::StatusServer);
+    bench.arrive(&other, &common::accept(&other)).unwrap();
+    assert!(matches!(bench.event().unwrap().outcome, Outcome::Accept(_)));
+    assert_eq!((bench.event(), bench.client.outstanding()), (None, 0));
+}
+
+#[test]
+fn a_silent_server_that_is_not_asked_for_its_status_comes_back_by_a_guest() {
+    let mut bench = Bench::with(2, |config| {
+        config.servers[0] = Server { status_server: false, ..Server::stream(address(0, 2083)) };
+    });
+    bench.client.handle_timeout(bench.now);
+    let (socket, _) = opened(&mut bench);
+    bench.client.handle_connected(bench.now, socket, Version::V1_0);
+    bench.now = bench.now.plus(Duration::from_secs(1));
+    bench.login();
+    while bench.client.is_alive(0, Kind::Auth) {
+        bench.sent();
+        bench.wait();
+    }
+    for request in bench.sent() {
+        bench.arrive(&request, &common::accept(&request)).unwrap();
+    }
+    bench.now = bench.now.plus(Duration::from_secs(60));
+    bench.login();
+    let request = bench.sent_one();
+    assert_eq!(request.socket, socket);
+    arrive(&mut bench, &request, Code::AccessAccept).unwrap();
+    assert!(bench.client.is_alive(0, Kind::Auth));
+}
+
+#[test]
 fn tries_to_connect_grow_rare_and_the_next_server_is_asked_at_once() {
     let mut bench = bench(1);
     bench.client.handle_timeout(bench.now);

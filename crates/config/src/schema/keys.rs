@@ -468,7 +468,7 @@ pub const SECTIONS: &[Section] = &[
             key(
                 "fingerprint",
                 Fingerprint,
-                or("none", "\"AB:CD:...\""),
+                or("none", "\"5f8e2c0f3a1b4d6e7f9081a2b3c4d5e6f708192a3b4c5d6e7f8091a2b3c4d5e6\""),
                 "The SHA-256 of the server's certificate, which must then be this very one, beside all else (openssl x509 -noout -fingerprint -sha256).",
             ),
             key(

@@ -59,7 +59,7 @@ impl Client {
 
     /// Connections are made and watched without a guest.
     fn finds_out_alone(&self, server: u8) -> bool {
-        self.config.servers.get(usize::from(server)).is_some_and(super::Server::is_stream)
+        self.config.servers.get(usize::from(server)).is_some_and(|server| server.is_stream() && server.status_server)
     }
 }
 

@@ -56,7 +56,7 @@ impl Client {
         let ended: Vec<_> = self.flights.range((socket, 0)..=(socket, u32::MAX)).map(|(at, _)| *at).collect();
         for (socket, number) in ended {
             if let Some(What::Request(token)) = self.land(socket, number) {
-                self.send_again(now, token);
+                self.send_again(now, socket.server, token);
             }
         }
         self.move_on(now, socket.server);
@@ -281,8 +281,13 @@ impl Client {
     }
 
     /// A request whose connection ended waits for the next one.
-    fn send_again(&mut self, now: Now, token: Token) {
+    fn send_again(&mut self, now: Now, server: u8, token: Token) {
         let Some(mut pending) = self.pending.remove(&token) else { return };
+        if pending.server != server || pending.is_waiting {
+            // It has moved on, or waits for the next one already.
+            self.pending.insert(token, pending);
+            return;
+        }
         self.stats.retransmissions += 1;
         let goes_on = pending.tries_left > 0;
         if goes_on {
