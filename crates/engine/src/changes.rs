@@ -54,6 +54,7 @@ impl Changes {
                 octets_down: self.octets_down.unwrap_or(before.quota.octets_down),
                 octets_total: self.octets_total.unwrap_or(before.quota.octets_total),
             },
+            source: before.source,
             personal: Personal {
                 class: self.class.unwrap_or(personal.class),
                 cui: self.cui.or(personal.cui),
@@ -113,6 +114,7 @@ mod tests {
         let expected = Grant {
             rate_down: Rate::UNLIMITED,
             quota: Quota { octets_total: None, ..grant().quota },
+            source: before.source,
             personal: Personal {
                 class: vec![b"silver".to_vec()],
                 cui: Some(b"cui".to_vec()),

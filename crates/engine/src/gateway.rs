@@ -659,6 +659,7 @@ fn record(
         slot,
         class: session.class().to_vec(),
         cui: session.cui().map(<[u8]>::to_vec),
+        source: session.tariff.source,
         usage,
         duration: session.duration(now.mono),
         at: now,

@@ -4,8 +4,7 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 use std::time::Duration;
 
-use config::AuthMethod;
-use engine::session::{Cause, Record, Status};
+use engine::session::{Cause, Record, Source, Status};
 use radius::request::{Authentic, Record as RadiusRecord, SessionFacts};
 use radius::{AccountingRequest, GuestFacts, Outcome, TerminateCause, Usage};
 use tracing::{info, warn};
@@ -58,7 +57,10 @@ impl Aaa {
             },
             classes: record.class.clone(),
             cui: record.cui.clone(),
-            authentic: if self.methods.contains(&AuthMethod::Radius) { Authentic::Radius } else { Authentic::Local },
+            authentic: match record.source {
+                Source::Radius => Authentic::Radius,
+                Source::Local | Source::Nobody => Authentic::Local,
+            },
         };
         let usage = Usage {
             input_octets: record.usage.octets_up,
