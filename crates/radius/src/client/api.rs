@@ -58,7 +58,7 @@ pub enum Version {
 }
 
 /// Why a connection was not made, or ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Closed {
     /// Nobody is there, or nobody any more.
     Silent,
