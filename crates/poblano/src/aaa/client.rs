@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use radius::packet::describe;
 use radius::{
-    AccessRequest, AccountingRequest, Client, Connection, Frames, Kind, Outcome, Refusal, Socket, SubmitError, Token,
-    Transmit, Version,
+    AccessRequest, AccountingRequest, Client, Closed, Connection, Frames, Kind, Outcome, Refusal, Socket, SubmitError,
+    Token, Transmit, Version,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf};
 use tokio::net::{TcpStream, UdpSocket};
@@ -68,8 +68,8 @@ pub(super) struct RadiusClient {
     sockets: RefCell<HashMap<Socket, Rc<UdpSocket>>>,
     connections: RefCell<HashMap<Socket, mpsc::Sender<Vec<u8>>>>,
     waiting: RefCell<HashMap<Token, oneshot::Sender<Outcome>>>,
-    /// When the log last said that a server's answers cannot be believed; an entry for each server and service.
-    doubted: RefCell<HashMap<SocketAddr, Duration>>,
+    /// When the log last said that a server's answers cannot be believed, or that it was silent or distrusted.
+    doubted: RefCell<HashMap<(SocketAddr, Option<Closed>), Duration>>,
     /// Servers whose unsigned answers are believed, because the configuration says so.
     unsigned: RefCell<HashSet<SocketAddr>>,
     wake: Notify,
@@ -174,7 +174,7 @@ impl RadiusClient {
         let (why, error) = match tls.connect(to).await {
             Ok((stream, version)) => {
                 (self.watch)(Seen::Connected { to, version });
-                self.doubted.borrow_mut().remove(&to);
+                self.doubted.borrow_mut().retain(|(server, _), _| *server != to);
                 self.client.borrow_mut().handle_connected(self.clock.now(), socket, version);
                 self.drive();
                 let (reader, writer) = tokio::io::split(stream);
@@ -190,7 +190,7 @@ impl RadiusClient {
         if !proven.get() || error.is_some() {
             let error = error.unwrap_or_else(|| anyhow::anyhow!("it hung up without an answer"));
             (self.watch)(Seen::Disconnected { server: to, error: &error });
-            self.tell_rarely(to, || warn!(server = %to, "no connection to the RADIUS server: {error:#}"));
+            self.tell_rarely(to, Some(why), || warn!(server = %to, "no connection to the RADIUS server: {error:#}"));
         }
         self.connections.borrow_mut().remove(&socket);
         self.client.borrow_mut().handle_closed(self.clock.now(), socket, why);
@@ -278,16 +278,17 @@ impl RadiusClient {
             }
             _ => return,
         };
-        self.tell_rarely(server, || {
+        self.tell_rarely(server, None, || {
             warn!(%server, %refusal, "an answer of a RADIUS server is ignored: {what_to_do}");
         });
     }
 
-    fn tell_rarely(&self, server: SocketAddr, tell: impl FnOnce()) {
+    /// Each kind of trouble with a server is told once in a while.
+    fn tell_rarely(&self, server: SocketAddr, why: Option<Closed>, tell: impl FnOnce()) {
         let now = self.clock.mono();
         let mut doubted = self.doubted.borrow_mut();
-        if doubted.get(&server).is_none_or(|at| now.saturating_sub(*at) >= TELL_AGAIN) {
-            doubted.insert(server, now);
+        if doubted.get(&(server, why)).is_none_or(|at| now.saturating_sub(*at) >= TELL_AGAIN) {
+            doubted.insert((server, why), now);
             tell();
         }
     }

@@ -67,7 +67,7 @@ impl fmt::Display for Version {
 }
 
 /// Why a connection was not made, or ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Closed {
     /// Nobody is there, or nobody any more.
     Silent,
