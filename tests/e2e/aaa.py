@@ -101,15 +101,48 @@ server default {{
 """
 
 
-class FreeRadius:
-    """`users` is the text of its users file."""
+TLS = """
+clients radsec {{
+    client gateway {{
+        ipaddr = 0.0.0.0/0
+        proto = tls
+        secret = radsec
+    }}
+}}
+listen {{
+    type = auth+acct
+    ipaddr = {address}
+    port = 2083
+    proto = tcp
+    virtual_server = default
+    clients = radsec
+    tls {{
+        private_key_file = {key}
+        certificate_file = {certificate}
+        ca_file = {ca}
+        require_client_cert = yes
+        tls_min_version = "{least}"
+        tls_max_version = "{most}"
+        cipher_list = "DEFAULT"
+        ecdh_curve = ""
+    }}
+}}
+"""
 
-    def __init__(self, lab, users):
+
+class FreeRadius:
+    """`users` is the text of its users file; `tls` are ca, certificate and key of a server for RadSec, and versions."""
+
+    def __init__(self, lab, users, tls=None):
         self.directory = lab.directory / "raddb"
         self.directory.mkdir(mode=0o700)
         self.log = self.directory / "radiusd.log"
         self.detail = self.directory / "detail"
         config = CONFIG.format(dir=self.directory, secret=SECRET, address=ADDRESS)
+        if tls:
+            ca, certificate, key, *versions = tls
+            least, most = versions or ("1.2", "1.3")
+            config += TLS.format(address=ADDRESS, ca=ca, certificate=certificate, key=key, least=least, most=most)
         (self.directory / "radiusd.conf").write_text(config)
         (self.directory / "users").write_text(users)
         (self.directory / "dictionary").write_text("$INCLUDE /usr/share/freeradius/dictionary\n")

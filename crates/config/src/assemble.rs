@@ -12,7 +12,8 @@ use crate::{
     Accounting, Auth, AuthMethod, BitRate, Config, Control, Dhcp, DhcpOption, Direction, Dns, DynamicAuthorization,
     DynamicAuthorizationClient, Garden, GardenDomain, GardenEntry, Guests, HostLease, HostNetwork, InterfaceAddress,
     Lan, Log, LogLevel, MacAuthentication, MacServiceType, Network, Octets, Offload, OffloadMode, PasswordMethod,
-    Policy, Portal, Radius, RadiusServer, Secret, Session, State, Tun, TunMode, Uplink,
+    Policy, Portal, Radius, RadiusServer, RadiusTls, RadiusTransport, RadiusVersion, Secret, Session, State, Tun,
+    TunMode, Uplink,
 };
 
 /// Tables are sized by the number of guests; without a wish of the operator they stay below this many.
@@ -126,17 +127,21 @@ fn dhcp(read: &Read<'_>, lan: &Lan) -> Dhcp {
 }
 
 fn radius(read: &Read<'_>) -> Radius {
+    let is_tls = |i: usize| read.word(&format!("radius.server[{i}].transport")) == "tls";
     let server = |i: usize| {
         let path = |key: &str| format!("radius.server[{i}].{key}");
         let in_config: Option<Secret> = read.optional(&path("secret"));
         let secret_in_config = in_config.is_some();
         RadiusServer {
             address: read.optional(&path("address")).unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED)),
+            transport: if is_tls(i) { RadiusTransport::Tls(radius_tls(read, i)) } else { RadiusTransport::Udp },
             auth_port: read.port(&path("auth_port")),
             acct_port: read.port(&path("acct_port")),
             secret: in_config.or_else(|| read.optional(&path("secret_file"))).unwrap_or(Secret::new(Vec::new())),
             secret_in_config,
             require_message_authenticator: read.optional(&path("require_message_authenticator")).unwrap_or(true),
+            priority: read.optional::<u32>(&path("priority")).and_then(|p| p.try_into().ok()).unwrap_or(i as u8 + 1),
+            status_server: read.optional(&path("status_server")).unwrap_or(is_tls(i)),
         }
     };
     Radius {
@@ -151,6 +156,7 @@ fn radius(read: &Read<'_>) -> Radius {
         tries: read.required("radius.tries"),
         dead_time: read.required("radius.dead_time"),
         refuse_unknown_policy: read.word("radius.unknown_policy") == "refuse",
+        admit_unreachable: read.unless_zero("radius.unreachable"),
         servers: (0..read.count("radius.server")).map(server).collect(),
         dynamic_authorization: dynamic_authorization(read),
     }
@@ -223,6 +229,24 @@ fn accounting(read: &Read<'_>, guests: &Guests) -> Accounting {
     }
 }
 
+fn radius_tls(read: &Read<'_>, i: usize) -> RadiusTls {
+    let path = |key: &str| format!("radius.server[{i}].{key}");
+    let file = |key: &str| read.optional(&path(key)).unwrap_or_default();
+    RadiusTls {
+        port: read.port(&path("tls_port")),
+        ca: file("ca_file"),
+        certificate: file("certificate_file"),
+        key: file("key_file"),
+        server_name: read.optional(&path("server_name")),
+        fingerprint: read.optional(&path("fingerprint")),
+        version: match read.word(&path("version")).as_str() {
+            "1.0" => RadiusVersion::V1_0,
+            "1.1" => RadiusVersion::V1_1,
+            _ => RadiusVersion::Auto,
+        },
+    }
+}
+
 fn auth_method(word: &str) -> AuthMethod {
     if word == "radius" { AuthMethod::Radius } else { AuthMethod::Local }
 }
@@ -286,6 +310,7 @@ held! {
     Network: Network,
     InterfaceAddress: InterfaceAddress,
     PathBuf: Path,
+    [u8; 32]: Fingerprint,
     Secret: Secret,
     MacAddr: Mac,
     Vec<MacAddr>: Macs,

@@ -5,8 +5,8 @@ mod dynauth;
 use std::collections::HashSet;
 use std::net::{IpAddr, Ipv4Addr};
 
-use crate::read::Read;
-use crate::{AuthMethod, Config, DhcpOption, GardenHost, Network, OffloadMode, TunMode};
+use crate::read::{Read, others_can_read};
+use crate::{AuthMethod, Config, DhcpOption, GardenHost, Network, OffloadMode, RadiusTls, RadiusTransport, TunMode};
 
 /// Secrets that stand in everybody's manual.
 const KNOWN_SECRETS: [&str; 9] = [
@@ -268,6 +268,11 @@ fn radius(config: &Config, read: &mut Read<'_>) {
         let message = "is asked for accounting only, for auth.method does not have \"radius\"";
         read.warn("radius.server[0]", &["auth.method", "mac_authentication.radius"], message);
     }
+    if let Some(time) = config.radius.admit_unreachable {
+        let time = crate::format_duration(time);
+        let message = format!("lets anybody in for {time} who can cut this gateway off from its servers");
+        read.warn("radius.unreachable", &[], message);
+    }
     let mut known = HashSet::new();
     for (i, server) in servers.iter().enumerate() {
         let path = |key: &str| format!("radius.server[{i}].{key}");
@@ -282,20 +287,55 @@ fn radius(config: &Config, read: &mut Read<'_>) {
             }
             _ => {}
         }
-        if server.auth_port == server.acct_port {
-            read.conflict(
-                &path("acct_port"),
-                &[&path("auth_port")],
-                "is auth_port too; a server has two, usually 1812 and 1813",
-            );
+        match &server.transport {
+            RadiusTransport::Udp => {
+                if server.auth_port == server.acct_port {
+                    let message = "is auth_port too; a server has two, usually 1812 and 1813";
+                    read.conflict(&path("acct_port"), &[&path("auth_port")], message);
+                }
+                let section = format!("radius.server[{i}]");
+                secret(read, &path("secret"), &path("secret_file"), &section, server.secret.expose());
+                useless(read, &path, "needs transport = \"tls\"; write that, or leave it out", &TLS_KEYS);
+            }
+            RadiusTransport::Tls(tls) => radius_tls(tls, read, &path),
         }
-        if !known.insert((server.address, server.auth_port)) {
+        let port = match &server.transport {
+            RadiusTransport::Udp => server.auth_port,
+            RadiusTransport::Tls(tls) => tls.port,
+        };
+        if !known.insert((server.address, port)) {
             read.conflict(&address, &[], format!("{} stands twice; leave one out", server.address));
         }
-        secret(read, &path("secret"), &path("secret_file"), &format!("radius.server[{i}]"), server.secret.expose());
         if !server.require_message_authenticator {
             let message = "is false: an attacker on the way can turn a refusal into a login (CVE-2024-3596)";
             read.warn(&path("require_message_authenticator"), &[], message);
+        }
+    }
+}
+
+/// Keys that mean something over TLS only, and over UDP only.
+const TLS_KEYS: [&str; 7] =
+    ["tls_port", "ca_file", "certificate_file", "key_file", "server_name", "fingerprint", "version"];
+const UDP_KEYS: [&str; 5] = ["auth_port", "acct_port", "secret", "secret_file", "require_message_authenticator"];
+
+fn radius_tls(tls: &RadiusTls, read: &mut Read<'_>, path: &dyn Fn(&str) -> String) {
+    for key in ["ca_file", "certificate_file", "key_file"] {
+        if !read.is_given(&path(key)) {
+            let message = format!("is \"tls\", which needs {key}; add it");
+            read.conflict(&path("transport"), &[], message);
+        }
+    }
+    if read.is_given(&path("key_file")) && others_can_read(&tls.key) {
+        let message = format!("{} can be read by every user; chmod 600 it", tls.key.display());
+        read.warn(&path("key_file"), &[], message);
+    }
+    useless(read, path, "means nothing with transport = \"tls\"; leave it out", &UDP_KEYS);
+}
+
+fn useless(read: &mut Read<'_>, path: &dyn Fn(&str) -> String, why: &str, keys: &[&str]) {
+    for key in keys {
+        if read.is_given(&path(key)) {
+            read.conflict(&path(key), &[&path("transport")], why);
         }
     }
 }

@@ -339,6 +339,8 @@ pub struct Radius {
     pub dead_time: Duration,
     /// An Accept whose Filter-Id names no `[[policy]]` is a refusal.
     pub refuse_unknown_policy: bool,
+    /// When all servers are silent, logins are admitted for so long; `None` denies them.
+    pub admit_unreachable: Option<Duration>,
     /// `[[radius.server]]` in the order of the file; not empty when `auth.methods` has RADIUS.
     pub servers: Vec<RadiusServer>,
     /// `[radius.dynamic_authorization]`
@@ -364,21 +366,66 @@ pub enum PasswordMethod {
     MsChapV2,
 }
 
+/// How packets travel to a RADIUS server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RadiusTransport {
+    /// In datagrams, with a secret.
+    Udp,
+    /// Over TLS.
+    Tls(RadiusTls),
+}
+
+/// What proves both ends of a TLS connection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RadiusTls {
+    /// TCP port.
+    pub port: u16,
+    /// Who may vouch for the server; a file that can be opened.
+    pub ca: PathBuf,
+    /// Our certificates; likewise.
+    pub certificate: PathBuf,
+    /// Our key; likewise.
+    pub key: PathBuf,
+    /// The server's name in its certificate; `None` is its address.
+    pub server_name: Option<String>,
+    /// SHA-256 of the only certificate that is taken.
+    pub fingerprint: Option<[u8; 32]>,
+    /// Which protocol inside.
+    pub version: RadiusVersion,
+}
+
+/// The protocol inside TLS.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RadiusVersion {
+    /// The best that both know.
+    Auto,
+    /// RFC 6614 only.
+    V1_0,
+    /// RFC 9765 only.
+    V1_1,
+}
+
 /// One `[[radius.server]]`
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RadiusServer {
     /// Where it is.
     pub address: IpAddr,
+    /// How packets travel.
+    pub transport: RadiusTransport,
     /// UDP port for Access-Requests.
     pub auth_port: u16,
     /// UDP port for Accounting-Requests.
     pub acct_port: u16,
-    /// Shared with this server; not empty.
+    /// Shared with this server; not empty over UDP.
     pub secret: Secret,
     /// The secret stands in the configuration itself, not in a file of its own.
     pub secret_in_config: bool,
     /// Answers without Message-Authenticator are dropped.
     pub require_message_authenticator: bool,
+    /// Lower is asked first; equals share.
+    pub priority: u8,
+    /// It may be asked for its status.
+    pub status_server: bool,
 }
 
 /// `[radius.dynamic_authorization]`

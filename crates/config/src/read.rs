@@ -39,6 +39,7 @@ pub(crate) enum Value {
     Network(Network),
     InterfaceAddress(InterfaceAddress),
     Path(PathBuf),
+    Fingerprint([u8; 32]),
     Secret(Secret),
     Mac(MacAddr),
     Macs(Vec<MacAddr>),
@@ -393,6 +394,15 @@ fn convert_one(value: &Spanned<DeValue<'_>>, kind: &Kind, folder: Option<&Path>)
             let in_range = parse_duration(min) <= Some(duration) && Some(duration) <= parse_duration(max);
             if in_range || *or_zero && duration.is_zero() { Ok(Value::Duration(duration)) } else { Err(wanted()) }
         }
+        Kind::DenyOrAdmit { min, max } => match text() {
+            Some("deny") => Ok(Value::Duration(Duration::ZERO)),
+            Some(text) => {
+                let time = text.strip_prefix("admit ").and_then(parse_duration);
+                let fits = |time: &Duration| (parse_duration(min)..=parse_duration(max)).contains(&Some(*time));
+                time.filter(fits).map(Value::Duration).ok_or_else(wanted)
+            }
+            None => Err(wanted()),
+        },
         Kind::Rate => text().and_then(parse_rate).map(Value::Rate).ok_or_else(wanted),
         Kind::Octets => {
             let octets = text().and_then(parse_octets).ok_or_else(wanted)?;
@@ -445,6 +455,14 @@ fn convert_one(value: &Spanned<DeValue<'_>>, kind: &Kind, folder: Option<&Path>)
             let fits = |t: &&str| t.starts_with('/') && t.len() <= *max && !t.contains('\0');
             text().filter(fits).map(|t| Value::Path(t.into())).ok_or_else(wanted)
         }
+        Kind::File => {
+            let path = in_folder(folder, text().filter(|t| !t.is_empty()).ok_or_else(wanted)?);
+            match std::fs::File::open(&path) {
+                Ok(_) => Ok(Value::Path(path)),
+                Err(error) => Err((here, format!("cannot read {}: {error}", path.display()))),
+            }
+        }
+        Kind::Fingerprint => text().and_then(fingerprint).map(Value::Fingerprint).ok_or_else(wanted),
         Kind::SecretFile => {
             let path = text().filter(|t| !t.is_empty()).ok_or_else(wanted)?;
             secret_file(&in_folder(folder, path)).map(Value::Secret).map_err(in_words)
@@ -520,6 +538,13 @@ fn interface(name: &str) -> Result<Value, String> {
 
 fn in_folder(folder: Option<&Path>, path: &str) -> PathBuf {
     folder.map_or_else(|| PathBuf::from(path), |f| f.join(path))
+}
+
+fn fingerprint(text: &str) -> Option<[u8; 32]> {
+    let digits: String = text.chars().filter(|c| *c != ':').collect();
+    let octet = |i: usize| u8::from_str_radix(digits.get(2 * i..2 * i + 2)?, 16).ok();
+    let octets: Vec<u8> = (0..32).map_while(octet).collect();
+    if digits.len() == 64 { octets.try_into().ok() } else { None }
 }
 
 fn secret_file(path: &Path) -> Result<Secret, String> {

@@ -70,6 +70,13 @@ pub enum Kind {
         /// "0" is allowed too; the key's doc says what it means.
         or_zero: bool,
     },
+    /// "deny", or "admit 30m" for so long.
+    DenyOrAdmit {
+        /// Shortest, as a duration.
+        min: &'static str,
+        /// Longest, as a duration.
+        max: &'static str,
+    },
     /// Bits per second such as "10M"; "0" is no limit.
     Rate,
     /// An amount of data such as "500MB"; "0" is no limit.
@@ -108,7 +115,11 @@ pub enum Kind {
         max: usize,
     },
     /// A path, relative to the configuration file.
+    File,
+    /// The same, of a file with a secret in its first line.
     SecretFile,
+    /// SHA-256 of a certificate.
+    Fingerprint,
     /// A shared secret.
     Secret,
     /// An Ethernet address of one station.
@@ -149,6 +160,9 @@ impl Kind {
                 let zero = if *or_zero { "\"0\" or " } else { "" };
                 format!("a duration such as \"90s\" or \"1h30m\", {zero}\"{min}\" to \"{max}\"")
             }
+            Self::DenyOrAdmit { min, max } => {
+                format!("\"deny\", or \"admit\" and a duration, \"admit {min}\" to \"admit {max}\"")
+            }
             Self::Rate => "bits per second such as \"512k\" or \"10M\", from \"8k\", or \"0\"".to_owned(),
             Self::Octets => "an amount of data such as \"500MB\" or \"2GB\", from \"100kB\", or \"0\"".to_owned(),
             Self::Text { max } => format!("text, at most {max} octets"),
@@ -163,7 +177,8 @@ impl Kind {
             Self::Interface => "the name of an interface, at most 15 octets".to_owned(),
             Self::Name => "a DNS name".to_owned(),
             Self::Path { max } => format!("an absolute path, at most {max} octets"),
-            Self::SecretFile => "a path, relative to this file".to_owned(),
+            Self::Fingerprint => "64 hexadecimal digits, with or without colons between pairs".to_owned(),
+            Self::File | Self::SecretFile => "a path, relative to this file".to_owned(),
             Self::Secret => "text, 1 to 128 octets; at least 16 are advised".to_owned(),
             Self::Mac => "an Ethernet address".to_owned(),
             Self::Macs { max } => format!("a list of Ethernet addresses, at most {max}"),

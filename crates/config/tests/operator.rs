@@ -141,6 +141,7 @@ be kind"""
         timeout = "2s"
         tries = 4
         dead_time = "0"
+        unreachable = "deny"
         [[radius.server]]
         address = "192.0.2.20"
         secret = "0123456789abcdef"
@@ -149,6 +150,8 @@ be kind"""
         auth_port = 1645
         acct_port = 1646
         secret = "fedcba9876543210"
+        priority = 1
+        status_server = true
         [radius.dynamic_authorization]
         listen = "198.51.100.7"
         port = 1700
@@ -205,10 +208,12 @@ be kind"""
     assert_eq!((config.session.quota_total, config.session.outage), (None, Some(Duration::from_secs(600))));
     assert_eq!((config.radius.nas_identifier.as_str(), config.radius.method), ("lobby", PasswordMethod::Chap));
     assert_eq!((config.radius.timeout, config.radius.tries), (Duration::from_secs(2), 4));
-    assert_eq!(config.radius.dead_time, Duration::ZERO);
+    assert_eq!((config.radius.dead_time, config.radius.admit_unreachable), (Duration::ZERO, None));
     let [first, second] = &config.radius.servers[..] else { panic!("two servers were written") };
     assert_eq!((first.auth_port, first.acct_port, first.secret.expose()), (1812, 1813, &b"0123456789abcdef"[..]));
     assert!(first.require_message_authenticator && first.secret_in_config);
+    assert_eq!((first.priority, second.priority), (1, 1), "they share the logins");
+    assert!(second.status_server && !first.status_server);
     assert_eq!(second.address, "2001:db8::20".parse::<IpAddr>().expect("an address"));
     assert_eq!((second.auth_port, second.acct_port), (1645, 1646));
     let dynamic = &config.radius.dynamic_authorization;
@@ -379,6 +384,10 @@ fn what_is_unwise_is_warned_of_and_works() {
         (format!("{client}require_event_timestamp = false"), "a request that somebody has recorded"),
         (format!("{client}require_message_authenticator = false"), "can be forged"),
         (client.replace("192.0.2.1", "0.0.0.0/0"), "is nearly everybody"),
+        (
+            format!("[radius]\nunreachable = \"admit 30m\"\n{server}secret = \"0123456789abcdef\""),
+            "lets anybody in for 30m who can cut",
+        ),
         ("[lan]\nnetwork = \"8.8.8.0/24\"".to_owned(), "is not private"),
         ("[dhcp]\ndns = [\"192.0.2.53\"]".to_owned(), "no login page"),
         ("[dhcp]\noffline_lease = \"2h\"".to_owned(), "is longer than dhcp.lease"),

@@ -44,18 +44,40 @@ fn every_default_in_the_sample_is_the_real_one() {
 
 #[test]
 fn every_example_in_the_sample_can_be_used() {
-    let uncommented = |line: &str| match line.strip_prefix('#') {
-        Some(key) if !key.starts_with(' ') && !key.starts_with("secret_file") => format!("{key}\n"),
-        Some(_) => String::new(),
-        None => format!("{line}\n"),
-    };
-    let text: String = sample().lines().map(uncommented).collect();
-    let loaded = Config::parse(&text, "sample", &Overrides::default()).unwrap_or_else(|e| panic!("{text}{e}"));
-    assert_eq!(loaded.config.dhcp.hosts.len(), 1);
-    assert_eq!(loaded.config.radius.servers.len(), 1);
+    // A server is reached in one way, and has its secret in one place.
+    const TLS: [&str; 7] = ["tls_port", "ca_", "certificate_", "key_", "server_name", "fingerprint", "version"];
+    const UDP: [&str; 4] = ["auth_port", "acct_port", "secret =", "require_"];
+    let folder = std::env::temp_dir().join(format!("poblano-sample-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).expect("a folder for the files of the examples");
+    for file in ["radsec-ca.pem", "gateway.pem", "gateway.key"] {
+        std::fs::write(folder.join(file), "").expect("a file of the examples");
+    }
     let keys: usize = SECTIONS.iter().map(|s| s.keys.len()).sum();
-    assert_eq!(loaded.config.radius.dynamic_authorization.clients.len(), 1);
-    assert_eq!(text.matches(" = ").count(), keys - 2, "every key but two secret_files stands in the sample");
+    for (transport, others) in [("udp", &TLS[..]), ("tls", &UDP[..])] {
+        let mut is_server = false;
+        let uncommented = |line: &str| {
+            if line.contains("[[") {
+                is_server = line.contains("[[radius.server]]");
+            }
+            match line.strip_prefix('#') {
+                Some(key) if key.starts_with("transport") => format!("transport = {transport:?}\n"),
+                Some(key) if key.starts_with(' ') || key.starts_with("secret_file") => String::new(),
+                Some(key) if is_server && others.iter().any(|other| key.starts_with(other)) => String::new(),
+                Some(key) => format!("{key}\n"),
+                None => format!("{line}\n"),
+            }
+        };
+        let text: String = sample().lines().map(uncommented).collect();
+        let file = folder.join("sample.toml");
+        std::fs::write(&file, &text).expect("the sample");
+        let loaded = Config::load(&file, &Overrides::default()).unwrap_or_else(|e| panic!("{text}{e}"));
+        assert_eq!(loaded.config.dhcp.hosts.len(), 1);
+        assert_eq!(loaded.config.radius.servers.len(), 1);
+        assert_eq!(loaded.config.radius.dynamic_authorization.clients.len(), 1);
+        let left_out = others.len() + 2;
+        assert_eq!(text.matches(" = ").count(), keys - left_out, "every other key stands in the sample");
+    }
+    std::fs::remove_dir_all(&folder).expect("it is there");
 }
 
 #[test]

@@ -54,6 +54,7 @@ impl Changes {
                 octets_down: self.octets_down.unwrap_or(before.quota.octets_down),
                 octets_total: self.octets_total.unwrap_or(before.quota.octets_total),
             },
+            source: before.source,
             personal: Personal {
                 class: self.class.unwrap_or(personal.class),
                 cui: self.cui.or(personal.cui),
@@ -86,6 +87,7 @@ impl Changes {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::session::Source;
 
     fn grant() -> Grant {
         Grant {
@@ -96,6 +98,7 @@ mod tests {
             rate_up: Rate::bits_per_second(1_000_000),
             rate_down: Rate::bits_per_second(2_000_000),
             quota: Quota { octets_up: Some(1), octets_down: Some(2), octets_total: Some(3) },
+            source: Source::Radius,
             personal: Personal { class: vec![b"gold".to_vec()], cui: Some(b"cui".to_vec()), user: Some("ada".into()) }
                 .boxed(),
         }
@@ -134,6 +137,7 @@ mod tests {
             rate_up: Rate::bits_per_second(64_000),
             rate_down: Rate::UNLIMITED,
             quota: Quota { octets_up: None, octets_down: Some(7), octets_total: None },
+            source: Source::Radius,
             personal: Personal { class: Vec::new(), cui: Some(b"other".to_vec()), user: Some("grace".into()) }.boxed(),
         };
         let changes = Changes {

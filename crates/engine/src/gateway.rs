@@ -670,6 +670,7 @@ fn record(
         slot,
         class: session.class().to_vec(),
         cui: session.cui().map(<[u8]>::to_vec),
+        source: session.tariff.source,
         usage,
         baseline: session.baseline,
         duration: session.duration(now.mono),

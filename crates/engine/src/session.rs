@@ -28,6 +28,8 @@ pub struct Grant {
     pub rate_down: Rate,
     /// How much it may use.
     pub quota: Quota,
+    /// Who vouches for the guest.
+    pub source: Source,
     /// What is this guest's alone. Boxed, because most have nothing of it.
     pub personal: Option<Box<Personal>>,
 }
@@ -41,6 +43,18 @@ pub struct Personal {
     pub cui: Option<Vec<u8>>,
     /// The name to account under, if not the one given (RFC 2865, 5.1).
     pub user: Option<String>,
+}
+
+/// Who said that a guest may come in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Source {
+    /// A local account, or the operator.
+    #[default]
+    Local,
+    /// A RADIUS server.
+    Radius,
+    /// Nobody: no server could be reached, and the operator wants guests to come in all the same.
+    Nobody,
 }
 
 impl Personal {
@@ -175,6 +189,8 @@ pub struct Record {
     pub class: Vec<Vec<u8>>,
     /// Who pays, in the words of the source.
     pub cui: Option<Vec<u8>>,
+    /// Who let the guest in.
+    pub source: Source,
     /// Traffic since the session began.
     pub usage: Usage,
     /// What the slot had counted when the session began.

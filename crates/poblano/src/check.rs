@@ -6,7 +6,7 @@ use platform::Host;
 use serde_json::json;
 
 use crate::cli::Setup;
-use crate::{commands, run, settings};
+use crate::{aaa, commands, run, settings};
 
 pub(crate) fn check(setup: &Setup, as_json: bool) -> anyhow::Result<()> {
     let loaded = match settings::load(setup) {
@@ -18,6 +18,12 @@ pub(crate) fn check(setup: &Setup, as_json: bool) -> anyhow::Result<()> {
         }
         Err(errors) => return Err(errors.into()),
     };
+    if let Err(error) = aaa::check(&loaded.config) {
+        if as_json {
+            commands::say(&json!({ "valid": false, "errors": [format!("{error:#}")] }).to_string());
+        }
+        return Err(error);
+    }
     let machine = run::check_machine(&Host::new(), &loaded.config);
     let config = &loaded.config;
     let resolvers: Vec<String> = settings::resolvers(config).iter().map(ToString::to_string).collect();

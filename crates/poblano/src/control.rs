@@ -10,7 +10,7 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use config::BitRate;
 use engine::gateway::GuestView;
-use engine::session::Cause;
+use engine::session::{Cause, Source};
 use fastpath::police::Rate;
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt};
@@ -199,6 +199,11 @@ fn guest_json(guest: &GuestView) -> Value {
         json!({
             "id": session.id,
             "user": session.user,
+            "source": match session.grant.source {
+                Source::Local => "local",
+                Source::Radius => "radius",
+                Source::Nobody => "nobody",
+            },
             "started_unix": session.began.unix.as_secs(),
             "seconds": session.duration.as_secs(),
             "seconds_left": session.time_left.map(|left| left.as_secs()),
@@ -220,7 +225,11 @@ fn guest_json(guest: &GuestView) -> Value {
         "vlan": (guest.key.vlan.0 != 0).then_some(guest.key.vlan.0),
         "ip": guest.address.to_string(),
         "hostname": guest.hostname.as_deref(),
-        "state": if guest.session.is_some() { "online" } else { "not logged in" },
+        "state": match &guest.session {
+            Some(session) if session.grant.source == Source::Nobody => "unasked",
+            Some(_) => "online",
+            None => "not logged in",
+        },
         "session": session,
     })
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use engine::gateway::Survivor;
-use engine::session::{Grant, KeptSession, Personal, Quota};
+use engine::session::{Grant, KeptSession, Personal, Quota, Source};
 use fastpath::police::Rate;
 use fastpath::session::{SlotIndex, Usage};
 use store::{Counts, SessionRecord, Written};
@@ -29,6 +29,11 @@ pub(crate) fn to_record(kept: KeptSession, written: Written) -> SessionRecord {
         quota_up: grant.quota.octets_up,
         quota_down: grant.quota.octets_down,
         quota_total: grant.quota.octets_total,
+        source: match grant.source {
+            Source::Local => 0,
+            Source::Radius => 1,
+            Source::Nobody => 2,
+        },
         cui: grant.personal.as_ref().and_then(|personal| personal.cui.clone()),
         class: grant.personal.map(|personal| personal.class).unwrap_or_default(),
     }
@@ -60,6 +65,11 @@ pub(crate) fn from_record(
                 octets_up: record.quota_up,
                 octets_down: record.quota_down,
                 octets_total: record.quota_total,
+            },
+            source: match record.source {
+                1 => Source::Radius,
+                2 => Source::Nobody,
+                _ => Source::Local,
             },
             // The name is in the session's.
             personal: Personal { class: record.class, cui: record.cui, user: None }.boxed(),
@@ -118,6 +128,7 @@ mod tests {
                 rate_up: Rate::bits_per_second(512_000),
                 rate_down: Rate::UNLIMITED,
                 quota: Quota { octets_up: None, octets_down: Some(5), octets_total: Some(1 << 40) },
+                source: Source::Nobody,
                 personal: Personal { class: vec![b"class".to_vec()], cui: Some(b"cui".to_vec()), user: None }.boxed(),
             },
             duration: Duration::from_millis(12_345),

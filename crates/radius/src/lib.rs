@@ -8,7 +8,8 @@
 //! * [`credential`], [`mschap`]: how a guest proves who they are. [`hide`]: what a proxy hides anew.
 //! * [`request`], [`reply`]: what a gateway asks, and what it reads out of the answer.
 //! * [`text`]: what vendors write into an attribute as text.
-//! * [`client`]: servers in order, retransmission, failover, and the checks that an answer must pass.
+//! * [`client`]: servers in order, retransmission, failover, and the checks that an answer must pass; over UDP and, with
+//!   [`Frames`], on connections.
 //! * [`dynauth`]: a server's requests to end or change a session, and the checks that they must pass.
 //! * [`limits`]: every bound, with its reason.
 //!
@@ -28,6 +29,7 @@ pub mod client;
 pub mod credential;
 pub mod dictionary;
 pub mod dynauth;
+mod frames;
 pub mod hide;
 pub mod items;
 pub mod limits;
@@ -41,8 +43,12 @@ pub mod value;
 
 pub use attr::{Attr, AttributeList};
 pub use auth::Secret;
-pub use client::{Client, Config, Event, Kind, Outcome, Refusal, Server, Socket, SubmitError, Token, Transmit};
+pub use client::{
+    Client, Closed, Config, Connection, Event, Incoming, Kind, Outcome, Refusal, Server, Socket, SubmitError, Token,
+    Transmit, Transport, Version,
+};
 pub use credential::{Credential, MacFormat};
+pub use frames::Frames;
 pub use packet::{Attribute, BuildError, Code, Packet, ParseError, View};
 pub use reply::Reply;
 pub use request::{AccessRequest, AccountingRequest, GuestFacts, NasFacts, Service, TerminateCause, Usage};

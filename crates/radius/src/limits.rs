@@ -55,3 +55,6 @@ pub const REQUESTS_REMEMBERED: usize = 65_536;
 
 /// Identification attributes of a request: each is compared with each session. A dozen kinds exist.
 pub const IDENTITIES: usize = 16;
+/// Requests of servers' own, down connections, that wait for whoever answers them: 64 of 4 kB at most. A server repeats
+/// what is not answered.
+pub const INCOMING: usize = 64;

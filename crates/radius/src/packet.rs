@@ -10,7 +10,7 @@ use crate::print;
 use crate::value::Kind;
 
 /// Code, Identifier, Length and Authenticator.
-const HEADER_OCTETS: usize = 20;
+pub(crate) const HEADER_OCTETS: usize = 20;
 
 const VENDOR_SPECIFIC: u8 = 26;
 

@@ -99,7 +99,7 @@ fn a_real_server_authenticates_and_accounts() {
     }
 
     let unsigned = || Credential::Pap(b"unsigned".to_vec());
-    assert_eq!(nas.login("unsigned", unsigned()), Outcome::Unreachable);
+    assert_eq!(nas.login("unsigned", unsigned()), Outcome::Unproven);
     assert_eq!(nas.refusals.pop(), Some(Refusal::MissingMessageAuthenticator));
     Nas::new(&server, SECRET, false).accepted("unsigned", unsigned());
     assert_eq!(

@@ -145,6 +145,7 @@ fn session(n: u32) -> SessionRecord {
         used: Counts::default(),
         timeout_millis: None,
         until_millis: None,
+        source: 0,
         idle_timeout_millis: None,
         interim_millis: None,
         rate_up: None,

@@ -9,7 +9,7 @@ use crate::lease::key_from_bytes;
 
 /// The first octet of every value; another layout gets another one.
 const VERSION: u8 = 2;
-/// The layout before sessions had a date of their end and a Chargeable-User-Identity; it is still read.
+/// The layout before sessions had a date of their end, a source and a Chargeable-User-Identity; it is still read.
 const WITHOUT_DATE: u8 = 1;
 /// Stands for "no limit".
 const NONE: u64 = u64::MAX;
@@ -99,6 +99,8 @@ pub struct SessionRecord {
     pub quota_total: Option<u64>,
     /// Who pays, as the accounting server has it; 255 octets are kept.
     pub cui: Option<Vec<u8>>,
+    /// Who let the guest in, as its owner numbers them.
+    pub source: u8,
     /// What the accounting server wants back; 255 octets of each are kept.
     pub class: Vec<Vec<u8>>,
 }
@@ -128,6 +130,7 @@ impl SessionRecord {
         let limits = limits.map(|limit| limit.unwrap_or(NONE));
         let numbers = numbers.into_iter().chain(counts.into_iter().flatten()).chain(limits);
         bytes.extend(numbers.flat_map(u64::to_be_bytes));
+        bytes.push(self.source);
         for text in [&self.id, &self.user] {
             put_short(&mut bytes, &text.as_bytes()[..text.floor_char_boundary(255)]);
         }
@@ -175,6 +178,7 @@ impl SessionRecord {
             quota_down: limit()?,
             quota_total: limit()?,
             until_millis: if version == WITHOUT_DATE { None } else { limit()? },
+            source: if version == WITHOUT_DATE { 0 } else { take::<1>(&mut rest)?[0] },
             id: take_text(&mut rest)?,
             user: take_text(&mut rest)?,
             cui: if version == WITHOUT_DATE { None } else { Some(take_short(&mut rest)?.to_vec()) }
@@ -240,6 +244,7 @@ mod tests {
             quota_down: None,
             quota_total: Some(5_000_000_000),
             cui: Some(b"cui".to_vec()),
+            source: 2,
             class: vec![b"class".to_vec(), vec![0; 253]],
         }
     }
@@ -291,15 +296,15 @@ mod tests {
         assert_eq!(value[113..121], 3_600_000u64.to_be_bytes());
         assert_eq!(value[121..129], [0xff; 8]);
         assert_eq!(value[177..185], 1_900_000_000_000u64.to_be_bytes());
-        assert_eq!(value[185], 22);
-        assert_eq!(value.len(), 185 + 23 + 12 + 4 + 6 + 254);
+        assert_eq!(value[185..187], [2, 22]);
+        assert_eq!(value.len(), 186 + 23 + 12 + 4 + 6 + 254);
     }
 
     #[test]
     fn what_the_version_before_wrote_is_still_read() {
         let value = record().value_bytes();
-        let older = [&[1], &value[1..177], &value[185..220], &value[224..]].concat();
-        let expected = SessionRecord { until_millis: None, cui: None, ..record() };
+        let older = [&[1], &value[1..177], &value[186..221], &value[225..]].concat();
+        let expected = SessionRecord { until_millis: None, source: 0, cui: None, ..record() };
         assert_eq!(SessionRecord::from_bytes(&key_bytes(record().key), &older), Some(expected));
     }
 

@@ -246,6 +246,7 @@ fn session(guest: u32, octets_up: u64) -> SessionRecord {
         quota_down: None,
         quota_total: None,
         cui: None,
+        source: 0,
         class: Vec::new(),
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use engine::changes::Changes;
 use engine::gateway::Mark;
-use engine::session::{Cause, Grant, Personal, Quota, Status};
+use engine::session::{Cause, Grant, Personal, Quota, Source, Status};
 use fastpath::police::Rate;
 use testkit::packet::udp;
 use testkit::{Guest, Lab, Setup};
@@ -26,6 +26,7 @@ fn plan() -> Grant {
         rate_up: Rate::bits_per_second(1_000_000),
         rate_down: Rate::bits_per_second(4_000_000),
         quota: Quota { octets_up: None, octets_down: Some(1 << 30), octets_total: Some(1 << 31) },
+        source: Source::Radius,
         personal: Personal { class: vec![b"gold".to_vec(), b"shop 7".to_vec()], cui: None, user: Some("ada".into()) }
             .boxed(),
     }

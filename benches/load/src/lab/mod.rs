@@ -50,7 +50,7 @@ pub(crate) fn measure(lab: &Lab, habits: &Habits, progress: &mut Progress) -> an
     let pair = lab.gateway != Kind::Kernel && !lab.alone && has(Phase::Traffic);
     let mut kernel = pair.then(|| Site::kernel(guests, habits)).transpose()?;
     let folder = Folder::make()?;
-    let (mut site, _radius) = match lab.gateway {
+    let (mut site, radius) = match lab.gateway {
         Kind::Kernel => (Site::kernel(guests, habits)?, None),
         Kind::Poblano | Kind::External => Site::start(lab, &folder, guests, habits, progress)?,
     };
@@ -60,6 +60,13 @@ pub(crate) fn measure(lab: &Lab, habits: &Habits, progress: &mut Progress) -> an
     for stage in stages {
         if lab.gateway != Kind::Kernel {
             site.join(before..stage, lab, &mut report, &mut memory, progress)?;
+            if let (Some(radius), 0) = (&radius, report.failures()) {
+                let began = Instant::now();
+                radius.check_starts(stage as usize)?;
+                let millis = began.elapsed().as_millis();
+                progress
+                    .line(&format!("the start of each session was accounted, under its own Class, {millis} ms later"));
+            }
         }
         if has(Phase::Traffic) {
             let mut ours = site.settled(before..stage, lab, progress)?;

@@ -1,8 +1,9 @@
 //! A FreeRADIUS of the lab's own on the Internet's side, with the configuration of the tests.
 
+use std::collections::HashSet;
 use std::fs::{self, File};
 use std::net::UdpSocket;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -15,12 +16,16 @@ use crate::guests::Account;
 
 /// The shared secret.
 pub(crate) const SECRET: &str = "a secret of the lab";
-/// How long it may take to start.
+/// How long it may take to start, and to write down what it was told.
 const PATIENCE: Duration = Duration::from_secs(10);
 const LOOK: Duration = Duration::from_millis(20);
 
 /// The running server, which ends with this.
-pub(crate) struct Radius(Child);
+pub(crate) struct Radius {
+    server: Child,
+    /// Where it writes accounting records.
+    detail: PathBuf,
+}
 
 impl Radius {
     /// Starts it. To be called in the Internet's namespace, on a thread that lives as long as the server is needed.
@@ -46,29 +51,60 @@ impl Radius {
             .fold(text.to_owned(), |text, (placeholder, value)| text.replace(placeholder, value));
             fs::write(folder.join(name), text)?;
         }
-        fs::write(folder.join("users"), format!("{:?} Cleartext-Password := {:?}\n", account.name, account.password))?;
+        // What an Accept says belongs to that one login, and comes back with its accounting.
+        let class = "Class = \"%{Acct-Session-Id}\"";
+        let user = format!("{:?} Cleartext-Password := {:?}\n\t{class}\n", account.name, account.password);
+        fs::write(folder.join("users"), user)?;
         let log = folder.join("log");
         let output = File::create(&log)?;
         let mut command = Command::new("freeradius");
         command.arg("-f").arg("-d").arg(&folder);
         command.stdin(Stdio::null()).stdout(output.try_clone()?).stderr(output);
         netns::die_with_us(&mut command);
-        let mut server = Self(command.spawn().context("cannot start freeradius; --auth local does without")?);
+        let server = command.spawn().context("cannot start freeradius; --auth local does without")?;
+        let mut this = Self { server, detail: folder.join("detail") };
         let began = Instant::now();
         // Ready when its port is taken.
         while UdpSocket::bind((RADIUS, 1813)).is_ok() {
-            if server.0.try_wait()?.is_some() || began.elapsed() > PATIENCE {
+            if this.server.try_wait()?.is_some() || began.elapsed() > PATIENCE {
                 bail!("FreeRADIUS does not start:\n{}", fs::read_to_string(&log).unwrap_or_default());
             }
             thread::sleep(LOOK);
         }
-        Ok(server)
+        Ok(this)
+    }
+
+    /// Waits until the start of so many sessions was accounted, each under its own name and once.
+    pub(crate) fn check_starts(&self, sessions: usize) -> anyhow::Result<()> {
+        let began = Instant::now();
+        loop {
+            let text = fs::read_to_string(&self.detail).unwrap_or_default();
+            let mut starts = HashSet::new();
+            for record in text.split("\n\n").filter(|record| record.contains("Acct-Status-Type = Start")) {
+                let value = |key: &str| record.lines().find_map(|line| line.trim().strip_prefix(key));
+                let session = value("Acct-Session-Id = ").unwrap_or_default().trim_matches('"');
+                let hex: String = session.bytes().map(|octet| format!("{octet:02x}")).collect();
+                if value("Class = 0x") != Some(&hex) {
+                    bail!("the Accept of another login reached the session {session}:\n{record}");
+                }
+                if !starts.insert(session.to_owned()) {
+                    bail!("the session {session} was accounted twice");
+                }
+            }
+            if starts.len() >= sessions {
+                return Ok(());
+            }
+            if began.elapsed() > PATIENCE {
+                bail!("of {sessions} sessions {} were accounted", starts.len());
+            }
+            thread::sleep(LOOK);
+        }
     }
 }
 
 impl Drop for Radius {
     fn drop(&mut self) {
-        let _ = self.0.kill(); // it may have ended by itself
-        let _ = self.0.wait();
+        let _ = self.server.kill(); // it may have ended by itself
+        let _ = self.server.wait();
     }
 }

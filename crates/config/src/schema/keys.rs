@@ -1,8 +1,8 @@
 use super::Absent::{Is, Required, Rule};
 use super::Kind::{
-    Address, Addresses, Bool, Choice, Choices, DhcpOptions, Duration, GardenDomains, GardenEntries, HostAddress,
-    HostNetwork, Int, Interface, InterfaceAddress, Mac, Macs, Name, Network, Octets, Path, Rate, Secret, SecretFile,
-    Text, WebAddress,
+    Address, Addresses, Bool, Choice, Choices, DenyOrAdmit, DhcpOptions, Duration, File, Fingerprint, GardenDomains,
+    GardenEntries, HostAddress, HostNetwork, Int, Interface, InterfaceAddress, Mac, Macs, Name, Network, Octets, Path,
+    Rate, Secret, SecretFile, Text, WebAddress,
 };
 use super::{Absent, Key, Kind, Section};
 
@@ -500,17 +500,29 @@ pub const SECTIONS: &[Section] = &[
                 Is("\"refuse\""),
                 "What becomes of a guest whose Access-Accept names a Filter-Id that no [[policy]] has. The server meant a limit that we do not know: refuse lets nobody online without it; ignore is for servers that send the filters of other equipment to everybody. The log says which name it was.",
             ),
+            key(
+                "unreachable",
+                DenyOrAdmit { min: "1m", max: "1d" },
+                Is("\"deny\""),
+                "What becomes of a login when all servers are silent. \"admit 30m\" lets anybody in for that time, with any name and password and the limits of [session], and accounts it as Local; never after a refusal, nor after an answer that cannot be believed. Whoever can cut this gateway off from its servers then opens it for everybody.",
+            ),
         ],
     ),
     repeated(
         "radius.server",
-        "A RADIUS server; the first is asked first, the others when it does not answer. At most 8.",
+        "A RADIUS server; the first is asked first, the others when it does not answer, and the first again as soon as it does. At most 8.",
         &[
             key(
                 "address",
                 HostAddress,
                 Required { example: "\"192.0.2.20\"" },
                 "Where the server is. It must not be in the guests' network.",
+            ),
+            key(
+                "transport",
+                Choice(&["udp", "tls"]),
+                Is("\"udp\""),
+                "How packets travel. udp hides passwords with MD5 and leaves names and records readable; tls (RadSec, RFC 6614) proves both ends by certificates and hides everything: the right choice wherever others carry the packets.",
             ),
             key("auth_port", Int { min: 1, max: 65_535 }, Is("1812"), "The UDP port for authentication (RFC 2865)."),
             key("acct_port", Int { min: 1, max: 65_535 }, Is("1813"), "The UDP port for accounting (RFC 2866)."),
@@ -531,6 +543,60 @@ pub const SECTIONS: &[Section] = &[
                 Bool,
                 Is("true"),
                 "Answers without a Message-Authenticator are dropped. With false an attacker between gateway and server can turn a refusal into a login (CVE-2024-3596); only for servers that cannot be updated.",
+            ),
+            key(
+                "tls_port",
+                Int { min: 1, max: 65_535 },
+                Is("2083"),
+                "The TCP port of a server with transport = \"tls\", for both.",
+            ),
+            key(
+                "ca_file",
+                File,
+                or("none; needed with tls", "\"radsec-ca.pem\""),
+                "Certificates (PEM) of the authorities that may vouch for the server. They should be the operator's own: whoever any of them certifies under the server's name is the server. All files of TLS are read again for each new connection.",
+            ),
+            key(
+                "certificate_file",
+                File,
+                or("none; needed with tls", "\"gateway.pem\""),
+                "The certificate (PEM) by which the server knows this gateway, with those between it and the server's authority.",
+            ),
+            key(
+                "key_file",
+                File,
+                or("none; needed with tls", "\"gateway.key\""),
+                "The private key of certificate_file (PEM, not encrypted). Make it readable for the gateway only.",
+            ),
+            key(
+                "server_name",
+                Name,
+                or("the server's address", "\"radius.example.org\""),
+                "What the server's certificate must have as its subjectAltName: this DNS name, or else the address.",
+            ),
+            key(
+                "fingerprint",
+                Fingerprint,
+                or("none", "\"5f8e2c0f3a1b4d6e7f9081a2b3c4d5e6f708192a3b4c5d6e7f8091a2b3c4d5e6\""),
+                "The SHA-256 of the server's certificate, which must then be this very one, beside all else (openssl x509 -noout -fingerprint -sha256).",
+            ),
+            key(
+                "version",
+                Choice(&["auto", "1.0", "1.1"]),
+                Is("\"auto\""),
+                "The protocol inside TLS. auto offers RADIUS/1.1 (RFC 9765), which needs no MD5, and takes 1.0 if the server does not know it; 1.1 takes nothing else.",
+            ),
+            key(
+                "priority",
+                Int { min: 1, max: 255 },
+                or("the server's place in the file", "1"),
+                "Servers with a lower number are asked first. Those with the same number share the logins: each session has one of them for its login and its accounting.",
+            ),
+            key(
+                "status_server",
+                Bool,
+                or("true with tls, where it tells that a silent connection is alive; false with udp", "true"),
+                "The server answers Status-Server (RFC 5997; FreeRADIUS: status_server = yes). It is then asked whether it is back once in dead_time; otherwise a guest's login finds out. A server that never answers is treated as without.",
             ),
         ],
     ),

@@ -191,6 +191,7 @@ fn keep(guest: &Guest, slot: SlotIndex, session: &Session, used: Usage, now: Now
 
 fn last_record(kept: KeptSession, counted: Usage, cause: Cause, now: Now) -> Record {
     Record {
+        source: kept.grant.source,
         status: Status::Stop(cause),
         session_id: kept.id,
         user: kept.user,

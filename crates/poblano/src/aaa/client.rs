@@ -1,22 +1,30 @@
-//! Sockets around the sans-IO RADIUS client.
+//! Sockets and connections around the sans-IO RADIUS client.
 
-use std::cell::RefCell;
-use std::collections::HashMap;
+use std::cell::{Cell, RefCell};
+use std::collections::{HashMap, HashSet};
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
 use radius::packet::describe;
-use radius::{AccessRequest, AccountingRequest, Client, Kind, Outcome, Refusal, Socket, SubmitError, Token};
-use tokio::net::UdpSocket;
-use tokio::sync::{Notify, oneshot};
-use tracing::{debug, warn};
+use radius::{
+    AccessRequest, AccountingRequest, Client, Closed, Connection, Frames, Kind, Outcome, Refusal, Socket, SubmitError,
+    Token, Transmit, Version,
+};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf};
+use tokio::net::{TcpStream, UdpSocket};
+use tokio::sync::{Notify, mpsc, oneshot};
+use tokio_rustls::client::TlsStream;
+use tracing::{debug, info, warn};
 
+use super::radsec::{self, Tls};
 use crate::clock::Clock;
 use crate::udp;
 
 /// A server whose answers cannot be believed is in the log this often.
 const TELL_AGAIN: Duration = Duration::from_secs(60);
+/// Packets that wait for a connection to take them: all requests that can be in flight, and some answers.
+const WAITING_PACKETS: usize = 2 * radius::limits::OUTSTANDING + radius::limits::INCOMING;
 
 /// What went over the wire.
 pub(super) enum Seen<'a> {
@@ -24,6 +32,10 @@ pub(super) enum Seen<'a> {
     Sent { to: SocketAddr, packet: &'a [u8] },
     /// It came, and counts unless there is a refusal.
     Received { from: SocketAddr, packet: &'a [u8], refusal: Option<Refusal> },
+    /// A connection is there, and both ends have proven who they are.
+    Connected { to: SocketAddr, version: Version },
+    /// There is no connection, or none any more.
+    Disconnected { server: SocketAddr, error: &'a anyhow::Error },
     /// The system says that the server cannot be reached.
     Failed { server: SocketAddr, error: &'a std::io::Error },
 }
@@ -31,7 +43,7 @@ pub(super) enum Seen<'a> {
 /// Sees everything that goes over the wire.
 pub(super) type Watch = Box<dyn Fn(Seen<'_>)>;
 
-/// The log at debug level has every packet, with secrets hidden.
+/// The log at debug level has every packet, with secrets hidden, and at info level every connection.
 pub(super) fn trace(seen: Seen<'_>) {
     match seen {
         Seen::Sent { to, packet } => debug!(server = %to, "RADIUS sent: {}", describe(packet)),
@@ -41,6 +53,8 @@ pub(super) fn trace(seen: Seen<'_>) {
         Seen::Received { from, packet, refusal: Some(refusal) } => {
             debug!(server = %from, %refusal, "RADIUS ignored: {}", describe(packet));
         }
+        Seen::Connected { to, version } => info!(server = %to, ?version, "connected to the RADIUS server"),
+        Seen::Disconnected { server, error } => debug!(%server, "no connection to the RADIUS server: {error:#}"),
         Seen::Failed { server, error } => debug!(%server, %error, "RADIUS socket"),
     }
 }
@@ -49,23 +63,31 @@ pub(super) fn trace(seen: Seen<'_>) {
 pub(super) struct RadiusClient {
     clock: Clock,
     client: RefCell<Client>,
+    /// For each server, how to reach it over TLS.
+    tls: Vec<Option<Tls>>,
     sockets: RefCell<HashMap<Socket, Rc<UdpSocket>>>,
+    connections: RefCell<HashMap<Socket, mpsc::Sender<Vec<u8>>>>,
     waiting: RefCell<HashMap<Token, oneshot::Sender<Outcome>>>,
-    /// When the log last said that a server's answers cannot be believed; an entry for each server and service.
-    doubted: RefCell<HashMap<SocketAddr, Duration>>,
+    /// When the log last said that a server's answers cannot be believed, or that it was silent or distrusted.
+    doubted: RefCell<HashMap<(SocketAddr, Option<Closed>), Duration>>,
+    /// Servers whose unsigned answers are believed, because the configuration says so.
+    unsigned: RefCell<HashSet<SocketAddr>>,
     wake: Notify,
     watch: Watch,
 }
 
 impl RadiusClient {
     /// Must be called within the control thread's local set.
-    pub(super) fn start(clock: Clock, client: Client, watch: Watch) -> Rc<Self> {
+    pub(super) fn start(clock: Clock, client: Client, tls: Vec<Option<Tls>>, watch: Watch) -> Rc<Self> {
         let this = Rc::new(Self {
             clock,
             client: RefCell::new(client),
+            tls,
             sockets: RefCell::default(),
+            connections: RefCell::default(),
             waiting: RefCell::default(),
             doubted: RefCell::default(),
+            unsigned: RefCell::default(),
             wake: Notify::new(),
             watch,
         });
@@ -86,7 +108,7 @@ impl RadiusClient {
     /// For each configured server: does it answer for logins, and for accounting?
     pub(super) fn health(&self, servers: usize) -> Vec<(bool, bool)> {
         let client = self.client.borrow();
-        (0..servers as u8).map(|n| (client.is_alive(n, Kind::Auth), client.is_alive(n, Kind::Acct))).collect()
+        (0..servers as u8).map(|n| (client.is_up(n, Kind::Auth), client.is_up(n, Kind::Acct))).collect()
     }
 
     async fn answer(self: &Rc<Self>, token: Token) -> Outcome {
@@ -99,14 +121,41 @@ impl RadiusClient {
     /// Sends what is to be sent and tells who waits.
     fn drive(self: &Rc<Self>) {
         loop {
-            let transmit = self.client.borrow_mut().poll_transmit();
-            let Some(transmit) = transmit else { break };
-            (self.watch)(Seen::Sent { to: transmit.to, packet: &transmit.bytes });
-            match self.socket(transmit.socket, transmit.to) {
-                // A full socket buffer is a lost datagram: the client sends it again.
-                Ok(socket) => drop(udp::send(&socket, &transmit.bytes)),
-                Err(error) => warn!(server = %transmit.to, %error, "cannot open a socket to the RADIUS server"),
+            let connection = self.client.borrow_mut().poll_connection();
+            match connection {
+                Some(Connection::Open { socket, to }) => {
+                    let (sender, receiver) = mpsc::channel(WAITING_PACKETS);
+                    self.connections.borrow_mut().insert(socket, sender);
+                    tokio::task::spawn_local(Rc::clone(self).connect(socket, to, receiver));
+                }
+                // Its task ends when nobody can send any more.
+                Some(Connection::Close { socket }) => drop(self.connections.borrow_mut().remove(&socket)),
+                None => break,
             }
+        }
+        loop {
+            let transmit = self.client.borrow_mut().poll_transmit();
+            let Some(Transmit { socket, to, bytes }) = transmit else { break };
+            (self.watch)(Seen::Sent { to, packet: &bytes });
+            if socket.kind.is_none() {
+                if let Some(connection) = self.connections.borrow().get(&socket) {
+                    // What does not fit is never sent, and its request waits in vain.
+                    drop(connection.try_send(bytes));
+                }
+                continue;
+            }
+            match self.socket(socket, to) {
+                // A full socket buffer is a lost datagram: the client sends it again.
+                Ok(socket) => drop(udp::send(&socket, &bytes)),
+                Err(error) => warn!(server = %to, %error, "cannot open a socket to the RADIUS server"),
+            }
+        }
+        loop {
+            let incoming = self.client.borrow_mut().poll_incoming();
+            let Some(incoming) = incoming else { break };
+            // Dynamic authorization (RFC 5176) down a connection begins here: the answer to a request goes back with
+            // `Client::answer`, on the connection that the request names, in the version that it is written in.
+            debug!(server = incoming.socket.server, "a request of a RADIUS server is ignored");
         }
         loop {
             let event = self.client.borrow_mut().poll_event();
@@ -116,6 +165,63 @@ impl RadiusClient {
             }
         }
         self.wake.notify_one();
+    }
+
+    /// The life of one connection.
+    async fn connect(self: Rc<Self>, socket: Socket, to: SocketAddr, outgoing: mpsc::Receiver<Vec<u8>>) {
+        let Some(Some(tls)) = self.tls.get(usize::from(socket.server)) else { return };
+        let proven = Cell::new(false);
+        let (why, error) = match tls.connect(to).await {
+            Ok((stream, version)) => {
+                (self.watch)(Seen::Connected { to, version });
+                self.doubted.borrow_mut().retain(|(server, _), _| *server != to);
+                self.client.borrow_mut().handle_connected(self.clock.now(), socket, version);
+                self.drive();
+                let (reader, writer) = tokio::io::split(stream);
+                let error = tokio::select! {
+                    ended = self.read(socket, to, reader, &proven) => ended,
+                    ended = write(writer, outgoing) => ended,
+                }
+                .err();
+                (radsec::ended(error.as_ref(), proven.get()), error)
+            }
+            Err(error) => (radsec::failed(&error), Some(error)),
+        };
+        if !proven.get() || error.is_some() {
+            let error = error.unwrap_or_else(|| anyhow::anyhow!("it hung up without an answer"));
+            (self.watch)(Seen::Disconnected { server: to, error: &error });
+            self.tell_rarely(to, Some(why), || warn!(server = %to, "no connection to the RADIUS server: {error:#}"));
+        }
+        self.connections.borrow_mut().remove(&socket);
+        self.client.borrow_mut().handle_closed(self.clock.now(), socket, why);
+        self.drive();
+    }
+
+    async fn read(
+        self: &Rc<Self>,
+        socket: Socket,
+        from: SocketAddr,
+        mut reader: ReadHalf<TlsStream<TcpStream>>,
+        proven: &Cell<bool>,
+    ) -> anyhow::Result<()> {
+        let mut frames = Frames::default();
+        let mut buffer = [0; radius::limits::PACKET_OCTETS];
+        loop {
+            let len = reader.read(&mut buffer).await?;
+            if len == 0 {
+                return Ok(());
+            }
+            frames.push(&buffer[..len]);
+            while let Some(packet) = frames.next_packet()? {
+                let taken = self.client.borrow_mut().handle_packet(self.clock.now(), socket, &packet);
+                (self.watch)(Seen::Received { from, packet: &packet, refusal: taken.err() });
+                match taken {
+                    Ok(()) => proven.set(true),
+                    Err(refusal) => self.tell(from, refusal),
+                }
+                self.drive();
+            }
+        }
     }
 
     fn socket(self: &Rc<Self>, name: Socket, to: SocketAddr) -> std::io::Result<Rc<UdpSocket>> {
@@ -134,8 +240,18 @@ impl RadiusClient {
             match socket.recv(&mut buffer).await {
                 Ok(len) => {
                     let packet = &buffer[..len];
+                    let unsigned = self.client.borrow().stats().unsigned_answers;
                     let taken = self.client.borrow_mut().handle_datagram(self.clock.now(), name, from, packet);
                     (self.watch)(Seen::Received { from, packet, refusal: taken.err() });
+                    if self.client.borrow().stats().unsigned_answers > unsigned
+                        && self.unsigned.borrow_mut().insert(from)
+                    {
+                        warn!(
+                            server = %from,
+                            "answers of a RADIUS server carry no Message-Authenticator and are believed all the same \
+                             (require_message_authenticator = false): update the server"
+                        );
+                    }
                     if let Err(refusal) = taken {
                         self.tell(from, refusal);
                     }
@@ -162,11 +278,18 @@ impl RadiusClient {
             }
             _ => return,
         };
+        self.tell_rarely(server, None, || {
+            warn!(%server, %refusal, "an answer of a RADIUS server is ignored: {what_to_do}");
+        });
+    }
+
+    /// Each kind of trouble with a server is told once in a while.
+    fn tell_rarely(&self, server: SocketAddr, why: Option<Closed>, tell: impl FnOnce()) {
         let now = self.clock.mono();
         let mut doubted = self.doubted.borrow_mut();
-        if doubted.get(&server).is_none_or(|at| now.saturating_sub(*at) >= TELL_AGAIN) {
-            doubted.insert(server, now);
-            warn!(%server, %refusal, "an answer of a RADIUS server is ignored: {what_to_do}");
+        if doubted.get(&(server, why)).is_none_or(|at| now.saturating_sub(*at) >= TELL_AGAIN) {
+            doubted.insert((server, why), now);
+            tell();
         }
     }
 
@@ -187,4 +310,17 @@ impl RadiusClient {
             }
         }
     }
+}
+
+/// Sends until nobody can send any more.
+async fn write(
+    mut writer: WriteHalf<TlsStream<TcpStream>>,
+    mut outgoing: mpsc::Receiver<Vec<u8>>,
+) -> anyhow::Result<()> {
+    while let Some(packet) = outgoing.recv().await {
+        writer.write_all(&packet).await?;
+        writer.flush().await?;
+    }
+    writer.shutdown().await?;
+    Ok(())
 }

@@ -16,7 +16,7 @@ impl Aaa {
                 // The server knows the device, but wants a person to log in, or to see the portal, all the same.
                 Ok(reply) if wants_the_portal(&reply) => Answer::Refused { message: None },
                 Ok(reply) => self.granted(attempt, &reply),
-                Err(answer) => answer,
+                Err(why) => why.into(),
             }
         };
         (self.asks.device_name(attempt.key), answer)

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use config::{Config, Direction};
 use engine::changes::Changes;
-use engine::session::{Grant, Quota};
+use engine::session::{Grant, Quota, Source};
 use fastpath::police::Rate;
 use platform::LocalTime;
 use radius::dictionary::Place;
@@ -96,11 +96,17 @@ impl Rules {
     /// Why the guest is refused all the same.
     pub(super) fn grant(&self, reply: &Reply, now: Now) -> Result<(Grant, Option<String>), Declined> {
         let Named { changes, redirect } = self.named(reply).map_err(Declined::Unusable)?;
-        let grant = changes.apply(self.defaults.clone());
+        let grant = changes.apply(Grant { source: Source::Radius, ..self.defaults.clone() });
         if grant.until.is_some_and(|until| until <= now.unix) {
             return Err(Declined::Over);
         }
         Ok((grant, redirect))
+    }
+
+    /// What a guest gets whom no server could be asked about: `time` at most.
+    pub(super) fn unasked(&self, time: Duration) -> Grant {
+        let session_timeout = Some(self.defaults.session_timeout.map_or(time, |timeout| timeout.min(time)));
+        Grant { session_timeout, source: Source::Nobody, ..self.defaults.clone() }
     }
 
     /// What `reply` names: by its own attributes first, and by the policies of Filter-Id where these are silent.

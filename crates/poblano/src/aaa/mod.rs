@@ -8,6 +8,7 @@ mod dynauth;
 mod grant;
 mod ignored;
 mod method;
+mod radsec;
 mod records;
 mod trial;
 
@@ -19,7 +20,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use config::{AuthMethod, Config};
+use config::{AuthMethod, Config, RadiusServer, RadiusTransport};
 use engine::gateway::Attempt;
 use engine::session::Grant;
 use radius::{Outcome, Reply};
@@ -35,6 +36,7 @@ use self::asks::Asks;
 use self::client::RadiusClient;
 use self::dynauth::DynamicAuthorization;
 use self::grant::{Declined, Unusable};
+use self::radsec::Tls;
 use self::records::Records;
 pub(crate) use self::records::{Unsent, open as open_records};
 use crate::clock::Clock;
@@ -56,6 +58,26 @@ pub(crate) enum Answer {
 /// No local account has that name: another source may.
 struct UnknownName;
 
+/// Why no server accepts a guest.
+enum NoAccept {
+    Refused {
+        message: Option<String>,
+    },
+    /// Something answers, but nothing that can be believed; or more is asked than can be.
+    Unavailable,
+    /// Every server is silent.
+    Silence,
+}
+
+impl From<NoAccept> for Answer {
+    fn from(why: NoAccept) -> Self {
+        match why {
+            NoAccept::Refused { message } => Self::Refused { message },
+            NoAccept::Unavailable | NoAccept::Silence => Self::Unavailable,
+        }
+    }
+}
+
 /// Authentication and accounting.
 pub(crate) struct Aaa {
     methods: Vec<AuthMethod>,
@@ -75,6 +97,8 @@ pub(crate) struct Aaa {
     records: Option<Rc<Records>>,
     logins_unanswered: Cell<bool>,
     accepts_unproven: Cell<bool>,
+    admit_unreachable: Option<Duration>,
+    admits_unasked: Cell<bool>,
     clock: Clock,
 }
 
@@ -86,16 +110,13 @@ impl Aaa {
         clock: Clock,
         unsent: Option<Unsent>,
     ) -> anyhow::Result<Rc<Self>> {
+        let asks = Asks::new(config, Some(lan_mac));
         let radius = if config.radius.servers.is_empty() {
             None
         } else {
-            Some(RadiusClient::start(
-                clock,
-                radius::Client::new(client_config(config), Box::new(crate::dice))?,
-                Box::new(client::trace),
-            ))
+            let client = radius::Client::new(client_config(config, &asks.nas), Box::new(crate::dice))?;
+            Some(RadiusClient::start(clock, client, tls(config)?, Box::new(client::trace)))
         };
-        let asks = Asks::new(config, Some(lan_mac));
         let records = radius
             .as_ref()
             .zip(unsent)
@@ -112,10 +133,12 @@ impl Aaa {
             waiting_checks: Semaphore::new(WAITING_CHECKS),
             radius,
             dynamic_authorization: DynamicAuthorization::new(config, lan_mac, clock),
-            servers: config.radius.servers.iter().map(|s| (s.address, s.auth_port).into()).collect(),
+            servers: config.radius.servers.iter().map(address).collect(),
             records,
             logins_unanswered: Cell::new(false),
             accepts_unproven: Cell::new(false),
+            admit_unreachable: config.radius.admit_unreachable,
+            admits_unasked: Cell::new(false),
             clock,
         });
         Ok(this)
@@ -124,7 +147,7 @@ impl Aaa {
     /// Asks the configured sources in their order, until one knows: the next is asked only if a source does not answer
     /// or does not know the name.
     pub(crate) async fn authenticate(&self, attempt: &Attempt, name: &str, password: &str) -> Answer {
-        let mut unknown = false;
+        let (mut unknown, mut silence) = (false, false);
         for method in &self.methods {
             let answer = match method {
                 AuthMethod::Local => match self.ask_accounts(name, password).await {
@@ -136,14 +159,28 @@ impl Aaa {
                 },
                 AuthMethod::Radius => match self.ask_radius(self.asks.person(attempt, name, password)).await {
                     Ok(reply) => self.granted(attempt, &reply),
-                    Err(answer) => answer,
+                    Err(NoAccept::Silence) => {
+                        silence = true;
+                        continue;
+                    }
+                    Err(why) => why.into(),
                 },
             };
             if !matches!(answer, Answer::Unavailable) {
                 return answer;
             }
         }
-        if unknown { Answer::Refused { message: None } } else { Answer::Unavailable }
+        match self.admit_unreachable {
+            Some(time) if silence => {
+                if !self.admits_unasked.replace(true) {
+                    let time = config::format_duration(time);
+                    warn!("until a server answers, whoever logs in is let in unasked for {time} (radius.unreachable)");
+                }
+                Answer::Granted { grant: self.rules.unasked(time), message: None, redirect: None }
+            }
+            _ if unknown => Answer::Refused { message: None },
+            _ => Answer::Unavailable,
+        }
     }
 
     /// What a guest gets that an operator lets in.
@@ -196,12 +233,12 @@ impl Aaa {
         Ok((accounts.contains(name), accounts.check(name)))
     }
 
-    /// What a server accepted, or else what that means for the guest.
-    async fn ask_radius(&self, ask: Ask) -> Result<Reply, Answer> {
-        let Some(radius) = &self.radius else { return Err(Answer::Unavailable) };
+    /// What a server accepted, or else why none did.
+    async fn ask_radius(&self, ask: Ask) -> Result<Reply, NoAccept> {
+        let Some(radius) = &self.radius else { return Err(NoAccept::Unavailable) };
         let answer = radius.access(ask.request.clone()).await;
         match &answer {
-            Ok(Outcome::Unreachable) => {
+            Ok(Outcome::Unreachable | Outcome::Unproven) => {
                 if !self.logins_unanswered.replace(true) {
                     warn!(
                         "no RADIUS server answers logins (`poblano sessions` shows each); a server is silent too when it \
@@ -210,6 +247,7 @@ impl Aaa {
                 }
             }
             Ok(_) => {
+                self.admits_unasked.set(false);
                 if self.logins_unanswered.replace(false) {
                     info!("a RADIUS server answers logins again");
                 }
@@ -225,20 +263,21 @@ impl Aaa {
                          let it check passwords by MS-CHAPv2, or set radius.method to \"pap\""
                     );
                 }
-                Err(Answer::Unavailable)
+                Err(NoAccept::Unavailable)
             }
             Ok(Outcome::Accept(reply)) => {
                 self.accepts_unproven.set(false);
                 Ok(reply)
             }
             Ok(Outcome::Reject(reply) | Outcome::Challenge(reply)) => {
-                Err(Answer::Refused { message: method::refusal(&reply) })
+                Err(NoAccept::Refused { message: method::refusal(&reply) })
             }
-            Ok(Outcome::AccountingAck | Outcome::Unreachable) => Err(Answer::Unavailable),
-            Err(radius::SubmitError::Build(_)) => Err(Answer::Refused { message: None }),
+            Ok(Outcome::Unreachable) => Err(NoAccept::Silence),
+            Ok(Outcome::AccountingAck | Outcome::Unproven) => Err(NoAccept::Unavailable),
+            Err(radius::SubmitError::Build(_)) => Err(NoAccept::Refused { message: None }),
             Err(error) => {
                 warn!(%error, "RADIUS");
-                Err(Answer::Unavailable)
+                Err(NoAccept::Unavailable)
             }
         }
     }
@@ -284,16 +323,44 @@ impl Aaa {
     }
 }
 
-fn client_config(config: &Config) -> radius::Config {
+/// Whether the files that the configuration names for RADIUS are what they are to be.
+pub(crate) fn check(config: &Config) -> anyhow::Result<()> {
+    tls(config).map(drop)
+}
+
+fn tls(config: &Config) -> anyhow::Result<Vec<Option<Tls>>> {
+    let of_server = |server: &RadiusServer| match &server.transport {
+        RadiusTransport::Udp => Ok(None),
+        RadiusTransport::Tls(settings) => Tls::new(server, settings).map(Some),
+    };
+    config.radius.servers.iter().map(of_server).collect()
+}
+
+/// Where a server is asked about logins.
+fn address(server: &RadiusServer) -> SocketAddr {
+    let port = match &server.transport {
+        RadiusTransport::Udp => server.auth_port,
+        RadiusTransport::Tls(tls) => tls.port,
+    };
+    (server.address, port).into()
+}
+
+fn client_config(config: &Config, nas: &radius::NasFacts) -> radius::Config {
     let servers = config.radius.servers.iter().map(|server| radius::Server {
         require_message_authenticator: server.require_message_authenticator,
-        ..radius::Server::new(
-            (server.address, server.auth_port).into(),
-            (server.address, server.acct_port).into(),
-            radius::Secret::new(server.secret.expose()),
-        )
+        priority: server.priority,
+        status_server: server.status_server,
+        ..match server.transport {
+            RadiusTransport::Udp => radius::Server::new(
+                address(server),
+                (server.address, server.acct_port).into(),
+                radius::Secret::new(server.secret.expose()),
+            ),
+            RadiusTransport::Tls(_) => radius::Server::stream(address(server)),
+        }
     });
     radius::Config {
+        nas: nas.clone(),
         first_wait: config.radius.timeout,
         tries: u8::try_from(config.radius.tries).unwrap_or(u8::MAX),
         dead_time: config.radius.dead_time,

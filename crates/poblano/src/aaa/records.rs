@@ -11,8 +11,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use config::{AuthMethod, Config, Direction};
-use engine::session::{Cause, Record, Status};
+use config::{Config, Direction};
+use engine::session::{Cause, Record, Source, Status};
 use fastpath::session::{SlotIndex, Usage};
 use radius::request::{Authentic, Record as RadiusRecord, SessionFacts};
 use radius::{AccountingRequest, GuestFacts, NasFacts, Outcome, TerminateCause};
@@ -106,7 +106,6 @@ pub(super) struct Records {
     lan: String,
     direction: Direction,
     max_age: Duration,
-    by_radius: bool,
     clock: Clock,
     backlog: RefCell<Backlog>,
     /// None after the end.
@@ -136,7 +135,6 @@ impl Records {
             lan: config.lan.interface.clone(),
             direction: config.accounting.direction,
             max_age: config.accounting.spool_age,
-            by_radius: config.auth.methods.contains(&AuthMethod::Radius),
             clock,
             backlog: RefCell::new(opened.backlog),
             spool: RefCell::new(Some(opened.spool)),
@@ -163,7 +161,7 @@ impl Records {
             slot: record.slot.0,
             class: record.class.clone(),
             cui: record.cui.clone(),
-            by_radius: self.by_radius,
+            by_radius: record.source == Source::Radius,
             used: to_counts(record.usage),
             baseline: to_counts(record.baseline),
             duration_millis: millis(record.duration),

@@ -1,9 +1,6 @@
 use std::fmt;
 use std::net::SocketAddr;
-use std::time::Duration;
 
-use crate::auth::Secret;
-use crate::limits;
 use crate::packet::{BuildError, Code, ParseError, describe};
 use crate::reply::Reply;
 
@@ -19,110 +16,75 @@ pub enum Kind {
     Acct,
 }
 
-/// One UDP socket of the caller's: 256 requests can be in flight on each. The caller opens it, on a source port of the
-/// kernel's choice, when the first [`Transmit`] names it, and may keep it forever.
+/// One UDP socket or one connection of the caller's.
+///
+/// A UDP socket has 256 requests in flight at most. The caller opens it, on a source port of the kernel's choice, when
+/// the first [`Transmit`] names it, and may keep it forever. A connection is opened and closed as [`Connection`] says;
+/// no two have the same name, so what is late from an old one harms nobody.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Socket {
     /// Index of the server in the configuration.
     pub server: u8,
-    /// The service that it talks to.
-    pub kind: Kind,
-    /// Counts the sockets of this server and kind from 0.
-    pub index: u8,
+    /// The service that it talks to; a connection carries both.
+    pub kind: Option<Kind>,
+    /// Counts the sockets, or the connections since the start, of this server and kind from 0.
+    pub index: u32,
 }
 
-/// A server as configured.
-#[derive(Clone, Debug)]
-pub struct Server {
-    /// Where it authenticates; `None` if it does not.
-    pub auth: Option<SocketAddr>,
-    /// Where it accounts; `None` if it does not.
-    pub acct: Option<SocketAddr>,
-    /// The shared secret, not empty.
-    pub secret: Secret,
-    /// Whether every answer to an Access-Request must carry Message-Authenticator. Default: yes. Without it, whoever
-    /// sits on the path can turn a Reject into an Accept (CVE-2024-3596); only for servers too old to send it.
-    pub require_message_authenticator: bool,
-}
-
-impl Server {
-    /// A server that both authenticates and accounts, and must prove its answers.
-    #[must_use]
-    pub fn new(auth: SocketAddr, acct: SocketAddr, secret: Secret) -> Self {
-        Self { auth: Some(auth), acct: Some(acct), secret, require_message_authenticator: true }
-    }
-
-    pub(super) fn address(&self, kind: Kind) -> Option<SocketAddr> {
-        match kind {
-            Kind::Auth => self.auth,
-            Kind::Acct => self.acct,
-        }
-    }
-}
-
-/// How the client behaves. The defaults are those of RFC 5080, section 2.2.1, where it has any.
-#[derive(Clone, Debug)]
-pub struct Config {
-    /// In the order in which they are asked, at most 16.
-    pub servers: Vec<Server>,
-    /// Wait before the first retransmission (IRT); default 2 s, at least 0.1 s. Each further wait is twice as long.
-    pub first_wait: Duration,
-    /// Longest wait (MRT); default 16 s.
-    pub longest_wait: Duration,
-    /// Transmissions to one server before the next is asked; default 3, which is 14 s of silence.
-    pub tries: u8,
-    /// A request that nobody answered after this time is given up (MRD); default 30 s, as long as a guest waits.
-    pub give_up: Duration,
-    /// How long a silent server is passed over; default 60 s.
-    pub dead_time: Duration,
-    /// Requests of each kind in flight, default 5,000; more are refused. About 1 kB each, so 10 MB if both kinds are
-    /// full; 5 kB each if they carry all that fits into a packet.
-    pub max_outstanding: usize,
-    /// Sockets for each server and kind; default 20.
-    pub max_sockets: u8,
-}
-
-impl Config {
-    /// The defaults for these servers.
-    #[must_use]
-    pub fn new(servers: Vec<Server>) -> Self {
-        Self {
-            servers,
-            first_wait: Duration::from_secs(2),
-            longest_wait: Duration::from_secs(16),
-            tries: 3,
-            give_up: Duration::from_secs(30),
-            dead_time: Duration::from_secs(60),
-            max_outstanding: limits::OUTSTANDING,
-            max_sockets: limits::SOCKETS,
-        }
-    }
-}
-
-/// Why a configuration cannot be used.
+/// What is to be done with a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ConfigError {
-    /// More than 16 servers.
-    TooManyServers,
-    /// This server's secret is empty: anybody could forge its answers.
-    EmptySecret {
-        /// Its index.
-        server: usize,
+pub enum Connection {
+    /// Open it; [`super::Client::handle_connected`] or [`super::Client::handle_closed`] says what became of it.
+    Open {
+        /// Its name.
+        socket: Socket,
+        /// Where to.
+        to: SocketAddr,
+    },
+    /// Close it. Nothing is to be said about it any more.
+    Close {
+        /// Its name.
+        socket: Socket,
     },
 }
 
-impl fmt::Display for ConfigError {
+/// The protocol on a connection, as both ends agreed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Version {
+    /// RFC 2865, with the fixed secret of RFC 6614.
+    V1_0,
+    /// RFC 9765: no MD5, and a token of four octets instead of the identifier.
+    V1_1,
+}
+
+impl fmt::Display for Version {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::TooManyServers => write!(f, "more than {} RADIUS servers; remove some", limits::SERVERS),
-            Self::EmptySecret { server } => {
-                write!(f, "RADIUS server {} has an empty secret, so anybody could answer for it; set one", server + 1)
-            }
-        }
+        f.write_str(match self {
+            Self::V1_0 => "RADIUS/1.0",
+            Self::V1_1 => "RADIUS/1.1",
+        })
     }
 }
 
-impl std::error::Error for ConfigError {}
+/// Why a connection was not made, or ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Closed {
+    /// Nobody is there, or nobody any more.
+    Silent,
+    /// Somebody is there who is not the server, or whom the server did not let in: not silence.
+    Distrusted,
+}
+
+/// What a server asks of us down a connection of ours: a Disconnect-Request or CoA-Request (RFC 5176).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Incoming {
+    /// The connection; the answer goes back on it.
+    pub socket: Socket,
+    /// How the packet is written. With [`Version::V1_1`] nothing in it is computed from a secret.
+    pub version: Version,
+    /// The packet; its lengths are checked, its authenticators are not.
+    pub bytes: Vec<u8>,
+}
 
 /// Names a request until its [`Event`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -165,8 +127,11 @@ pub enum Outcome {
     Challenge(Reply),
     /// The record is written.
     AccountingAck,
-    /// No server answered.
+    /// Every server for this was silent: those that were asked, and those that were passed over as dead.
     Unreachable,
+    /// No server answered in a way that can be believed, but it was not silence either: somebody sent what proves
+    /// nothing, or time did not suffice for all servers.
+    Unproven,
 }
 
 /// Why a request was not taken.
@@ -242,8 +207,16 @@ pub struct Stats {
     pub answers: u64,
     /// Accepts among them that ended as a Reject, for the length of an attribute.
     pub broken_accepts: u64,
-    /// Requests that nobody answered.
+    /// Requests that nobody answered, or not in a way that can be believed.
     pub unreachable: u64,
+    /// Status-Server packets sent; they are not among the transmissions.
+    pub status_requests: u64,
+    /// Answers to them.
+    pub status_answers: u64,
+    /// Answers without Message-Authenticator, of servers that are spared from it.
+    pub unsigned_answers: u64,
+    /// Requests of servers that were dropped, because too many waited.
+    pub incoming_dropped: u64,
     /// Servers declared dead.
     pub servers_lost: u64,
     /// Ignored: not from the server.

@@ -5,11 +5,21 @@ use std::time::Duration;
 pub(super) struct Health {
     last_answer: Option<Duration>,
     dead_until: Option<Duration>,
+    /// When something last came in its name that proves nothing.
+    pub(super) doubted_at: Option<Duration>,
+    /// Status-Server was sent there.
+    pub(super) is_asked: bool,
+    /// It has answered Status-Server at least once.
+    pub(super) answers_status: bool,
 }
 
 impl Health {
     pub(super) fn is_alive(&self) -> bool {
         self.dead_until.is_none()
+    }
+
+    pub(super) fn has_answered_since(&self, since: Duration) -> bool {
+        self.last_answer.is_some_and(|at| at >= since)
     }
 
     /// A proven answer came.
@@ -21,7 +31,7 @@ impl Health {
     /// A request that was first sent at `since` had no answer. The server is dead if nobody else had one either; true
     /// if that is news.
     pub(super) fn silent(&mut self, now: Duration, since: Duration, dead_time: Duration) -> bool {
-        if self.last_answer.is_some_and(|at| at >= since) {
+        if dead_time.is_zero() || self.has_answered_since(since) {
             return false;
         }
         let news = self.is_alive();
@@ -29,9 +39,10 @@ impl Health {
         news
     }
 
-    /// True once for each dead time that has passed: that caller may try whether the server is back.
+    /// True once for each dead time that has passed, if a guest's request has to find out whether the server is back:
+    /// that caller may.
     pub(super) fn may_probe(&mut self, now: Duration, dead_time: Duration) -> bool {
-        let may = self.dead_until.is_some_and(|until| until <= now);
+        let may = !self.answers_status && self.dead_until.is_some_and(|until| until <= now);
         if may {
             self.dead_until = Some(now + dead_time);
         }

@@ -19,11 +19,22 @@ pub(super) struct Transcript {
     /// The answers that did not count.
     refusals: Vec<Refusal>,
     nobody_listens: bool,
+    is_connected: bool,
+    /// A connection could not be made, or ended.
+    is_disconnected: bool,
 }
 
 impl Transcript {
     pub(super) fn new(clock: Clock) -> Self {
-        Self { clock, began: None, last_sent: Vec::new(), refusals: Vec::new(), nobody_listens: false }
+        Self {
+            clock,
+            began: None,
+            last_sent: Vec::new(),
+            refusals: Vec::new(),
+            nobody_listens: false,
+            is_connected: false,
+            is_disconnected: false,
+        }
     }
 
     pub(super) fn tell(&mut self, seen: &Seen<'_>) {
@@ -38,17 +49,31 @@ impl Transcript {
                 tell_packet(&format!("{millis} ms: sent to {to}"), packet);
             }
             Seen::Received { from, packet, refusal: None } => {
-                tell_packet(&format!("{millis} ms: received from {from}, and proven with the secret"), packet);
+                let how = if self.is_connected { "by its certificate" } else { "with the secret" };
+                tell_packet(&format!("{millis} ms: received from {from}, and proven {how}"), packet);
             }
             Seen::Received { from, packet, refusal: Some(refusal) } => {
                 self.refusals.push(*refusal);
                 tell_packet(&format!("{millis} ms: received from {from}, and ignored: {refusal}"), packet);
+            }
+            Seen::Connected { to, version } => {
+                self.is_connected = true;
+                say(&format!("  {millis} ms: connected to {to}, {version}"));
+            }
+            Seen::Disconnected { server, error } => {
+                self.is_disconnected = true;
+                say(&format!("  {millis} ms: no connection to {server}: {error:#}"));
             }
             Seen::Failed { server, error } => {
                 self.nobody_listens |= error.kind() == ErrorKind::ConnectionRefused;
                 say(&format!("  {millis} ms: {server} cannot be reached: {error}"));
             }
         }
+    }
+
+    /// Why an answer is believed.
+    pub(super) fn proof(&self) -> &'static str {
+        if self.is_connected { "has the certificate that it should" } else { "has the same secret" }
     }
 
     /// What is most likely wrong, and what to do.
@@ -59,6 +84,12 @@ impl Transcript {
         } else if had(&[Refusal::MissingMessageAuthenticator]) {
             "let the server send Message-Authenticator; if it cannot, set require_message_authenticator = false for it"
                 .to_owned()
+        } else if self.is_disconnected && !self.is_connected {
+            "compare address, tls_port, ca_file and server_name with the server; if it hangs up, it does not trust \
+             certificate_file, and its log says why"
+                .to_owned()
+        } else if self.is_connected {
+            "it trusts our certificate and is silent all the same, or hangs up; its log says why".to_owned()
         } else if self.nobody_listens {
             format!("the machine is there, but no server listens: start it, or correct {port}")
         } else {
@@ -118,7 +149,7 @@ pub(super) fn allowed(grant: &Grant, redirect: Option<&str>, now: Now) -> Vec<St
 
 #[cfg(test)]
 mod tests {
-    use engine::session::{Personal, Quota};
+    use engine::session::{Personal, Quota, Source};
     use fastpath::police::Rate;
 
     use super::*;
@@ -134,6 +165,7 @@ mod tests {
             rate_up: Rate::bits_per_second(512_000),
             rate_down: Rate::bits_per_second(8_000_000),
             quota: Quota { octets_up: Some(5_000), octets_down: None, octets_total: Some(1_500_000_000) },
+            source: Source::Radius,
             personal: Personal { user: Some("card 7".into()), ..Personal::default() }.boxed(),
         };
         let expected = "is online for 10m at most\nis online until 1h30m from now\nis logged out when it sends nothing for \
