@@ -87,6 +87,7 @@ impl Changes {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::session::Source;
 
     fn grant() -> Grant {
         Grant {
@@ -97,6 +98,7 @@ mod tests {
             rate_up: Rate::bits_per_second(1_000_000),
             rate_down: Rate::bits_per_second(2_000_000),
             quota: Quota { octets_up: Some(1), octets_down: Some(2), octets_total: Some(3) },
+            source: Source::Radius,
             personal: Personal { class: vec![b"gold".to_vec()], cui: Some(b"cui".to_vec()), user: Some("ada".into()) }
                 .boxed(),
         }
@@ -114,7 +116,6 @@ mod tests {
         let expected = Grant {
             rate_down: Rate::UNLIMITED,
             quota: Quota { octets_total: None, ..grant().quota },
-            source: before.source,
             personal: Personal {
                 class: vec![b"silver".to_vec()],
                 cui: Some(b"cui".to_vec()),
@@ -136,6 +137,7 @@ mod tests {
             rate_up: Rate::bits_per_second(64_000),
             rate_down: Rate::UNLIMITED,
             quota: Quota { octets_up: None, octets_down: Some(7), octets_total: None },
+            source: Source::Radius,
             personal: Personal { class: Vec::new(), cui: Some(b"other".to_vec()), user: Some("grace".into()) }.boxed(),
         };
         let changes = Changes {
