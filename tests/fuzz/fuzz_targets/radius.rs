@@ -14,8 +14,8 @@ use radius::packet::describe;
 use radius::request::{Authentic, Record, SessionFacts};
 use radius::text::{ConfigWord, RateLimit, TerminateTime};
 use radius::{
-    AccessRequest, AccountingRequest, Attribute, Client, Code, Config, Credential, GuestFacts, Kind, NasFacts, Packet,
-    Reply, Secret, Server, Transmit, View, attr,
+    AccessRequest, AccountingRequest, Client, Code, Config, Credential, GuestFacts, Kind, NasFacts, Packet, Reply,
+    Secret, Server, Transmit, View, attr,
 };
 use wire::MacAddr;
 
@@ -74,7 +74,7 @@ fn client(old_server: bool) -> (Client, [Transmit; 2]) {
     let record = AccountingRequest::new(Record::Start(session), start(), nas);
     client.submit_accounting(start(), record).expect("it can be sent");
     let sent = [client.poll_transmit().expect("the login"), client.poll_transmit().expect("the record")];
-    assert_eq!(sent.each_ref().map(|transmit| transmit.socket.kind), [Kind::Auth, Kind::Acct]);
+    assert_eq!(sent.each_ref().map(|transmit| transmit.socket.kind), [Some(Kind::Auth), Some(Kind::Acct)]);
     (client, sent)
 }
 

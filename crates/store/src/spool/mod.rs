@@ -12,7 +12,7 @@
 
 mod backlog;
 #[cfg(fuzzing)]
-pub mod fuzz;
+pub(crate) mod fuzz;
 mod log;
 mod record;
 
