@@ -164,7 +164,7 @@ pub(crate) struct RadiusTest {
     /// Read the password from standard input
     #[arg(long, requires = "user")]
     pub(crate) password_stdin: bool,
-    /// The guest's MAC address; without --user it is let in by it, as [mac_authentication] says
+    /// The guest's MAC address; without --user it is let in by it, as mac_authentication says
     #[arg(long, value_name = "MAC")]
     pub(crate) mac: Option<MacAddr>,
     /// Account for a session that is over as soon as it began

@@ -23,7 +23,9 @@ fuzz_target!(|bytes: &[u8]| {
     } else if which == 1 {
         let (key, value) = (input.bytes(9), input.rest());
         let Some(record) = read_session(key, value) else { return };
-        assert_eq!(written_session(&record), (key.to_vec(), value.to_vec()), "what we write is what was read");
+        // Of an earlier version it is written in ours.
+        let (key, value) = written_session(&record);
+        assert_eq!(read_session(&key, &value), Some(record), "what we write can be read");
     } else if which == 3 {
         let Some(record) = read_record(input.rest()) else { return };
         assert_eq!(read_record(&written_record(&record)), Some(record), "what we write can be read");
