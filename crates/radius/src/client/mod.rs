@@ -11,6 +11,7 @@
 mod api;
 mod health;
 mod ids;
+mod relayed;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::{IpAddr, SocketAddr};
@@ -22,6 +23,7 @@ use crate::attr;
 use crate::auth::{self, Integrity, Secret};
 use crate::limits;
 use crate::packet::{Code, View};
+use crate::relay::RelayedRequest;
 use crate::reply::Reply;
 use crate::request::{AccessRequest, AccountingRequest};
 pub use api::{
@@ -29,6 +31,7 @@ pub use api::{
 };
 use health::Health;
 use ids::Ids;
+use relayed::Conversations;
 
 /// The client.
 pub struct Client {
@@ -42,11 +45,13 @@ pub struct Client {
     timers: BTreeSet<(Duration, Token)>,
     transmits: VecDeque<Transmit>,
     events: VecDeque<Event>,
+    conversations: Conversations,
     stats: Stats,
     last_token: u64,
 }
 
 /// One identifier in use. A request that was sent with several can be answered to any of them.
+#[derive(Clone, Copy)]
 struct Flight {
     token: Token,
     authenticator: [u8; 16],
@@ -55,12 +60,13 @@ struct Flight {
 enum Request {
     Access(Box<AccessRequest>),
     Accounting(Box<AccountingRequest>),
+    Relayed(Box<RelayedRequest>),
 }
 
 impl Request {
     fn kind(&self) -> Kind {
         match self {
-            Self::Access(_) => Kind::Auth,
+            Self::Access(_) | Self::Relayed(_) => Kind::Auth,
             Self::Accounting(_) => Kind::Acct,
         }
     }
@@ -76,7 +82,7 @@ struct Pending {
     server: u8,
     /// When this server was first asked.
     since: Duration,
-    /// Bit for each server that was asked.
+    /// Bit for each server that was asked, or is not to be.
     asked: u32,
     tries_left: u8,
     wait: Duration,
@@ -107,6 +113,7 @@ impl Client {
             timers: BTreeSet::new(),
             transmits: VecDeque::new(),
             events: VecDeque::new(),
+            conversations: Conversations::default(),
             stats: Stats::default(),
             last_token: 0,
         })
@@ -141,10 +148,11 @@ impl Client {
         datagram: &[u8],
     ) -> Result<(), Refusal> {
         match self.check(socket, from, datagram) {
-            Ok((token, answer)) => {
+            Ok((Flight { token, authenticator }, answer)) => {
                 self.stats.answers += 1;
                 self.health.entry((socket.server, socket.kind)).or_default().answered(now.mono);
                 let outcome = self.outcome(answer);
+                let outcome = self.for_asker(now.mono, socket.server, token, authenticator, outcome);
                 self.finish(token, outcome);
                 Ok(())
             }
@@ -214,6 +222,7 @@ impl Client {
         }
         let token = Token(self.last_token + 1);
         let wait = self.initial_wait();
+        let asked = self.conversations.others(now.mono, &request);
         let mut pending = Pending {
             request,
             flights: Vec::new(),
@@ -221,7 +230,7 @@ impl Client {
             delay_secs: 0,
             server: 0,
             since: now.mono,
-            asked: 0,
+            asked,
             tries_left: 0,
             wait,
             due: now.mono,
@@ -239,7 +248,7 @@ impl Client {
         Ok(token)
     }
 
-    fn check<'a>(&self, socket: Socket, from: SocketAddr, datagram: &'a [u8]) -> Result<(Token, View<'a>), Refusal> {
+    fn check<'a>(&self, socket: Socket, from: SocketAddr, datagram: &'a [u8]) -> Result<(Flight, View<'a>), Refusal> {
         let server = self.config.servers.get(usize::from(socket.server)).ok_or(Refusal::ForeignSource)?;
         if server.address(socket.kind).map(canonical) != Some(canonical(from)) {
             return Err(Refusal::ForeignSource);
@@ -270,7 +279,7 @@ impl Client {
             }
             Integrity::Missing => {}
         }
-        Ok((flight.token, answer))
+        Ok((*flight, answer))
     }
 
     fn outcome(&mut self, answer: View<'_>) -> Outcome {
@@ -337,6 +346,11 @@ impl Client {
         let (index, id) = ids.take(self.config.max_sockets, &mut self.dice).ok_or(SubmitError::Busy)?;
         let built = match &pending.request {
             Request::Access(request) => {
+                let mut authenticator = [0; 16];
+                (self.dice)(&mut authenticator);
+                request.emit(id, authenticator, &server.secret)
+            }
+            Request::Relayed(request) => {
                 let mut authenticator = [0; 16];
                 (self.dice)(&mut authenticator);
                 request.emit(id, authenticator, &server.secret)
