@@ -22,7 +22,7 @@ pub use garden::{GardenDomain, GardenEntry, GardenHost, GardenProtocol};
 pub use model::{
     Auth, AuthMethod, Config, Control, Dhcp, Dns, DynamicAuthorization, DynamicAuthorizationClient, Garden, Guests,
     HostLease, Lan, Log, LogLevel, MacAuthentication, MacFormat, MacServiceType, Offload, OffloadMode, PasswordMethod,
-    Policy, Portal, Radius, RadiusServer, Session, State, Tun, TunMode, Uplink,
+    Policy, Portal, Radius, RadiusProxy, RadiusProxyClient, RadiusServer, Session, State, Tun, TunMode, Uplink,
 };
 pub use option::DhcpOption;
 pub use problem::{Errors, Problem};

@@ -3,6 +3,7 @@
 
 mod change;
 mod guests;
+mod join;
 mod restore;
 
 use std::collections::VecDeque;
@@ -28,8 +29,10 @@ use crate::dns::{self, Asker, ReturnPath};
 use crate::session::{Cause, Grant, KeptSession, Moment, Record, Session, SessionId, Status, Tariffs};
 
 use self::guests::{Guest, Guests};
+use self::join::Joins;
 
 pub use change::Mark;
+pub use join::Association;
 pub use restore::{KEEP_EVERY, Survivor};
 
 /// After a session's packets are stopped, those that were already past the check are still being counted; its
@@ -182,6 +185,7 @@ pub struct Engine {
     tariffs: Tariffs,
     departed: Departed,
     devices: Devices,
+    joins: Joins,
     closing: VecDeque<Closing>,
     /// When sessions are to be written down next; none if there are none.
     next_keep: Option<Duration>,
@@ -210,6 +214,7 @@ impl Engine {
             guests: Guests::default(),
             tariffs: Tariffs::default(),
             departed: Departed::default(),
+            joins: Joins::default(),
             closing: VecDeque::new(),
             next_keep: None,
             outputs: VecDeque::new(),
@@ -328,6 +333,7 @@ impl Engine {
         self.writer.set_policy(slot, &Policy::default());
         self.dhcp.protect(guest.key, false);
         let (due, key, address) = (now.mono + SETTLE, guest.key, guest.address);
+        self.joins.ended(key);
         if matches!(cause, Cause::UserRequest | Cause::AdminReset) {
             self.devices.logged_out(key);
         }
@@ -476,6 +482,7 @@ impl Engine {
                 dhcp::Output::Send { vlan, frame, .. } => self.outputs.push_back(Output::Frame { vlan, frame }),
                 dhcp::Output::Bound(lease) => {
                     self.bind(now, &lease);
+                    self.let_joined_in(now, lease.key);
                     self.device_shows_itself(now, lease.key);
                     self.outputs.push_back(Output::LeaseBound(lease));
                 }

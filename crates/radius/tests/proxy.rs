@@ -365,7 +365,7 @@ fn accounting_is_acknowledged_and_tells_who_came_and_went() {
         let Ok(Action::Told(answer, report)) = bench.proxy.handle_datagram(bench.now, Kind::Acct, AP, &request) else {
             panic!("it is acknowledged")
         };
-        assert_eq!((report.what, report.session.as_deref()), (what, Some(&b"5F"[..])));
+        assert_eq!((report.what, report.session.as_deref()), (what, Some("5F")));
         let (view, asked) = (View::parse(&answer).unwrap(), View::parse(&request).unwrap().authenticator());
         assert_eq!((view.code(), view.get(attr::PROXY_STATE).as_deref()), (Code::AccountingResponse, Some(&b"x"[..])));
         assert!(auth::answers(view, &asked, &Secret::new(AP_SECRET)));

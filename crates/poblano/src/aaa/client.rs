@@ -7,7 +7,9 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use radius::packet::describe;
-use radius::{AccessRequest, AccountingRequest, Client, Kind, Outcome, Refusal, Socket, SubmitError, Token};
+use radius::{
+    AccessRequest, AccountingRequest, Client, Kind, Outcome, Refusal, RelayedRequest, Socket, SubmitError, Token,
+};
 use tokio::net::UdpSocket;
 use tokio::sync::{Notify, oneshot};
 use tracing::{debug, warn};
@@ -75,6 +77,12 @@ impl RadiusClient {
 
     pub(super) async fn access(self: &Rc<Self>, request: AccessRequest) -> Result<Outcome, SubmitError> {
         let token = self.client.borrow_mut().submit_access(self.clock.now(), request)?;
+        Ok(self.answer(token).await)
+    }
+
+    /// Asks a server what an access point asks.
+    pub(super) async fn relay(self: &Rc<Self>, request: RelayedRequest) -> Result<Outcome, SubmitError> {
+        let token = self.client.borrow_mut().submit_relayed(self.clock.now(), request)?;
         Ok(self.answer(token).await)
     }
 

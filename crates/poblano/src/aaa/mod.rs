@@ -7,6 +7,7 @@ mod devices;
 mod dynauth;
 mod grant;
 mod method;
+mod proxy;
 mod records;
 mod trial;
 
@@ -21,12 +22,13 @@ use std::time::Duration;
 use config::{AuthMethod, Config};
 use engine::gateway::Attempt;
 use engine::session::Grant;
-use radius::{AccountingRequest, Outcome, Reply};
+use radius::{AccountingRequest, Code, Outcome, RelayedRequest, Reply};
 use store::{Accounts, AccountsError, PasswordCheck};
 use tokio::sync::Semaphore;
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 use wire::MacAddr;
 
+pub(crate) use self::proxy::Sockets as AccessPointSockets;
 pub(crate) use self::trial::test;
 
 use self::asks::Ask;
@@ -34,6 +36,7 @@ use self::asks::Asks;
 use self::client::RadiusClient;
 use self::dynauth::DynamicAuthorization;
 use self::grant::{Declined, Unusable};
+use self::proxy::AccessPoints;
 use crate::clock::Clock;
 
 /// Password checks at one time: argon2 takes 4 MiB and some hundred milliseconds of a router.
@@ -66,6 +69,7 @@ pub(crate) struct Aaa {
     waiting_checks: Semaphore,
     radius: Option<Rc<RadiusClient>>,
     pub(crate) dynamic_authorization: DynamicAuthorization,
+    pub(crate) access_points: AccessPoints,
     servers: Vec<SocketAddr>,
     /// Records not yet taken, in order, by session; each session with records has a task that sends them.
     records: RefCell<HashMap<String, VecDeque<AccountingRequest>>>,
@@ -99,6 +103,7 @@ impl Aaa {
             waiting_checks: Semaphore::new(WAITING_CHECKS),
             radius,
             dynamic_authorization: DynamicAuthorization::new(config, lan_mac, clock),
+            access_points: AccessPoints::new(config, clock),
             servers: config.radius.servers.iter().map(|s| (s.address, s.auth_port).into()).collect(),
             records: RefCell::default(),
             records_waiting: Cell::new(0),
@@ -189,22 +194,7 @@ impl Aaa {
     async fn ask_radius(&self, ask: Ask) -> Result<Reply, Answer> {
         let Some(radius) = &self.radius else { return Err(Answer::Unavailable) };
         let answer = radius.access(ask.request.clone()).await;
-        match &answer {
-            Ok(Outcome::Unreachable) => {
-                if !self.logins_unanswered.replace(true) {
-                    warn!(
-                        "no RADIUS server answers logins (`poblano sessions` shows each); a server is silent too when it \
-                         does not know this gateway, or has another secret for it"
-                    );
-                }
-            }
-            Ok(_) => {
-                if self.logins_unanswered.replace(false) {
-                    info!("a RADIUS server answers logins again");
-                }
-            }
-            Err(_) => {}
-        }
+        self.tell_of_silence(&answer);
         match answer {
             // Who has not proven that it knows the password may be anybody with the secret.
             Ok(Outcome::Accept(reply)) if !ask.is_proven_by(&reply) => {
@@ -229,6 +219,55 @@ impl Aaa {
                 warn!(%error, "RADIUS");
                 Err(Answer::Unavailable)
             }
+        }
+    }
+
+    /// What a server says to an access point's request; none if nothing can be passed on.
+    async fn relay(&self, request: RelayedRequest) -> Option<Reply> {
+        let answer = self.radius.as_ref()?.relay(request).await;
+        self.tell_of_silence(&answer);
+        match answer {
+            Ok(Outcome::Accept(reply) | Outcome::Challenge(reply)) => Some(reply),
+            // Not an Accept that must not be believed.
+            Ok(Outcome::Reject(reply)) => (reply.code() == Code::AccessReject).then_some(reply),
+            Ok(_) => None,
+            Err(error) => {
+                debug!(%error, "an access point's request cannot go on");
+                None
+            }
+        }
+    }
+
+    /// What a device is granted that has joined at an access point; none if that cannot be given.
+    fn granted_to_joined(&self, accept: &Reply) -> Option<Grant> {
+        let defaults = Grant { idle_timeout: None, ..self.default_grant() };
+        match self.rules.grant_over(defaults, accept, self.clock.now()) {
+            Ok((grant, _)) => Some(grant),
+            Err(Declined::Over) => None,
+            Err(Declined::Unusable(unusable)) => {
+                self.tell_of_unusable(&unusable);
+                None
+            }
+        }
+    }
+
+    /// The operator hears when servers fall silent, and when they are back.
+    fn tell_of_silence(&self, answer: &Result<Outcome, radius::SubmitError>) {
+        match answer {
+            Ok(Outcome::Unreachable) => {
+                if !self.logins_unanswered.replace(true) {
+                    warn!(
+                        "no RADIUS server answers logins (`poblano sessions` shows each); a server is silent too when it \
+                         does not know this gateway, or has another secret for it"
+                    );
+                }
+            }
+            Ok(_) => {
+                if self.logins_unanswered.replace(false) {
+                    info!("a RADIUS server answers logins again");
+                }
+            }
+            Err(_) => {}
         }
     }
 

@@ -16,7 +16,7 @@ pub struct Report {
     /// Called-Station-Id: the radio, and the network's name.
     pub called: Option<String>,
     /// Acct-Session-Id: the association.
-    pub session: Option<Vec<u8>>,
+    pub session: Option<String>,
 }
 
 /// What has happened.
@@ -41,7 +41,7 @@ impl Report {
             (Some(status::ACCOUNTING_ON | status::ACCOUNTING_OFF), _) => What::AllGone,
             _ => What::Other,
         };
-        let session = record.get(attr::ACCT_SESSION_ID).map(String::into_bytes);
-        Self { access_point, what, called: record.get(attr::CALLED_STATION_ID), session }
+        let (called, session) = (record.get(attr::CALLED_STATION_ID), record.get(attr::ACCT_SESSION_ID));
+        Self { access_point, what, called, session }
     }
 }
