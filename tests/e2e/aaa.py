@@ -109,7 +109,7 @@ class FreeRadius:
         self.directory.mkdir(mode=0o700)
         self.log = self.directory / "radiusd.log"
         self.detail = self.directory / "detail"
-        config = CONFIG.format(dir=self.directory, secret=SECRET, address=ADDRESS)
+        config = self.configure(CONFIG.format(dir=self.directory, secret=SECRET, address=ADDRESS))
         (self.directory / "radiusd.conf").write_text(config)
         (self.directory / "users").write_text(users)
         (self.directory / "dictionary").write_text("$INCLUDE /usr/share/freeradius/dictionary\n")
@@ -117,6 +117,10 @@ class FreeRadius:
         self.ns = lab.inet
         self.process = self.ns.spawn("freeradius", "-f", "-x", "-n", "radiusd", "-d", self.directory)
         wait_for(lambda: f"{ADDRESS}:1813" in self.ns.run("ss", "-Hlun"), "FreeRADIUS")
+
+    def configure(self, config):
+        """The configuration with what is special about this one."""
+        return config
 
     def stop(self):
         self.process.kill()
