@@ -17,6 +17,10 @@ ada Cleartext-Password := "lovelace"
     WISPr-Bandwidth-Max-Down = 20000000
 
 eve Cleartext-Password := "eve"
+    Filter-Id = "no such policy"
+
+kim Cleartext-Password := "kim"
+    ChilliSpot-Config = "splash"
 """
 
 
@@ -106,6 +110,21 @@ def test_who_is_refused_meets_the_portal_and_who_was_online_is_out():
         assert joins(lab, guest.mac, user="mallory").rejected
         assert lab.radius.wait("Stop")["Acct-Terminate-Cause"] == "Lost-Carrier"
         assert meets_portal(guest)
+
+
+@pytest.mark.parametrize("user", ["eve", "kim"])
+def test_whose_accept_cannot_be_obeyed_or_wants_the_portal_meets_it(user):
+    with proxy_lab() as lab:
+        guest = lab.guest
+        assert guest.lease()
+        assert joins(lab, guest.mac).accepted
+        assert guest.is_online()
+        outcome = joins(lab, guest.mac, user=user, password=user)
+        assert outcome.accepted and outcome.keys_match
+        assert lab.radius.wait("Stop")["Acct-Terminate-Cause"] == "Lost-Carrier"
+        assert meets_portal(guest)
+        assert guest.login().status == 303
+        assert guest.is_online()
 
 
 def test_an_access_point_that_proves_nothing_gets_no_answer():

@@ -238,8 +238,12 @@ impl Aaa {
         }
     }
 
-    /// What a device is granted that has joined at an access point; none if that cannot be given.
+    /// What a device is granted that has joined at an access point; none if that cannot be given, or if the server wants it
+    /// to meet the portal all the same.
     fn granted_to_joined(&self, accept: &Reply) -> Option<Grant> {
+        if devices::wants_the_portal(accept) {
+            return None;
+        }
         let defaults = Grant { idle_timeout: None, ..self.default_grant() };
         match self.rules.grant_over(defaults, accept, self.clock.now()) {
             Ok((grant, _)) => Some(grant),

@@ -1,8 +1,8 @@
 //! Access points that ask the servers through us (WPA-Enterprise), and what that means for the devices that join there.
 //!
 //! * Whom a server accepts is logged in with what the Accept grants, by the rules of any login, before the access point
-//!   hears of it: when the device asks for an address all is ready. What cannot be obeyed here keeps a device out of the
-//!   Internet, not out of the radio network: it meets the portal.
+//!   hears of it: when the device asks for an address all is ready. What cannot be obeyed here, or asks for the portal,
+//!   keeps a device out of the Internet, not out of the radio network: it meets the portal.
 //! * The idle time of the configuration is not for these devices: a phone that sleeps is still there, and its access point
 //!   says when it is not.
 //! * A device counts on one VLAN: the access point's by configuration, else the one that the Accept puts it into, else
@@ -158,7 +158,8 @@ impl AccessPoints {
             Code::AccessAccept => {
                 let key = self.key(mac, access_point, reply);
                 let Some(grant) = gateway.aaa.granted_to_joined(reply) else {
-                    debug!(device = %key, "joined, but what it is granted cannot be given");
+                    debug!(device = %key, "joined at an access point, and meets the portal");
+                    gateway.with(|engine, now| engine.refuse_join(now, key, at));
                     return;
                 };
                 let user = request.get(attr::USER_NAME).unwrap_or_else(|| mac.to_station_id());
