@@ -138,7 +138,7 @@ class FreeRadius:
         self.directory.mkdir(mode=0o700)
         self.log = self.directory / "radiusd.log"
         self.detail = self.directory / "detail"
-        config = CONFIG.format(dir=self.directory, secret=SECRET, address=ADDRESS)
+        config = self.configure(CONFIG.format(dir=self.directory, secret=SECRET, address=ADDRESS))
         if tls:
             ca, certificate, key, *versions = tls
             least, most = versions or ("1.2", "1.3")
@@ -153,6 +153,10 @@ class FreeRadius:
     def start(self):
         self.process = self.ns.spawn("freeradius", "-f", "-x", "-n", "radiusd", "-d", self.directory)
         wait_for(lambda: f"{ADDRESS}:1813" in self.ns.run("ss", "-Hlun"), "FreeRADIUS")
+
+    def configure(self, config):
+        """The configuration with what is special about this one."""
+        return config
 
     def stop(self):
         self.process.kill()

@@ -12,8 +12,8 @@ use crate::{
     Accounting, Auth, AuthMethod, BitRate, Config, Control, Dhcp, DhcpOption, Direction, Dns, DynamicAuthorization,
     DynamicAuthorizationClient, Garden, GardenDomain, GardenEntry, Guests, HostLease, HostNetwork, InterfaceAddress,
     Lan, Log, LogLevel, MacAuthentication, MacServiceType, Network, Octets, Offload, OffloadMode, PasswordMethod,
-    Policy, Portal, Radius, RadiusServer, RadiusTls, RadiusTransport, RadiusVersion, Secret, Session, State, Tun,
-    TunMode, Uplink,
+    Policy, Portal, Radius, RadiusProxy, RadiusProxyClient, RadiusServer, RadiusTls, RadiusTransport, RadiusVersion,
+    Secret, Session, State, Tun, TunMode, Uplink,
 };
 
 /// Tables are sized by the number of guests; without a wish of the operator they stay below this many.
@@ -159,6 +159,7 @@ fn radius(read: &Read<'_>) -> Radius {
         admit_unreachable: read.unless_zero("radius.unreachable"),
         servers: (0..read.count("radius.server")).map(server).collect(),
         dynamic_authorization: dynamic_authorization(read),
+        proxy: proxy(read),
     }
 }
 
@@ -181,6 +182,28 @@ fn dynamic_authorization(read: &Read<'_>) -> DynamicAuthorization {
         listen: read.required("radius.dynamic_authorization.listen"),
         port: read.port("radius.dynamic_authorization.port"),
         clients: (0..read.count("radius.dynamic_authorization.client")).map(client).collect(),
+    }
+}
+
+fn proxy(read: &Read<'_>) -> RadiusProxy {
+    let client = |i: usize| {
+        let path = |key: &str| format!("radius.proxy.client[{i}].{key}");
+        let in_config: Option<Secret> = read.optional(&path("secret"));
+        let secret_in_config = in_config.is_some();
+        let nobody = HostNetwork { address: Ipv4Addr::UNSPECIFIED.into(), prefix: 32 };
+        RadiusProxyClient {
+            address: read.optional(&path("address")).unwrap_or(nobody),
+            secret: in_config.or_else(|| read.optional(&path("secret_file"))).unwrap_or(Secret::new(Vec::new())),
+            secret_in_config,
+            require_message_authenticator: read.optional(&path("require_message_authenticator")).unwrap_or(true),
+            vlan: read.optional::<u32>(&path("vlan")).and_then(|vlan| vlan.try_into().ok()),
+        }
+    };
+    RadiusProxy {
+        listen: read.required("radius.proxy.listen"),
+        port: read.port("radius.proxy.port"),
+        accounting_port: read.port("radius.proxy.accounting_port"),
+        clients: (0..read.count("radius.proxy.client")).map(client).collect(),
     }
 }
 

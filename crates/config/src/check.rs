@@ -1,6 +1,7 @@
 //! What no key shows alone: values that contradict each other, and values that are allowed but unwise.
 
 mod dynauth;
+mod proxy;
 
 use std::collections::HashSet;
 use std::net::{IpAddr, Ipv4Addr};
@@ -36,6 +37,7 @@ pub(crate) fn check(config: &Config, read: &mut Read<'_>) {
     radius(config, read);
     dynauth::check(config, read);
     accounting(config, read);
+    proxy::check(config, read);
 }
 
 fn interfaces(config: &Config, read: &mut Read<'_>) {
@@ -264,7 +266,8 @@ fn radius(config: &Config, read: &mut Read<'_>) {
     if asked && servers.is_empty() {
         read.conflict("auth.method", &[], "has \"radius\", but there is no server; add a [[radius.server]]");
     }
-    if !asked && !config.mac_authentication.radius && !servers.is_empty() {
+    let relays = !config.radius.proxy.clients.is_empty();
+    if !asked && !config.mac_authentication.radius && !relays && !servers.is_empty() {
         let message = "is asked for accounting only, for auth.method does not have \"radius\"";
         read.warn("radius.server[0]", &["auth.method", "mac_authentication.radius"], message);
     }

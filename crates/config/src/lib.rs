@@ -22,8 +22,8 @@ pub use garden::{GardenDomain, GardenEntry, GardenHost, GardenProtocol};
 pub use model::{
     Accounting, Auth, AuthMethod, Config, Control, Dhcp, Direction, Dns, DynamicAuthorization,
     DynamicAuthorizationClient, Garden, Guests, HostLease, Lan, Log, LogLevel, MacAuthentication, MacServiceType,
-    Offload, OffloadMode, PasswordMethod, Policy, Portal, Radius, RadiusServer, RadiusTls, RadiusTransport,
-    RadiusVersion, Session, State, Tun, TunMode, Uplink,
+    Offload, OffloadMode, PasswordMethod, Policy, Portal, Radius, RadiusProxy, RadiusProxyClient, RadiusServer,
+    RadiusTls, RadiusTransport, RadiusVersion, Session, State, Tun, TunMode, Uplink,
 };
 pub use option::DhcpOption;
 pub use problem::{Errors, Problem};

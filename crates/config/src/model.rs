@@ -345,13 +345,17 @@ pub struct Radius {
     pub servers: Vec<RadiusServer>,
     /// `[radius.dynamic_authorization]`
     pub dynamic_authorization: DynamicAuthorization,
+    /// `[radius.proxy]`
+    pub proxy: RadiusProxy,
 }
 
 impl Radius {
     /// A secret stands in the configuration itself, not in a file of its own.
     pub(crate) fn has_secret_in_config(&self) -> bool {
         let clients = &self.dynamic_authorization.clients;
-        self.servers.iter().any(|s| s.secret_in_config) || clients.iter().any(|c| c.secret_in_config)
+        self.servers.iter().any(|s| s.secret_in_config)
+            || clients.iter().any(|c| c.secret_in_config)
+            || self.proxy.clients.iter().any(|c| c.secret_in_config)
     }
 }
 
@@ -454,6 +458,34 @@ pub struct DynamicAuthorizationClient {
     pub window: Option<Duration>,
     /// Requests without Event-Timestamp are dropped.
     pub require_event_timestamp: bool,
+}
+
+/// `[radius.proxy]`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RadiusProxy {
+    /// Where requests are taken.
+    pub listen: IpAddr,
+    /// UDP port for Access-Requests.
+    pub port: u16,
+    /// UDP port for Accounting-Requests.
+    pub accounting_port: u16,
+    /// `[[radius.proxy.client]]`; without one nothing listens.
+    pub clients: Vec<RadiusProxyClient>,
+}
+
+/// One `[[radius.proxy.client]]`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RadiusProxyClient {
+    /// Where its requests come from.
+    pub address: HostNetwork,
+    /// Shared with this access point; not empty.
+    pub secret: Secret,
+    /// The secret stands in the configuration itself, not in a file of its own.
+    pub secret_in_config: bool,
+    /// Requests without Message-Authenticator are dropped, also those without EAP.
+    pub require_message_authenticator: bool,
+    /// The VLAN on which its devices are, 0 is untagged; `None` is what an Accept says, or untagged.
+    pub vlan: Option<u16>,
 }
 
 /// `[state]`

@@ -19,8 +19,13 @@ use crate::{
 };
 
 /// Tables that are searched one by one must stay short.
-const MAX_REPEATED: [(&str, usize); 4] =
-    [("dhcp.host", 4096), ("policy", 256), ("radius.server", 8), ("radius.dynamic_authorization.client", 16)];
+const MAX_REPEATED: [(&str, usize); 5] = [
+    ("dhcp.host", 4096),
+    ("policy", 256),
+    ("radius.server", 8),
+    ("radius.dynamic_authorization.client", 16),
+    ("radius.proxy.client", 64),
+];
 
 /// A value of the kind that the schema names.
 #[derive(Clone, Debug)]

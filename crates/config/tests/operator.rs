@@ -159,6 +159,14 @@ be kind"""
         address = "2001:db8::/64"
         secret = "00112233445566778899"
         window = "1m"
+        [radius.proxy]
+        listen = "198.51.100.7"
+        port = 1645
+        accounting_port = 1646
+        [[radius.proxy.client]]
+        address = "198.51.100.40"
+        secret = "aabbccddeeff00112233"
+        vlan = 20
         [state]
         directory = "/data/poblano"
         [control]
@@ -222,6 +230,12 @@ be kind"""
     assert_eq!((client.address.to_string(), client.window), ("2001:db8::/64".into(), Some(Duration::from_secs(60))));
     assert_eq!(client.secret.expose(), b"00112233445566778899");
     assert!(client.require_message_authenticator && client.require_event_timestamp && client.secret_in_config);
+    let proxy = &config.radius.proxy;
+    assert_eq!((proxy.listen, proxy.port, proxy.accounting_port), (dynamic.listen, 1645, 1646));
+    let [client] = &proxy.clients[..] else { panic!("one access point was written") };
+    assert_eq!((client.address.to_string().as_str(), client.vlan), ("198.51.100.40/32", Some(20)));
+    assert_eq!(client.secret.expose(), b"aabbccddeeff00112233");
+    assert!(client.require_message_authenticator && client.secret_in_config);
     assert_eq!(config.state.directory, Path::new("/data/poblano"));
     assert_eq!(config.control.socket, Path::new("/run/hotspot.sock"));
     assert_eq!(config.log.level, LogLevel::Debug);
@@ -349,6 +363,12 @@ fn values_that_contradict_each_other_are_refused() {
         ),
         ("[radius.dynamic_authorisation]\nport = 3799", "did you mean [radius.dynamic_authorization]?"),
         ("[radius]\ndynamic_authorization = 3799", "is 3799; write it as [radius.dynamic_authorization]"),
+        (
+            "[[radius.proxy.client]]\naddress = \"192.0.2.40\"\nsecret = \"0123456789abcdef\"",
+            "poblano.toml:1:1: [[radius.proxy.client]]: has no server to ask",
+        ),
+        ("[radius.proxy]\nlisten = \"10.85.0.1\"", "from which no request is taken"),
+        ("[radius.proxy]\naccounting_port = 1812", "is radius.proxy.port too"),
         ("[session]\ninterim = \"10s\"", "\"0\" or \"1m\" to \"1d\""),
         ("[session]\nrate_up = \"1k\"", "from \"8k\""),
         ("[session]\nquota_up = \"500M\"", "is \"500M\"; write an amount of data such as \"500MB\""),
@@ -369,7 +389,14 @@ fn what_is_unwise_is_warned_of_and_works() {
     let server = "[auth]\nmethod = \"radius\"\n[[radius.server]]\naddress = \"192.0.2.1\"\n";
     let client =
         "[[radius.dynamic_authorization.client]]\naddress = \"192.0.2.1\"\nsecret = \"0123456789abcdef\"\n".to_owned();
+    let proxied =
+        format!("{server}secret = \"0123456789abcdef\"\n{}", client.replace("dynamic_authorization", "proxy"));
     for (text, told) in [
+        (format!("{proxied}require_message_authenticator = false"), "can change its requests"),
+        (
+            proxied.replace("proxy.client]]\naddress = \"192.0.2.1\"", "proxy.client]]\naddress = \"0.0.0.0/0\""),
+            "name the access points",
+        ),
         (
             format!("{server}secret = \"testing123\""),
             "poblano.toml:5:10: [[radius.server]].secret: is a secret that stands in everybody's manual",

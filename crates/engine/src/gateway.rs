@@ -3,6 +3,7 @@
 
 mod change;
 mod guests;
+mod join;
 mod restore;
 
 use std::collections::VecDeque;
@@ -28,9 +29,11 @@ use crate::dns::{self, Asker, ReturnPath};
 use crate::session::{Cause, Grant, KeptSession, Moment, Record, Session, SessionId, Status, Tariffs};
 
 use self::guests::{Guest, Guests};
+use self::join::Joins;
 use self::restore::Keeping;
 
 pub use change::Mark;
+pub use join::Association;
 pub use restore::{KEEP_EVERY, Survivor};
 
 /// After a session's packets are stopped, those that were already past the check are still being counted; its
@@ -183,6 +186,7 @@ pub struct Engine {
     tariffs: Tariffs,
     departed: Departed,
     devices: Devices,
+    joins: Joins,
     closing: VecDeque<Closing>,
     /// When sessions are to be written down next; none if there are none.
     next_keep: Option<Duration>,
@@ -212,6 +216,7 @@ impl Engine {
             guests: Guests::default(),
             tariffs: Tariffs::default(),
             departed: Departed::default(),
+            joins: Joins::default(),
             closing: VecDeque::new(),
             next_keep: None,
             keeping: Keeping::default(),
@@ -332,6 +337,7 @@ impl Engine {
         self.writer.set_policy(slot, &Policy::default());
         self.dhcp.protect(key, false);
         let due = now.mono + SETTLE;
+        self.joins.ended(key);
         if matches!(cause, Cause::UserRequest | Cause::AdminReset) {
             self.devices.logged_out(key);
         }
@@ -479,6 +485,7 @@ impl Engine {
                 dhcp::Output::Send { vlan, frame, .. } => self.outputs.push_back(Output::Frame { vlan, frame }),
                 dhcp::Output::Bound(lease) => {
                     self.bind(now, &lease);
+                    self.let_joined_in(now, lease.key);
                     self.device_shows_itself(now, lease.key);
                     self.outputs.push_back(Output::LeaseBound(lease));
                 }

@@ -131,6 +131,7 @@ fn perform(gateway: &Rc<Gateway>, request: &Value) -> Value {
                 json!({ "server": server.to_string(), "authentication": auth, "accounting": acct })
             }).collect::<Vec<_>>(),
             "dynamic_authorization": dynamic_authorization(&gateway.aaa.dynamic_authorization.stats()),
+            "access_points": access_points(&gateway.aaa.access_points.stats()),
         }),
         Some("kick") => match guest() {
             Ok(guest) => count("kicked", "is not logged in", gateway.kick(guest, Cause::AdminReset), guest),
@@ -169,6 +170,24 @@ fn dynamic_authorization(stats: &radius::dynauth::Stats) -> Value {
         "forged": stats.forged,
         "unprotected": stats.unprotected,
         "stale": stats.stale,
+        "malformed": stats.malformed,
+        "too_many": stats.too_many,
+    })
+}
+
+/// What became of access points' requests.
+fn access_points(stats: &radius::proxy::Stats) -> Value {
+    json!({
+        "requests": stats.requests,
+        "accepts": stats.accepts,
+        "rejects": stats.rejects,
+        "challenges": stats.challenges,
+        "unanswered": stats.unanswered,
+        "accounting": stats.accounting,
+        "duplicates": stats.duplicates,
+        "foreign_source": stats.foreign_source,
+        "forged": stats.forged,
+        "unprotected": stats.unprotected,
         "malformed": stats.malformed,
         "too_many": stats.too_many,
     })

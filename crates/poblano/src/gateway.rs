@@ -13,7 +13,6 @@ use engine::session::{Cause, Record, Status};
 use fastpath::pipeline::Plane;
 use fastpath::police::Rate;
 use fastpath::port::LanPort;
-use fastpath::session::SlotIndex;
 use portal::LoginOutcome;
 use tokio::sync::{Notify, mpsc, oneshot};
 use tracing::{debug, info};
@@ -237,25 +236,21 @@ impl Gateway {
         }
     }
 
-    /// Keeps what the success page says. Whoever had the place before is not the one who is greeted.
+    /// Keeps what the success page says.
     fn greet(&self, attempt: &Attempt, message: Option<String>) {
-        let mut messages = self.messages.borrow_mut();
-        messages.remove(&attempt.slot.0);
-        messages.extend(message.map(|message| (attempt.slot.0, message)));
+        self.messages.borrow_mut().extend(message.map(|message| (attempt.slot.0, message)));
     }
 
     /// Logs in guests for the operator, without a password; returns how many.
     pub(crate) fn let_in(self: &Rc<Self>, guest: cli::Guest, user: &str) -> usize {
         let grant = self.aaa.default_grant();
         let found = self.find(guest);
-        let mut messages = self.messages.borrow_mut();
         self.with(|engine, now| {
             let login = |view: &&GuestView| {
                 let Ok(attempt) = engine.begin_admission(view.address) else { return false };
                 engine.finish_login(now, &attempt, user, grant.clone())
             };
-            // Whoever had the place before is not the one who is greeted.
-            found.iter().filter(login).inspect(|view| drop(messages.remove(&view.slot.0))).count()
+            found.iter().filter(login).count()
         })
     }
 
@@ -275,13 +270,14 @@ impl Gateway {
 
     /// Changes the sessions that have all of these marks, and what their guests read; returns how many.
     pub(crate) fn change(self: &Rc<Self>, marks: &[Mark<'_>], changes: &Changes, message: Option<&str>) -> usize {
-        let mut messages = self.messages.borrow_mut();
-        self.with(|engine, now| {
-            let found = engine.find_sessions(marks);
-            let change = |slot: &&SlotIndex| engine.change_session(now, **slot, changes.clone());
-            let tell = |slot: &&SlotIndex| messages.extend(message.map(|text| (slot.0, text.to_owned())));
-            found.iter().filter(change).inspect(tell).count()
-        })
+        let changed = self.with(|engine, now| {
+            let mut found = engine.find_sessions(marks);
+            found.retain(|slot| engine.change_session(now, *slot, changes.clone()));
+            found
+        });
+        let told = changed.iter().filter_map(|slot| Some((slot.0, message?.to_owned())));
+        self.messages.borrow_mut().extend(told);
+        changed.len()
     }
 
     /// Waits until all that has changed so far is on the disk: of a session that has ended, its last record too.
@@ -322,7 +318,11 @@ impl Gateway {
 
     fn account(&self, record: &Record, written: impl FnOnce() -> store::Written) {
         match record.status {
-            Status::Start => info!(session = record.session_id, address = %record.address, "session began"),
+            Status::Start => {
+                // Whoever had the place before is not the one who is greeted.
+                self.messages.borrow_mut().remove(&record.slot.0);
+                info!(session = record.session_id, address = %record.address, "session began");
+            }
             Status::Interim => debug!(session = record.session_id, "session goes on"),
             Status::Stop(cause) => {
                 info!(

@@ -29,7 +29,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 use tracing::{error, info, warn};
 
-use crate::aaa::{Aaa, Unsent};
+use crate::aaa::{Aaa, AccessPointSockets, Unsent};
 use crate::cli::Setup;
 use crate::clock::Clock;
 use crate::flows::Forgetting;
@@ -337,7 +337,8 @@ async fn serve(parts: Parts) -> anyhow::Result<End> {
     let lease_writer = store::Writer::start(store, WRITE_EVERY, capacity, report)?;
 
     let aaa = Aaa::start(&config, lan_mac, clock, unsent)?;
-    let servers_requests = aaa.dynamic_authorization.open()?;
+    let requests =
+        Requests { of_servers: aaa.dynamic_authorization.open()?, of_access_points: aaa.access_points.open()? };
     let socket = control::Socket::open(&config.control.socket)?;
     let base_url = format!("http://{}:{}", config.lan.gateway, config.portal.port);
     let site = Rc::new(portal::Site {
@@ -373,7 +374,7 @@ async fn serve(parts: Parts) -> anyhow::Result<End> {
             () = threads.ended() => bail!("the gateway cannot go on (see above)"),
         }
     };
-    let ended = until_told(&gateway, told, frames, site, portal, servers_requests, socket).await;
+    let ended = until_told(&gateway, told, frames, site, portal, requests, socket).await;
 
     threads.stop(&waker);
     let hands_over = matches!(ended, Ok(End::Handover));
@@ -455,6 +456,12 @@ async fn tell(mut terminate: Signal, mut interrupt: Signal, mut hand_over: Signa
     End::Stop
 }
 
+/// Sockets on which RADIUS asks us.
+struct Requests {
+    of_servers: Option<UdpSocket>,
+    of_access_points: Option<AccessPointSockets>,
+}
+
 /// All tasks of the control thread, until one of them ends.
 async fn until_told(
     gateway: &Rc<Gateway>,
@@ -462,7 +469,7 @@ async fn until_told(
     frames: mpsc::Receiver<Queued>,
     site: Rc<portal::Site>,
     portal: TcpListener,
-    servers_requests: Option<UdpSocket>,
+    requests: Requests,
     socket: control::Socket,
 ) -> anyhow::Result<End> {
     let backend = Rc::new(Backend(Rc::clone(gateway)));
@@ -473,7 +480,8 @@ async fn until_told(
         () = Rc::clone(gateway).keep_offload() => {}
         () = Rc::clone(gateway).keep_small() => {}
         () = socket.serve(Rc::clone(gateway)) => {}
-        () = gateway.aaa.dynamic_authorization.serve(servers_requests, gateway) => {}
+        () = gateway.aaa.dynamic_authorization.serve(requests.of_servers, gateway) => {}
+        () = gateway.aaa.access_points.serve(requests.of_access_points, gateway) => {}
         _ = portal::serve(portal, site, backend) => {}
     }
     Ok(End::Stop)

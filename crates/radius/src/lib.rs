@@ -1,5 +1,5 @@
-//! RADIUS as a NAS speaks it: packets, a client, and a server of dynamic authorization. They open no socket and read no
-//! clock.
+//! RADIUS as a NAS speaks it: packets, a client, a server of dynamic authorization, and a proxy for access points. They
+//! open no socket and read no clock.
 //!
 //! * [`packet`]: bytes. A [`View`] is checked once, then read; a [`Packet`] is values with `emit`.
 //! * [`attr`]: a typed constant for each attribute of the dictionaries in `conf/dictionary`; [`value`]: the types.
@@ -11,10 +11,11 @@
 //! * [`client`]: servers in order, retransmission, failover, and the checks that an answer must pass; over UDP and, with
 //!   [`Frames`], on connections.
 //! * [`dynauth`]: a server's requests to end or change a session, and the checks that they must pass.
+//! * [`proxy`], [`relay`]: requests of access points, which go on to the servers.
 //! * [`limits`]: every bound, with its reason.
 //!
-//! Any bytes may be handed to [`View::parse`], [`packet::describe`], [`Client::handle_datagram`] and
-//! [`dynauth::Server::handle_datagram`]; none of them panics.
+//! Any bytes may be handed to [`View::parse`], [`packet::describe`], [`Client::handle_datagram`],
+//! [`dynauth::Server::handle_datagram`] and [`proxy::Proxy::handle_datagram`]; none of them panics.
 //!
 //! # Why not the crate `radius` from crates.io
 //! Version 0.4.0's client returns whatever decodes: it compares neither the identifier nor the Response Authenticator
@@ -36,6 +37,8 @@ pub mod limits;
 pub mod mschap;
 pub mod packet;
 mod print;
+pub mod proxy;
+pub mod relay;
 pub mod reply;
 pub mod request;
 pub mod text;
@@ -50,5 +53,6 @@ pub use client::{
 pub use credential::{Credential, MacFormat};
 pub use frames::Frames;
 pub use packet::{Attribute, BuildError, Code, Packet, ParseError, View};
+pub use relay::RelayedRequest;
 pub use reply::Reply;
 pub use request::{AccessRequest, AccountingRequest, GuestFacts, NasFacts, Service, TerminateCause, Usage};

@@ -58,3 +58,24 @@ pub const IDENTITIES: usize = 16;
 /// Requests of servers' own, down connections, that wait for whoever answers them: 64 of 4 kB at most. A server repeats
 /// what is not answered.
 pub const INCOMING: usize = 64;
+
+/// Access-Challenges whose servers are remembered, so that what answers them goes there: of some thousand devices that
+/// join at once. Mostly 100 octets each, 500 at most; the oldest goes.
+pub const CONVERSATIONS: usize = 4_096;
+
+/// How long: a device that is asked for a password by its user takes as long as that. Servers wait no longer.
+pub const CONVERSATION: Duration = Duration::from_secs(60);
+
+/// A request of an access point has so much time, on average: 1,000 a second, some 100 devices that join. See
+/// [`REQUEST_TIME`].
+pub const RELAY_TIME: Duration = Duration::from_millis(1);
+
+/// Requests of access points at once: after a power cut all devices of a building join.
+pub const RELAYS_AT_ONCE: u32 = 1_000;
+
+/// Exchanges with access points that are remembered so that a copy is answered as the first was: two seconds at the most
+/// that there can be. An answer has 1 kB at most times, 4 kB at most.
+pub const EXCHANGES: usize = 2_048;
+
+/// How long an exchange is remembered after it was answered: an access point has given up before that.
+pub const EXCHANGE: Duration = Duration::from_secs(30);

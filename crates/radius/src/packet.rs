@@ -4,6 +4,7 @@ use std::fmt;
 
 use crate::attr::Attr;
 use crate::dictionary::{self, Place, Type};
+use crate::hide::Unreadable;
 use crate::items::{self, Item, Items};
 use crate::limits::{PACKET_OCTETS, VALUE_OCTETS, VENDOR_VALUE_OCTETS};
 use crate::print;
@@ -144,6 +145,8 @@ pub enum BuildError {
     NoNas,
     /// A login without a name (RFC 2865, section 5.1).
     NoUser,
+    /// What somebody else has hidden cannot be read, so it cannot be hidden anew.
+    Unreadable(Unreadable),
 }
 
 impl fmt::Display for BuildError {
@@ -155,6 +158,7 @@ impl fmt::Display for BuildError {
             },
             Self::PacketTooLong { octets } => write!(f, "the packet would have {octets} octets, 4096 is the most"),
             Self::NoUser => f.write_str("a login needs a name"),
+            Self::Unreadable(error) => error.fmt(f),
             Self::NoNas => {
                 f.write_str("a request needs a NAS identifier or a NAS address; set one in the configuration")
             }

@@ -388,6 +388,13 @@ impl Lab {
         changed
     }
 
+    /// A server or an access point speaks of a guest's device to the engine.
+    pub fn tell<T>(&mut self, guest: Guest, tell: impl FnOnce(&mut Engine, Now, GuestKey) -> T) -> T {
+        let told = tell(&mut self.engine, self.now, self.stations[guest.0].key);
+        self.carry_out();
+        told
+    }
+
     /// What the gateway knows of a guest.
     #[must_use]
     pub fn view(&self, guest: Guest) -> Option<GuestView> {

@@ -656,6 +656,61 @@ pub const SECTIONS: &[Section] = &[
         ],
     ),
     section(
+        "radius.proxy",
+        "Access points ask the RADIUS servers through us (WPA-Enterprise), and who is accepted is online without the portal. Nothing listens until there is a client.",
+        &[
+            key(
+                "listen",
+                HostAddress,
+                Is("\"0.0.0.0\""),
+                "The address to which access points send; \"0.0.0.0\" is every one of the machine, \"::\" also for IPv6. Name it if the machine has several, for answers must come from it. Guests do not reach it, and neither does an access point whose own address is on the guests' LAN: give it one on another network of this machine, such as one for management.",
+            ),
+            key("port", Int { min: 1, max: 65_535 }, Is("1812"), "The UDP port for authentication (RFC 2865)."),
+            key(
+                "accounting_port",
+                Int { min: 1, max: 65_535 },
+                Is("1813"),
+                "The UDP port for accounting (RFC 2866). Records of access points are acknowledged and go no further, for octets are counted here; a Stop ends the device's session.",
+            ),
+        ],
+    ),
+    repeated(
+        "radius.proxy.client",
+        "An access point, or its controller. At most 64.",
+        &[
+            key(
+                "address",
+                HostNetwork,
+                Required { example: "\"192.0.2.40\"" },
+                "Where its requests come from, such as \"192.0.2.40\" or \"192.0.2.32/28\". Others get no answer.",
+            ),
+            key(
+                "secret",
+                Secret,
+                or("none; give this or secret_file", "\"a long random text\""),
+                "The secret shared with it. Who has it can name any device as one that has joined, if a RADIUS server accepts it: at least 16 random octets, for each access point its own.",
+            ),
+            key(
+                "secret_file",
+                SecretFile,
+                or("none; give this or secret", "\"ap.secret\""),
+                "A file that holds the secret in its first line. Make it readable for the gateway only.",
+            ),
+            key(
+                "require_message_authenticator",
+                Bool,
+                Is("true"),
+                "Access-Requests without a Message-Authenticator are dropped. With false only those with EAP are, which always have one: for access points that also ask about MAC addresses or passwords and cannot be updated.",
+            ),
+            key(
+                "vlan",
+                Int { min: 0, max: 4094 },
+                or("the VLAN that an Access-Accept names, else 0", "20"),
+                "The VLAN on which the gateway sees the devices that join here, 0 is untagged; an accepted device is let in there and nowhere else. A device is known by its MAC address, so keep an open network out of this VLAN: there anybody can use the address of one that has joined.",
+            ),
+        ],
+    ),
+    section(
         "accounting",
         "Records of what guests used, for the servers of [radius]. Each is in a file (accounting.log in state.directory) until a server has taken it, over outages and crashes.",
         &[

@@ -7,7 +7,7 @@ use wire::{MacAddr, Now, Vlan};
 
 use super::{Engine, Guest};
 use crate::changes::Changes;
-use crate::session::{Moment, Session};
+use crate::session::{Grant, Moment, Session};
 
 /// Something that is known of a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,16 +47,22 @@ impl Engine {
     pub fn change_session(&mut self, now: Now, slot: SlotIndex, changes: Changes) -> bool {
         let Some(session) = self.guests.session_mut(slot) else { return false };
         let new_interim = changes.interim.is_some();
-        (session.tariff, session.personal) =
-            self.tariffs.share(Changes { user: None, ..changes }.apply(session.grant()));
+        let grant = Changes { user: None, ..changes }.apply(session.grant());
         if new_interim {
-            let interval = session.tariff.interim.filter(|interval| !interval.is_zero());
+            let interval = grant.interim.filter(|interval| !interval.is_zero());
             session.next_interim = interval.map(|interval| Moment::from(now.mono + interval));
         }
+        self.set_grant(now, slot, grant);
+        true
+    }
+
+    /// Gives the session in `slot` another grant.
+    pub(super) fn set_grant(&mut self, now: Now, slot: SlotIndex, grant: Grant) {
+        let Some(session) = self.guests.session_mut(slot) else { return };
+        (session.tariff, session.personal) = self.tariffs.share(grant);
         self.writer.set_policy(slot, &session.policy(now));
         self.keep_session(now, slot);
         self.check_session(now, slot);
-        true
     }
 }
 

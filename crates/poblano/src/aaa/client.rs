@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use radius::packet::describe;
 use radius::{
-    AccessRequest, AccountingRequest, Client, Closed, Connection, Frames, Kind, Outcome, Refusal, Socket, SubmitError,
-    Token, Transmit, Version,
+    AccessRequest, AccountingRequest, Client, Closed, Connection, Frames, Kind, Outcome, Refusal, RelayedRequest,
+    Socket, SubmitError, Token, Transmit, Version,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf};
 use tokio::net::{TcpStream, UdpSocket};
@@ -97,6 +97,12 @@ impl RadiusClient {
 
     pub(super) async fn access(self: &Rc<Self>, request: AccessRequest) -> Result<Outcome, SubmitError> {
         let token = self.client.borrow_mut().submit_access(self.clock.now(), request)?;
+        Ok(self.answer(token).await)
+    }
+
+    /// Asks a server what an access point asks.
+    pub(super) async fn relay(self: &Rc<Self>, request: RelayedRequest) -> Result<Outcome, SubmitError> {
+        let token = self.client.borrow_mut().submit_relayed(self.clock.now(), request)?;
         Ok(self.answer(token).await)
     }
 

@@ -95,8 +95,21 @@ impl Rules {
     /// # Errors
     /// Why the guest is refused all the same.
     pub(super) fn grant(&self, reply: &Reply, now: Now) -> Result<(Grant, Option<String>), Declined> {
+        self.grant_over(self.defaults.clone(), reply, now)
+    }
+
+    /// The same over other defaults.
+    ///
+    /// # Errors
+    /// As for [`Self::grant`].
+    pub(super) fn grant_over(
+        &self,
+        defaults: Grant,
+        reply: &Reply,
+        now: Now,
+    ) -> Result<(Grant, Option<String>), Declined> {
         let Named { changes, redirect } = self.named(reply).map_err(Declined::Unusable)?;
-        let grant = changes.apply(Grant { source: Source::Radius, ..self.defaults.clone() });
+        let grant = changes.apply(Grant { source: Source::Radius, ..defaults });
         if grant.until.is_some_and(|until| until <= now.unix) {
             return Err(Declined::Over);
         }

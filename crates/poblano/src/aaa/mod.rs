@@ -8,6 +8,7 @@ mod dynauth;
 mod grant;
 mod ignored;
 mod method;
+mod proxy;
 mod radsec;
 mod records;
 mod trial;
@@ -23,12 +24,13 @@ use std::time::Duration;
 use config::{AuthMethod, Config, RadiusServer, RadiusTransport};
 use engine::gateway::Attempt;
 use engine::session::Grant;
-use radius::{Outcome, Reply};
+use radius::{Code, Outcome, RelayedRequest, Reply};
 use store::{Accounts, AccountsError, PasswordCheck};
 use tokio::sync::Semaphore;
 use tracing::{debug, info, warn};
 use wire::MacAddr;
 
+pub(crate) use self::proxy::Sockets as AccessPointSockets;
 pub(crate) use self::trial::test;
 
 use self::asks::Ask;
@@ -36,6 +38,7 @@ use self::asks::Asks;
 use self::client::RadiusClient;
 use self::dynauth::DynamicAuthorization;
 use self::grant::{Declined, Unusable};
+use self::proxy::AccessPoints;
 use self::radsec::Tls;
 use self::records::Records;
 pub(crate) use self::records::{Unsent, open as open_records};
@@ -93,6 +96,7 @@ pub(crate) struct Aaa {
     waiting_checks: Semaphore,
     radius: Option<Rc<RadiusClient>>,
     pub(crate) dynamic_authorization: DynamicAuthorization,
+    pub(crate) access_points: AccessPoints,
     servers: Vec<SocketAddr>,
     records: Option<Rc<Records>>,
     logins_unanswered: Cell<bool>,
@@ -133,6 +137,7 @@ impl Aaa {
             waiting_checks: Semaphore::new(WAITING_CHECKS),
             radius,
             dynamic_authorization: DynamicAuthorization::new(config, lan_mac, clock),
+            access_points: AccessPoints::new(config, clock),
             servers: config.radius.servers.iter().map(address).collect(),
             records,
             logins_unanswered: Cell::new(false),
@@ -237,23 +242,7 @@ impl Aaa {
     async fn ask_radius(&self, ask: Ask) -> Result<Reply, NoAccept> {
         let Some(radius) = &self.radius else { return Err(NoAccept::Unavailable) };
         let answer = radius.access(ask.request.clone()).await;
-        match &answer {
-            Ok(Outcome::Unreachable | Outcome::Unproven) => {
-                if !self.logins_unanswered.replace(true) {
-                    warn!(
-                        "no RADIUS server answers logins (`poblano sessions` shows each); a server is silent too when it \
-                         does not know this gateway, or has another secret for it"
-                    );
-                }
-            }
-            Ok(_) => {
-                self.admits_unasked.set(false);
-                if self.logins_unanswered.replace(false) {
-                    info!("a RADIUS server answers logins again");
-                }
-            }
-            Err(_) => {}
-        }
+        self.tell_of_silence(&answer);
         match answer {
             // Who has not proven that it knows the password may be anybody with the secret.
             Ok(Outcome::Accept(reply)) if !ask.is_proven_by(&reply) => {
@@ -279,6 +268,60 @@ impl Aaa {
                 warn!(%error, "RADIUS");
                 Err(NoAccept::Unavailable)
             }
+        }
+    }
+
+    /// What a server says to an access point's request; none if nothing can be passed on.
+    async fn relay(&self, request: RelayedRequest) -> Option<Reply> {
+        let answer = self.radius.as_ref()?.relay(request).await;
+        self.tell_of_silence(&answer);
+        match answer {
+            Ok(Outcome::Accept(reply) | Outcome::Challenge(reply)) => Some(reply),
+            // Not an Accept that must not be believed.
+            Ok(Outcome::Reject(reply)) => (reply.code() == Code::AccessReject).then_some(reply),
+            Ok(_) => None,
+            Err(error) => {
+                debug!(%error, "an access point's request cannot go on");
+                None
+            }
+        }
+    }
+
+    /// What a device is granted that has joined at an access point; none if that cannot be given, or if the server wants it
+    /// to meet the portal all the same.
+    fn granted_to_joined(&self, accept: &Reply) -> Option<Grant> {
+        if devices::wants_the_portal(accept) {
+            return None;
+        }
+        let defaults = Grant { idle_timeout: None, ..self.default_grant() };
+        match self.rules.grant_over(defaults, accept, self.clock.now()) {
+            Ok((grant, _)) => Some(grant),
+            Err(Declined::Over) => None,
+            Err(Declined::Unusable(unusable)) => {
+                self.tell_of_unusable(&unusable);
+                None
+            }
+        }
+    }
+
+    /// The operator hears when servers fall silent, and when they are back.
+    fn tell_of_silence(&self, answer: &Result<Outcome, radius::SubmitError>) {
+        match answer {
+            Ok(Outcome::Unreachable | Outcome::Unproven) => {
+                if !self.logins_unanswered.replace(true) {
+                    warn!(
+                        "no RADIUS server answers logins (`poblano sessions` shows each); a server is silent too when it \
+                         does not know this gateway, or has another secret for it"
+                    );
+                }
+            }
+            Ok(_) => {
+                self.admits_unasked.set(false);
+                if self.logins_unanswered.replace(false) {
+                    info!("a RADIUS server answers logins again");
+                }
+            }
+            Err(_) => {}
         }
     }
 

@@ -1,12 +1,13 @@
 //! Which server is asked: the first by priority that is alive; among those of one priority it depends on the session.
 
+use std::borrow::Cow;
 use std::hash::{DefaultHasher, Hash, Hasher};
-
 use std::time::Duration;
 
 use wire::Now;
 
 use super::{Client, Pending, Request};
+use crate::attr;
 use crate::request::Record;
 
 /// A server in whose name something came that proves nothing is not silent for so long: longer than a request waits.
@@ -74,15 +75,17 @@ fn share(server: u8, pending: &Pending) -> u64 {
 }
 
 impl Pending {
-    fn session(&self) -> &str {
+    fn session(&self) -> Cow<'_, str> {
         match &self.request {
-            Request::Access(request) => &request.guest.session_id,
+            Request::Access(request) => request.guest.session_id.as_str().into(),
             Request::Accounting(request) => match &request.record {
-                Record::On { session_id } | Record::Off { session_id, .. } => session_id,
+                Record::On { session_id } | Record::Off { session_id, .. } => session_id.as_str().into(),
                 Record::Start(session) | Record::Interim(session, _) | Record::Stop(session, ..) => {
-                    &session.guest.session_id
+                    session.guest.session_id.as_str().into()
                 }
             },
+            // All rounds of a device go to one server, those of the others elsewhere.
+            Request::Relayed(request) => request.get(attr::CALLING_STATION_ID).unwrap_or_default().into(),
         }
     }
 }

@@ -16,6 +16,7 @@ mod config;
 mod health;
 mod lines;
 mod pending;
+mod relayed;
 mod status;
 mod streams;
 mod v1_1;
@@ -39,6 +40,7 @@ pub use config::{Config, ConfigError, Server, Transport};
 use health::Health;
 use lines::AllLines;
 use pending::{Pending, Request};
+use relayed::Conversations;
 
 /// The client.
 pub struct Client {
@@ -56,11 +58,13 @@ pub struct Client {
     connections: VecDeque<Connection>,
     incoming: VecDeque<Incoming>,
     events: VecDeque<Event>,
+    conversations: Conversations,
     stats: Stats,
     last_token: u64,
 }
 
 /// One number in use on a line. A request that was sent with several can be answered to any of them.
+#[derive(Clone, Copy)]
 struct Flight {
     what: What,
     kind: Kind,
@@ -104,6 +108,7 @@ impl Client {
             connections: VecDeque::new(),
             incoming: VecDeque::new(),
             events: VecDeque::new(),
+            conversations: Conversations::default(),
             stats: Stats::default(),
             last_token: 0,
         })
@@ -142,7 +147,7 @@ impl Client {
                 if let Some(kind) = socket.kind {
                     self.health.entry((socket.server, kind)).or_default().answered(now.mono);
                 }
-                self.believe(socket, number, answer);
+                self.believe(now, socket, number, answer);
                 Ok(())
             }
             Err(refusal) => {
@@ -210,12 +215,13 @@ impl Client {
     }
 
     /// An answer that has proven itself ends its request.
-    fn believe(&mut self, socket: Socket, number: u32, answer: View<'_>) {
-        let Some(flight) = self.flights.get(&(socket, number)) else { return };
-        match flight.what {
+    fn believe(&mut self, now: Now, socket: Socket, number: u32, answer: View<'_>) {
+        let Some(Flight { what, authenticator, .. }) = self.flights.get(&(socket, number)).copied() else { return };
+        match what {
             What::Request(token) => {
                 self.stats.answers += 1;
                 let outcome = self.outcome(answer);
+                let outcome = self.for_asker(now.mono, socket.server, token, authenticator, outcome);
                 self.finish(token, outcome);
             }
             What::Status => {

@@ -7,17 +7,19 @@ use wire::Now;
 use super::lines::{State, key};
 use super::{Client, Event, Flight, Kind, Outcome, Socket, SubmitError, Token, Transmit, Version, What, jitter, v1_1};
 use crate::packet::BuildError;
+use crate::relay::RelayedRequest;
 use crate::request::{AccessRequest, AccountingRequest};
 
 pub(super) enum Request {
     Access(Box<AccessRequest>),
     Accounting(Box<AccountingRequest>),
+    Relayed(Box<RelayedRequest>),
 }
 
 impl Request {
     pub(super) fn kind(&self) -> Kind {
         match self {
-            Self::Access(_) => Kind::Auth,
+            Self::Access(_) | Self::Relayed(_) => Kind::Auth,
             Self::Accounting(_) => Kind::Acct,
         }
     }
@@ -34,7 +36,7 @@ pub(super) struct Pending {
     pub(super) submitted: Duration,
     /// When this server was first asked.
     pub(super) since: Duration,
-    /// Bit for each server that was asked.
+    /// Bit for each server that was asked, or is not to be.
     pub(super) asked: u32,
     pub(super) tries_left: u8,
     /// It waits for a connection.
@@ -52,6 +54,7 @@ impl Client {
             return Err(SubmitError::Busy);
         }
         let token = Token(self.last_token + 1);
+        let asked = self.conversations.others(now.mono, &request);
         let mut pending = Pending {
             request,
             flights: Vec::new(),
@@ -60,7 +63,7 @@ impl Client {
             server: 0,
             submitted: now.mono,
             since: now.mono,
-            asked: 0,
+            asked,
             tries_left: 0,
             is_waiting: false,
             wait: Duration::ZERO,
@@ -222,6 +225,11 @@ impl Client {
         let id = number as u8;
         let bytes = match &pending.request {
             Request::Access(request) => {
+                let mut authenticator = [0; 16];
+                (self.dice)(&mut authenticator);
+                request.emit(id, authenticator, &server.secret)?
+            }
+            Request::Relayed(request) => {
                 let mut authenticator = [0; 16];
                 (self.dice)(&mut authenticator);
                 request.emit(id, authenticator, &server.secret)?

@@ -78,7 +78,7 @@ impl Client {
             }
             let number = self.check_answer(socket, version, view)?;
             self.stream_answered(now, socket);
-            self.believe(socket, number, view);
+            self.believe(now, socket, number, view);
             Ok(())
         });
         if let Err(refusal) = result {

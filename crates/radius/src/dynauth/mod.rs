@@ -77,10 +77,7 @@ pub struct Client {
 
 impl Client {
     fn has(&self, address: IpAddr) -> bool {
-        let (own, octets) = bits(self.address);
-        let (other, other_octets) = bits(address);
-        let ignored = octets.saturating_sub(u32::from(self.prefix));
-        octets == other_octets && (own ^ other).checked_shr(ignored).unwrap_or(0) == 0
+        is_within(address, self.address, self.prefix)
     }
 }
 
@@ -358,6 +355,14 @@ fn emit(view: View<'_>, outcome: Result<(), ErrorCause>, secret: &Secret) -> Res
     let authenticator = auth::response_authenticator(&bytes, &asked, secret);
     bytes[4..20].copy_from_slice(&authenticator);
     Ok(bytes)
+}
+
+/// Whether an address is of a network: `prefix` leading bits of `network` count.
+pub(crate) fn is_within(address: IpAddr, network: IpAddr, prefix: u8) -> bool {
+    let (own, octets) = bits(network);
+    let (other, other_octets) = bits(address);
+    let ignored = octets.saturating_sub(u32::from(prefix));
+    octets == other_octets && (own ^ other).checked_shr(ignored).unwrap_or(0) == 0
 }
 
 /// An address's bits from the left, and how many there are. A socket for both families shows an IPv4 address inside IPv6.

@@ -1,0 +1,201 @@
+//! Devices that have proven who they are before they have an address: to an access point (WPA-Enterprise), which has
+//! asked a RADIUS server through us.
+//!
+//! * Who is accepted is logged in at once if it has a lease, or with its lease if that comes within [`WAIT`]; the grant
+//!   counts for this station on this VLAN and nobody else.
+//! * Who is accepted again, as devices are from time to time and at each access point, goes on with the session that it
+//!   has, by whatever way that began, and may what it is granted now, counted from now. If somebody else has joined with
+//!   the device, that session ends and another begins.
+//! * Who is refused where it has joined is out. So is who has left there, as the access point says; what one says counts
+//!   for devices that have joined there last, so that a late word of the former one does not end what goes on at the next.
+
+use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::net::IpAddr;
+use std::time::Duration;
+
+use fastpath::session::SlotIndex;
+use wire::{GuestKey, MacAddr, Now};
+
+use super::Engine;
+use crate::session::{Cause, Grant, Moment, Quota};
+
+/// Until a device that was accepted must have its lease: DHCP's first four tries take 30 s (RFC 2131, 4.1).
+const WAIT: Duration = Duration::from_secs(60);
+/// Accepted devices without a lease, some 400 octets each. One more takes the place of the one that has waited longest.
+const WAITING: usize = 4096;
+
+/// Where a device has joined: on which access point and, if they are told, by which of its radios and which association.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Association {
+    access_point: IpAddr,
+    /// Digests: they are compared and nothing else.
+    radio: Option<u64>,
+    session: Option<u64>,
+}
+
+impl Association {
+    /// `radio` and `session` in the access point's own words.
+    #[must_use]
+    pub fn new(access_point: IpAddr, radio: Option<&str>, session: Option<&str>) -> Self {
+        let digest = |text: &str| {
+            let mut hasher = DefaultHasher::new();
+            text.hash(&mut hasher);
+            hasher.finish()
+        };
+        Self { access_point, radio: radio.map(digest), session: session.map(digest) }
+    }
+
+    fn has_same_place(&self, other: &Self) -> bool {
+        self.access_point == other.access_point && agree(self.radio, other.radio)
+    }
+
+    fn is(&self, other: &Self) -> bool {
+        self.has_same_place(other) && agree(self.session, other.session)
+    }
+}
+
+/// Unless both are known and differ.
+fn agree(one: Option<u64>, other: Option<u64>) -> bool {
+    one.is_none() || other.is_none() || one == other
+}
+
+/// Who has joined.
+#[derive(Default)]
+pub(super) struct Joins {
+    waiting: HashMap<GuestKey, Waiting>,
+    /// Those who are online: no more than guests.
+    online: HashMap<GuestKey, Association>,
+}
+
+struct Waiting {
+    until: Duration,
+    at: Association,
+    user: String,
+    grant: Grant,
+}
+
+impl Joins {
+    /// Its session is over.
+    pub(super) fn ended(&mut self, key: GuestKey) {
+        self.online.remove(&key);
+    }
+
+    fn wait(&mut self, mono: Duration, key: GuestKey, waiting: Waiting) {
+        self.waiting.retain(|_, waiting| waiting.until > mono);
+        if self.waiting.len() >= WAITING
+            && let Some(first) = self.waiting.iter().min_by_key(|(_, waiting)| waiting.until).map(|(key, _)| *key)
+        {
+            self.waiting.remove(&first);
+        }
+        self.waiting.insert(key, waiting);
+    }
+}
+
+impl Engine {
+    /// A server has accepted a device that joins.
+    pub fn join(&mut self, now: Now, key: GuestKey, at: Association, user: &str, grant: Grant) {
+        self.joins.waiting.remove(&key);
+        let name = grant.personal.as_ref().and_then(|personal| personal.user.as_deref()).unwrap_or(user);
+        let slot = self.writer.table().by_key(key).map(|found| found.slot);
+        let session = slot.and_then(|slot| Some((slot, self.guests.session(slot)?)));
+        if let Some((slot, session)) = session {
+            if session.user.as_str() == name {
+                self.joins.online.insert(key, at);
+                self.renew_session(now, slot, grant);
+                return;
+            }
+            self.end_session(now, slot, Cause::LostCarrier);
+        }
+        let waiting = Waiting { until: now.mono + WAIT, at, user: user.to_owned(), grant };
+        if slot.is_some() {
+            self.log_in(now, key, waiting);
+        } else {
+            self.joins.wait(now.mono, key, waiting);
+        }
+    }
+
+    /// A server has refused a device that joins. True if its session has ended.
+    pub fn refuse_join(&mut self, now: Now, key: GuestKey, at: Association) -> bool {
+        if self.joins.waiting.get(&key).is_some_and(|waiting| waiting.at.has_same_place(&at)) {
+            self.joins.waiting.remove(&key);
+        }
+        self.part_if(now, key, |known| known.has_same_place(&at))
+    }
+
+    /// The devices with this address that have joined, on any VLAN, online or not yet.
+    #[must_use]
+    pub fn joined_with(&self, mac: MacAddr) -> Vec<GuestKey> {
+        let all = self.joins.online.keys().chain(self.joins.waiting.keys());
+        all.filter(|key| key.mac == mac).copied().collect()
+    }
+
+    /// An access point says that a device is there.
+    pub fn associated(&mut self, key: GuestKey, at: Association) {
+        let waiting = self.joins.waiting.get_mut(&key).map(|waiting| &mut waiting.at);
+        if let Some(known) = self.joins.online.get_mut(&key).or(waiting)
+            && known.has_same_place(&at)
+        {
+            *known = at;
+        }
+    }
+
+    /// An access point says that a device has left. True if its session has ended.
+    pub fn part(&mut self, now: Now, key: GuestKey, at: Association) -> bool {
+        if self.joins.waiting.get(&key).is_some_and(|waiting| waiting.at.is(&at)) {
+            self.joins.waiting.remove(&key);
+        }
+        self.part_if(now, key, |known| known.is(&at))
+    }
+
+    /// An access point says that nobody is there any more. Returns how many sessions have ended.
+    pub fn part_all(&mut self, now: Now, at: Association) -> usize {
+        self.joins.waiting.retain(|_, waiting| !waiting.at.has_same_place(&at));
+        let there = self.joins.online.iter().filter(|(_, known)| known.has_same_place(&at));
+        let there: Vec<_> = there.map(|(key, _)| *key).collect();
+        there.into_iter().filter(|key| self.part_if(now, *key, |_| true)).count()
+    }
+
+    /// A device has its lease.
+    pub(super) fn let_joined_in(&mut self, now: Now, key: GuestKey) {
+        if let Some(waiting) = self.joins.waiting.remove(&key).filter(|waiting| waiting.until > now.mono) {
+            self.log_in(now, key, waiting);
+        }
+    }
+
+    fn log_in(&mut self, now: Now, key: GuestKey, Waiting { at, user, grant, .. }: Waiting) {
+        let Some(found) = self.writer.table().by_key(key) else { return };
+        let Ok(attempt) = self.begin_admission(found.address) else { return };
+        if self.finish_login(now, &attempt, &user, grant) {
+            self.joins.online.insert(key, at);
+        }
+    }
+
+    fn part_if(&mut self, now: Now, key: GuestKey, ends: impl FnOnce(&Association) -> bool) -> bool {
+        let slot =
+            self.joins.online.get(&key).filter(|known| ends(known)).and_then(|_| self.writer.table().by_key(key));
+        slot.is_some_and(|found| self.end_session(now, found.slot, Cause::LostCarrier))
+    }
+
+    /// What the session in `slot` may from now on, as if it began now; who it is does not change.
+    fn renew_session(&mut self, now: Now, slot: SlotIndex, grant: Grant) {
+        let counted = self.writer.table().usage(slot);
+        let Some(session) = self.guests.session_mut(slot) else { return };
+        let (so_far, used) = (session.duration(now.mono), counted - session.baseline);
+        let plus = |quota: Option<u64>, used: u64| quota.map(|quota| quota.saturating_add(used));
+        let grant = Grant {
+            session_timeout: grant.session_timeout.map(|timeout| timeout.saturating_add(so_far)),
+            quota: Quota {
+                octets_up: plus(grant.quota.octets_up, used.octets_up),
+                octets_down: plus(grant.quota.octets_down, used.octets_down),
+                octets_total: plus(grant.quota.octets_total, used.octets_up.saturating_add(used.octets_down)),
+            },
+            ..grant
+        };
+        if grant.interim != session.tariff.interim {
+            let interval = grant.interim.filter(|interval| !interval.is_zero());
+            session.next_interim = interval.map(|interval| Moment::from(now.mono + interval));
+        }
+        self.set_grant(now, slot, grant);
+    }
+}
