@@ -67,9 +67,12 @@ def radsec_lab(site, *more, **radius):
                 lab.radius.stop()
 
 
+def told(lab):
+    return json.loads(lab.gateway.cli("sessions", "--json", "--socket", lab.gateway.control))
+
+
 def is_up(lab, number=0):
-    found = json.loads(lab.gateway.cli("sessions", "--json", "--socket", lab.gateway.control))["radius"]
-    return found[number]["authentication"]
+    return told(lab)["radius"][number]["authentication"]
 
 
 def wait_up(lab, number=0):
@@ -191,6 +194,8 @@ def test_the_other_transport_takes_over_and_gives_back(tmp_path, first):
         lab.radius = FreeRadius(lab, USERS, site.tls)
         lab.gateway.start()
         wait_up(lab, entries.index(site.entry))
+        # An answer to one of the former run's records would show that the server is there.
+        wait_for(lambda: told(lab)["accounting"]["records_waiting"] == 0, "the records of the former run")
         # What the provider's network drops, nobody answers.
         rule = {"udp": ("udp", "1812"), "tls": ("tcp", "2083")}[first]
         drop = ("add", "rule", "ip", "lab", "in", rule[0], "dport", rule[1], "drop")
