@@ -1,6 +1,7 @@
 """Fixtures: a lab with one guest, and a check that each test leaves the machine as it was."""
 
 import os
+import signal
 import sys
 
 import pytest
@@ -8,6 +9,10 @@ import pytest
 sys.path.insert(0, os.path.dirname(__file__))
 
 from lab import OUTPUT, Lab, leftovers, sweep  # noqa: E402
+
+
+# Whoever runs the tests in the background ignores it, and so would a gateway in its first moments.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items):

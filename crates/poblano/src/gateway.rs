@@ -34,6 +34,8 @@ const FRAMES_AT_ONCE: usize = 64;
 const RUSH: Duration = Duration::from_secs(2);
 /// Things done for guests in that time; fewer are calm.
 const CALM: u64 = 1000;
+/// After so many calm looks all that a rush has taken for a while is free: longer than what is over stays in the spool.
+const CALM_PERIODS: u32 = 4;
 
 /// Everything that the control thread's tasks share.
 pub(crate) struct Gateway {
@@ -135,17 +137,20 @@ impl Gateway {
     /// Gives memory back after a rush: a hundred thousand logins leave a fifth of what they took in small pieces that are
     /// free.
     pub(crate) async fn keep_small(self: Rc<Self>) {
-        let mut rushed = false;
+        let mut calm_periods = CALM_PERIODS + 1;
         loop {
             let before = self.outputs.get();
             tokio::time::sleep(RUSH).await;
-            let calm = self.outputs.get() - before < CALM;
-            // The next seconds of the same rush would only take it again.
-            if rushed && calm {
+            if self.outputs.get() - before >= CALM {
+                calm_periods = 0;
+                continue;
+            }
+            calm_periods = (calm_periods + 1).min(CALM_PERIODS + 1);
+            // At first the next seconds of the same rush might only take it again; later accounting has let go as well.
+            if calm_periods == 1 || calm_periods == CALM_PERIODS {
                 // On a thread of its own: it takes milliseconds.
                 let _ = tokio::task::spawn_blocking(platform::give_memory_back).await; // panics abort
             }
-            rushed = !calm;
         }
     }
 

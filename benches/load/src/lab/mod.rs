@@ -33,7 +33,7 @@ const TURN: Duration = Duration::from_millis(100);
 const DRAIN: Duration = Duration::from_millis(300);
 const SILENCE: Duration = Duration::from_millis(10);
 /// After logins, until what stays is all that is there: accounting has been taken, sessions are on the disk.
-const CALM: Duration = Duration::from_secs(10);
+const CALM: Duration = Duration::from_secs(15);
 /// How often guests whose packet has not come through send another one.
 const KNOCKS: u32 = 5;
 

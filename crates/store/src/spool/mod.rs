@@ -300,7 +300,10 @@ impl Writing {
     fn wakes_at(&self) -> Option<Instant> {
         match self.log {
             None => Some(self.next_try),
-            Some(_) => self.owes_sync.then_some(self.next_sync),
+            Some(_) => {
+                let forgets_at = self.over.front().map(|(since, ..)| *since + KEEP_OVER);
+                self.owes_sync.then_some(self.next_sync).into_iter().chain(forgets_at).min()
+            }
         }
     }
 
@@ -328,9 +331,12 @@ impl Writing {
         }
         let (mut octets, most) = (self.over_octets, self.room.over);
         while let Some((.., kept)) =
-            self.over.pop_front_if(|(since, ..)| octets > most || now.duration_since(*since) > KEEP_OVER)
+            self.over.pop_front_if(|(since, ..)| octets > most || now.duration_since(*since) >= KEEP_OVER)
         {
             octets -= log::octets_of(kept.content.len());
+        }
+        if self.over.is_empty() {
+            self.over.shrink_to_fit();
         }
         self.over_octets = octets;
         match self.append(&frames, now, closing) {
