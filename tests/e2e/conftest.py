@@ -10,7 +10,6 @@ sys.path.insert(0, os.path.dirname(__file__))
 
 from lab import OUTPUT, Lab, leftovers, sweep  # noqa: E402
 
-
 # Whoever runs the tests in the background ignores it, and so would a gateway in its first moments.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
