@@ -1,8 +1,10 @@
 """RADIUS over TLS: who proves what to whom, and what becomes of connections that end."""
 
 import contextlib
+import hashlib
 import json
 import pathlib
+import queue
 import socket
 import ssl
 import struct
@@ -24,7 +26,8 @@ DEFAULT Auth-Type := Reject
 """
 NAME = "radius.test"
 ACCEPT, REJECT, ACCOUNTED = 2, 3, 5
-USER_NAME, USER_PASSWORD, MESSAGE_AUTHENTICATOR = 1, 2, 80
+DISCONNECT, DISCONNECTED, NOT_DISCONNECTED, CHANGE, CHANGED, NOT_CHANGED = range(40, 46)
+USER_NAME, USER_PASSWORD, SESSION_TIMEOUT, NAS_IDENTIFIER, MESSAGE_AUTHENTICATOR, ERROR_CAUSE = 1, 2, 27, 32, 80, 101
 
 
 class Site:
@@ -243,6 +246,8 @@ class NewServer:
 
     def __init__(self, lab, site, alpn=("radius/1.1", "radius/1.0"), most=ssl.TLSVersion.TLSv1_3):
         self.requests = []
+        self.answers = []
+        self.asked = queue.Queue()
         self.connections = 0
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(*site.server)
@@ -270,15 +275,50 @@ class NewServer:
     def serve(self, client):
         with contextlib.suppress(OSError), self.context.wrap_socket(client, server_side=True) as tls:
             self.connections += 1
+            self.is_new = tls.selected_alpn_protocol() == "radius/1.1"
             data = b""
-            while chunk := tls.recv(4096):
-                data += chunk
+            tls.settimeout(0.05)
+            while (chunk := self.receive(tls)) != b"":
+                while not self.asked.empty():
+                    tls.sendall(self.asked.get())
+                data += chunk or b""
                 while len(data) >= 4 and len(data) >= (length := int.from_bytes(data[2:4], "big")):
                     packet, data = data[:length], data[length:]
+                    if packet[0] >= DISCONNECT:
+                        self.answers.append(packet)
+                        continue
                     self.requests.append(packet)
                     tls.sendall(self.answer(packet))
 
+    def receive(self, tls):
+        try:
+            return tls.recv(4096)
+        except TimeoutError:
+            return None
+
+    def ask(self, code, *values, token=b"abcd", authentic=True):
+        """What the gateway answers to a request of ours: its code and attributes."""
+        body = b"".join(bytes([number, len(value) + 2]) + value for number, value in values)
+        before = len(self.answers)
+        self.asked.put(self.signed(code, token, body, authentic))
+        wait_for(lambda: len(self.answers) > before, "the answer of the gateway", 10)
+        answer = self.answers[-1]
+        if self.is_new:
+            assert answer[1:2] + answer[4:20] == b"\0" + token + bytes(12)
+            assert MESSAGE_AUTHENTICATOR not in attributes(answer)
+        return answer[0], attributes(answer)
+
+    def signed(self, code, token, body, authentic=True):
+        head = struct.pack("!BBH", code, 0 if self.is_new else 7, 20 + len(body))
+        if self.is_new:
+            return head + token + bytes(12) + body
+        secret = b"radsec" if authentic else b"sesame"
+        return head + hashlib.md5(head + bytes(16) + body + secret).digest() + body
+
     def answer(self, packet):
+        if not self.is_new:
+            head = struct.pack("!BBH", {1: ACCEPT, 4: ACCOUNTED, 12: ACCEPT}[packet[0]], packet[1], 20)
+            return head + hashlib.md5(head + packet[4:20] + b"radsec").digest()
         code, values = packet[0], attributes(packet)
         right = (values.get(USER_NAME), values.get(USER_PASSWORD)) == (b"ada", b"lovelace")
         answer = {1: ACCEPT if right else REJECT, 4: ACCOUNTED, 12: ACCEPT}[code]
@@ -352,3 +392,45 @@ def test_a_malformed_packet_ends_the_connection_and_lets_nobody_in(tmp_path):
         server.corrupt = False
         wait_up(lab)
         assert lab.guest.login().status == 303
+
+
+@pytest.mark.parametrize("protocol", ["radius/1.0", "radius/1.1"])
+def test_a_server_changes_and_ends_a_session_down_the_connection(tmp_path, protocol):
+    site = Site(tmp_path, dynamic_authorization=True)
+    with new_server_lab(site, alpn=(protocol,)) as (lab, server):
+        wait_up(lab)
+        assert lab.guest.login().status == 303
+        ada = (USER_NAME, b"ada")
+        hour = (SESSION_TIMEOUT, struct.pack("!I", 3600))
+        assert server.ask(CHANGE, ada, hour)[0] == CHANGED
+        (session,) = [guest["session"] for guest in told(lab)["guests"]]
+        assert 3590 <= session["seconds_left"] <= 3600
+
+        for named, cause in (([(USER_NAME, b"bob")], 503), ([ada, (NAS_IDENTIFIER, b"another gateway")], 403)):
+            code, values = server.ask(DISCONNECT, *named)
+            assert (code, values[ERROR_CAUSE]) == (NOT_DISCONNECTED, struct.pack("!I", cause))
+        assert lab.guest.is_online()
+        assert server.ask(DISCONNECT, ada, token=b"efgh")[0] == DISCONNECTED
+        assert not lab.guest.is_online()
+        assert told(lab)["dynamic_authorization"]["acknowledged"] == 2
+
+
+def test_a_server_that_may_not_ask_is_told_so(tmp_path):
+    with new_server_lab(Site(tmp_path)) as (lab, server):
+        wait_up(lab)
+        assert lab.guest.login().status == 303
+        code, values = server.ask(DISCONNECT, (USER_NAME, b"ada"))
+        assert (code, values[ERROR_CAUSE]) == (NOT_DISCONNECTED, struct.pack("!I", 406))
+        assert lab.guest.is_online()
+        assert is_warned(lab, "a dynamic authorization request is ignored", "dynamic_authorization = true")
+
+
+def test_a_request_that_does_not_prove_itself_ends_the_connection(tmp_path):
+    site = Site(tmp_path, dynamic_authorization=True)
+    with new_server_lab(site, alpn=("radius/1.0",)) as (lab, server):
+        wait_up(lab)
+        assert lab.guest.login().status == 303
+        server.asked.put(server.signed(DISCONNECT, b"", bytes([USER_NAME, 5]) + b"ada", authentic=False))
+        wait_for(lambda: server.connections > 1, "another connection", 20)
+        assert not server.answers
+        assert lab.guest.is_online()

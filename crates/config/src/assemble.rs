@@ -267,6 +267,7 @@ fn radius_tls(read: &Read<'_>, i: usize) -> RadiusTls {
             "1.1" => RadiusVersion::V1_1,
             _ => RadiusVersion::Auto,
         },
+        dynamic_authorization: read.required(&path("dynamic_authorization")),
     }
 }
 

@@ -317,8 +317,16 @@ fn radius(config: &Config, read: &mut Read<'_>) {
 }
 
 /// Keys that mean something over TLS only, and over UDP only.
-const TLS_KEYS: [&str; 7] =
-    ["tls_port", "ca_file", "certificate_file", "key_file", "server_name", "fingerprint", "version"];
+const TLS_KEYS: [&str; 8] = [
+    "tls_port",
+    "ca_file",
+    "certificate_file",
+    "key_file",
+    "server_name",
+    "fingerprint",
+    "version",
+    "dynamic_authorization",
+];
 const UDP_KEYS: [&str; 5] = ["auth_port", "acct_port", "secret", "secret_file", "require_message_authenticator"];
 
 fn radius_tls(tls: &RadiusTls, read: &mut Read<'_>, path: &dyn Fn(&str) -> String) {

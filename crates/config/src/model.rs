@@ -396,6 +396,8 @@ pub struct RadiusTls {
     pub fingerprint: Option<[u8; 32]>,
     /// Which protocol inside.
     pub version: RadiusVersion,
+    /// The server may end and change sessions down the connection.
+    pub dynamic_authorization: bool,
 }
 
 /// The protocol inside TLS.

@@ -10,6 +10,9 @@ use md5::{Digest, Md5};
 use crate::attr;
 use crate::packet::View;
 
+/// The secret of every connection over TLS, where it proves nothing (RFC 6614, section 2.3).
+pub(crate) const RADSEC: &[u8; 6] = b"radsec";
+
 /// The secret that we share with one server. It never prints.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(Vec<u8>);

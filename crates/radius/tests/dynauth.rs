@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use radius::auth::{self, Integrity, Secret};
 use radius::dictionary::{attribute as attr, chillispot, vendor};
-use radius::dynauth::{Action, Client, DEFAULT_WINDOW, Discard, ErrorCause, Identity, Server, Trust};
+use radius::dynauth::{Action, Client, DEFAULT_WINDOW, Discard, ErrorCause, Identity, Request, Server, Trust};
 use radius::limits::{REQUESTS_AT_ONCE, REQUESTS_REMEMBERED};
-use radius::{Attribute, Code, Packet, ParseError, View};
+use radius::{Attribute, Code, Packet, ParseError, Version, View};
 use wire::{MacAddr, Now};
 
 const SECRET: &[u8] = b"a long shared secret";
@@ -141,6 +141,60 @@ fn a_request_is_done_once_and_its_copies_get_the_same_answer() {
     let late = DEFAULT_WINDOW.as_secs() + 1;
     assert_eq!(bench.ask(&asked), Err(Discard::StaleEventTimestamp(late)));
     assert_eq!((bench.done, bench.server.stats().stale), (1, 1));
+}
+
+/// Written as RADIUS/1.1: a token, and nothing that is computed.
+fn new_style(token: [u8; 4], attributes: Vec<Attribute>) -> Vec<u8> {
+    let mut authenticator = [0; 16];
+    authenticator[..4].copy_from_slice(&token);
+    Packet { code: Code::DisconnectRequest, id: 0, authenticator, attributes }.emit().unwrap()
+}
+
+#[test]
+fn down_a_connection_the_fixed_secret_is_asked_for_and_no_time() {
+    let mut bench = Bench::of(Vec::new());
+    let mut ask = |request: &[u8]| {
+        let done = &mut bench.done;
+        let act = |_: &Request<'_>| {
+            *done += 1;
+            Ok(())
+        };
+        (bench.server.handle_packet(bench.now, Version::V1_0, request, act), bench.done)
+    };
+    let unsigned = Packet { code: Code::DisconnectRequest, id: 7, authenticator: [0; 16], attributes: vec![user()] };
+    let unsigned = unsigned.emit().unwrap();
+    assert_eq!(ask(&authenticate(unsigned.clone(), SECRET)), (Err(Discard::WrongAuthenticator), 0));
+    let request = authenticate(unsigned, b"radsec");
+    let (answer, done) = ask(&request);
+    let answer = answer.unwrap();
+    let view = View::parse(&answer).unwrap();
+    assert_eq!((view.code(), view.id(), done), (Code::DisconnectAck, 7, 1));
+    assert!(auth::answers(view, &View::parse(&request).unwrap().authenticator(), &Secret::new(*b"radsec")));
+    // A server that has it from another one sends it again on the next connection.
+    assert_eq!(ask(&request), (Ok(answer.clone()), 1));
+    let forged = signed(Code::DisconnectRequest, vec![user()], SECRET);
+    assert_eq!(ask(&authenticate(forged, b"radsec")), (Err(Discard::WrongMessageAuthenticator), 1));
+}
+
+#[test]
+fn radius_1_1_is_answered_with_the_token_and_without_md5() {
+    let mut bench = Bench::of(Vec::new());
+    for (attributes, code, more) in [
+        (vec![user()], Code::DisconnectAck, Attribute::u32(attr::ACCT_TERMINATE_CAUSE, 6)),
+        (vec![], Code::DisconnectNak, Attribute::u32(attr::ERROR_CAUSE, 402)),
+    ] {
+        // The same token again, which another connection may have used: it is another request.
+        for _ in 0..2 {
+            let request = new_style(*b"abcd", attributes.clone());
+            let answer = bench.server.handle_packet(bench.now, Version::V1_1, &request, |_| Ok(())).unwrap();
+            let answer = View::parse(&answer).unwrap().to_packet();
+            let token = *b"abcd\0\0\0\0\0\0\0\0\0\0\0\0";
+            assert_eq!((answer.code, answer.id, answer.authenticator), (code, 0, token));
+            assert_eq!(answer.attributes, std::slice::from_ref(&more));
+        }
+    }
+    assert_eq!((bench.server.stats().acknowledged, bench.server.stats().refused), (2, 2));
+    assert_eq!(bench.server.stats().duplicates, 0);
 }
 
 #[test]

@@ -587,6 +587,12 @@ pub const SECTIONS: &[Section] = &[
                 "The protocol inside TLS. auto offers RADIUS/1.1 (RFC 9765), which needs no MD5, and takes 1.0 if the server does not know it; 1.1 takes nothing else.",
             ),
             key(
+                "dynamic_authorization",
+                Bool,
+                Is("false"),
+                "The server may end and change sessions (Disconnect and CoA, RFC 5176) down the connection that this gateway has to it, so it reaches one behind NAT too. With tls only; radius.dynamic_authorization is for requests over UDP.",
+            ),
+            key(
                 "priority",
                 Int { min: 1, max: 255 },
                 or("the server's place in the file", "1"),

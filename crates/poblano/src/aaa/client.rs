@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use radius::packet::describe;
 use radius::{
-    AccessRequest, AccountingRequest, Client, Closed, Connection, Frames, Kind, Outcome, Refusal, RelayedRequest,
-    Socket, SubmitError, Token, Transmit, Version,
+    AccessRequest, AccountingRequest, Client, Closed, Connection, Frames, Incoming, Kind, Outcome, Refusal,
+    RelayedRequest, Socket, SubmitError, Token, Transmit, Version,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf};
 use tokio::net::{TcpStream, UdpSocket};
@@ -73,6 +73,8 @@ pub(super) struct RadiusClient {
     /// Servers whose unsigned answers are believed, because the configuration says so.
     unsigned: RefCell<HashSet<SocketAddr>>,
     wake: Notify,
+    /// A server's own request waits.
+    asked: Notify,
     watch: Watch,
 }
 
@@ -89,6 +91,7 @@ impl RadiusClient {
             doubted: RefCell::default(),
             unsigned: RefCell::default(),
             wake: Notify::new(),
+            asked: Notify::new(),
             watch,
         });
         tokio::task::spawn_local(Rc::clone(&this).keep_time());
@@ -157,13 +160,6 @@ impl RadiusClient {
             }
         }
         loop {
-            let incoming = self.client.borrow_mut().poll_incoming();
-            let Some(incoming) = incoming else { break };
-            // Dynamic authorization (RFC 5176) down a connection begins here: the answer to a request goes back with
-            // `Client::answer`, on the connection that the request names, in the version that it is written in.
-            debug!(server = incoming.socket.server, "a request of a RADIUS server is ignored");
-        }
-        loop {
             let event = self.client.borrow_mut().poll_event();
             let Some(event) = event else { break };
             if let Some(waiting) = self.waiting.borrow_mut().remove(&event.token) {
@@ -171,6 +167,28 @@ impl RadiusClient {
             }
         }
         self.wake.notify_one();
+        if self.client.borrow().has_incoming() {
+            self.asked.notify_one();
+        }
+    }
+
+    /// The next request that a server sends down a connection. For one caller.
+    pub(super) async fn request(&self) -> Incoming {
+        loop {
+            if let Some(incoming) = self.client.borrow_mut().poll_incoming() {
+                return incoming;
+            }
+            self.asked.notified().await;
+        }
+    }
+
+    /// Sends the answer to a request, or ends its connection if it cannot be trusted.
+    pub(super) fn answer_request(self: &Rc<Self>, socket: Socket, answer: Option<Vec<u8>>) {
+        match answer {
+            Some(bytes) => self.client.borrow_mut().answer(socket, bytes),
+            None => self.client.borrow_mut().distrust(self.clock.now(), socket),
+        }
+        self.drive();
     }
 
     /// The life of one connection.

@@ -9,17 +9,17 @@
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::mem::Discriminant;
-use std::net::{IpAddr, SocketAddr, UdpSocket as StdUdpSocket};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket as StdUdpSocket};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use config::{Config, HostNetwork};
+use config::{Config, HostNetwork, RadiusServer, RadiusTransport};
 use engine::gateway::Mark;
 use fastpath::session::SlotIndex;
 use radius::dynauth::{Action, Client, Discard, ErrorCause, Identity, Request, Server, Stats, Trust};
-use radius::{Secret, packet};
+use radius::{Incoming, Secret, packet};
 use tokio::net::UdpSocket;
 use tracing::{debug, info, warn};
 use wire::{MacAddr, Vlan};
@@ -39,6 +39,8 @@ pub(crate) struct DynamicAuthorization {
     server: RefCell<Server>,
     /// Where clients find us; none if there are none.
     listen: Option<SocketAddr>,
+    /// Which of our servers may ask down the connection that we have to it.
+    servers: Vec<bool>,
     nas_ip: Option<IpAddr>,
     lan: String,
     lan_mac: MacAddr,
@@ -53,6 +55,7 @@ impl DynamicAuthorization {
         Self {
             clock,
             listen: (!clients.is_empty()).then_some((dynamic.listen, dynamic.port).into()),
+            servers: config.radius.servers.iter().map(may_ask).collect(),
             server: RefCell::new(Server::new(&config.radius.nas_identifier, clients)),
             nas_ip: config.radius.nas_ip.map(IpAddr::V4),
             lan: config.lan.interface.clone(),
@@ -74,6 +77,10 @@ impl DynamicAuthorization {
 
     /// Answers for as long as the gateway runs.
     pub(crate) async fn serve(&self, socket: Option<UdpSocket>, gateway: &Rc<Gateway>) {
+        tokio::join!(self.serve_clients(socket, gateway), self.serve_servers(gateway));
+    }
+
+    async fn serve_clients(&self, socket: Option<UdpSocket>, gateway: &Rc<Gateway>) {
         let Some(socket) = socket else { return std::future::pending().await };
         let mut buffer = [0; radius::limits::PACKET_OCTETS];
         loop {
@@ -93,6 +100,38 @@ impl DynamicAuthorization {
         }
     }
 
+    /// What our servers ask down the connections that we have to them: the way to a gateway behind NAT.
+    async fn serve_servers(&self, gateway: &Rc<Gateway>) {
+        let Some(radius) = gateway.aaa.radius.as_ref() else { return };
+        loop {
+            let Incoming { socket, version, bytes } = radius.request().await;
+            let index = usize::from(socket.server);
+            let address = gateway.aaa.servers.get(index).map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), SocketAddr::ip);
+            let may_ask = self.servers.get(index).copied().unwrap_or(false);
+            if !may_ask {
+                self.tell(address, Discard::ForeignSource);
+            }
+            let act = |request: &Request<'_>| match may_ask {
+                true => self.carry_out(gateway, request),
+                false => Err(ErrorCause::UnsupportedExtension), // RFC 6614, section 2.5
+            };
+            let answer = self.server.borrow_mut().handle_packet(self.clock.now(), version, &bytes, act);
+            match answer {
+                Ok(answer) => {
+                    told(address, &bytes, &answer);
+                    radius.answer_request(socket, Some(answer));
+                }
+                Err(discard) => {
+                    self.tell(address, discard);
+                    // Only a flood is no proof that the other end is broken.
+                    if discard != Discard::TooMany {
+                        radius.answer_request(socket, None);
+                    }
+                }
+            }
+        }
+    }
+
     /// What was counted.
     pub(crate) fn stats(&self) -> Stats {
         *self.server.borrow().stats()
@@ -102,7 +141,7 @@ impl DynamicAuthorization {
         let act = |request: &Request<'_>| self.carry_out(gateway, request);
         match self.server.borrow_mut().handle_datagram(self.clock.now(), source, datagram, act) {
             Ok(answer) => {
-                debug!(client = %source, "{}, answered with {}", packet::describe(datagram), packet::describe(&answer));
+                told(source, datagram, &answer);
                 Some(answer)
             }
             Err(discard) => {
@@ -181,7 +220,10 @@ impl DynamicAuthorization {
     /// of it, though not of each one.
     fn tell(&self, client: IpAddr, discard: Discard) {
         let what_to_do = match discard {
-            Discard::ForeignSource => "if it is a client, name it in [[radius.dynamic_authorization.client]]",
+            Discard::ForeignSource => {
+                "if it is a client, name it in [[radius.dynamic_authorization.client]]; if it is a server over TLS, give \
+                 it dynamic_authorization = true"
+            }
             Discard::WrongAuthenticator | Discard::WrongMessageAuthenticator => {
                 "the secret must be the same here and there"
             }
@@ -204,6 +246,15 @@ impl DynamicAuthorization {
             warn!(%client, %discard, "a dynamic authorization request is ignored: {what_to_do}");
         }
     }
+}
+
+fn may_ask(server: &RadiusServer) -> bool {
+    matches!(&server.transport, RadiusTransport::Tls(tls) if tls.dynamic_authorization)
+}
+
+/// The log at debug level has every request that is answered.
+fn told(client: IpAddr, request: &[u8], answer: &[u8]) {
+    debug!(%client, "{}, answered with {}", packet::describe(request), packet::describe(answer));
 }
 
 fn client(client: &config::DynamicAuthorizationClient) -> Client {

@@ -3,7 +3,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::Kind;
-use crate::auth::Secret;
+use crate::auth::{RADSEC, Secret};
 use crate::limits;
 use crate::request::NasFacts;
 
@@ -57,11 +57,7 @@ impl Server {
     /// A server behind TLS. The secret proves nothing there and has a fixed value (RFC 6614, section 2.3).
     #[must_use]
     pub fn stream(address: SocketAddr) -> Self {
-        Self {
-            transport: Transport::Stream,
-            status_server: true,
-            ..Self::new(address, address, Secret::new(*b"radsec"))
-        }
+        Self { transport: Transport::Stream, status_server: true, ..Self::new(address, address, Secret::new(*RADSEC)) }
     }
 
     pub(super) fn address(&self, kind: Kind) -> Option<SocketAddr> {

@@ -85,8 +85,7 @@ impl Client {
             self.count(refusal);
             // Late answers are nobody's fault.
             if refusal != Refusal::UnknownId {
-                self.connections.push_back(Connection::Close { socket });
-                self.handle_closed(now, socket, Closed::Distrusted);
+                self.distrust(now, socket);
             }
         }
         self.serve(now, socket.server);
@@ -103,6 +102,12 @@ impl Client {
         self.incoming.pop_front()
     }
 
+    /// Whether [`Self::poll_incoming`] has one.
+    #[must_use]
+    pub fn has_incoming(&self) -> bool {
+        !self.incoming.is_empty()
+    }
+
     /// Sends the answer to an [`Incoming`] on its connection, if that is still there.
     pub fn answer(&mut self, socket: Socket, bytes: Vec<u8>) {
         let open = self.lines.get_mut(&key(socket)).and_then(|lines| lines.get(socket.index)).is_some();
@@ -110,6 +115,12 @@ impl Client {
         if let (Some(to), true) = (to, open) {
             self.transmits.push_back(super::Transmit { socket, to, bytes });
         }
+    }
+
+    /// An [`Incoming`] shows that the other end cannot be trusted: its connection will be closed.
+    pub fn distrust(&mut self, now: Now, socket: Socket) {
+        self.connections.push_back(Connection::Close { socket });
+        self.handle_closed(now, socket, Closed::Distrusted);
     }
 
     /// Gives the requests that wait for a server to its connections, and makes another one if they do not suffice.

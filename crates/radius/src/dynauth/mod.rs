@@ -21,7 +21,8 @@ use std::time::Duration;
 
 use wire::Now;
 
-use crate::auth::{self, Integrity, Secret};
+use crate::auth::{self, Integrity, RADSEC, Secret};
+use crate::client::Version;
 use crate::dictionary::attribute as attr;
 use crate::limits::{REQUEST_TIME, REQUESTS_AT_ONCE};
 use crate::packet::{Attribute, BuildError, Code, Packet, ParseError, View};
@@ -95,6 +96,8 @@ pub enum ErrorCause {
     InvalidRequest = 404,
     /// Service-Type asks for what is not done here.
     UnsupportedService = 405,
+    /// This is not done for whoever asks.
+    UnsupportedExtension = 406,
     /// A value cannot be what it should.
     InvalidAttributeValue = 407,
     /// No session has all that was named.
@@ -111,6 +114,7 @@ impl fmt::Display for ErrorCause {
             Self::NasIdentificationMismatch => "NAS-Identification-Mismatch",
             Self::InvalidRequest => "Invalid-Request",
             Self::UnsupportedService => "Unsupported-Service",
+            Self::UnsupportedExtension => "Unsupported-Extension",
             Self::InvalidAttributeValue => "Invalid-Attribute-Value",
             Self::SessionContextNotFound => "Session-Context-Not-Found",
             Self::ResourcesUnavailable => "Resources-Unavailable",
@@ -224,21 +228,39 @@ impl Server {
             return Err(Discard::ForeignSource);
         };
         let trust = Arc::clone(&client.trust);
-        self.handle_packet(now, &trust, datagram, act)
+        let answer = self.answer(now, Some(&trust), datagram, act);
+        self.count(answer)
     }
 
-    /// The same for a client that is known otherwise, as the far end of a connection is.
+    /// The same for a server that asks down a connection of ours (draft-ietf-radext-reverse-coa): TLS has proven who it
+    /// is, and lets nobody repeat what was said.
     ///
     /// # Errors
     /// As for [`Self::handle_datagram`].
     pub fn handle_packet(
         &mut self,
         now: Now,
-        trust: &Trust,
+        version: Version,
         packet: &[u8],
         act: impl FnOnce(&Request<'_>) -> Result<(), ErrorCause>,
     ) -> Result<Vec<u8>, Discard> {
-        let answer = self.answer(now, trust, packet, act);
+        let trust = (version == Version::V1_0).then(|| Trust {
+            require_message_authenticator: false,
+            window: None,
+            require_event_timestamp: false,
+            ..Trust::new(Secret::new(*RADSEC))
+        });
+        let answer = self.answer(now, trust.as_ref(), packet, act);
+        self.count(answer)
+    }
+
+    /// What was counted.
+    #[must_use]
+    pub fn stats(&self) -> &Stats {
+        &self.stats
+    }
+
+    fn count(&mut self, answer: Result<Vec<u8>, Discard>) -> Result<Vec<u8>, Discard> {
         if let Err(discard) = answer {
             *match discard {
                 Discard::ForeignSource => &mut self.stats.foreign_source,
@@ -252,16 +274,12 @@ impl Server {
         answer
     }
 
-    /// What was counted.
-    #[must_use]
-    pub fn stats(&self) -> &Stats {
-        &self.stats
-    }
-
+    /// Without `trust` nothing in a packet is computed from a secret, and a copy is not told from a request: there are
+    /// none on a connection (RFC 9765, section 4.1: the token that names a request counts for its connection alone).
     fn answer(
         &mut self,
         now: Now,
-        trust: &Trust,
+        trust: Option<&Trust>,
         packet: &[u8],
         act: impl FnOnce(&Request<'_>) -> Result<(), ErrorCause>,
     ) -> Result<Vec<u8>, Discard> {
@@ -270,27 +288,33 @@ impl Server {
         if !matches!(view.code(), Code::DisconnectRequest | Code::CoaRequest) {
             return Err(Discard::WrongCode(view.code()));
         }
-        prove(view, trust)?;
-        let keep = check_time(now, view, trust)?;
-        // The authenticator is a digest of the whole request, identifier and secret included.
-        if let Some(outcome) = self.answered.find(now.mono, &view.authenticator()) {
-            let answer = emit(view, outcome, &trust.secret)?;
-            self.stats.duplicates += 1;
-            return Ok(answer);
+        let secret = trust.map(|trust| &trust.secret);
+        let mut keep = None;
+        if let Some(trust) = trust {
+            prove(view, trust)?;
+            keep = Some(check_time(now, view, trust)?);
+            // The authenticator is a digest of the whole request, identifier and secret included.
+            if let Some(outcome) = self.answered.find(now.mono, &view.authenticator()) {
+                let answer = emit(view, outcome, secret)?;
+                self.stats.duplicates += 1;
+                return Ok(answer);
+            }
         }
         // Before anything is done: what cannot be answered is not done.
-        let longest = emit(view, Err(ErrorCause::ResourcesUnavailable), &trust.secret)?;
-        if self.answered.is_full() {
+        let longest = emit(view, Err(ErrorCause::ResourcesUnavailable), secret)?;
+        if keep.is_some() && self.answered.is_full() {
             self.stats.refused += 1;
             return Ok(longest);
         }
         let outcome = Request::read(view, &self.nas_identifier).and_then(|request| act(&request));
-        self.answered.remember(now.mono + keep, view.authenticator(), outcome);
+        if let Some(keep) = keep {
+            self.answered.remember(now.mono + keep, view.authenticator(), outcome);
+        }
         *match outcome {
             Ok(()) => &mut self.stats.acknowledged,
             Err(_) => &mut self.stats.refused,
         } += 1;
-        emit(view, outcome, &trust.secret)
+        emit(view, outcome, secret)
     }
 
     fn take_turn(&mut self, now: Now) -> Result<(), Discard> {
@@ -329,9 +353,13 @@ fn check_time(now: Now, view: View<'_>, trust: &Trust) -> Result<Duration, Disca
     }
 }
 
-/// The answer to a request. Made of the request and its outcome alone, so that a copy's is the same.
-fn emit(view: View<'_>, outcome: Result<(), ErrorCause>, secret: &Secret) -> Result<Vec<u8>, Discard> {
-    let mut attributes = vec![Attribute::bytes(attr::MESSAGE_AUTHENTICATOR, &[0; 16]).map_err(Discard::NoRoom)?];
+/// The answer to a request. Made of the request and its outcome alone, so that a copy's is the same. Without a secret it
+/// is written as RADIUS/1.1: nothing is computed, and the token stands where the authenticator did.
+fn emit(view: View<'_>, outcome: Result<(), ErrorCause>, secret: Option<&Secret>) -> Result<Vec<u8>, Discard> {
+    let mut attributes = Vec::new();
+    if secret.is_some() {
+        attributes.push(Attribute::bytes(attr::MESSAGE_AUTHENTICATOR, &[0; 16]).map_err(Discard::NoRoom)?);
+    }
     let code = match (view.code(), outcome) {
         (Code::DisconnectRequest, Ok(())) => {
             attributes.push(Attribute::u32(attr::ACCT_TERMINATE_CAUSE, TerminateCause::AdminReset.code()));
@@ -348,7 +376,11 @@ fn emit(view: View<'_>, outcome: Result<(), ErrorCause>, secret: &Secret) -> Res
     for attribute in view.attributes().filter(|a| matches!(a.number, attr::STATE | attr::PROXY_STATE)) {
         attributes.push(Attribute::bytes(attribute.number, attribute.value).map_err(Discard::NoRoom)?);
     }
-    let asked = view.authenticator();
+    let mut asked = view.authenticator();
+    let Some(secret) = secret else {
+        asked[4..].fill(0);
+        return Packet { code, id: 0, authenticator: asked, attributes }.emit().map_err(Discard::NoRoom);
+    };
     let mut bytes = Packet { code, id: view.id(), authenticator: asked, attributes }.emit().map_err(Discard::NoRoom)?;
     let proof = auth::message_authenticator(&bytes, &asked, FIRST_VALUE, secret);
     bytes[FIRST_VALUE..FIRST_VALUE + 16].copy_from_slice(&proof);
