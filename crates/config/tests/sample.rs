@@ -64,8 +64,6 @@ fn every_example_in_the_sample_can_be_used() {
                 Some(key) if key.starts_with("transport") => format!("transport = {transport:?}\n"),
                 Some(key) if key.starts_with(' ') || key.starts_with("secret_file") => String::new(),
                 Some(key) if is_server && others.iter().any(|other| key.starts_with(other)) => String::new(),
-                // The other versions are not for who has access points.
-                Some(key) if is_server && key.starts_with("version") => "version = \"1.0\"\n".to_owned(),
                 Some(key) => format!("{key}\n"),
                 None => format!("{line}\n"),
             }

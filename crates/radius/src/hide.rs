@@ -4,6 +4,7 @@
 //! A proxy shares one secret with who asks it and another with whom it asks: [`anew`] hides for the one what the
 //! other hid.
 
+use crate::attr;
 use crate::auth::{Secret, md5};
 use crate::dictionary::{self, Place};
 use crate::items::{self, Item};
@@ -21,11 +22,18 @@ pub struct Hop<'a> {
 }
 
 /// The same attributes, with all that is hidden for `from` hidden for `to`: User-Password and Tunnel-Password, the keys
-/// of MPPE, and what else the dictionary marks so. Salts are counted up from `salt`, which must be unpredictable.
+/// of MPPE, and what else the dictionary marks so. `None` is RADIUS/1.1, which hides nothing and has no salts (RFC 9765,
+/// section 5.1). Salts are counted up from `salt`, which must be unpredictable.
 ///
 /// # Errors
 /// [`Unreadable`] if something cannot be revealed: the packet must not go on.
-pub fn anew(attributes: &[Attribute], from: Hop<'_>, to: Hop<'_>, salt: [u8; 2]) -> Result<Vec<Attribute>, Unreadable> {
+pub fn anew<'a>(
+    attributes: &[Attribute],
+    from: impl Into<Option<Hop<'a>>>,
+    to: impl Into<Option<Hop<'a>>>,
+    salt: [u8; 2],
+) -> Result<Vec<Attribute>, Unreadable> {
+    let (from, to) = (from.into(), to.into());
     let mut salt = u16::from_be_bytes(salt);
     let mut all = Vec::with_capacity(attributes.len());
     for attribute in attributes {
@@ -37,17 +45,14 @@ pub fn anew(attributes: &[Attribute], from: Hop<'_>, to: Hop<'_>, salt: [u8; 2])
         // Those that shared a Vendor-Specific attribute have one each now.
         for Item { place, value, .. } in inner {
             let octets = match encryption(place) {
-                0 => value.into_owned(),
-                1 if value.is_empty() || !value.len().is_multiple_of(16) => return Err(Unreadable(place)),
-                1 => {
-                    hide(&reveal(&value, from.secret, from.request_authenticator), to.secret, to.request_authenticator)
-                        .map_err(|DoesNotFit { .. }| Unreadable(place))?
-                }
+                0 => Some(value.into_owned()),
+                1 => padded_anew(&value, place, from, to),
                 _ => {
                     salt = salt.wrapping_add(1);
-                    salted_anew(&value, place, from, to, salt.to_be_bytes())?
+                    salted_anew(&value, place, from, to, salt.to_be_bytes())
                 }
             };
+            let octets = octets.ok_or(Unreadable(place))?;
             let written = match place.vendor {
                 0 => Attribute::bytes(place.number, &octets),
                 vendor => Attribute::vendor(vendor, place.number, &octets),
@@ -78,13 +83,44 @@ fn encryption(place: Place) -> u8 {
     dictionary::lookup(place).map_or(0, |entry| entry.flags.encrypt)
 }
 
+fn padded_anew(value: &[u8], place: Place, from: Option<Hop<'_>>, to: Option<Hop<'_>>) -> Option<Vec<u8>> {
+    let clear = match from {
+        Some(_) if value.is_empty() || !value.len().is_multiple_of(16) => return None,
+        Some(from) => reveal(value, from.secret, from.request_authenticator),
+        None => value.to_vec(),
+    };
+    match to {
+        Some(to) => hide(&clear, to.secret, to.request_authenticator).ok(),
+        None if place == attr::USER_PASSWORD.place() => Some(without_padding(&clear).to_vec()),
+        None => Some(clear),
+    }
+}
+
 /// Tunnel-Password has a tag before its salt, keys have none.
-fn salted_anew(value: &[u8], place: Place, from: Hop<'_>, to: Hop<'_>, salt: [u8; 2]) -> Result<Vec<u8>, Unreadable> {
+fn salted_anew(
+    value: &[u8],
+    place: Place,
+    from: Option<Hop<'_>>,
+    to: Option<Hop<'_>>,
+    salt: [u8; 2],
+) -> Option<Vec<u8>> {
     let tagged = dictionary::lookup(place).is_some_and(|entry| entry.flags.tagged);
-    let (tag, hidden) = value.split_at_checked(usize::from(tagged)).ok_or(Unreadable(place))?;
-    let clear = reveal_salted(hidden, from.secret, from.request_authenticator).ok_or(Unreadable(place))?;
-    let hidden = hide_salted(&clear, to.secret, to.request_authenticator, salt);
-    Ok([tag, &hidden.map_err(|DoesNotFit { .. }| Unreadable(place))?].concat())
+    let (tag, value) = value.split_at_checked(usize::from(tagged))?;
+    let clear = match from {
+        Some(from) => reveal_salted(value, from.secret, from.request_authenticator)?,
+        None => value.to_vec(),
+    };
+    let written = match to {
+        Some(to) => hide_salted(&clear, to.secret, to.request_authenticator, salt).ok()?,
+        None => clear,
+    };
+    Some([tag, &written].concat())
+}
+
+/// One octet is left of an empty password: an attribute has a value (RFC 2865, section 5).
+fn without_padding(padded: &[u8]) -> &[u8] {
+    let length = padded.iter().rposition(|octet| *octet != 0).map_or(1, |last| last + 1);
+    padded.get(..length).unwrap_or_default()
 }
 
 /// Padded with zeros to blocks of 16 and hidden (RFC 2865, section 5.2).

@@ -71,7 +71,7 @@ impl RelayedRequest {
     }
 
     /// An answer of a server, with all that is hidden in it hidden for who sent the request.
-    pub(crate) fn answer(&self, answer: &Reply, from: Hop<'_>, salt: [u8; 2]) -> Result<Reply, Unreadable> {
+    pub(crate) fn answer(&self, answer: &Reply, from: Option<Hop<'_>>, salt: [u8; 2]) -> Result<Reply, Unreadable> {
         let mut attributes = answer.attributes().to_vec();
         attributes.retain(|each| !belongs_to_hop(each.number()));
         Ok(Reply::of(answer.code(), hide::anew(&attributes, from, self.hop(), salt)?))

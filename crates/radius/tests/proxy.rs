@@ -11,7 +11,9 @@ use radius::client::Dice;
 use radius::limits::{CONVERSATION, EXCHANGE, EXCHANGES, RELAYS_AT_ONCE};
 use radius::proxy::{AccessPoint, Action, Asked, Discard, Proxy, What};
 use radius::value::{Clear, Kind as ValueKind};
-use radius::{Attr, Attribute, Client, Code, Config, Kind, Outcome, Packet, Server, Transmit, View};
+use radius::{
+    Attr, Attribute, Client, Code, Config, Connection, Kind, Outcome, Packet, Server, Transmit, Version, View,
+};
 use wire::{MacAddr, Now};
 
 const AP_SECRET: &[u8] = b"a secret of the access point";
@@ -185,6 +187,45 @@ fn keys_are_those_of_the_server_and_hidden_for_the_access_point() {
     let view = View::parse(&back).unwrap();
     let key = view.get(microsoft::MS_MPPE_SEND_KEY).unwrap();
     assert_eq!(key.reveal(&Secret::new(AP_SECRET), &ASKED).as_deref(), Some(&[0x5a; 32][..]));
+}
+
+#[test]
+fn what_is_clear_inside_tls_is_hidden_from_who_listens_at_the_access_point() {
+    let mut bench = Bench::new();
+    let address = SocketAddr::new(Ipv4Addr::new(192, 0, 2, 1).into(), 2083);
+    bench.client = Client::new(Config::new(vec![Server::stream(address)]), dice()).unwrap();
+    bench.client.handle_timeout(bench.now);
+    let Some(Connection::Open { socket, .. }) = bench.client.poll_connection() else { panic!("no connection") };
+    bench.client.handle_connected(bench.now, socket, Version::V1_1);
+    bench.client.poll_transmit().expect("its status is asked for");
+
+    let secret = Secret::new(AP_SECRET);
+    let clear = |octets| Clear { octets, secret: &secret, request_authenticator: &ASKED };
+    let station = of(attr::CALLING_STATION_ID, "02-00-5E-10-00-01");
+    let password = of(attr::USER_PASSWORD, clear(b"wonderland"));
+    let proof = of(attr::MESSAGE_AUTHENTICATOR, &[0; 16]);
+    let request = signed(Code::AccessRequest, 7, vec![proof, of(attr::USER_NAME, "ada"), station, password], AP_SECRET);
+    let asked = bench.asked(&request);
+    let sent = bench.forward(&asked);
+    let view = View::parse(&sent.bytes).unwrap();
+    let password = view.attributes().find(|each| each.number == attr::USER_PASSWORD.number());
+    assert_eq!(password.map(|each| each.value), Some(&b"wonderland"[..]));
+
+    let keys = vec![
+        Attribute::vendor(311, 16, &[0x5a; 32]).unwrap(),
+        Attribute::bytes(attr::TUNNEL_PASSWORD.number(), b"\x03tunnel").unwrap(),
+    ];
+    let mut authenticator = [0; 16];
+    authenticator[..4].copy_from_slice(&sent.bytes[4..8]);
+    let answer = Packet { code: Code::AccessAccept, id: 0, authenticator, attributes: keys }.emit().unwrap();
+    bench.client.handle_packet(bench.now, socket, &answer).unwrap();
+    let Outcome::Accept(reply) = bench.client.poll_event().unwrap().outcome else { panic!("it is an Accept") };
+    let back = bench.proxy.answer(bench.now, asked.ticket, &reply).unwrap();
+    let view = View::parse(&back).unwrap();
+    let key = view.get(microsoft::MS_MPPE_SEND_KEY).unwrap();
+    assert_eq!(key.reveal(&secret, &ASKED).as_deref(), Some(&[0x5a; 32][..]));
+    let (tag, tunnel) = view.get(attr::TUNNEL_PASSWORD).unwrap();
+    assert_eq!((tag.number(), tunnel.reveal(&secret, &ASKED)), (3, Some(b"tunnel".to_vec())));
 }
 
 #[test]

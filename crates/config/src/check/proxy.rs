@@ -4,8 +4,8 @@ use std::collections::HashSet;
 use std::net::IpAddr;
 
 use super::secret;
+use crate::Config;
 use crate::read::Read;
-use crate::{Config, RadiusServer, RadiusTransport, RadiusVersion};
 
 pub(super) fn check(config: &Config, read: &mut Read<'_>) {
     let proxy = &config.radius.proxy;
@@ -21,17 +21,6 @@ pub(super) fn check(config: &Config, read: &mut Read<'_>) {
     }
     if !proxy.clients.is_empty() && config.radius.servers.is_empty() {
         read.conflict("radius.proxy.client[0]", &[], "has no server to ask; add a [[radius.server]]");
-    }
-    // There what is hidden comes as it is, and we do not hide it for the access point.
-    let in_clear = |server: &RadiusServer| match &server.transport {
-        RadiusTransport::Tls(tls) => tls.version != RadiusVersion::V1_0,
-        RadiusTransport::Udp => false,
-    };
-    for (i, _) in config.radius.servers.iter().enumerate().filter(|(_, server)| in_clear(server)) {
-        if !proxy.clients.is_empty() {
-            let message = "must be \"1.0\" while there is a [[radius.proxy.client]]".to_owned();
-            read.conflict(&format!("radius.server[{i}].version"), &["radius.proxy.client[0]"], message);
-        }
     }
     let mut known = HashSet::new();
     for (i, client) in proxy.clients.iter().enumerate() {

@@ -221,7 +221,7 @@ impl Client {
             What::Request(token) => {
                 self.stats.answers += 1;
                 let outcome = self.outcome(answer);
-                let outcome = self.for_asker(now.mono, socket.server, token, authenticator, outcome);
+                let outcome = self.for_asker(now.mono, socket, token, authenticator, outcome);
                 self.finish(token, outcome);
             }
             What::Status => {

@@ -241,7 +241,7 @@ impl Client {
         };
         pending.bytes = match version {
             Version::V1_0 => bytes,
-            Version::V1_1 => v1_1::from_v1_0(&bytes, number, &server.secret),
+            Version::V1_1 => v1_1::from_v1_0(&bytes, number, &server.secret)?,
         };
         Ok(())
     }

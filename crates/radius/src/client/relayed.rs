@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use wire::Now;
 
-use super::{Client, Outcome, Request, SubmitError, Token};
+use super::{Client, Outcome, Request, Socket, SubmitError, Token, Version};
 use crate::hide::Hop;
 use crate::limits::{CONVERSATION, CONVERSATIONS};
 use crate::relay::RelayedRequest;
@@ -23,25 +23,27 @@ impl Client {
         self.submit(now, Request::Relayed(Box::new(request)))
     }
 
-    /// An outcome as it is for who asked: `server` has answered the packet that had this authenticator.
+    /// An outcome as it is for who asked: the packet that had this authenticator was answered.
     pub(super) fn for_asker(
         &mut self,
         mono: Duration,
-        server: u8,
+        socket: Socket,
         token: Token,
         request_authenticator: [u8; 16],
         outcome: Outcome,
     ) -> Outcome {
+        let version = self.version(socket);
         let Some(Request::Relayed(request)) = self.pending.get(&token).map(|pending| &pending.request) else {
             return outcome;
         };
-        let Some(asked) = self.config.servers.get(usize::from(server)) else { return outcome };
+        let Some(asked) = self.config.servers.get(usize::from(socket.server)) else { return outcome };
         if let Some(state) = request.state() {
             self.conversations.end(&state);
         }
         let mut salt = [0; 2];
         (self.dice)(&mut salt);
         let hop = Hop { secret: &asked.secret, request_authenticator: &request_authenticator };
+        let hop = (version == Version::V1_0).then_some(hop);
         let hidden = |reply: &Reply| request.answer(reply, hop, salt);
         match outcome {
             Outcome::Accept(reply) => match hidden(&reply) {
@@ -54,7 +56,7 @@ impl Client {
             // There is nothing hidden in these that anybody needs.
             Outcome::Challenge(reply) => {
                 if let Some(state) = reply.state() {
-                    self.conversations.begin(mono, state, server);
+                    self.conversations.begin(mono, state, socket.server);
                 }
                 hidden(&reply).map_or(Outcome::Unreachable, Outcome::Challenge)
             }

@@ -59,12 +59,12 @@ impl Client {
         let Some(to) = server.address(kind) else { return false };
         let mut authenticator = [0; 16];
         (self.dice)(&mut authenticator);
-        let Ok(mut bytes) = status_server(number as u8, authenticator, &self.config.nas, &server.secret) else {
-            return false;
+        let bytes = status_server(number as u8, authenticator, &self.config.nas, &server.secret);
+        let bytes = match version {
+            Version::V1_0 => bytes,
+            Version::V1_1 => bytes.and_then(|bytes| v1_1::from_v1_0(&bytes, number, &server.secret)),
         };
-        if version == Version::V1_1 {
-            bytes = v1_1::from_v1_0(&bytes, number, &server.secret);
-        }
+        let Ok(bytes) = bytes else { return false };
         self.flights.insert((socket, number), Flight { what: What::Status, kind, authenticator });
         self.stats.status_requests += 1;
         self.transmits.push_back(Transmit { socket, to, bytes });
