@@ -25,7 +25,7 @@ use config::{AuthMethod, Config, RadiusServer, RadiusTransport};
 use engine::gateway::Attempt;
 use engine::session::Grant;
 use radius::{Code, Outcome, RelayedRequest, Reply};
-use store::{Accounts, AccountsError, PasswordCheck};
+use store::{Accounts, AccountsError, LocalUsers, PasswordCheck};
 use tokio::sync::Semaphore;
 use tracing::{debug, info, warn};
 use wire::MacAddr;
@@ -90,6 +90,7 @@ pub(crate) struct Aaa {
     unusable: RefCell<HashMap<&'static str, Duration>>,
     /// Attributes of which the log has said that they have no effect, though they would restrict guests.
     ignored: RefCell<BTreeSet<&'static str>>,
+    local_users: RefCell<LocalUsers>,
     accounts_file: PathBuf,
     accounts: RefCell<Option<Accounts>>,
     checks: Arc<Semaphore>,
@@ -131,6 +132,7 @@ impl Aaa {
             rules: grant::Rules::new(config),
             unusable: RefCell::default(),
             ignored: RefCell::default(),
+            local_users: RefCell::new(LocalUsers::new(config.auth.local_users.clone().unwrap_or_default())),
             accounts_file: config.auth.accounts.clone(),
             accounts: RefCell::new(None),
             checks: Arc::new(Semaphore::new(CHECKS)),
@@ -156,6 +158,13 @@ impl Aaa {
         for method in &self.methods {
             let answer = match method {
                 AuthMethod::Local => match self.ask_accounts(name, password).await {
+                    Ok(answer) => answer,
+                    Err(UnknownName) => {
+                        unknown = true;
+                        continue;
+                    }
+                },
+                AuthMethod::LocalUsers => match self.ask_local_users(name, password) {
                     Ok(answer) => answer,
                     Err(UnknownName) => {
                         unknown = true;
@@ -222,6 +231,20 @@ impl Aaa {
             Ok(false) if !known => Err(UnknownName),
             Ok(false) => Ok(Answer::Refused { message: None }),
             Err(_) => Ok(Answer::Unavailable),
+        }
+    }
+
+    fn ask_local_users(&self, name: &str, password: &str) -> Result<Answer, UnknownName> {
+        match self.local_users.borrow_mut().password(name) {
+            Ok(Some(right)) if right == password => {
+                Ok(Answer::Granted { grant: self.default_grant(), message: None, redirect: None })
+            }
+            Ok(Some(_)) => Ok(Answer::Refused { message: None }),
+            Ok(None) => Err(UnknownName),
+            Err(error) => {
+                warn!(%error, "local users cannot be read");
+                Ok(Answer::Unavailable)
+            }
         }
     }
 
