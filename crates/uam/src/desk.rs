@@ -110,15 +110,12 @@ impl Desk {
 
     /// A `fresh` challenge in any case: after a logout. What was known of the last login is forgotten.
     pub fn renewed(&mut self, now: Duration, place: Place, fresh: impl FnOnce() -> [u8; 16]) -> Option<Challenge> {
-        if self.mode == Mode::Plain {
-            self.guest(place).last = None;
-            return None;
-        }
-        let challenge = Challenge(fresh());
+        let challenge = (self.mode != Mode::Plain).then(|| Challenge(fresh()));
         let guest = self.guest(place);
-        guest.challenge = Some((challenge, now));
+        guest.challenge = challenge.map(|challenge| (challenge, now));
         guest.last = None;
-        Some(challenge)
+        guest.session_url = Box::default();
+        challenge
     }
 
     /// What became of this very login, if it was the last one.

@@ -24,6 +24,7 @@ use std::time::Duration;
 use config::{AuthMethod, Config, RadiusServer, RadiusTransport};
 use engine::gateway::Attempt;
 use engine::session::Grant;
+use portal::{Credential, Login};
 use radius::{Code, Outcome, RelayedRequest, Reply};
 use store::{Accounts, AccountsError, LocalUsers, PasswordCheck};
 use tokio::sync::Semaphore;
@@ -153,25 +154,25 @@ impl Aaa {
 
     /// Asks the configured sources in their order, until one knows: the next is asked only if a source does not answer
     /// or does not know the name.
-    pub(crate) async fn authenticate(&self, attempt: &Attempt, name: &str, password: &str) -> Answer {
+    pub(crate) async fn authenticate(&self, attempt: &Attempt, login: &Login<'_>) -> Answer {
         let (mut unknown, mut silence) = (false, false);
         for method in &self.methods {
             let answer = match method {
-                AuthMethod::Local => match self.ask_accounts(name, password).await {
+                AuthMethod::Local => match self.ask_accounts(login).await {
                     Ok(answer) => answer,
                     Err(UnknownName) => {
                         unknown = true;
                         continue;
                     }
                 },
-                AuthMethod::LocalUsers => match self.ask_local_users(name, password) {
+                AuthMethod::LocalUsers => match self.ask_local_users(login) {
                     Ok(answer) => answer,
                     Err(UnknownName) => {
                         unknown = true;
                         continue;
                     }
                 },
-                AuthMethod::Radius => match self.ask_radius(self.asks.person(attempt, name, password)).await {
+                AuthMethod::Radius => match self.ask_radius(self.asks.person(attempt, login)).await {
                     Ok(reply) => self.granted(attempt, &reply),
                     Err(NoAccept::Silence) => {
                         silence = true;
@@ -209,19 +210,21 @@ impl Aaa {
         self.servers.iter().zip(health).map(|(server, (auth, acct))| (*server, auth, acct)).collect()
     }
 
-    async fn ask_accounts(&self, name: &str, password: &str) -> Result<Answer, UnknownName> {
+    async fn ask_accounts(&self, login: &Login<'_>) -> Result<Answer, UnknownName> {
+        // A hash answers no challenge.
+        let Credential::Password(password) = login.credential else { return Err(UnknownName) };
         let Ok(_waiting) = self.waiting_checks.try_acquire() else { return Ok(Answer::Unavailable) };
         let Ok(check) = Arc::clone(&self.checks).acquire_owned().await else { return Ok(Answer::Unavailable) };
-        let (known, password_check) = match self.password_check(name) {
+        let (known, password_check) = match self.password_check(login.name) {
             Ok(found) => found,
             Err(error) => {
                 warn!(%error, "local accounts cannot be read");
                 return Ok(Answer::Unavailable);
             }
         };
-        let password = password.to_owned();
+        let password = password.clone();
         let checked = tokio::task::spawn_blocking(move || {
-            let right = password_check.run(password.as_bytes());
+            let right = password_check.run(&password);
             drop(check); // held until the work is done, even if the guest hangs up
             right
         });
@@ -234,9 +237,9 @@ impl Aaa {
         }
     }
 
-    fn ask_local_users(&self, name: &str, password: &str) -> Result<Answer, UnknownName> {
-        match self.local_users.borrow_mut().password(name) {
-            Ok(Some(right)) if right == password => {
+    fn ask_local_users(&self, login: &Login<'_>) -> Result<Answer, UnknownName> {
+        match self.local_users.borrow_mut().password(login.name) {
+            Ok(Some(password)) if method::is_of(login, password) => {
                 Ok(Answer::Granted { grant: self.default_grant(), message: None, redirect: None })
             }
             Ok(Some(_)) => Ok(Answer::Refused { message: None }),
