@@ -150,7 +150,11 @@ impl<B: Backend> Counter<'_, B> {
         let online = session.is_some();
         match page {
             Page::Original | Page::Prelogin => {
-                self.remember_url(if page == Page::Original { "url" } else { "userurl" });
+                self.remember(if page == Page::Original {
+                    self.query.url("url")
+                } else {
+                    self.query.url_of_portal("userurl")
+                });
                 Ok(if online { self.say(Outcome::Already, session) } else { self.not_yet(Outcome::NotYet) })
             }
             Page::Status if online => Ok(self.say(Outcome::Status { online }, session)),
@@ -173,7 +177,7 @@ impl<B: Backend> Counter<'_, B> {
     async fn login(&self, session: Option<uam::Session>) -> Result<Said, Refusal> {
         let name = self.query.text("username").filter(|name| (1..=MAX_NAME).contains(&name.len()));
         let name = name.ok_or(Refusal::NoName)?;
-        self.remember_url("userurl");
+        self.remember(self.query.url_of_portal("userurl"));
         match (self.known(), session) {
             (Some(Known::Accepted), Some(session)) => return Ok(self.say(Outcome::Success, Some(session))),
             (_, Some(session)) => return Ok(self.say(Outcome::Already, Some(session))),
@@ -268,8 +272,9 @@ impl<B: Backend> Counter<'_, B> {
         self.guests(|guests, _| guests.known(self.place, self.query).cloned())
     }
 
-    fn remember_url(&self, parameter: &str) {
-        if let Some(url) = self.query.user_url(parameter) {
+    /// Where the guest was going, if the request says it.
+    fn remember(&self, url: Option<String>) {
+        if let Some(url) = url {
             self.guests(|guests, _| guests.going_to(self.place, &url));
         }
     }

@@ -51,13 +51,18 @@ impl<'a> Query<'a> {
         md5(&[&all])
     }
 
-    /// Where the guest was going: a web address, or none. Portals encode it twice; of one that was encoded once the
-    /// second decoding may be no address any more, and then the first is it.
+    /// A web address; none if the parameter is anything else.
     #[must_use]
-    pub fn user_url(&self, name: &str) -> Option<String> {
-        let once = self.text(name)?;
-        let twice = String::from_utf8(decoded(once.as_bytes())).ok();
-        [twice, Some(once)].into_iter().flatten().find(|url| WebUrl::parse(url).is_some())
+    pub fn url(&self, name: &str) -> Option<String> {
+        self.text(name).filter(|url| WebUrl::parse(url).is_some())
+    }
+
+    /// A web address that portals encode twice. Of one that was encoded once the second decoding may be none any more, and
+    /// then the first is it.
+    #[must_use]
+    pub fn url_of_portal(&self, name: &str) -> Option<String> {
+        let twice = String::from_utf8(decoded(self.text(name)?.as_bytes())).ok();
+        twice.filter(|url| WebUrl::parse(url).is_some()).or_else(|| self.url(name))
     }
 }
 
@@ -108,8 +113,8 @@ mod tests {
     }
 
     #[test]
-    fn an_address_is_decoded_twice_and_is_an_address() {
-        let user_url = |raw: &str| Query::new(&format!("userurl={raw}")).user_url("userurl");
+    fn a_portals_address_is_decoded_twice_and_is_an_address() {
+        let user_url = |raw: &str| Query::new(&format!("userurl={raw}")).url_of_portal("userurl");
         let expected = Some("http://example.org/a?b=c&d".to_owned());
         assert_eq!(user_url("http%253a%252f%252fexample.org%252fa%253fb%253dc%2526d"), expected);
         assert_eq!(user_url("http%3a%2f%2fexample.org%2fa%3fb%3dc%26d"), expected);
@@ -117,5 +122,7 @@ mod tests {
         for bad in ["javascript:alert(1)", "", "%2fpath", "http%3a%2f%2fa%0d%0aSet-Cookie:x", "//example.org"] {
             assert_eq!(user_url(bad), None, "{bad}");
         }
+        let once = Query::new("url=http%3A%2F%2Fexample.org%2F%3Fa%3D%2526");
+        assert_eq!(once.url("url").as_deref(), Some("http://example.org/?a=%26"), "by us it is encoded once");
     }
 }
