@@ -2,6 +2,7 @@
 
 mod dynauth;
 mod proxy;
+mod uam;
 
 use std::collections::HashSet;
 use std::net::{IpAddr, Ipv4Addr};
@@ -38,6 +39,7 @@ pub(crate) fn check(config: &Config, read: &mut Read<'_>) {
     dynauth::check(config, read);
     accounting(config, read);
     proxy::check(config, read);
+    uam::check(config, read);
 }
 
 fn interfaces(config: &Config, read: &mut Read<'_>) {
@@ -355,20 +357,17 @@ fn secret(read: &mut Read<'_>, inline: &str, file: &str, server: &str, secret: &
     match (read.is_given(inline), read.is_given(file)) {
         (true, true) => read.conflict(file, &[], "stands beside secret; keep one of the two"),
         (false, false) => read.conflict(server, &[], "has no secret; add secret or secret_file"),
-        (in_config, _) if !secret.is_empty() => {
-            let path = if in_config { inline } else { file };
-            if KNOWN_SECRETS.iter().any(|known| known.as_bytes().eq_ignore_ascii_case(secret)) {
-                read.warn(
-                    path,
-                    &[],
-                    "is a secret that stands in everybody's manual; make one with: openssl rand -hex 16",
-                );
-            } else if secret.len() < 16 {
-                let message = "is shorter than 16 octets and can be guessed; make one with: openssl rand -hex 16";
-                read.warn(path, &[], message);
-            }
-        }
-        _ => {}
+        (in_config, _) => judge_secret(read, if in_config { inline } else { file }, secret),
+    }
+}
+
+/// Warns of a secret that can be guessed.
+fn judge_secret(read: &mut Read<'_>, path: &str, secret: &[u8]) {
+    if KNOWN_SECRETS.iter().any(|known| known.as_bytes().eq_ignore_ascii_case(secret)) {
+        read.warn(path, &[], "is a secret that stands in everybody's manual; make one with: openssl rand -hex 16");
+    } else if !secret.is_empty() && secret.len() < 16 {
+        let message = "is shorter than 16 octets and can be guessed; make one with: openssl rand -hex 16";
+        read.warn(path, &[], message);
     }
 }
 

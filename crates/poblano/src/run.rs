@@ -340,14 +340,8 @@ async fn serve(parts: Parts) -> anyhow::Result<End> {
     let requests =
         Requests { of_servers: aaa.dynamic_authorization.open()?, of_access_points: aaa.access_points.open()? };
     let socket = control::Socket::open(&config.control.socket)?;
-    let base_url = format!("http://{}:{}", config.lan.gateway, config.portal.port);
-    let site = Rc::new(portal::Site {
-        title: config.portal.title.clone(),
-        terms: Some(config.portal.terms.clone()).filter(|terms| !terms.is_empty()),
-        base_url: base_url.clone(),
-        name: config.dns.name.clone(),
-        limits: portal::Limits::default(),
-    });
+    let site = Rc::new(settings::site(&config, lan_mac));
+    let base_url = &site.base_url;
     let started =
         format!("guests on {} get {} and meet the portal at {base_url}/", config.lan.interface, config.lan.network);
     let gateway =

@@ -1,8 +1,8 @@
 use super::Absent::{Is, Required, Rule};
 use super::Kind::{
     Address, Addresses, Bool, Choice, Choices, DenyOrAdmit, DhcpOptions, Duration, File, Fingerprint, GardenDomains,
-    GardenEntries, HostAddress, HostNetwork, Int, Interface, InterfaceAddress, Mac, Macs, Name, Network, Octets, Path,
-    Rate, Secret, SecretFile, Text, WebAddress,
+    GardenEntries, HostAddress, HostNetwork, Int, Interface, InterfaceAddress, Mac, Macs, Name, Network, Octets,
+    Origins, Path, Rate, Secret, SecretFile, Text, WebAddress,
 };
 use super::{Absent, Key, Kind, Section};
 
@@ -271,6 +271,136 @@ pub const SECTIONS: &[Section] = &[
         ],
     ),
     section(
+        "uam",
+        "An external portal that speaks CoovaChilli's Universal Access Method. Without server guests see our own pages.",
+        &[
+            key(
+                "server",
+                WebAddress,
+                or("none; our own pages are shown", "\"https://portal.example/hotspotlogin.php\""),
+                "The portal. Guests that are not logged in are led there, with all that it needs in the address; it sends their browsers back to /logon at portal.port. Its host is open before login as if [garden] had it. A name needs dns.resolvers that know it.",
+            ),
+            key(
+                "secret",
+                Secret,
+                or(
+                    "none; the portal is asked for no proof, and passwords are hidden by the challenge alone",
+                    "\"replace me: 32 random characters\"",
+                ),
+                "Shared with the portal: challenges are mixed with it, and addresses are signed with it (md).",
+            ),
+            key(
+                "secret_file",
+                SecretFile,
+                or("none", "\"uam.secret\""),
+                "A file with the secret in its first line, instead of secret.",
+            ),
+            key(
+                "home_page",
+                WebAddress,
+                or("none; guests are led to the portal at once", "\"https://www.example.org/welcome\""),
+                "A page that guests are led to first. It gets the portal's address as loginurl. Its host is open before login, too.",
+            ),
+            key(
+                "wispr",
+                Choices(&["1.0", "2.0", "none"]),
+                Is("[\"1.0\", \"2.0\"]"),
+                "The versions of WISPr that are offered to programs that log in by themselves; \"none\" offers nothing.",
+            ),
+            key(
+                "wispr_login",
+                WebAddress,
+                or("server", "\"https://portal.example/wispr\""),
+                "Where such programs send names and passwords. Its host is open before login, too.",
+            ),
+            key(
+                "challenge_lifetime",
+                Duration { min: "1m", max: "1d", or_zero: false },
+                Is("\"10m\""),
+                "A challenge is shown for so long before there is a new one, and taken for twice as long: whoever is slower to type has to start again.",
+            ),
+            key(
+                "reuse_challenges",
+                Bool,
+                Is("false"),
+                "A challenge may be used again until it is old, as with CoovaChilli. Whoever sees a guest's login then can repeat it from the same device. With false the first answer to a challenge is the only one.",
+            ),
+            key(
+                "plain_passwords",
+                Bool,
+                Is("false"),
+                "Passwords come from the portal as they are, in the address, and no challenge is sent. Browsers keep addresses, and whoever is near can read them.",
+            ),
+            key(
+                "ui_port",
+                Int { min: 1, max: 65_535 },
+                or("none", "4990"),
+                "A second port of the portal on the gateway's address, for portals that send guests there (uamuiport).",
+            ),
+            key(
+                "alias_address",
+                Address,
+                or("none", "\"192.0.2.1\""),
+                "An address by which guests reach our pages at any TCP port. Whoever really has it is not reached any more: CoovaChilli's 1.0.0.1 is a DNS server today.",
+            ),
+            key(
+                "alias_name",
+                Name,
+                or("none", "\"wifi.example.org\""),
+                "A name that our DNS answers with alias_address, or the gateway's address if there is none.",
+            ),
+            key(
+                "host_name",
+                Name,
+                or("none", "\"gateway.example.org\""),
+                "A name that our DNS answers with the gateway's address.",
+            ),
+            key(
+                "logout_address",
+                Address,
+                or("none", "\"192.0.2.2\""),
+                "A guest that opens TCP port 80 of this address is logged out; the name logout leads there. Whoever really has it is not reached any more.",
+            ),
+            key("ssid", Text { max: 64 }, Is("\"\""), "What the portal is told as ssid; empty leaves it out."),
+            key(
+                "vlan",
+                Text { max: 64 },
+                Is("\"\""),
+                "What the portal is told as vlan of guests without a VLAN tag; empty leaves it out.",
+            ),
+            key(
+                "location_id",
+                Text { max: 253 },
+                Is("\"\""),
+                "The place as programs are told it: AccessLocation of WISPr, such as isocc=de,cc=49,ac=30,network=example.",
+            ),
+            key(
+                "location_name",
+                Text { max: 253 },
+                Is("\"\""),
+                "The place in words: LocationName of WISPr, location of the JSON API.",
+            ),
+            key(
+                "redirect_url",
+                Bool,
+                Is("false"),
+                "Where the server wants a guest to go after login (WISPr-Redirection-URL) is told to the portal as redirurl. With false the guest goes there at once.",
+            ),
+            key(
+                "original_url",
+                Bool,
+                Is("false"),
+                "The RADIUS server is told where the guest was going (ChilliSpot-OriginalURL).",
+            ),
+            key(
+                "origins",
+                Origins { max: 16 },
+                Is("[]"),
+                "Web sites besides the portal's own whose scripts may read the JSON API in a guest's browser (CORS), such as [\"https://www.example.org\"].",
+            ),
+        ],
+    ),
+    section(
         "garden",
         "The walled garden: what guests reach before they log in, and without being counted.",
         &[
@@ -294,15 +424,21 @@ pub const SECTIONS: &[Section] = &[
         &[
             key(
                 "method",
-                Choices(&["local", "radius"]),
+                Choices(&["local", "local_users", "radius"]),
                 Is("\"local\""),
-                "Who says whether a name and password are right. In a list the next one is asked when one does not know the name or does not answer; a wrong password ends it.",
+                "Who says whether a name and password are right: the accounts of `poblano user`, the file local_users, the RADIUS servers. In a list the next one is asked when one does not know the name or does not answer; a wrong password ends it.",
             ),
             key(
                 "accounts",
                 Path { max: 4096 },
                 or("accounts in state.directory", "\"/etc/poblano/accounts\""),
                 "The file of local accounts, which `poblano user` writes. Read again when it changes.",
+            ),
+            key(
+                "local_users",
+                Path { max: 4096 },
+                or("none", "\"/etc/chilli/localusers\""),
+                "CoovaChilli's file of accounts, a line each: name:password, and what follows another colon is not looked at. Passwords stand in it as they are, so keep it from other users. Read again when it changes.",
             ),
         ],
     ),
