@@ -366,6 +366,11 @@ impl Engine {
         theirs.map(move |(slot, guest)| self.view(now, slot, guest))
     }
 
+    /// Where guests are, in no order.
+    pub fn addresses(&self) -> impl Iterator<Item = Ipv4Addr> {
+        self.guests.iter().map(|(_, guest)| guest.address)
+    }
+
     /// Every guest, in no order.
     pub fn guests(&self, now: Now) -> impl Iterator<Item = GuestView> {
         self.guests.iter().map(move |(slot, guest)| self.view(now, slot, guest))
