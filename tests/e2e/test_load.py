@@ -113,7 +113,7 @@ def test_a_network_of_the_load_testers_own_needs_no_word(lab):
 @pytest.mark.parametrize("whose", [(), ("--auth", "radius")], ids=["local", "radius"])
 def test_the_load_tester_builds_a_lab_and_measures_beside_the_kernel(whose, tmp_path):
     done = load(
-        *("lab", "--poblano", binary(), "--curve", f"5,{GUESTS}", "--at-once", 20, *whose),
+        *("lab", "--poblano", binary(), "--curve", f"5,{GUESTS}", "--ceiling", "--at-once", 20, *whose),
         *("--seconds", 1, "--rounds", 1, "--pps", ECHOES, "--report", tmp_path),
     )
     assert done.returncode == 0, done.stdout + done.stderr
@@ -133,6 +133,8 @@ def test_the_load_tester_builds_a_lab_and_measures_beside_the_kernel(whose, tmp_
                 assert len(traffic[way]) == 10
                 for flood in traffic[way]:
                     assert 0 < flood["arrived"] <= flood["sent"], (point["guests"], who, way)
+        for way in ("up", "down"):
+            assert all(0 < flood["arrived"] <= flood["sent"] for flood in point["ceiling"][way]), way
     ours = [point["ours"] for point in found["curve"]]
     forwarded = sum(traffic["echoes_sent"] + sum(flood["arrived"] for flood in traffic["up"]) for traffic in ours)
     assert says["packets_up"] >= forwarded

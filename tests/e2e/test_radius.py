@@ -12,6 +12,7 @@ from aaa import FreeRadius, settings
 from frames import Wire, is_ipv4
 from internet import DNS, HOST, wait_for
 from lab import PORTAL, Lab
+from test_offload import counters
 
 USERS = """
 ada Cleartext-Password := "lovelace"
@@ -54,6 +55,9 @@ past Cleartext-Password := "past"
 
 odd Cleartext-Password := "odd"
     WISPr-Session-Terminate-Time = "tomorrow"
+
+busy Cleartext-Password := "busy"
+    ChilliSpot-Max-Total-Octets = 300000000
 
 more Cleartext-Password := "more"
     ChilliSpot-Max-Output-Octets = 705032704,
@@ -268,6 +272,23 @@ def test_a_guest_gets_its_quota_to_the_packet_and_no_more(offloads):
         assert 1_000_000 - (70_000 if offloads else 1500) < sent + received <= 1_000_000
         assert stop["Acct-Terminate-Cause"] == "Session-Timeout"
         assert guest.curl("http://online.test/").location.startswith(PORTAL)
+
+
+@pytest.mark.parametrize("offload", ["on", "off"])
+def test_a_quota_of_both_directions_holds_while_both_are_busy(offload):
+    with radius_lab(settings={"offload": {"mode": offload}}) as lab:
+        assert lab.guest.login("busy", "busy").status == 303
+        busy = lab.guest.ns.spawn("iperf3", "-c", HOST, "-t", "60", "--bidir", "-P", "2", stdout=subprocess.DEVNULL)
+        stop = lab.radius.wait("Stop")
+        busy.kill()
+        busy.wait()
+        both = [int(stop[f"Acct-{way}-Octets"]) for way in ("Input", "Output")]
+        assert min(both) > 1_000_000, "both ways were under load"
+        # A super-packet that does not fit is refused whole; one of each direction may pass in the same moment.
+        assert abs(300_000_000 - sum(both)) <= 65_536, both
+        if offload == "on":
+            for way in ("from_guests", "to_guests"):
+                assert counters(lab, way)["forward_offloaded"] > 100
 
 
 def test_a_quota_beyond_32_bits_is_one_number():

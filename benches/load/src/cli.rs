@@ -66,7 +66,7 @@ pub(crate) enum Phase {
     Logout,
 }
 
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub(crate) struct Lab {
     /// Whom to measure
     #[arg(long, value_enum, default_value = "poblano")]
@@ -93,6 +93,10 @@ pub(crate) struct Lab {
     /// Packets a second of a flood [default: as fast as they go]
     #[arg(long, value_name = "PPS", value_parser = clap::value_parser!(u32).range(1000..=100_000_000))]
     pub(crate) flood_pps: Option<u32>,
+    /// Measure beside also what Poblano's way through the kernel can reach at most: its devices and rules, with programs
+    /// that look at nothing and send on everything
+    #[arg(long, conflicts_with = "alone")]
+    pub(crate) ceiling: bool,
     /// Do not measure kernel routing beside
     #[arg(long)]
     pub(crate) alone: bool,

@@ -53,5 +53,5 @@ fn traffic(run: &Run, server: SocketAddrV4, driver: &mut Driver, progress: &mut 
     let pace = (load.pps, Duration::from_secs(load.seconds));
     let echoes = driver.echo(0..load.guests, &[server], pace, progress)?;
     progress.line(&format!("echo      {} sent, {} back", grouped(echoes.sent), grouped(echoes.back)));
-    Ok(Point { guests: load.guests, ours: Traffic { echoes, ..Traffic::default() }, kernel: None })
+    Ok(Point { guests: load.guests, ours: Traffic { echoes, ..Traffic::default() }, kernel: None, ceiling: None })
 }

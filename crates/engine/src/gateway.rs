@@ -307,7 +307,7 @@ impl Engine {
             id,
             user: billed.unwrap_or(user).into(),
             tariff,
-            personal,
+            echo: personal.as_deref().into(),
             began: now.mono.into(),
             before_nanos: 0,
             began_unix_nanos: now.unix.as_nanos() as u64,
@@ -364,6 +364,11 @@ impl Engine {
     pub fn guests_with_mac(&self, now: Now, mac: MacAddr) -> impl Iterator<Item = GuestView> {
         let theirs = self.guests.iter().filter(move |(_, guest)| guest.key.mac == mac);
         theirs.map(move |(slot, guest)| self.view(now, slot, guest))
+    }
+
+    /// Where guests are, in no order.
+    pub fn addresses(&self) -> impl Iterator<Item = Ipv4Addr> {
+        self.guests.iter().map(|(_, guest)| guest.address)
     }
 
     /// Every guest, in no order.
@@ -675,8 +680,8 @@ fn record(
         key,
         address,
         slot,
-        class: session.class().to_vec(),
-        cui: session.cui().map(<[u8]>::to_vec),
+        class: session.echo.class().map(<[u8]>::to_vec).collect(),
+        cui: session.echo.cui().map(<[u8]>::to_vec),
         source: session.tariff.source,
         usage,
         baseline: session.baseline,

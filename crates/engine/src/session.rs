@@ -69,12 +69,8 @@ impl Grant {
     /// What the source wants back in each accounting record.
     #[must_use]
     pub fn class(&self) -> &[Vec<u8>] {
-        class(self.personal.as_deref())
+        self.personal.as_ref().map_or(&[], |personal| &personal.class)
     }
-}
-
-fn class(personal: Option<&Personal>) -> &[Vec<u8>] {
-    personal.map_or(&[], |personal| &personal.class)
 }
 
 /// Tariffs that are remembered to be shared. A hotspot has few; who has limits of its own keeps them by itself.
@@ -256,41 +252,105 @@ impl SessionId {
     }
 }
 
-/// Who pays. Names of usual length are kept in place: as small pieces that outlive a login's other memory, of which most
+/// Octets of a session, up to `SHORT` of them in place: as small pieces that outlive a login's other memory, of which most
 /// goes at once, a hundred thousand of them would keep its pages.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Name {
-    Short(u8, [u8; Self::SHORT]),
-    Long(Box<str>),
+enum Piece<const SHORT: usize> {
+    Short(u8, [u8; SHORT]),
+    Long(Box<[u8]>),
 }
 
-impl Name {
-    const SHORT: usize = 30;
-
-    pub(crate) fn as_str(&self) -> &str {
+impl<const SHORT: usize> Piece<SHORT> {
+    fn octets(&self) -> &[u8] {
         match self {
-            Self::Short(len, octets) => str::from_utf8(&octets[..usize::from(*len)]).unwrap_or_default(),
-            Self::Long(name) => name,
+            Self::Short(len, octets) => &octets[..usize::from(*len)],
+            Self::Long(octets) => octets,
         }
+    }
+}
+
+impl<const SHORT: usize> From<&[u8]> for Piece<SHORT> {
+    fn from(octets: &[u8]) -> Self {
+        const { assert!(SHORT <= u8::MAX as usize) }
+        let mut short = [0; SHORT];
+        match short.get_mut(..octets.len()) {
+            Some(room) => {
+                room.copy_from_slice(octets);
+                Self::Short(octets.len() as u8, short)
+            }
+            None => Self::Long(octets.into()),
+        }
+    }
+}
+
+/// Who pays.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Name(Piece<30>);
+
+impl Name {
+    pub(crate) fn as_str(&self) -> &str {
+        str::from_utf8(self.0.octets()).unwrap_or_default()
     }
 }
 
 impl From<&str> for Name {
     fn from(name: &str) -> Self {
-        let mut octets = [0; Self::SHORT];
-        match octets.get_mut(..name.len()) {
-            Some(room) => {
-                room.copy_from_slice(name.as_bytes());
-                Self::Short(name.len() as u8, octets)
-            }
-            None => Self::Long(name.into()),
-        }
+        Self(name.as_bytes().into())
     }
 }
 
 impl fmt::Display for Name {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
+    }
+}
+
+/// What the source wants back in each accounting record: a [`Personal`] without the name, which the session has. In
+/// place there is room for what Microsoft's server sends, a Class of 46 octets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Echo(Piece<54>);
+
+impl Echo {
+    /// In the two octets before each value, with its length: it is the chargeable user's identity. No attribute is as
+    /// long.
+    const CUI: u16 = 1 << 15;
+
+    fn values(&self) -> impl Iterator<Item = (u16, &[u8])> {
+        let mut rest = self.0.octets();
+        std::iter::from_fn(move || {
+            let (head, after) = rest.split_first_chunk()?;
+            let head = u16::from_be_bytes(*head);
+            let (value, after) = after.split_at_checked(usize::from(head & !Self::CUI))?;
+            rest = after;
+            Some((head & Self::CUI, value))
+        })
+    }
+
+    pub(crate) fn class(&self) -> impl Iterator<Item = &[u8]> {
+        self.values().filter(|(kind, _)| *kind != Self::CUI).map(|(_, value)| value)
+    }
+
+    pub(crate) fn cui(&self) -> Option<&[u8]> {
+        self.values().find(|(kind, _)| *kind == Self::CUI).map(|(_, value)| value)
+    }
+
+    fn personal(&self) -> Option<Box<Personal>> {
+        let class = self.class().map(<[u8]>::to_vec).collect();
+        Personal { class, cui: self.cui().map(<[u8]>::to_vec), user: None }.boxed()
+    }
+}
+
+impl From<Option<&Personal>> for Echo {
+    fn from(personal: Option<&Personal>) -> Self {
+        let class = personal.map_or(&[][..], |personal| &personal.class).iter().map(|value| (0, value));
+        let cui = personal.and_then(|personal| personal.cui.as_ref()).map(|value| (Self::CUI, value));
+        let mut octets = Vec::new();
+        for (kind, value) in class.chain(cui) {
+            let value = &value[..value.len().min(usize::from(!Self::CUI))];
+            octets.extend_from_slice(&(kind | value.len() as u16).to_be_bytes());
+            octets.extend_from_slice(value);
+        }
+        Self(octets.as_slice().into())
     }
 }
 
@@ -319,7 +379,7 @@ pub(crate) struct Session {
     pub(crate) user: Name,
     /// What is granted, but for what is personal; of all with the same limits there is one.
     pub(crate) tariff: Arc<Grant>,
-    pub(crate) personal: Option<Box<Personal>>,
+    pub(crate) echo: Echo,
     /// When it began or went on in this run.
     pub(crate) began: Moment,
     /// Nanoseconds that it had lasted by then.
@@ -331,7 +391,7 @@ pub(crate) struct Session {
     pub(crate) next_interim: Option<Moment>,
 }
 
-const _: () = assert!(size_of::<Session>() <= 128);
+const _: () = assert!(size_of::<Session>() <= 176);
 
 impl Session {
     /// How long it has lasted.
@@ -348,19 +408,9 @@ impl Session {
         Now { mono: self.began.mono(), unix: Duration::from_nanos(self.began_unix_nanos) }
     }
 
-    /// What was granted, as a whole.
+    /// What was granted, as a whole; [`user`](Self::user) is the name to account under.
     pub(crate) fn grant(&self) -> Grant {
-        Grant { personal: self.personal.clone(), ..Grant::clone(&self.tariff) }
-    }
-
-    /// What the source wants back in each accounting record.
-    pub(crate) fn class(&self) -> &[Vec<u8>] {
-        class(self.personal.as_deref())
-    }
-
-    /// Who pays, in the words of the source.
-    pub(crate) fn cui(&self) -> Option<&[u8]> {
-        self.personal.as_ref()?.cui.as_deref()
+        Grant { personal: self.echo.personal(), ..Grant::clone(&self.tariff) }
     }
 
     /// How long after `duration` its next interim record is due; none if it has none.
@@ -428,6 +478,19 @@ mod tests {
         for name in ["", "ada", "ünïcödé", &"x".repeat(30), &"x".repeat(31), &"ü".repeat(15), &"ü".repeat(126)] {
             assert_eq!(Name::from(name).to_string(), name);
         }
+    }
+
+    #[test]
+    fn what_a_server_wants_back_it_gets_back_as_it_was() {
+        for class in [vec![], vec![vec![7; 46]], vec![vec![7; 52]], vec![vec![7; 53]], vec![vec![], vec![1; 253]]] {
+            for cui in [None, Some(vec![]), Some(b"cui".to_vec()), Some(vec![9; 253])] {
+                let personal = Personal { class: class.clone(), cui, user: None }.boxed();
+                assert_eq!(Echo::from(personal.as_deref()).personal(), personal);
+            }
+        }
+        let endless = Personal { class: vec![vec![7; 1 << 17], vec![8]], ..Personal::default() };
+        let echo = Echo::from(Some(&endless));
+        assert_eq!(echo.class().map(<[u8]>::len).collect::<Vec<_>>(), [(1 << 15) - 1, 1]);
     }
 
     #[test]

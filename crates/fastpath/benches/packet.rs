@@ -2,8 +2,9 @@
 //!
 //! `cargo bench -p poblano-fastpath`
 //!
-//! With a million guests a decision waits for memory, so the bench begins with how long this machine's takes. On pages of
-//! 2 MB, which glibc asks for if it is told to and the kernel allows:
+//! With a million guests a decision waits for memory, so the bench begins with how long this machine's takes: a read that
+//! waits for the one before, and the reads of a batch alone, without which there is no decision. What a decision takes
+//! beyond those is ours. On pages of 2 MB, which glibc asks for if it is told to and the kernel allows:
 //! `GLIBC_TUNABLES=glibc.malloc.hugetlb=1 cargo bench -p poblano-fastpath`
 #![allow(missing_docs, reason = "the macros of criterion make functions")]
 #![allow(clippy::disallowed_methods, reason = "a bench reads the clock")]
@@ -187,6 +188,54 @@ fn memory(criterion: &mut Criterion) {
     });
 }
 
+/// The memory of a million guests: an index, and of each guest its slot and two directions of its meter.
+struct Guests {
+    cells: Vec<u32>,
+    lines: Vec<[u64; 8]>,
+}
+
+impl Guests {
+    const COUNT: u32 = 1_000_000;
+    const LINES: usize = 3;
+
+    /// Steps through the guests in an order in which no two neighbours are near each other.
+    fn new() -> Self {
+        let cells = 2 * Self::COUNT.next_power_of_two();
+        let guest = |cell: u32| (u64::from(cell) * 0x9e37_79b9 % u64::from(Self::COUNT)) as u32;
+        let lines = (0..Self::LINES as u64 * u64::from(Self::COUNT)).map(|n| [n; 8]);
+        Self { cells: (0..cells).map(guest).collect(), lines: lines.collect() }
+    }
+
+    /// What a batch of decisions of one direction reads, and nothing else.
+    fn read(&self, dice: &mut u32) -> u64 {
+        let mut at = [0usize; BATCH];
+        for at in &mut at {
+            *dice = dice.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            *at = self.cells[(*dice >> 8) as usize % self.cells.len()] as usize * Self::LINES;
+        }
+        let slots = at.iter().fold(0, |sum: u64, at| sum.wrapping_add(self.lines[*at][0]));
+        at.iter().fold(slots, |sum, at| sum.wrapping_add(self.lines[at + 1][0]))
+    }
+}
+
+/// No decision about a packet of one of a million guests can take less.
+fn floor(criterion: &mut Criterion) {
+    let guests = Guests::new();
+    let mut dice = 1;
+    let mut group = criterion.benchmark_group("1000000 guests");
+    group.throughput(Throughput::Elements(1));
+    group.bench_function("the reads of a decision alone", |bench| {
+        bench.iter_custom(|packets| {
+            let start = Instant::now();
+            for _ in 0..packets.div_ceil(BATCH as u64) {
+                black_box(guests.read(&mut dice));
+            }
+            start.elapsed()
+        });
+    });
+    group.finish();
+}
+
 /// Lookups alone, in batches as the path makes them; `beside` a writer that replaces guests without a pause.
 fn lookups(criterion: &mut Criterion) {
     for guests in [1_000u32, 100_000, 1_000_000] {
@@ -306,5 +355,5 @@ fn redirects(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, memory, verdicts, lookups, decisions, redirects);
+criterion_group!(benches, memory, floor, verdicts, lookups, decisions, redirects);
 criterion_main!(benches);

@@ -48,6 +48,11 @@ impl Message {
         Self(bytes)
     }
 
+    /// Its type.
+    pub(crate) fn kind(&self) -> u16 {
+        u16::from_ne_bytes([self.0[4], self.0[5]])
+    }
+
     /// Adds an attribute.
     pub(crate) fn attr(mut self, kind: u16, value: &[u8]) -> Self {
         self.put(kind, value);

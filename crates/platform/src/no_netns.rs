@@ -50,6 +50,10 @@ impl Netns {
         match self.0 {}
     }
 
+    pub fn send_on_unseen(&self, _: &str, _: &str, _: MacAddr) -> Result<()> {
+        match self.0 {}
+    }
+
     pub fn open(&self, _: &str) -> Result<Arc<dyn LanPort>> {
         match self.0 {}
     }

@@ -58,6 +58,8 @@ mod linux {
     use std::os::fd::BorrowedFd;
 
     use super::Offload;
+    use wire::MacAddr;
+
     use crate::{Interface, OffloadSpec, Result};
 
     impl Offload {
@@ -98,10 +100,14 @@ mod linux {
         Ok(())
     }
 
+    pub(in crate::imp) fn send_on(lan: &Interface, _: &Interface, _: MacAddr) -> Result<()> {
+        Err(crate::no_offload(&lan.name))
+    }
+
     pub(in crate::imp) fn is_on_egress(_: u32) -> Result<bool> {
         Ok(false)
     }
 }
 
 #[cfg(target_os = "linux")]
-pub(in crate::imp) use linux::{add_place, detach, is_on_egress, remove_place};
+pub(in crate::imp) use linux::{add_place, detach, is_on_egress, remove_place, send_on};

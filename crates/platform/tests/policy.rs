@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use common::{GATEWAY, INTERNET, Net, UPLINK, UPLINK_ADDRESS, forward_spec};
 use platform::netns::Netns;
-use platform::{Host, System, UplinkSpec};
+use platform::{Host, System, UplinkSpec, Waker};
 
 /// How long a connection may take that must not come about.
 const PATIENCE: Duration = Duration::from_millis(300);
@@ -138,4 +138,33 @@ fn an_uplink_whose_gateway_lies_outside_of_its_subnet_works() {
         })
         .unwrap();
     assert!(!routes().contains(UPLINK), "{}", routes());
+}
+
+#[test]
+fn whoever_takes_our_rules_away_or_some_of_them_finds_them_back() {
+    let Some(Routed { net, host }) = routed(plain_uplink()) else { return };
+    net.gateway
+        .run(|| {
+            let mut guard = host.guard_rules(&Waker::new().unwrap()).unwrap().expect("Linux has one");
+            let list = |family| Net::run(&net.gateway, "nft", &["list", "table", family, "poblano"]).0;
+            let rules = || [list("netdev"), list("inet")];
+            let whole = rules();
+            assert!(!guard.mend().unwrap(), "nobody has touched them");
+            for how in [
+                "flush ruleset",
+                "flush table inet poblano",
+                "flush chain inet poblano forward",
+                "delete table netdev poblano",
+                "delete chain netdev poblano lock0",
+            ] {
+                let (said, done) = Net::run(&net.gateway, "nft", &how.split(' ').collect::<Vec<_>>());
+                assert!(done && rules() != whole, "{how}: {said}");
+                assert!(guard.mend().unwrap(), "{how}");
+                assert_eq!(rules(), whole, "{how}");
+            }
+            let add = ["add", "rule", "inet", "poblano", "forward", "tcp", "dport", "25", "drop"];
+            assert!(Net::run(&net.gateway, "nft", &add).1);
+            assert!(!guard.mend().unwrap(), "what an operator adds stays");
+        })
+        .unwrap();
 }

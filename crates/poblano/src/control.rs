@@ -14,6 +14,7 @@ use engine::session::{Cause, Source};
 use fastpath::police::Rate;
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt};
+use tokio::net::unix::OwnedWriteHalf;
 use tokio::net::{UnixListener, UnixStream};
 use tracing::warn;
 
@@ -24,6 +25,9 @@ use crate::gateway::Gateway;
 const MAX_REQUEST: u64 = 4096;
 /// A request that has not come by then does not come.
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Guests told of in one piece. With a crowd all of them together would keep everybody else waiting for a second.
+const GUESTS_AT_ONCE: usize = 64;
 
 /// The socket's file, which goes with it.
 pub(crate) struct Socket {
@@ -80,6 +84,10 @@ async fn answer(stream: UnixStream, gateway: Rc<Gateway>) {
     let mut reader = tokio::io::BufReader::new(reader.take(MAX_REQUEST));
     let Ok(Ok(_)) = tokio::time::timeout(PATIENCE, reader.read_line(&mut line)).await else { return };
     let reply = match serde_json::from_str::<Value>(&line) {
+        Ok(request) if request["command"] == "sessions" => {
+            let _ = sessions(&gateway, &mut writer).await; // who has left hears no more
+            return;
+        }
         Ok(request) => {
             let reply = perform(&gateway, &request);
             if matches!(request["command"].as_str(), Some("kick" | "login")) {
@@ -93,6 +101,48 @@ async fn answer(stream: UnixStream, gateway: Rc<Gateway>) {
     let mut reply = reply.to_string();
     reply.push('\n');
     let _ = tokio::time::timeout(PATIENCE, writer.write_all(reply.as_bytes())).await;
+}
+
+/// All guests and what else there is to say, piece by piece. Who comes or leaves meanwhile may be told of or not.
+async fn sessions(gateway: &Gateway, writer: &mut OwnedWriteHalf) -> std::io::Result<()> {
+    let mut piece = "{\"guests\":[".to_owned();
+    let mut is_first = true;
+    for addresses in gateway.addresses().await.chunks(GUESTS_AT_ONCE) {
+        for guest in gateway.guests_at(addresses) {
+            if !std::mem::take(&mut is_first) {
+                piece.push(',');
+            }
+            piece.push_str(&guest_json(&guest).to_string());
+        }
+        tokio::time::timeout(PATIENCE, writer.write_all(piece.as_bytes())).await??;
+        piece.clear();
+        tokio::task::yield_now().await;
+    }
+    let rest = beside_guests(gateway).to_string();
+    piece.push_str("],");
+    piece.push_str(rest.trim_start_matches('{'));
+    piece.push('\n');
+    tokio::time::timeout(PATIENCE, writer.write_all(piece.as_bytes())).await?
+}
+
+/// What is told of the gateway as a whole.
+fn beside_guests(gateway: &Gateway) -> Value {
+    json!({
+        "counters": counters(gateway),
+        "offload": gateway.offload.state(),
+        "accounting": gateway.aaa.accounting().map(|accounting| json!({
+            "records_waiting": accounting.waiting.records,
+            "oldest_seconds": accounting.oldest.map(|age| age.as_secs()),
+            "records_lost": accounting.waiting.lost,
+            "server_answers": !accounting.waiting.silent,
+            "disk_error": accounting.failure,
+        })),
+        "radius": gateway.aaa.health().iter().map(|(server, auth, acct)| {
+            json!({ "server": server.to_string(), "authentication": auth, "accounting": acct })
+        }).collect::<Vec<_>>(),
+        "dynamic_authorization": dynamic_authorization(&gateway.aaa.dynamic_authorization.stats()),
+        "access_points": access_points(&gateway.aaa.access_points.stats()),
+    })
 }
 
 fn perform(gateway: &Rc<Gateway>, request: &Value) -> Value {
@@ -116,23 +166,6 @@ fn perform(gateway: &Rc<Gateway>, request: &Value) -> Value {
         _ => json!({ key: count }),
     };
     match request["command"].as_str() {
-        Some("sessions") => json!({
-            "guests": gateway.guests().iter().map(guest_json).collect::<Vec<_>>(),
-            "counters": counters(gateway),
-            "offload": gateway.offload.state(),
-            "accounting": gateway.aaa.accounting().map(|accounting| json!({
-                "records_waiting": accounting.waiting.records,
-                "oldest_seconds": accounting.oldest.map(|age| age.as_secs()),
-                "records_lost": accounting.waiting.lost,
-                "server_answers": !accounting.waiting.silent,
-                "disk_error": accounting.failure,
-            })),
-            "radius": gateway.aaa.health().iter().map(|(server, auth, acct)| {
-                json!({ "server": server.to_string(), "authentication": auth, "accounting": acct })
-            }).collect::<Vec<_>>(),
-            "dynamic_authorization": dynamic_authorization(&gateway.aaa.dynamic_authorization.stats()),
-            "access_points": access_points(&gateway.aaa.access_points.stats()),
-        }),
         Some("kick") => match guest() {
             Ok(guest) => count("kicked", "is not logged in", gateway.kick(guest, Cause::AdminReset), guest),
             Err(error) => error,

@@ -314,11 +314,20 @@ impl Gateway {
         }
     }
 
-    /// Every guest, by address.
-    pub(crate) fn guests(&self) -> Vec<GuestView> {
-        let mut guests: Vec<_> = self.engine.borrow().guests(self.clock.now()).collect();
-        guests.sort_by_key(|guest| guest.address);
-        guests
+    /// Where guests are, in order.
+    pub(crate) async fn addresses(&self) -> Vec<Ipv4Addr> {
+        let mut addresses: Vec<_> = self.engine.borrow().addresses().collect();
+        let sorted = tokio::task::spawn_blocking(move || {
+            addresses.sort_unstable();
+            addresses
+        });
+        sorted.await.unwrap_or_default() // panics abort
+    }
+
+    /// The guests at these addresses that are still there.
+    pub(crate) fn guests_at(&self, addresses: &[Ipv4Addr]) -> Vec<GuestView> {
+        let (engine, now) = (self.engine.borrow(), self.clock.now());
+        addresses.iter().filter_map(|address| engine.guest_at(now, *address)).collect()
     }
 
     fn account(&self, record: &Record, written: impl FnOnce() -> store::Written) {

@@ -45,7 +45,7 @@ fn grant_of(lab: &Lab, guest: Guest) -> Grant {
     lab.view(guest).and_then(|view| view.session).expect("it is online").grant
 }
 
-/// Whom to account for is written down with the session, not with its grant.
+/// Whom to account for is the session's to know, not its grant's.
 fn unnamed(grant: Grant) -> Grant {
     Grant { personal: Personal { class: grant.class().to_vec(), ..Personal::default() }.boxed(), ..grant }
 }
@@ -121,7 +121,7 @@ fn what_is_not_named_stays_and_the_guest_is_who_it_was() {
     let slower = Rate::bits_per_second(256_000);
     let changes = Changes { rate_down: Some(slower), user: Some("eve".into()), ..Changes::default() };
     assert!(lab.change(phone, changes));
-    assert_eq!(grant_of(&lab, phone), Grant { rate_down: slower, ..plan() });
+    assert_eq!(grant_of(&lab, phone), Grant { rate_down: slower, ..unnamed(plan()) });
     assert_eq!(lab.view(phone).unwrap().session.unwrap().user, "ada");
     lab.advance(8 * MINUTE);
     assert!(lab.is_online(phone));

@@ -180,11 +180,13 @@ impl Fleet {
     }
 
     /// Gives all guests addresses without asking anybody: from `first` on.
-    pub(crate) fn settle(&mut self, first: Ipv4Addr, router: Ipv4Addr) {
+    ///
+    /// A router whose `station` is known is not asked for it.
+    pub(crate) fn settle(&mut self, first: Ipv4Addr, router: Ipv4Addr, station: Option<MacAddr>) {
         for n in 0..self.guests.len() as u32 {
             self.move_in(n, Ipv4Addr::from(u32::from(first).wrapping_add(n)));
         }
-        self.router = Some(Router::new(router));
+        self.router = Some(Router { mac: station, ..Router::new(router) });
     }
 
     /// Begins a phase. [`Fleet::poll`] starts the exchanges.

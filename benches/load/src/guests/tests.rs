@@ -44,7 +44,7 @@ fn hear(fleet: &mut Fleet, frame: &[u8], now: Duration) -> Vec<Vec<u8>> {
 fn settled(count: u32) -> Fleet {
     let mut fleet = Fleet::new(count, habits());
     let [first, router] = [[10, 0, 1, 0], [10, 0, 0, 1]].map(Ipv4Addr::from);
-    fleet.settle(first, router);
+    fleet.settle(first, router, None);
     let mut outbox = Outbox::default();
     fleet.look_for_router(at(0), &mut outbox);
     let asked = outbox.frames().next().map(|frame| Arp::parse(&frame[ETHERNET_LEN..]).unwrap()).unwrap();

@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, bail, ensure};
 use platform::netns::{self, Netns};
 use serde_json::{Value, json};
+use wire::MacAddr;
 
 use super::network::{LAN, RADIUS, RESOLVER, UPLINK};
 use super::radius;
@@ -26,6 +27,9 @@ pub(crate) const KERNEL_ADDRESS: (Ipv4Addr, u8) = (Ipv4Addr::new(10, 80, 0, 1), 
 pub(crate) const KERNEL_GUESTS: Ipv4Addr = Ipv4Addr::new(10, 80, 0, 2);
 const NAT: &str =
     "table ip lab { chain nat { type nat hook postrouting priority srcnat; oifname \"wan0\" masquerade; }\n }";
+
+/// The TUN of Poblano.
+const TUN: &str = "poblano0";
 
 /// How long Poblano may take to be ready, and any gateway to stop.
 const PATIENCE: Duration = Duration::from_secs(15);
@@ -130,6 +134,21 @@ impl Gateway {
         let child = Some(command.spawn().with_context(|| format!("cannot start {:?}", command.get_program()))?);
         let mut gateway = Self { child, socket, log };
         gateway.wait_until_ready(Duration::from_secs(lab.start_time))?;
+        Ok(gateway)
+    }
+
+    /// Starts Poblano, and has the programs that forward for its guests replaced by some that look at nothing. They send
+    /// all that comes down to one `station`.
+    pub(crate) fn unseen(
+        namespace: &Netns,
+        lab: &Lab,
+        folder: &Path,
+        guests: u32,
+        station: MacAddr,
+    ) -> anyhow::Result<Self> {
+        let gateway = Self::start(&Lab { gateway: Kind::Poblano, ..lab.clone() }, folder, guests)?;
+        ensure!(gateway.seen()?.is_some_and(|seen| seen.offload == "on"), "the gateway's kernel does not forward");
+        namespace.send_on_unseen(LAN, TUN, station)?;
         Ok(gateway)
     }
 

@@ -6,11 +6,13 @@ mod gateway;
 mod network;
 mod radius;
 
+use std::fs;
 use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use platform::netns;
+use wire::MacAddr;
 
 use self::far::Far;
 pub(crate) use self::gateway::Seen;
@@ -21,7 +23,7 @@ use crate::cli::{Auth, Kind, Lab, Phase};
 use crate::drive::{Driver, Pace};
 use crate::guard::LAB_INTERFACE;
 use crate::guests::traffic::Stamp;
-use crate::guests::{Fleet, Goal, Habits, Job, Work};
+use crate::guests::{Fleet, Goal, Habits, Job, Work, mac_of};
 use crate::process::Usage;
 use crate::progress::{Progress, grouped};
 use crate::report::{Flood, Memory, Point, Report, Traffic, median};
@@ -37,6 +39,9 @@ const CALM: Duration = Duration::from_secs(15);
 /// How often guests whose packet has not come through send another one.
 const KNOCKS: u32 = 5;
 
+/// A station that nobody has.
+const NOBODY: MacAddr = MacAddr([2, 0, 0xff, 0xff, 0xff, 0xff]);
+
 /// Logins at once with Poblano's own accounts: it checks one password at a time and lets 64 wait.
 const LOCAL_LOGINS: usize = 32;
 
@@ -50,6 +55,8 @@ pub(crate) fn measure(lab: &Lab, habits: &Habits, progress: &mut Progress) -> an
     let pair = lab.gateway != Kind::Kernel && !lab.alone && has(Phase::Traffic);
     let mut kernel = pair.then(|| Site::kernel(guests, habits)).transpose()?;
     let folder = Folder::make()?;
+    let ceiling = pair && lab.ceiling && lab.gateway == Kind::Poblano;
+    let mut ceiling = ceiling.then(|| Site::unseen(lab, &folder, guests, habits)).transpose()?;
     let (mut site, radius) = match lab.gateway {
         Kind::Kernel => (Site::kernel(guests, habits)?, None),
         Kind::Poblano | Kind::External => Site::start(lab, &folder, guests, habits, progress)?,
@@ -70,24 +77,28 @@ pub(crate) fn measure(lab: &Lab, habits: &Habits, progress: &mut Progress) -> an
         }
         if has(Phase::Traffic) {
             let mut ours = site.settled(before..stage, lab, progress)?;
-            let mut theirs = match &mut kernel {
-                Some(kernel) => Some((kernel.settled(before..stage, lab, progress)?, kernel)),
-                None => None,
-            };
-            let kernels = theirs.as_mut().map(|(traffic, kernel)| (&mut **kernel, traffic));
-            let mut both: Vec<_> = [(&mut site, &mut ours)].into_iter().chain(kernels).collect();
+            let (mut kernels, mut most) = (Traffic::default(), Traffic::default());
+            if let Some(kernel) = &mut kernel {
+                kernels = kernel.settled(before..stage, lab, progress)?;
+            }
+            if let Some(ceiling) = &mut ceiling {
+                ceiling.open_doors(before..stage, progress)?;
+            }
+            let beside = kernel.as_mut().map(|site| (site, &mut kernels));
+            let beside = beside.into_iter().chain(ceiling.as_mut().map(|site| (site, &mut most)));
+            let mut all: Vec<_> = [(&mut site, &mut ours)].into_iter().chain(beside).collect();
             for way in [Way::Up, Way::Down] {
                 for _ in
                     0..u128::from(lab.rounds) * (Duration::from_secs(lab.load.seconds).as_millis() / TURN.as_millis())
                 {
-                    for (site, traffic) in &mut both {
+                    for (site, traffic) in &mut all {
                         site.flood(way, stage, lab.flood_pps, traffic, progress)?;
                     }
-                    both.reverse(); // who comes second does not always find the same
+                    all.reverse(); // who comes last does not always find the same
                 }
             }
-            let kernel = theirs.map(|(traffic, _)| traffic);
-            let point = Point { guests: stage, ours, kernel };
+            let (kernel, ceiling) = (kernel.is_some().then_some(kernels), ceiling.is_some().then_some(most));
+            let point = Point { guests: stage, ours, kernel, ceiling };
             progress.line(&line_of(&point));
             report.curve.push(point);
         }
@@ -128,7 +139,20 @@ impl Site {
         let network = Network::build()?;
         let gateway = Gateway::kernel(&network.gateway, guests)?;
         let mut site = Self::around("kernel", network, gateway, guests, habits)?;
-        site.driver.fleet.settle(KERNEL_GUESTS, KERNEL_ADDRESS.0);
+        site.driver.fleet.settle(KERNEL_GUESTS, KERNEL_ADDRESS.0, None);
+        Ok(site)
+    }
+
+    /// Poblano's devices and rules, and programs that look at nothing. Nobody logs in, or its own way would be taken:
+    /// guests send to a station that is not the gateway's, so that its socket leaves them alone as well.
+    fn unseen(lab: &Lab, folder: &Folder, guests: u32, habits: &Habits) -> anyhow::Result<Self> {
+        let network = Network::build()?;
+        network.gateway.enter()?;
+        let folder = folder.path().join("unseen");
+        fs::create_dir(&folder)?;
+        let gateway = Gateway::unseen(&network.gateway, lab, &folder, guests, mac_of(0))?;
+        let mut site = Self::around("way alone", network, gateway, guests, habits)?;
+        site.driver.fleet.settle(KERNEL_GUESTS, KERNEL_ADDRESS.0, Some(NOBODY));
         Ok(site)
     }
 
@@ -232,7 +256,16 @@ impl Site {
 
     /// The doors of further guests are opened, and echoes of all are timed while nothing else happens.
     fn settled(&mut self, new: Range<u32>, lab: &Lab, progress: &mut Progress) -> anyhow::Result<Traffic> {
-        let (flood, all) = (servers(FLOOD_PORT), 0..new.end);
+        let all = 0..new.end;
+        self.open_doors(new, progress)?;
+        let time = Duration::from_secs(lab.load.seconds);
+        let echoes = self.driver.echo(all, &servers(ECHO_PORT), (lab.load.pps, time), progress)?;
+        Ok(Traffic { echoes, ..Traffic::default() })
+    }
+
+    /// Has further guests send something, after which packets for them find their way.
+    fn open_doors(&mut self, new: Range<u32>, progress: &mut Progress) -> anyhow::Result<()> {
+        let flood = servers(FLOOD_PORT);
         let server = |guest: u32| flood[guest as usize % flood.len()];
         self.driver.find_router()?;
         for _ in 0..KNOCKS {
@@ -246,9 +279,7 @@ impl Site {
         if doors < wanted {
             progress.line(&format!("{}: packets of {} guests do not come through", self.name, wanted - doors));
         }
-        let time = Duration::from_secs(lab.load.seconds);
-        let echoes = self.driver.echo(all, &servers(ECHO_PORT), (lab.load.pps, time), progress)?;
-        Ok(Traffic { echoes, ..Traffic::default() })
+        Ok(())
     }
 
     /// A turn of a flood: packets of all guests one after the other, from where the last turn has ended.
@@ -313,6 +344,9 @@ impl Site {
 fn line_of(point: &Point) -> String {
     let rate = |floods: &[Flood]| grouped(median(floods).map_or(0.0, Flood::rate) as u64);
     let rates = |traffic: &Traffic| format!("{} up, {} down", rate(&traffic.up), rate(&traffic.down));
-    let kernel = point.kernel.as_ref().map_or_else(String::new, |kernel| format!("; kernel {}", rates(kernel)));
-    format!("traffic   {} guests: {} packets a second{kernel}", grouped(point.guests.into()), rates(&point.ours))
+    let beside = [("kernel", &point.kernel), ("way alone", &point.ceiling)];
+    let beside =
+        beside.into_iter().filter_map(|(name, traffic)| Some(format!("; {name} {}", rates(traffic.as_ref()?))));
+    let (guests, beside) = (grouped(point.guests.into()), beside.collect::<String>());
+    format!("traffic   {guests} guests: {} packets a second{beside}", rates(&point.ours))
 }

@@ -41,8 +41,11 @@ impl Report {
                 "guests": point.guests,
                 "up_share_of_kernel": point.share(Traffic::up).map(share_json),
                 "down_share_of_kernel": point.share(Traffic::down).map(share_json),
+                "up_ceiling_of_kernel": point.ceiling_share(Traffic::up).map(share_json),
+                "down_ceiling_of_kernel": point.ceiling_share(Traffic::down).map(share_json),
                 "ours": traffic_json(&point.ours),
                 "kernel": point.kernel.as_ref().map(traffic_json),
+                "ceiling": point.ceiling.as_ref().map(traffic_json),
             })).collect::<Vec<_>>(),
             "targets": self.targets().iter().map(|target| json!({
                 "what": target.what, "asked": target.asked, "measured": target.measured, "met": target.is_met(),
@@ -119,6 +122,8 @@ mod tests {
         assert_eq!(value["phases"]["dhcp"]["per_second"], 500.0);
         assert_eq!(value["phases"]["dhcp"]["latency"]["max"], 1e6);
         assert_eq!(value["curve"][1]["kernel"]["up_per_second"], 400_000.0);
+        assert_eq!(value["curve"][1]["ceiling"]["up_per_second"], 350_000.0);
+        assert_eq!(value["curve"][1]["up_ceiling_of_kernel"]["median"], 0.875);
         assert_eq!(value["memory"]["octets_per_guest"], 1024.0);
         assert_eq!(value["gateway_says"], Value::Null);
     }

@@ -100,7 +100,9 @@ impl Report {
             let shares = (point.share(Traffic::up), point.share(Traffic::down));
             let ours = (self.gateway.as_str(), &point.ours, shares);
             let kernel = point.kernel.as_ref().map(|kernel| ("kernel routing", kernel, (None, None)));
-            for (name, traffic, share) in [ours].into_iter().chain(kernel) {
+            let shares = (point.ceiling_share(Traffic::up), point.ceiling_share(Traffic::down));
+            let ceiling = point.ceiling.as_ref().map(|ceiling| ("the way alone", ceiling, shares));
+            for (name, traffic, share) in [ours].into_iter().chain(ceiling).chain(kernel) {
                 let latency = |percent| traffic.echoes.latency.percentile(percent).map_or("–".into(), time);
                 let offered = |floods: &[Flood]| {
                     total(floods).map_or("–".into(), |flood| format!("{:.0} %", flood.loss() * 100.0))
@@ -125,7 +127,14 @@ impl Report {
         writeln!(
             out,
             "\nShares are of kernel routing, of turns one beside the other: the one in the middle, and where half of them are.\n"
-        )
+        )?;
+        if self.curve.iter().any(|point| point.ceiling.is_some()) {
+            writeln!(
+                out,
+                "The way alone is that of the gateway, its devices and rules, with programs that look at nothing and send on everything.\n"
+            )?;
+        }
+        Ok(())
     }
 
     fn write_targets(&self, out: &mut String) -> std::fmt::Result {
@@ -189,6 +198,7 @@ mod tests {
             "{text}"
         );
         assert!(text.contains("| 1,000 | kernel routing | 400,000 | 200,000 |"), "{text}");
+        assert!(text.contains("| 1,000 | the way alone | 350,000 (88 %, 88-88) | 175,000 (88 %, 88-88) |"), "{text}");
         assert!(text.contains("| dhcp: exchanges | 1,000 | 0 | 0 | 500 |"), "{text}");
         assert!(
             text.contains("6,800 kB with 1,000 leases, 819 octets each; 7,000 kB with 1,000 online, 1024 octets each"),

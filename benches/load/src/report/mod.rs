@@ -69,6 +69,8 @@ pub(crate) struct Point {
     pub(crate) ours: Traffic,
     /// Plain kernel routing, in turns with ours.
     pub(crate) kernel: Option<Traffic>,
+    /// Programs that look at nothing on the way that ours take, in turns with both.
+    pub(crate) ceiling: Option<Traffic>,
 }
 
 /// What went through one gateway.
@@ -193,8 +195,17 @@ impl Outcome {
 impl Point {
     /// Our packets, of those that the kernel routes: of each turn, as both were measured one beside the other.
     pub(crate) fn share(&self, way: fn(&Traffic) -> &[Flood]) -> Option<Share> {
-        let turns = way(&self.ours).iter().zip(way(self.kernel.as_ref()?));
-        let mut shares: Vec<f64> = turns.map(|(ours, kernel)| ours.rate() / kernel.rate().max(1e-9)).collect();
+        self.share_of(&self.ours, way)
+    }
+
+    /// The same of programs that look at nothing.
+    pub(crate) fn ceiling_share(&self, way: fn(&Traffic) -> &[Flood]) -> Option<Share> {
+        self.share_of(self.ceiling.as_ref()?, way)
+    }
+
+    fn share_of(&self, traffic: &Traffic, way: fn(&Traffic) -> &[Flood]) -> Option<Share> {
+        let turns = way(traffic).iter().zip(way(self.kernel.as_ref()?));
+        let mut shares: Vec<f64> = turns.map(|(some, kernel)| some.rate() / kernel.rate().max(1e-9)).collect();
         shares.sort_by(f64::total_cmp);
         let at = |quarters: usize| shares.get(shares.len().checked_sub(1)? * quarters / 4).copied();
         Some(Share { low: at(1)?, median: at(2)?, high: at(3)? })
@@ -274,7 +285,8 @@ mod tests {
                 echoes.latency.add(Duration::from_micros(80));
                 Traffic { echoes, up: vec![flood(rate)], down: vec![flood(rate / 2)] }
             };
-            report.curve.push(Point { guests, ours: traffic(ours), kernel: Some(traffic(400_000)) });
+            let (kernel, ceiling) = (Some(traffic(400_000)), Some(traffic(350_000)));
+            report.curve.push(Point { guests, ours: traffic(ours), kernel, ceiling });
         }
         report.memory = Some(Memory {
             idle_kb: 6000,

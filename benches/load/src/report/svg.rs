@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::chart::{Chart, HEIGHT, Line, WIDTH};
-use super::{Flood, Report, Traffic, median};
+use super::{Flood, Point, Report, Traffic, median};
 use crate::progress::grouped;
 
 const MARGIN: f64 = 20.0;
@@ -65,10 +65,11 @@ impl Report {
     }
 
     fn charts(&self) -> Vec<Chart> {
-        let series = |class, name: String, value: &dyn Fn(&Traffic) -> Option<f64>, kernel: bool| {
+        type Whose = fn(&Point) -> Option<&Traffic>;
+        let (ours, kernel): (Whose, Whose) = (|point| Some(&point.ours), |point| point.kernel.as_ref());
+        let series = |class, name: String, value: &dyn Fn(&Traffic) -> Option<f64>, whose: Whose| {
             let traffic = self.curve.iter().filter_map(|point| {
-                let traffic = if kernel { point.kernel.as_ref()? } else { &point.ours };
-                Some((f64::from(point.guests), value(traffic).filter(|value| value.is_finite())?))
+                Some((f64::from(point.guests), value(whose(point)?).filter(|value| value.is_finite())?))
             });
             Line { class, name, points: traffic.collect() }
         };
@@ -77,8 +78,9 @@ impl Report {
             unit: (1000.0, "thousand packets/s"),
             decades: false,
             lines: vec![
-                series("ours", self.gateway.clone(), value, false),
-                series("kernel", "kernel routing".into(), value, true),
+                series("ours", self.gateway.clone(), value, ours),
+                series("kernel", "kernel routing".into(), value, kernel),
+                series("ktail", "the way alone".into(), value, |point| point.ceiling.as_ref()),
             ],
         };
         let percentile = |percent| {
@@ -89,10 +91,10 @@ impl Report {
             unit: (1000.0, "ms"),
             decades: true,
             lines: vec![
-                series("ours", format!("{} p50", self.gateway), &percentile(50), false),
-                series("tail", "p99".into(), &percentile(99), false),
-                series("kernel", "kernel p50".into(), &percentile(50), true),
-                series("ktail", "p99".into(), &percentile(99), true),
+                series("ours", format!("{} p50", self.gateway), &percentile(50), ours),
+                series("tail", "p99".into(), &percentile(99), ours),
+                series("kernel", "kernel p50".into(), &percentile(50), kernel),
+                series("ktail", "p99".into(), &percentile(99), kernel),
             ],
         };
         let mut charts = vec![
@@ -154,7 +156,7 @@ mod tests {
         let svg = report().svg();
         assert_eq!(svg.matches(">guests online<").count(), 3);
         assert_eq!(svg.matches("thousand packets/s").count(), 2);
-        assert_eq!(svg.matches("<polyline").count(), 2 + 2 + 4);
+        assert_eq!(svg.matches("<polyline").count(), 3 + 3 + 4);
         assert!(svg.contains("prefers-color-scheme: dark") && !svg.contains("NaN") && !svg.contains("inf"));
     }
 

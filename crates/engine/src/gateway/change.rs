@@ -59,7 +59,8 @@ impl Engine {
     /// Gives the session in `slot` another grant.
     pub(super) fn set_grant(&mut self, now: Now, slot: SlotIndex, grant: Grant) {
         let Some(session) = self.guests.session_mut(slot) else { return };
-        (session.tariff, session.personal) = self.tariffs.share(grant);
+        let (tariff, personal) = self.tariffs.share(grant);
+        (session.tariff, session.echo) = (tariff, personal.as_deref().into());
         self.writer.set_policy(slot, &session.policy(now));
         self.keep_session(now, slot);
         self.check_session(now, slot);
@@ -74,9 +75,7 @@ fn has(guest: &Guest, session: &Session, slot: SlotIndex, mark: Mark<'_>) -> boo
         Mark::Station(mac) => guest.key.mac == mac,
         Mark::Vlan(vlan) => guest.key.vlan == vlan,
         Mark::Slot(place) => slot == place,
-        Mark::ChargeableUser(identity) => {
-            session.personal.as_ref().and_then(|own| own.cui.as_deref()) == Some(identity)
-        }
-        Mark::Class(class) => session.class().iter().any(|own| own == class),
+        Mark::ChargeableUser(identity) => session.echo.cui() == Some(identity),
+        Mark::Class(class) => session.echo.class().any(|own| own == class),
     }
 }

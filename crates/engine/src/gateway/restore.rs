@@ -159,7 +159,7 @@ impl Engine {
             id,
             user: kept.user.as_str().into(),
             tariff,
-            personal,
+            echo: personal.as_deref().into(),
             began: now.mono.into(),
             before_nanos: before.as_nanos() as u64,
             began_unix_nanos: now.unix.saturating_sub(before).as_nanos() as u64,

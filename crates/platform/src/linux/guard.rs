@@ -50,7 +50,8 @@ impl Guard for RuleGuard {
         }
         let mut mended = false;
         for (family, messages) in [Family::Netdev, Family::Inet].into_iter().zip(&self.rules) {
-            if !is_there(family)? {
+            // While rules change, a list of them may be short.
+            if !is_whole(family, messages)? && !is_whole(family, messages)? {
                 firewall("put the firewall rules back", messages.clone())?;
                 mended = true;
             }
@@ -59,11 +60,19 @@ impl Guard for RuleGuard {
     }
 }
 
-fn is_there(family: Family) -> Result<bool> {
-    let (kind, header) = nft::list_tables(family);
-    let mut found = false;
-    NetlinkSocket::open(libc::NETLINK_NETFILTER)?.dump("list the firewall tables", kind, &header, |_, body| {
-        found |= nft::is_table(rules::TABLE, body);
-    })?;
-    Ok(found)
+/// True if as many chains and rules are there as `messages` make. A table can be emptied and stay. Who adds to it what he
+/// wants beside keeps it.
+fn is_whole(family: Family, messages: &[Message]) -> Result<bool> {
+    for (made_by, list) in [nft::CHAINS, nft::RULES] {
+        let wanted = messages.iter().filter(|message| message.kind() == made_by).count();
+        let mut found = 0;
+        let request = nft::list_of_table(list, family, rules::TABLE);
+        NetlinkSocket::open(libc::NETLINK_NETFILTER)?.list("list the firewall rules", request, |_, body| {
+            found += usize::from(nft::is_table(rules::TABLE, body));
+        })?;
+        if found < wanted {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }

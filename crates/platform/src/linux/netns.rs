@@ -13,7 +13,7 @@ use wire::MacAddr;
 use super::lan::Lan;
 pub use super::raw::RawPort;
 use super::rtnetlink::{Route, Rtnetlink};
-use super::{Host, sys};
+use super::{Host, offload, sys};
 use crate::raw::Ignored;
 use crate::{Error, Interface, Result, System, Waker};
 
@@ -138,6 +138,16 @@ impl Netns {
             let port: Arc<dyn LanPort> = Arc::new(Lan::open(&interface(name)?, &Waker::new()?, None)?);
             Ok(port)
         })?
+    }
+
+    /// Puts programs that look at nothing in the place of the offload's: what comes in on the LAN goes on as if it came
+    /// from the TUN, what leaves by the TUN goes to `station` on the LAN. Nothing in that place can be faster. They go with
+    /// the interfaces, or with the gateway's own programs.
+    ///
+    /// # Errors
+    /// The kernel's, or it is no system with an offload.
+    pub fn send_on_unseen(&self, lan: &str, tun: &str, station: MacAddr) -> Result<()> {
+        self.run(|| offload::send_on(&interface(lan)?, &interface(tun)?, station))?
     }
 
     /// Opens an interface of the namespace for raw frames by the batch, beside the kernel and without the LAN's lock.

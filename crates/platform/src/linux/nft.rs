@@ -4,7 +4,7 @@
 use std::net::Ipv4Addr;
 
 use crate::mask;
-use crate::netlink::{APPEND, CREATE, Message, attrs};
+use crate::netlink::{APPEND, CREATE, DUMP, Message, attrs};
 
 /// The families that we use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,7 +52,9 @@ const NEWTABLE: u16 = 0;
 const GETTABLE: u16 = 1;
 const DELTABLE: u16 = 2;
 const NEWCHAIN: u16 = 3;
+const GETCHAIN: u16 = 4;
 const NEWRULE: u16 = 6;
+const GETRULE: u16 = 7;
 const BATCH_BEGIN: u16 = 0x10;
 const BATCH_END: u16 = 0x11;
 /// NFTA_TABLE_USERDATA, at most 256 octets: how `nft` keeps a table's comment, as type, length, text and zero.
@@ -83,6 +85,16 @@ const DESTINATION_PORT_AT: u32 = 2;
 const NF_DROP: u32 = 0;
 const NF_ACCEPT: u32 = 1;
 
+/// The types of messages that make chains, and that ask for the list of them.
+pub(super) const CHAINS: (u16, u16) = (SUBSYSTEM << 8 | NEWCHAIN, SUBSYSTEM << 8 | GETCHAIN);
+/// The same of rules.
+pub(super) const RULES: (u16, u16) = (SUBSYSTEM << 8 | NEWRULE, SUBSYSTEM << 8 | GETRULE);
+
+/// Asks for the list of what is in a table; in that of chains the kernel has those of other tables too.
+pub(super) fn list_of_table(kind: u16, family: Family, table: &str) -> Message {
+    Message::new(kind, DUMP, &[family as u8, 0, 0, 0]).text(1, table)
+}
+
 /// Message type and header that ask for the list of tables.
 pub(super) fn list_tables(family: Family) -> (u16, [u8; 4]) {
     (SUBSYSTEM << 8 | GETTABLE, [family as u8, 0, 0, 0])
@@ -100,7 +112,7 @@ pub(super) fn batch(mut messages: Vec<Message>) -> Vec<Message> {
     all
 }
 
-/// True if this entry of a list is about `table`.
+/// True if this entry of a list is about `table`, or what is in it.
 pub(super) fn is_table(table: &str, body: &[u8]) -> bool {
     attribute(body, 1).is_some_and(|name| name.strip_suffix(&[0]) == Some(table.as_bytes()))
 }

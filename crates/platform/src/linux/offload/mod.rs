@@ -17,6 +17,7 @@ mod pins;
 mod tc;
 #[cfg(test)]
 mod tests;
+mod unseen;
 
 use std::collections::HashSet;
 use std::io;
@@ -32,6 +33,7 @@ use fastpath::session::Snapshot;
 use self::abi::{KEY_LEN, Settings, Way};
 use self::bpf::{Map, Program, ProgramKind};
 use self::tc::{Hook, TrafficControl};
+pub(super) use self::unseen::send_on;
 use crate::mapped::Mapped;
 use crate::{Error, Interface, OffloadSpec, Result};
 
