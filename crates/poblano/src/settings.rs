@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 
 use anyhow::Context;
-use config::{Config, GardenHost, GardenProtocol};
+use config::{Config, GardenHost};
 use engine::dns;
 use fastpath::garden::{Entry, Garden, Network};
 use wire::MacAddr;
@@ -60,12 +60,7 @@ pub(crate) fn garden(config: &Config) -> anyhow::Result<Garden> {
     let mut entries = Vec::new();
     for entry in &config.garden.allow {
         if let GardenHost::Network(hosts) = entry.host {
-            let protocol = match entry.protocol {
-                GardenProtocol::Any => None,
-                GardenProtocol::Icmp => Some(1),
-                GardenProtocol::Tcp => Some(6),
-                GardenProtocol::Udp => Some(17),
-            };
+            let protocol = entry.protocol;
             entries.push(Entry { network: network(hosts)?, protocol, port: entry.port });
         }
     }
@@ -129,9 +124,15 @@ fn dns(config: &Config) -> anyhow::Result<dns::Config> {
         garden.push(pattern(&format!(".{}", domain.name))?);
     }
     for entry in &config.garden.allow {
-        if let GardenHost::Name(name) = &entry.host {
-            garden.push(pattern(name)?);
+        let name = match &entry.host {
+            GardenHost::Network(_) => continue,
+            GardenHost::Name(name) => name.clone(),
+            GardenHost::Below(name) => format!(".{name}"),
+        };
+        if (entry.protocol, entry.port) != (None, None) {
+            anyhow::bail!("garden.allow: {entry}: a name opens every port of its addresses; leave the port out");
         }
+        garden.push(pattern(&name)?);
     }
     let defaults = dns::Config::default();
     let per_sec = config.dns.queries_per_second;
