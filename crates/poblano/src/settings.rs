@@ -5,14 +5,12 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 
 use anyhow::Context;
-use config::{Config, GardenHost};
+use config::Config;
 use engine::dns;
-use fastpath::garden::{Entry, Garden, Network};
+use fastpath::garden::Network;
 use wire::MacAddr;
 use wire::dns::NameBuf;
 
-/// Addresses that DNS may open in the walled garden at one time, 8 octets each.
-const GARDEN_ADDRESSES: usize = 16_384;
 const DNS_PORT: u16 = 53;
 
 /// The file, if it was named or is where it is looked for; the command line over it.
@@ -43,6 +41,8 @@ pub(crate) fn engine(
         gateway_mac: lan_mac,
         dhcp: dhcp(config, lan_mac, mtu),
         dns: dns(config)?,
+        garden: crate::garden::rules(config)?,
+        garden_addresses: config.garden.addresses as usize,
         devices: devices(&config.mac_authentication),
     })
 }
@@ -53,18 +53,6 @@ fn devices(macs: &config::MacAuthentication) -> engine::devices::Config {
         per_sec: if macs.radius { macs.per_second } else { 0 },
         again: macs.again,
     }
-}
-
-/// The walled garden, with the static entries in it. Names are opened as DNS answers for them.
-pub(crate) fn garden(config: &Config) -> anyhow::Result<Garden> {
-    let mut entries = Vec::new();
-    for entry in &config.garden.allow {
-        if let GardenHost::Network(hosts) = entry.host {
-            let protocol = entry.protocol;
-            entries.push(Entry { network: network(hosts)?, protocol, port: entry.port });
-        }
-    }
-    Garden::new(entries, GARDEN_ADDRESSES).map_err(|error| anyhow::anyhow!("garden.allow: {error}"))
 }
 
 /// Resolvers of the configuration, or else of the machine.
@@ -114,33 +102,13 @@ pub(crate) fn dhcp(config: &Config, lan_mac: MacAddr, mtu: u32) -> engine::dhcp:
 
 fn dns(config: &Config) -> anyhow::Result<dns::Config> {
     let name = |text: &str| text.parse::<NameBuf>().map_err(|error| anyhow::anyhow!("dns.name {text:?}: {error}"));
-    let mut garden = Vec::new();
-    let pattern =
-        |text: &str| text.parse::<dns::Pattern>().map_err(|error| anyhow::anyhow!("garden name {text:?}: {error}"));
-    for domain in &config.garden.domains {
-        if !domain.below_only {
-            garden.push(pattern(&domain.name)?);
-        }
-        garden.push(pattern(&format!(".{}", domain.name))?);
-    }
-    for entry in &config.garden.allow {
-        let name = match &entry.host {
-            GardenHost::Network(_) => continue,
-            GardenHost::Name(name) => name.clone(),
-            GardenHost::Below(name) => format!(".{name}"),
-        };
-        if (entry.protocol, entry.port) != (None, None) {
-            anyhow::bail!("garden.allow: {entry}: a name opens every port of its addresses; leave the port out");
-        }
-        garden.push(pattern(&name)?);
-    }
     let defaults = dns::Config::default();
     let per_sec = config.dns.queries_per_second;
     let queries = dns::Rate { per_sec, burst: defaults.before_login.queries.burst.max(per_sec.saturating_mul(4)) };
     Ok(dns::Config {
         resolvers: resolvers(config),
         own_names: vec![(name(&config.dns.name)?, config.lan.gateway)],
-        garden,
+        garden_cap: config.garden.domain_ttl,
         before_login: dns::Limits { queries, ..defaults.before_login },
         ..defaults
     })
