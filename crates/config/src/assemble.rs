@@ -64,7 +64,13 @@ pub(crate) fn assemble(read: &Read<'_>) -> Config {
             terms: read.required("portal.terms"),
         },
         uam: uam(read),
-        garden: Garden { allow: read.required("garden.allow"), domains: read.required("garden.domains") },
+        garden: Garden {
+            allow: read.required("garden.allow"),
+            domains: read.required("garden.domains"),
+            domain_ttl: read.required("garden.domain_ttl"),
+            addresses: read.required("garden.addresses"),
+            count: read.required("garden.count"),
+        },
         auth: Auth {
             methods: read.required::<Vec<String>>("auth.method").iter().map(|word| auth_method(word)).collect(),
             accounts: read.optional("auth.accounts").unwrap_or_else(|| directory.join("accounts")),

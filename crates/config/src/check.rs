@@ -198,16 +198,11 @@ fn portal(config: &Config, read: &mut Read<'_>) {
 
 fn garden(config: &Config, read: &mut Read<'_>) {
     for entry in &config.garden.allow {
-        let GardenHost::Network(network) = entry.host else { continue };
-        if network.overlaps(config.lan.network) && network.prefix != 0 {
-            let message = format!("{entry} is in the guests' own network; the garden is for hosts beyond the uplink");
-            read.conflict("garden.allow", &["lan.network"], message);
-        }
-        if network.prefix == 0 {
-            let message =
-                format!("{entry} is the whole Internet: nobody would have to log in; name the hosts that are meant");
-            read.conflict("garden.allow", &[], message);
-        } else if network.prefix < 8 {
+        if let Some(objection) = entry.objection(config.lan.network) {
+            read.conflict("garden.allow", &["lan.network"], objection);
+        } else if let GardenHost::Network(network) = entry.host
+            && network.prefix < 8
+        {
             read.warn(
                 "garden.allow",
                 &[],
@@ -217,6 +212,10 @@ fn garden(config: &Config, read: &mut Read<'_>) {
                 ),
             );
         }
+    }
+    if !config.garden.count && config.offload.mode == OffloadMode::On {
+        let message = "is false, but the kernel counts all that it forwards; write offload.mode = \"off\"";
+        read.conflict("garden.count", &["offload.mode"], message);
     }
 }
 

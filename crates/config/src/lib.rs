@@ -18,7 +18,7 @@ mod sample;
 pub mod schema;
 mod units;
 
-pub use garden::{GardenDomain, GardenEntry, GardenHost, GardenProtocol};
+pub use garden::{GardenDomain, GardenEntry, GardenHost};
 pub use model::{
     Accounting, Auth, AuthMethod, Config, Control, Dhcp, Direction, Dns, DynamicAuthorization,
     DynamicAuthorizationClient, Garden, Guests, HostLease, Lan, Log, LogLevel, MacAuthentication, MacServiceType,

@@ -252,6 +252,12 @@ pub struct Garden {
     pub allow: Vec<GardenEntry>,
     /// Domains, with all ports of the addresses that DNS gives for them.
     pub domains: Vec<GardenDomain>,
+    /// For how long DNS opens an address at most.
+    pub domain_ttl: Duration,
+    /// Addresses that DNS may open at one time.
+    pub addresses: u32,
+    /// What guests who are online exchange with the garden is on their account.
+    pub count: bool,
 }
 
 /// `[auth]`

@@ -365,7 +365,7 @@ fn convert(value: &Spanned<DeValue<'_>>, kind: &Kind, folder: Option<&Path>) -> 
         })
         .map(Value::Addresses),
         Kind::GardenEntries { max } => list(value, *max, kind, |item| {
-            GardenEntry::parse(item.as_str().ok_or_else(|| format!("is {}; write text", describe(item)))?)
+            item.as_str().ok_or_else(|| format!("is {}; write text", describe(item)))?.parse::<GardenEntry>()
         })
         .map(Value::GardenEntries),
         Kind::GardenDomains { max } => list(value, *max, kind, |item| {

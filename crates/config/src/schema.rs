@@ -191,7 +191,7 @@ impl Kind {
                 format!("an http or https address in ASCII, at most {} octets", wire::url::MAX_OCTETS)
             }
             Self::Origins { max } => format!("a list of \"http[s]://host[:port]\", at most {max}"),
-            Self::GardenEntries { max } => format!("a list of \"[tcp:|udp:|icmp:]host[:port]\", at most {max}"),
+            Self::GardenEntries { max } => format!("a list of \"[protocol:]host[:port]\", at most {max}"),
             Self::GardenDomains { max } => format!("a list of DNS names, at most {max}"),
             Self::DhcpOptions { max } => {
                 format!("a list of {{ code, text | hex | ip }}, at most {max}, each of 1 to 255 octets")

@@ -2,6 +2,7 @@
 //! in between.
 
 mod change;
+mod garden;
 mod guests;
 mod join;
 mod restore;
@@ -26,6 +27,7 @@ use crate::attempts::Departed;
 use crate::devices::{self, Devices};
 use crate::dhcp::{self, Lease};
 use crate::dns::{self, Asker, ReturnPath};
+use crate::garden::{Keeper, Rule};
 use crate::session::{Cause, Grant, KeptSession, Moment, Record, Session, SessionId, Status, Tariffs};
 
 use self::guests::{Guest, Guests};
@@ -33,6 +35,7 @@ use self::join::Joins;
 use self::restore::Keeping;
 
 pub use change::Mark;
+pub use garden::OwnGarden;
 pub use join::Association;
 pub use restore::{KEEP_EVERY, Survivor};
 
@@ -61,6 +64,10 @@ pub struct Config {
     pub dhcp: dhcp::Config,
     /// The DNS forwarder's.
     pub dns: dns::Config,
+    /// What is in the walled garden.
+    pub garden: Vec<Rule>,
+    /// Addresses that DNS, and servers for single guests, may open in it at one time.
+    pub garden_addresses: usize,
     /// Who comes in by its MAC address.
     pub devices: devices::Config,
 }
@@ -178,7 +185,7 @@ impl Closing {
 pub struct Engine {
     config: Config,
     writer: Writer,
-    garden: Arc<Garden>,
+    garden: Keeper,
     dhcp: dhcp::Server,
     arp: arp::Responder,
     dns: dns::Forwarder,
@@ -205,7 +212,9 @@ impl Engine {
         let dhcp = dhcp::Server::new(config.dhcp.clone(), dice);
         let dns = dns::Forwarder::new(config.dns.clone(), seed);
         let arp = arp::Responder::new(config.gateway, config.gateway_mac);
-        Self {
+        let garden = Keeper::new(garden, config.garden_addresses);
+        let (rules, longest_ttl) = (config.garden.clone(), config.dns.garden_cap);
+        let mut engine = Self {
             devices: Devices::new(config.devices.clone()),
             config,
             writer,
@@ -223,7 +232,9 @@ impl Engine {
             outputs: VecDeque::new(),
             dice: dice.rotate_left(32),
             sessions: 0,
-        }
+        };
+        engine.reconfigure_garden(rules, longest_ttl);
+        engine
     }
 
     /// Takes new settings of the DHCP server. Leases that fit them stay, with their sessions; the others end.
@@ -252,10 +263,7 @@ impl Engine {
     /// False if it is not the answer: it may still come.
     pub fn handle_dns_answer(&mut self, now: Now, token: u32, from: SocketAddr, payload: &[u8]) -> bool {
         let Some(delivery) = self.dns.handle_answer(now, token, from, payload) else { return false };
-        let secs = now.mono.as_secs() as u32;
-        for (address, ttl) in &delivery.garden {
-            self.garden.admit(*address, secs.saturating_add(ttl.as_secs() as u32), secs);
-        }
+        self.open_garden(now, &delivery);
         self.send_dns(&delivery.return_path, &delivery.payload);
         true
     }
@@ -315,7 +323,7 @@ impl Engine {
             next_interim: None,
         };
         session.next_interim = session.until_interim(Duration::ZERO).map(|wait| (now.mono + wait).into());
-        self.writer.set_policy(attempt.slot, &session.policy(now));
+        self.set_policy(attempt.slot, session.policy(now));
         self.dhcp.protect(attempt.key, true);
         let record = record(place, &session, Status::Start, Usage::default(), now);
         self.guests.begin_session(attempt.slot, session);
@@ -334,7 +342,7 @@ impl Engine {
     pub fn end_session(&mut self, now: Now, slot: SlotIndex, cause: Cause) -> bool {
         let Some((_, key, address)) = self.guests.get(slot).map(|guest| guest.place(slot)) else { return false };
         let Some(session) = self.guests.take_session(slot) else { return false };
-        self.writer.set_policy(slot, &Policy::default());
+        self.set_policy(slot, Policy::default());
         self.dhcp.protect(key, false);
         let due = now.mono + SETTLE;
         self.joins.ended(key);
@@ -403,6 +411,9 @@ impl Engine {
             let Some(slot) = self.guests.pop_due(now.mono) else { break };
             self.check_session(now, slot);
         }
+        for name in self.garden.handle_timeout(now.mono.as_secs() as u32) {
+            self.dns.close_name(&name);
+        }
         while let Some(key) = self.devices.poll(now.mono) {
             self.ask_about_device(key);
         }
@@ -420,6 +431,7 @@ impl Engine {
             self.guests.next_due(),
             self.closing.front().map(|closing| closing.due),
             self.devices.poll_timeout(),
+            self.garden.poll_timeout(),
             self.next_keep,
         ]
         .into_iter()
@@ -541,6 +553,7 @@ impl Engine {
 
     fn forget(&mut self, now: Now, slot: SlotIndex) {
         self.end_session(now, slot, Cause::LostCarrier);
+        self.forget_own_garden(slot);
         if let Some(guest) = self.guests.remove(slot) {
             self.devices.left(now.mono, guest.key);
             self.departed.keep(now.mono, guest.key, guest.attempts);
@@ -588,7 +601,7 @@ impl Engine {
         let policy = session.policy(now);
         let told = self.writer.table().snapshot(slot).and_then(|guest| guest.policy.ends_at_secs).unwrap_or(u32::MAX);
         if policy.ends_at_secs.is_some_and(|ends| ends.abs_diff(told) > 1) {
-            self.writer.set_policy(slot, &policy);
+            self.set_policy(slot, policy);
         }
     }
 

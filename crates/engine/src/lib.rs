@@ -7,6 +7,7 @@ pub mod changes;
 pub mod devices;
 pub mod dhcp;
 pub mod dns;
+pub mod garden;
 pub mod gateway;
 pub mod session;
 

@@ -465,6 +465,7 @@ impl Session {
             octets_up_max: max(octets_up, up),
             octets_down_max: max(octets_down, down),
             octets_total_max: max(octets_total, up.saturating_add(down)),
+            ..Policy::default()
         }
     }
 }

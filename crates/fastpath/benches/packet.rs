@@ -69,7 +69,7 @@ fn plane(guests: u32, online: bool) -> Plane {
     }
     Plane {
         table,
-        garden: Arc::new(Garden::new(Vec::new(), 1024).expect("an empty garden")),
+        garden: Arc::new(Garden::new(1024, 7)),
         gateway: GATEWAY,
         network: Network::new(GATEWAY, 8).expect("a prefix"),
         broadcast: Ipv4Addr::new(10, 255, 255, 255),

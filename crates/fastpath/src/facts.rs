@@ -74,7 +74,7 @@ pub(crate) fn up(plane: &Plane, packet: &Packet, key: GuestKey, now: Duration) -
             // RFC 1122, 3.3.6: a frame for everybody carries no packet for one host.
             facts.peer = Peer::Multicast;
         }
-        if facts.peer == Peer::Internet && facts.guest == Guest::Offline && in_garden(plane, ip, true, now) {
+        if facts.peer == Peer::Internet && in_garden(plane, facts.guest, guest.as_ref(), ip, true, now) {
             facts.peer = Peer::Garden;
         }
     }
@@ -106,7 +106,7 @@ pub(crate) fn down(plane: &Plane, packet: &Packet, now: Duration) -> Classified 
         facts.guest = if guest.online_at(now) { Guest::Online } else { Guest::Offline };
     }
     facts.peer = peer(plane, ip.source);
-    if facts.peer == Peer::Internet && facts.guest == Guest::Offline && in_garden(plane, &ip, false, now) {
+    if facts.peer == Peer::Internet && in_garden(plane, facts.guest, guest.as_ref(), &ip, false, now) {
         facts.peer = Peer::Garden;
     }
     facts.kind = match ip.transport {
@@ -152,7 +152,13 @@ fn peer(plane: &Plane, address: Ipv4Addr) -> Peer {
     }
 }
 
-fn in_garden(plane: &Plane, ip: &Ipv4, up: bool, now: Duration) -> bool {
+/// Looked at only where it matters: before login, and after it if the garden is not counted.
+fn in_garden(plane: &Plane, guest: Guest, found: Option<&Snapshot>, ip: &Ipv4, up: bool, now: Duration) -> bool {
+    match guest {
+        Guest::Offline => {}
+        Guest::Online if !plane.garden.is_counted() => {}
+        _ => return false,
+    }
     let port = match ip.transport {
         Transport::Tcp { source, destination, .. } | Transport::Udp { source, destination } => {
             if up {
@@ -164,7 +170,8 @@ fn in_garden(plane: &Plane, ip: &Ipv4, up: bool, now: Duration) -> bool {
         _ => 0,
     };
     let address = if up { ip.destination } else { ip.source };
-    plane.garden.allows(address, ip.protocol, port, now.as_secs() as u32)
+    let own = found.filter(|guest| guest.policy.own_garden).map(|guest| guest.slot);
+    plane.garden.allows(own, address, ip.protocol, port, now.as_secs() as u32)
 }
 
 /// True if IPv4 options name the hops of the way: then the destination that was judged is not the last one, and a

@@ -114,8 +114,13 @@ impl Way {
             }
         }
         self.packets.fetch_add(u64::from(packets), Ordering::Relaxed);
-        self.last_secs.store(now.as_secs(), Ordering::Relaxed);
+        self.is_busy(now);
         true
+    }
+
+    /// Notes that something is forwarded: who exchanges what is not counted is not idle.
+    pub(crate) fn is_busy(&self, now: Duration) {
+        self.last_secs.store(now.as_secs(), Ordering::Relaxed);
     }
 
     /// Reads from it, for it to be near when a packet's turn comes.

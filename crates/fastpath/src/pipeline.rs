@@ -22,7 +22,7 @@ use crate::session::{SlotIndex, Snapshot};
 use crate::shape::{self, Flows};
 use crate::slow::{SlowFrame, SlowPath, StationLimit};
 use crate::table::Table;
-use crate::verdict::{self, Service, Verdict, down, up};
+use crate::verdict::{self, Guest, Service, Verdict, down, up};
 
 /// What a refusal takes of the guest's share of our own answers: 100 a second, as a phone with many connections needs, and
 /// not a flood; 128 at once.
@@ -112,6 +112,9 @@ impl Plane {
                 Action::Done
             }
             Verdict::Forward | Verdict::Garden | Verdict::Serve(Service::Gateway) => {
+                if verdict == Verdict::Garden && facts.guest == Guest::Online {
+                    guest.and_then(|guest| self.table.meter(guest.slot)).inspect(|meter| meter.up.is_busy(now));
+                }
                 self.from_guests.count(verdict);
                 Action::Send
             }

@@ -24,7 +24,9 @@ pub struct SlotIndex(pub u32);
 pub struct Policy {
     /// Logged in: packets are forwarded and counted.
     pub online: bool,
-    /// When that ends by itself, in whole seconds of the gateway's monotonic clock; the packet path
+    /// There are entries of the walled garden for this guest alone.
+    pub own_garden: bool,
+    /// When being online ends by itself, in whole seconds of the gateway's monotonic clock; the packet path
     /// enforces it even if the control plane is busy. `None`: not by time.
     pub ends_at_secs: Option<u32>,
     /// Limit from the guest.
@@ -44,6 +46,7 @@ impl Default for Policy {
     fn default() -> Self {
         Self {
             online: false,
+            own_garden: false,
             ends_at_secs: None,
             rate_up: Rate::UNLIMITED,
             rate_down: Rate::UNLIMITED,
@@ -140,6 +143,7 @@ impl std::ops::Sub for Usage {
 
 const ONLINE: u32 = 1;
 const QUOTA: u32 = 2;
+const OWN_GARDEN: u32 = 4;
 
 /// How far a guest's counters may count; of those with a quota only.
 #[derive(Default)]
@@ -211,6 +215,7 @@ impl Slot {
             address: Ipv4Addr::from_bits(self.address.load(Ordering::Relaxed)),
             policy: Policy {
                 online: flags & ONLINE != 0,
+                own_garden: flags & OWN_GARDEN != 0,
                 ends_at_secs: (end != 0).then_some(end),
                 rate_up: Rate::from_bits(self.rate_up.load(Ordering::Relaxed)),
                 rate_down: Rate::from_bits(self.rate_down.load(Ordering::Relaxed)),
@@ -252,7 +257,8 @@ impl Slot {
         }
         let online = if policy.online { ONLINE } else { 0 };
         let quota = if policy.has_quota() { QUOTA } else { 0 };
-        self.flags.store(online | quota, Ordering::Relaxed);
+        let own_garden = if policy.own_garden { OWN_GARDEN } else { 0 };
+        self.flags.store(online | quota | own_garden, Ordering::Relaxed);
         if policy.has_quota() {
             let limits = limits.make();
             limits.octets_up_max.store(policy.octets_up_max, Ordering::Relaxed);

@@ -5,7 +5,8 @@
 //! * A guest always reaches the gateway's DHCP, ARP, DNS and portal, and may ping it; nothing else of it.
 //! * A guest that is not logged in reaches the walled garden; its http is led to the portal; its DNS is answered
 //!   by us whichever server it asks; everything else is refused aloud, so that it falls back to its probe.
-//! * A guest that is logged in reaches everything behind the uplink, but no other guest.
+//! * A guest that is logged in reaches everything behind the uplink, but no other guest; the walled garden, if it is so
+//!   configured, on nobody's account.
 //! * Guests' IPv6 is refused: no address family is a way around the portal.
 //!
 //! [`up`] and [`down`] are pure: no table, clock, counter or log.
@@ -81,7 +82,8 @@ pub enum Peer {
     Multicast,
     /// An address that is never routed: this host, loopback, link-local, reserved (RFC 6890).
     Unroutable,
-    /// An address and port of the walled garden.
+    /// An address and port of the walled garden; of a guest who is online only if what it exchanges with the garden is
+    /// not counted.
     Garden,
     /// Anything else.
     Internet,
@@ -164,7 +166,8 @@ pub fn up(facts: &Facts) -> Verdict {
         (Peer::Multicast, _) => Verdict::Drop(Reason::Multicast),
         (Peer::Unroutable, _) => Verdict::Reject(Reason::Unroutable),
         (Peer::Guests, _) => Verdict::Reject(Reason::Isolated),
-        (Peer::Garden | Peer::Internet, _) if facts.guest == Guest::Online => Verdict::Forward,
+        (Peer::Garden, _) if facts.guest == Guest::Online => Verdict::Garden,
+        (Peer::Internet, _) if facts.guest == Guest::Online => Verdict::Forward,
         (_, Kind::Dns) => Verdict::Serve(Service::Dns),
         (_, Kind::Fragment) => Verdict::Drop(Reason::NotLoggedIn),
         (Peer::Garden, _) => Verdict::Garden,
@@ -188,6 +191,7 @@ pub fn down(facts: &Facts) -> Verdict {
         (_, Peer::Guests, _) => Verdict::Drop(Reason::Isolated),
         // RFC 1812, 5.3.7: nobody sends from a group's address, or from one that is never routed.
         (_, Peer::Multicast | Peer::Unroutable, _) => Verdict::Drop(Reason::Unroutable),
+        (Guest::Online, Peer::Garden, _) => Verdict::Garden,
         (Guest::Online, _, _) => Verdict::Forward,
         (Guest::Offline, Peer::Garden, kind) if kind != Kind::Fragment => Verdict::Garden,
         (Guest::Offline, _, _) => Verdict::Drop(Reason::NotLoggedIn),
@@ -228,16 +232,17 @@ mod tests {
         for facts in all() {
             if up(&facts) == Verdict::Forward {
                 assert_eq!((facts.guest, facts.network), (Guest::Online, Network::Ipv4), "{facts:?}");
-                assert!(matches!(facts.peer, Peer::Internet | Peer::Garden), "{facts:?}");
+                assert_eq!(facts.peer, Peer::Internet, "{facts:?}");
                 assert!(facts.from_station && facts.to_us, "{facts:?}");
             }
             if down(&facts) == Verdict::Forward {
                 assert_eq!((facts.guest, facts.network), (Guest::Online, Network::Ipv4), "{facts:?}");
                 // From the broadcast address of the guests' own network, too, a packet went through once.
-                assert!(matches!(facts.peer, Peer::Internet | Peer::Garden), "{facts:?}");
+                assert_eq!(facts.peer, Peer::Internet, "{facts:?}");
             }
             if up(&facts) == Verdict::Garden || down(&facts) == Verdict::Garden {
-                assert_eq!((facts.guest, facts.peer), (Guest::Offline, Peer::Garden), "{facts:?}");
+                assert!(matches!(facts.guest, Guest::Offline | Guest::Online), "{facts:?}");
+                assert_eq!((facts.network, facts.peer), (Network::Ipv4, Peer::Garden), "{facts:?}");
             }
         }
     }

@@ -151,7 +151,7 @@ fn plane() -> Plane {
     }
     Plane {
         table,
-        garden: Arc::new(Garden::new(Vec::new(), 1024).unwrap()),
+        garden: Arc::new(Garden::new(1024, 7)),
         gateway: GATEWAY,
         network: Network::new(GATEWAY, 24).unwrap(),
         broadcast: Ipv4Addr::new(10, 0, 0, 255),

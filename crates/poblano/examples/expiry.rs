@@ -127,10 +127,19 @@ fn offload(capacity: u32) -> anyhow::Result<(Netns, Arc<Offload>)> {
 fn engine(writer: Writer, guests: u32) -> anyhow::Result<Engine> {
     let gateway_mac = MacAddr([2, 0, 0, 0, 0, 1]);
     let dhcp = dhcp::Config { max_leases: guests as usize, ..dhcp::Config::new(GATEWAY, PREFIX, gateway_mac) };
-    let garden = Arc::new(Garden::new(vec![], 0)?);
+    let garden = Arc::new(Garden::new(0, 7));
     let (dns, longest_outage) = (dns::Config::default(), Duration::from_secs(300));
-    let config =
-        Config { boot: 1, longest_outage, gateway: GATEWAY, gateway_mac, dhcp, dns, devices: Default::default() };
+    let config = Config {
+        boot: 1,
+        longest_outage,
+        gateway: GATEWAY,
+        gateway_mac,
+        dhcp,
+        dns,
+        garden: vec![],
+        garden_addresses: 0,
+        devices: Default::default(),
+    };
     Ok(Engine::new(config, writer, garden, [7; 32]))
 }
 

@@ -3,9 +3,10 @@
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::str::FromStr;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
-use config::BitRate;
+use config::{BitRate, GardenEntry};
 use wire::MacAddr;
 
 /// Captive portal gateway: guests join, meet the portal, log in and are online.
@@ -69,6 +70,9 @@ pub(crate) enum Command {
         #[command(flatten)]
         control: Control,
     },
+    /// Show and change the walled garden of a running gateway
+    #[command(subcommand)]
+    Garden(Garden),
     /// Show or switch whether Linux forwards for guests who are online by itself; no packet is lost
     Offload {
         /// on leaves packets of guests who are online to the kernel, off carries them all here; without it, only show
@@ -144,6 +148,38 @@ pub(crate) struct Control {
 pub(crate) enum Switch {
     On,
     Off,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Garden {
+    /// List its entries, and the addresses that DNS has opened by them
+    List {
+        #[command(flatten)]
+        control: Control,
+    },
+    /// Open something until the gateway ends; what is to stay belongs into the configuration
+    Add {
+        /// As in garden.allow: [protocol:]host[:port], where host is a name, .name, an address or a network
+        entry: GardenEntry,
+        /// For so long, such as 1h30m
+        #[arg(long = "for", value_name = "TIME", value_parser = duration)]
+        lasts: Option<Duration>,
+        #[command(flatten)]
+        control: Control,
+    },
+    /// Close it, and the addresses that DNS has opened by it; what the configuration has comes back with the next start
+    Remove {
+        /// As it is listed
+        entry: GardenEntry,
+        #[command(flatten)]
+        control: Control,
+    },
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    config::parse_duration(text)
+        .filter(|time| !time.is_zero())
+        .ok_or_else(|| "expected a time such as 1h30m".to_owned())
 }
 
 #[derive(Debug, Subcommand)]

@@ -8,7 +8,7 @@ use config::BitRate;
 use serde_json::{Value, json};
 use store::{Accounts, PasswordHash, edit_accounts, readable_password};
 
-use crate::cli::{ConfigFile, Control, Guest, Rates, Setup, Switch, User};
+use crate::cli::{ConfigFile, Control, Garden, Guest, Rates, Setup, Switch, User};
 use crate::{control, settings};
 
 /// The table of guests: each name once, without a blank in it, for awk. Up is what the guest sent.
@@ -129,6 +129,55 @@ pub(crate) fn login(control: &Control, guest: Guest, user: &str) -> anyhow::Resu
     let reply = control::ask(&control.socket, &request)?;
     say(&if control.json { reply.to_string() } else { format!("{guest} is online as {user}") });
     Ok(())
+}
+
+pub(crate) fn garden(command: &Garden) -> anyhow::Result<()> {
+    let (control, request) = match command {
+        Garden::List { control } => (control, json!({ "command": "garden" })),
+        Garden::Add { entry, lasts, control } => {
+            let seconds = lasts.map(|lasts| lasts.as_secs());
+            (control, json!({ "command": "garden_add", "entry": entry.to_string(), "seconds": seconds }))
+        }
+        Garden::Remove { entry, control } => {
+            (control, json!({ "command": "garden_remove", "entry": entry.to_string() }))
+        }
+    };
+    let reply = control::ask(&control.socket, &request)?;
+    if control.json {
+        say(&format!("{reply:#}"));
+        return Ok(());
+    }
+    match command {
+        Garden::List { .. } => say(&garden_text(&reply)),
+        Garden::Add { entry, lasts: None, .. } => say(&format!("{entry} is open until the gateway ends")),
+        Garden::Add { entry, .. } => say(&format!("{entry} is open for {}", seconds(&reply["seconds_left"]))),
+        Garden::Remove { entry, .. } => say(&format!("{entry} is closed")),
+    }
+    Ok(())
+}
+
+/// A gateway's answer to `garden` as people read it, without the last line feed.
+fn garden_text(reply: &Value) -> String {
+    let empty = Vec::new();
+    let rows = |key: &str, head: [&str; 4], by: &str| {
+        let mut rows = vec![head.map(str::to_owned)];
+        rows.extend(reply[key].as_array().unwrap_or(&empty).iter().map(|entry| {
+            [text(&entry["entry"]), text(&entry[by]), text(&entry["guest"]), seconds(&entry["seconds_left"])]
+        }));
+        table(&rows)
+    };
+    let mut lines = rows("entries", ["ENTRY", "FROM", "GUEST", "TIME-LEFT"], "from");
+    let (opened, total) = (reply["opened"].as_array().unwrap_or(&empty).len(), text(&reply["opened_total"]));
+    if opened > 0 {
+        lines.push(String::new());
+        lines.extend(rows("opened", ["OPENED", "BY", "GUEST", "TIME-LEFT"], "by"));
+    }
+    let entries = reply["entries"].as_array().unwrap_or(&empty).len();
+    lines.push(format!("{entries} entries, {total} addresses opened by DNS"));
+    if let Some(refused) = reply["refused"].as_u64().filter(|refused| *refused > 0) {
+        lines.push(format!("not opened for want of room: {refused}; garden.addresses is too small"));
+    }
+    lines.join("\n")
 }
 
 pub(crate) fn offload(control: &Control, switch: Option<Switch>) -> anyhow::Result<()> {

@@ -18,8 +18,8 @@ use tokio::net::unix::OwnedWriteHalf;
 use tokio::net::{UnixListener, UnixStream};
 use tracing::warn;
 
-use crate::cli;
 use crate::gateway::Gateway;
+use crate::{cli, garden};
 
 /// Longest request; a longer one is cut off.
 const MAX_REQUEST: u64 = 4096;
@@ -183,12 +183,16 @@ fn perform(gateway: &Rc<Gateway>, request: &Value) -> Value {
             }
             Err(error) => error,
         },
+        Some("garden") => garden::list(gateway),
+        Some("garden_add" | "garden_remove") => {
+            garden::edit(gateway, request).unwrap_or_else(|why| json!({ "error": why }))
+        }
         Some("offload") => match request["on"].as_bool().map_or(Ok(()), |on| gateway.switch_offload(on)) {
             Ok(()) => json!({ "offload": gateway.offload.state() }),
             Err(why) => json!({ "error": why }),
         },
         other => json!({
-            "error": format!("unknown command {other:?}; there are sessions, kick, limit, login and offload")
+            "error": format!("unknown command {other:?}; there are sessions, kick, limit, login, garden, garden_add, garden_remove and offload")
         }),
     }
 }

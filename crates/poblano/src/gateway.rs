@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use engine::Engine;
 use engine::changes::Changes;
-use engine::gateway::{Attempt, GuestView, LoginRefusal, Mark, Output, SETTLE};
+use engine::gateway::{Attempt, GuestView, LoginRefusal, Mark, Output, OwnGarden, SETTLE};
 use engine::session::{Cause, Record, Status};
 use fastpath::pipeline::Plane;
 use fastpath::police::Rate;
@@ -25,7 +25,7 @@ use crate::flows::Forgetting;
 use crate::offload::Offload;
 use crate::resolvers::Resolvers;
 use crate::slow::Queued;
-use crate::{kept, leases};
+use crate::{garden, kept, leases};
 
 /// Frames handled before timers and HTTP get a turn.
 const FRAMES_AT_ONCE: usize = 64;
@@ -168,6 +168,11 @@ impl Gateway {
         Ok(())
     }
 
+    /// Looks at the engine.
+    pub(crate) fn look<T>(&self, look: impl FnOnce(&Engine, Now) -> T) -> T {
+        look(&self.engine.borrow(), self.clock.now())
+    }
+
     /// Lets `change` work on the engine, then does what the engine wants done.
     pub(crate) fn with<T>(self: &Rc<Self>, change: impl FnOnce(&mut Engine, Now) -> T) -> T {
         let mut engine = self.engine.borrow_mut();
@@ -226,7 +231,8 @@ impl Gateway {
 
     /// Lets a device in by its MAC address, if somebody knows it. It is told nothing: it meets the portal otherwise.
     async fn let_device_in(self: Rc<Self>, attempt: Attempt) {
-        match self.aaa.authenticate_device(&attempt).await {
+        let (name, answer, words) = self.aaa.authenticate_device(&attempt).await;
+        match (name, answer) {
             (name, Answer::Granted { grant, message, .. }) => {
                 if self.with(|engine, now| engine.finish_login(now, &attempt, &name, grant)) {
                     debug!(device = %attempt.key, "let in by its MAC address");
@@ -235,10 +241,31 @@ impl Gateway {
             }
             (_, Answer::Refused { .. }) => {
                 debug!(device = %attempt.key, "not known by its MAC address");
-                self.with(|engine, now| engine.refuse_device(now, &attempt));
+                let own = self.own_garden(&words).unwrap_or_default();
+                self.with(|engine, now| {
+                    engine.refuse_device(now, &attempt);
+                    if !own.is_empty() {
+                        engine.change_own_garden(&attempt, own);
+                    }
+                });
             }
             (_, Answer::Unavailable) => {}
         }
+    }
+
+    /// What a server's ChilliSpot-Config attributes say about the garden of one guest; none, and the operator is told, if it
+    /// cannot be obeyed.
+    pub(crate) fn own_garden(&self, words: &[String]) -> Option<OwnGarden> {
+        garden::own(words, self.plane.network).map_err(|why| self.aaa.tell_of_unusable_garden(why)).ok()
+    }
+
+    /// Changes what is open for the guests that have all of these marks alone; returns how many.
+    pub(crate) fn change_own_gardens(self: &Rc<Self>, marks: &[Mark<'_>], own: &OwnGarden) -> usize {
+        let (guests, refused) = self.with(|engine, _| engine.change_own_gardens(marks, own));
+        if refused > 0 {
+            debug!(refused, "no room in guests' own gardens");
+        }
+        guests
     }
 
     /// Keeps what the success page says.

@@ -9,6 +9,7 @@ mod commands;
 mod control;
 mod demo;
 mod flows;
+mod garden;
 mod gateway;
 mod kept;
 mod leases;
@@ -48,6 +49,7 @@ fn perform(command: Command) -> anyhow::Result<ExitCode> {
         Command::Kick { guest, control } => commands::kick(&control, guest),
         Command::Limit { guest, rates, control } => commands::limit(&control, guest, rates),
         Command::Login { guest, user, control } => commands::login(&control, guest, &user),
+        Command::Garden(command) => commands::garden(&command),
         Command::Offload { switch, control } => commands::offload(&control, switch),
         Command::User(command) => commands::user(&command),
         Command::Completion { shell } => {

@@ -30,6 +30,8 @@ pub(crate) fn load(system: &mut dyn System, config: &Config) -> anyhow::Result<O
     let keep = config.session.outage.unwrap_or(SHORTEST_KEEP);
     let obstacle = if config.offload.mode == OffloadMode::Off {
         "it was switched off at start (offload.mode)".to_owned()
+    } else if !config.garden.count {
+        "the garden is not counted (garden.count), and the kernel counts all that it forwards".to_owned()
     } else if config.tun.mode == TunMode::Tap {
         "it needs tun.mode = \"tun\"".to_owned()
     } else {

@@ -37,7 +37,7 @@ use crate::gateway::{Backend, Gateway};
 use crate::meters::Meters;
 use crate::offload::Offload;
 use crate::slow::{self, Queued};
-use crate::{aaa, commands, control, kept, leases, log, offload, settings};
+use crate::{aaa, commands, control, garden, kept, leases, log, offload, settings};
 
 /// Leases and sessions are written at most this often: a crash forgets that much, and the flash of a router lasts.
 const WRITE_EVERY: Duration = Duration::from_secs(2);
@@ -302,7 +302,7 @@ async fn serve(parts: Parts) -> anyhow::Result<End> {
         Some(meters) => Table::with_meters(config.guests.max, secret, meters),
         None => Table::new(config.guests.max, secret),
     };
-    let garden = Arc::new(settings::garden(&config)?);
+    let garden = Arc::new(garden::table(&config, secret.rotate_left(11) as u32)?);
     let (queue, frames) = slow::queue();
     let network = settings::network(config.lan.network)?;
     let plane = Arc::new(Plane {
@@ -503,19 +503,36 @@ impl Reload {
         for warning in &loaded.warnings {
             warn!("{warning}");
         }
-        // All but [dhcp] is built into devices, tables and rules at start.
-        let now_running = Config { dhcp: loaded.config.dhcp.clone(), ..self.config.clone() };
+        // All else is built into devices, tables and rules at start.
+        let config::Garden { addresses, count, .. } = self.config.garden;
+        let garden = config::Garden { addresses, count, ..loaded.config.garden.clone() };
+        let now_running = Config { dhcp: loaded.config.dhcp.clone(), garden, ..self.config.clone() };
         if now_running != loaded.config {
-            warn!("only [dhcp] changes without a restart; what else has changed waits for one");
+            warn!("only [dhcp] and [garden] change without a restart; what else has changed waits for one");
         }
         if now_running.lan != loaded.config.lan || now_running.guests != loaded.config.guests {
-            warn!("[dhcp] waits too: its pool depends on [lan] and [guests], which have changed");
+            warn!("[dhcp] and [garden] wait too: they depend on [lan] and [guests], which have changed");
             return;
+        }
+        if now_running.garden != self.config.garden {
+            self.apply_garden(gateway, &now_running);
         }
         let dhcp = settings::dhcp(&now_running, self.lan_mac, self.mtu);
         gateway.with(|engine, now| engine.reconfigure_dhcp(now, dhcp));
         self.config = now_running;
-        info!("[dhcp] is as the configuration has it now");
+        info!("[dhcp] and [garden] are as the configuration has them now");
+    }
+
+    fn apply_garden(&self, gateway: &Rc<Gateway>, config: &Config) {
+        match garden::rules(config) {
+            Ok(rules) => {
+                let refused = gateway.with(|engine, _| engine.reconfigure_garden(rules, config.garden.domain_ttl));
+                if refused > 0 {
+                    warn!("[garden]: {refused} new networks found no room; a restart makes it");
+                }
+            }
+            Err(error) => error!("[garden] stays as it is: {error:#}"),
+        }
     }
 }
 

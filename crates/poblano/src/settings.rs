@@ -5,15 +5,12 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 
 use anyhow::Context;
-use config::{Config, Direction, GardenHost, GardenProtocol};
+use config::{Config, Direction};
 use engine::dns;
-use fastpath::garden::{Entry, Garden, Network};
+use fastpath::garden::Network;
 use wire::MacAddr;
 use wire::dns::NameBuf;
-use wire::url::{WebUrl, bare_host};
 
-/// Addresses that DNS may open in the walled garden at one time, 8 octets each.
-const GARDEN_ADDRESSES: usize = 16_384;
 const DNS_PORT: u16 = 53;
 
 /// The file, if it was named or is where it is looked for; the command line over it.
@@ -44,6 +41,8 @@ pub(crate) fn engine(
         gateway_mac: lan_mac,
         dhcp: dhcp(config, lan_mac, mtu),
         dns: dns(config)?,
+        garden: crate::garden::rules(config)?,
+        garden_addresses: config.garden.addresses as usize,
         devices: devices(&config.mac_authentication),
     })
 }
@@ -54,29 +53,6 @@ fn devices(macs: &config::MacAuthentication) -> engine::devices::Config {
         per_sec: if macs.radius { macs.per_second } else { 0 },
         again: macs.again,
     }
-}
-
-/// The walled garden, with the static entries in it. Names are opened as DNS answers for them.
-pub(crate) fn garden(config: &Config) -> anyhow::Result<Garden> {
-    let mut entries = Vec::new();
-    for entry in &config.garden.allow {
-        if let GardenHost::Network(hosts) = entry.host {
-            let protocol = match entry.protocol {
-                GardenProtocol::Any => None,
-                GardenProtocol::Icmp => Some(1),
-                GardenProtocol::Tcp => Some(6),
-                GardenProtocol::Udp => Some(17),
-            };
-            entries.push(Entry { network: network(hosts)?, protocol, port: entry.port });
-        }
-    }
-    for url in config.uam.web_addresses().filter_map(WebUrl::parse) {
-        let (host, ports) = web_host(&url);
-        let Ok(address) = host.parse() else { continue };
-        let host = Network::new(address, 32).context("a network prefix is longer than 32")?;
-        entries.extend(ports.map(|port| Entry { network: host, protocol: Some(6), port: Some(port) }));
-    }
-    Garden::new(entries, GARDEN_ADDRESSES).map_err(|error| anyhow::anyhow!("garden.allow: {error}"))
 }
 
 /// What guests are shown, and external portals told.
@@ -162,26 +138,6 @@ pub(crate) fn dhcp(config: &Config, lan_mac: MacAddr, mtu: u32) -> engine::dhcp:
 
 fn dns(config: &Config) -> anyhow::Result<dns::Config> {
     let name = |text: &str| text.parse::<NameBuf>().map_err(|error| anyhow::anyhow!("dns.name {text:?}: {error}"));
-    let mut garden = Vec::new();
-    let pattern =
-        |text: &str| text.parse::<dns::Pattern>().map_err(|error| anyhow::anyhow!("garden name {text:?}: {error}"));
-    for domain in &config.garden.domains {
-        if !domain.below_only {
-            garden.push(pattern(&domain.name)?);
-        }
-        garden.push(pattern(&format!(".{}", domain.name))?);
-    }
-    for entry in &config.garden.allow {
-        if let GardenHost::Name(name) = &entry.host {
-            garden.push(pattern(name)?);
-        }
-    }
-    for url in config.uam.web_addresses().filter_map(WebUrl::parse) {
-        let (host, _) = web_host(&url);
-        if host.parse::<std::net::IpAddr>().is_err() {
-            garden.push(pattern(&host.to_ascii_lowercase())?);
-        }
-    }
     let uam = &config.uam;
     let alias = uam.alias_address.unwrap_or(config.lan.gateway);
     let own_names = [
@@ -196,17 +152,10 @@ fn dns(config: &Config) -> anyhow::Result<dns::Config> {
     Ok(dns::Config {
         resolvers: resolvers(config),
         own_names: own_names.collect::<anyhow::Result<_>>()?,
-        garden,
+        garden_cap: config.garden.domain_ttl,
         before_login: dns::Limits { queries, ..defaults.before_login },
         ..defaults
     })
-}
-
-/// The host of a web address, and the ports at which its server may be: as it is written, and as its pages may lead on.
-fn web_host<'a>(url: &WebUrl<'a>) -> (&'a str, impl Iterator<Item = u16>) {
-    let host = bare_host(url.authority());
-    let written = url.authority().get(host.len() + 1..).and_then(|port| port.parse().ok());
-    (host, [80, 443].into_iter().chain(written))
 }
 
 /// The first address that is both the guests' and the uplink's, if the networks overlap.

@@ -10,10 +10,11 @@ use engine::Engine;
 use engine::changes::Changes;
 use engine::dhcp::Lease;
 use engine::dns::{self, Forward};
+use engine::garden::Rule;
 use engine::gateway::{Attempt, GuestView, LoginRefusal, Output, Survivor};
 use engine::session::{Cause, Grant, KeptSession, Record};
 use fastpath::counters::Counters;
-use fastpath::garden::{Entry, Garden, Network};
+use fastpath::garden::{Garden, Network};
 use fastpath::meter::Direction;
 use fastpath::pacer::Pacer;
 use fastpath::pipeline::{Action, Plane};
@@ -54,8 +55,12 @@ pub struct Setup {
     pub dns: dns::Config,
     /// Places in the session table.
     pub guests: u32,
-    /// Static entries of the walled garden.
-    pub garden: Vec<Entry>,
+    /// What is in the walled garden.
+    pub garden: Vec<Rule>,
+    /// Addresses that DNS may open in it: 1,024.
+    pub garden_addresses: usize,
+    /// What guests who are online exchange with it is on their account: yes.
+    pub garden_counts: bool,
     /// How long the gateway may be gone before its sessions end: five minutes.
     pub longest_outage: Duration,
     /// Who comes in by its MAC address: nobody.
@@ -77,6 +82,8 @@ impl Default for Setup {
             },
             guests: 4096,
             garden: Vec::new(),
+            garden_addresses: 1024,
+            garden_counts: true,
             longest_outage: Duration::from_secs(300),
             devices: engine::devices::Config::default(),
             queue: 4096,
@@ -548,7 +555,7 @@ impl Drop for Lab {
 /// All parts of a gateway, joined as the binary does.
 fn start(setup: &Setup) -> (Arc<Plane>, Engine, Arc<Queue>) {
     let (table, writer) = Table::new(setup.guests, setup.seed);
-    let garden = Arc::new(Garden::new(setup.garden.clone(), 1024).expect("few static entries"));
+    let garden = Arc::new(Garden::new(setup.garden_addresses + 1024, 7).counted(setup.garden_counts));
     let queue = Arc::new(Queue::new(setup.queue));
     let plane = Arc::new(Plane {
         table,
@@ -573,6 +580,8 @@ fn start(setup: &Setup) -> (Arc<Plane>, Engine, Arc<Queue>) {
         gateway_mac: GATEWAY_MAC,
         dhcp: setup.dhcp.clone(),
         dns: setup.dns.clone(),
+        garden: setup.garden.clone(),
+        garden_addresses: setup.garden_addresses,
         devices: setup.devices.clone(),
     };
     let mut seed = [7; 32];

@@ -7,9 +7,10 @@ use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::time::Duration;
 
+use engine::garden::Rule;
 use engine::gateway::{Attempt, KEEP_EVERY};
 use engine::session::{Cause, Grant, Quota, Record, Status};
-use fastpath::garden::{Entry, Network};
+use fastpath::garden::Entry;
 use fastpath::police::Rate;
 use fastpath::session::Usage;
 use testkit::dice::Dice;
@@ -80,7 +81,7 @@ impl Model {
         setup.dhcp.ranges = vec![Ipv4Addr::new(10, 1, 0, 50)..=Ipv4Addr::new(10, 1, 0, 58)];
         setup.dhcp.lease = LEASE;
         setup.guests = if dice.one_in(2) { 6 } else { 64 };
-        setup.garden = vec![Entry { network: Network::host(GARDEN), protocol: None, port: None }];
+        setup.garden = vec![Rule::Network(Entry::host(GARDEN))];
         let mut lab = Lab::new(setup);
         let station = |n| {
             // Each MAC stands on two VLANs.

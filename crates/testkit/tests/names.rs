@@ -5,6 +5,7 @@
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::time::Duration;
 
+use engine::garden::Rule;
 use engine::session::Grant;
 use fastpath::garden::{Entry, Network};
 use testkit::dns::{addresses, answer};
@@ -18,12 +19,11 @@ const GOOGLE: Ipv4Addr = Ipv4Addr::new(8, 8, 8, 8);
 
 fn setup() -> Setup {
     let mut setup = Setup::default();
-    setup.dns.garden = vec!["pay.example".parse().expect("a name")];
-    setup.garden = vec![Entry {
-        network: Network::new(Ipv4Addr::new(198, 51, 100, 0), 24).expect("a prefix of at most 32"),
-        protocol: Some(6),
-        port: Some(443),
-    }];
+    let network = Network::new(Ipv4Addr::new(198, 51, 100, 0), 24).expect("a prefix of at most 32");
+    setup.garden = vec![
+        Rule::Name("pay.example".parse().expect("a name")),
+        Rule::Network(Entry { network, protocol: Some(6), port: Some(443) }),
+    ];
     setup
 }
 

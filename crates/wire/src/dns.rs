@@ -15,7 +15,7 @@ mod name;
 
 pub use build::{OPT_LEN, OUR_UDP_SIZE, answer_a, bare_failure, failure, no_data, opt, query, relay};
 pub use codes::{Class, Rcode, Type};
-pub use name::{Labels, Name, NameBuf, ParseNameError};
+pub use name::{Labels, MAX_LEN as MAX_NAME_LEN, Name, NameBuf, ParseNameError};
 
 /// Octets of the header (RFC 1035, 4.1.1).
 pub const HEADER_LEN: usize = 12;
@@ -179,6 +179,40 @@ impl<'a> Record<'a> {
         let (name, end) = Name::parse(self.message, self.end - self.rdata.len()).ok()?;
         (end == self.end).then_some(name)
     }
+
+    /// The addresses that an HTTPS or SVCB record gives beside its target (ipv4hint, RFC 9460, 7.3); clients may use them
+    /// without asking for an address at all.
+    pub fn ipv4_hints(&self) -> impl Iterator<Item = Ipv4Addr> + use<'a> {
+        let is_service = matches!(self.rtype, Type::HTTPS | Type::SVCB) && self.class == Class::IN;
+        let hints = if is_service { service_parameter(self.rdata, IPV4_HINT) } else { None };
+        hints.unwrap_or_default().chunks_exact(4).map(|a| Ipv4Addr::new(a[0], a[1], a[2], a[3]))
+    }
+}
+
+const IPV4_HINT: u16 = 4;
+
+/// The value of a parameter of a service record (RFC 9460, 2.2): priority, target name without compression, then
+/// parameters in ascending order of their keys.
+fn service_parameter(rdata: &[u8], wanted: u16) -> Option<&[u8]> {
+    let (priority, mut rest) = rdata.split_first_chunk::<2>()?;
+    if *priority == [0, 0] {
+        return None; // 2.4.2: an alias has no parameters
+    }
+    loop {
+        let (&length, after) = rest.split_first()?;
+        rest = after.get(usize::from(length)..)?;
+        if length == 0 {
+            break;
+        }
+    }
+    while let Some((&[k0, k1, l0, l1], after)) = rest.split_first_chunk::<4>() {
+        let (value, after) = after.split_at_checked(usize::from(u16::from_be_bytes([l0, l1])))?;
+        if u16::from_be_bytes([k0, k1]) == wanted {
+            return Some(value);
+        }
+        rest = after;
+    }
+    None
 }
 
 /// What an OPT record says (RFC 6891, 6.1.2, 6.1.3).

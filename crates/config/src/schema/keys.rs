@@ -406,15 +406,33 @@ pub const SECTIONS: &[Section] = &[
         &[
             key(
                 "allow",
-                GardenEntries { max: 256 },
+                GardenEntries { max: 16_384 },
                 Is("[]"),
-                "Hosts, networks and ports, such as [\"203.0.113.0/24\", \"example.org\", \"udp:192.0.2.1:123\"]. A port without a protocol is TCP and UDP. A name opens the addresses that our DNS gives a guest for it, with all their ports, for their TTL and at least 5 minutes. Everything here can be used without logging in.",
+                "Hosts, networks and ports, such as [\"203.0.113.0/24\", \"example.org\", \".cdn.example:443\", \"udp:192.0.2.1:123\", \"gre:192.0.2.7\"]. The protocol is a name or a number; a port without one is TCP and UDP. A name opens the addresses that our DNS gives a guest for it, with this protocol and port alone, for their TTL and at least 5 minutes; with a dot before it, every name below is meant. About 200 octets of memory each. Everything here can be used without logging in.",
             ),
             key(
                 "domains",
-                GardenDomains { max: 256 },
+                GardenDomains { max: 16_384 },
                 Is("[]"),
-                "Domains of which every name is open, as [\"example.org\", \".cdn.example\"]; with a leading dot only names below it. Whoever controls such a domain's DNS can open any address.",
+                "Domains of which every name is open, as [\"example.org\", \".cdn.example\"]; with a leading dot only names below it. Whoever controls such a domain's DNS can open any address. About 200 octets of memory each.",
+            ),
+            key(
+                "domain_ttl",
+                Duration { min: "10s", max: "1d", or_zero: false },
+                Is("\"1h\""),
+                "An address is open for at most so long after the name was last asked for; guests see longer TTLs cut to this. Below 5 minutes only the TTLs are cut: a connection outlives the answer that it began with.",
+            ),
+            key(
+                "addresses",
+                Int { min: 256, max: 262_144 },
+                Is("8192"),
+                "Addresses that DNS opens at one time. When there are more, whoever has opened most loses what was opened first and nobody else has asked for. About 250 octets of memory each: 8192 are 2 MB.",
+            ),
+            key(
+                "count",
+                Bool,
+                Is("true"),
+                "What guests who are online exchange with the garden is on their account. false: it is not counted, nor held to rates and quotas; then every packet goes through the gateway, and the kernel forwards none by itself.",
             ),
         ],
     ),

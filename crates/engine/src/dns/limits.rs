@@ -23,6 +23,8 @@ pub(super) const MAX_NAME_BEFORE_LOGIN: usize = 128;
 pub(super) const MAX_CHAIN: usize = 16;
 /// Addresses that one answer brings into the walled garden.
 pub(super) const MAX_ADDRESSES: usize = 32;
+/// Patterns with different ports that one name opens by.
+pub(super) const MAX_RULES: usize = 16;
 /// How long one resolver is waited for before the next is asked.
 pub(super) const RETRY_AFTER: Duration = Duration::from_millis(1500);
 /// When the guest is told that nobody answered. Stub resolvers give up after 5 s.

@@ -24,10 +24,11 @@ mod garden;
 mod limits;
 mod policy;
 
-pub use garden::{PRIVATE, Pattern};
+pub use garden::{Opening, PRIVATE, Pattern};
 pub use limits::{Limits, Rate};
 
 use dice::Dice;
+use garden::Names;
 use limits::{
     Excess, GIVE_UP_AFTER, Guests, MAX_ANSWER, MAX_PENDING, MAX_PENDING_BEFORE_LOGIN, MAX_QUERY, RETRY_AFTER,
 };
@@ -42,12 +43,11 @@ pub struct Config {
     pub own_names: Vec<(NameBuf, Ipv4Addr)>,
     /// For how long guests keep that address. Default 30 s: after a reconfiguration they find the new one soon.
     pub own_ttl: Duration,
-    /// Names that open the walled garden.
-    pub garden: Vec<Pattern>,
     /// The shortest time that an address stays in the garden. Default 300 s: a connection outlives the TTL of the
     /// name that it was opened with.
     pub garden_floor: Duration,
-    /// The longest time. Default 3600 s. Guests see TTLs cut to it.
+    /// The longest TTL of the garden's names; longer ones are cut before guests see them. Default 3600 s. An address stays
+    /// in the garden no longer, but for the floor.
     pub garden_cap: Duration,
     /// Networks whose addresses never enter the garden through DNS: the guests' own, the gateway's, and
     /// [`PRIVATE`] unless there is a reason.
@@ -64,7 +64,6 @@ impl Default for Config {
             resolvers: Vec::new(),
             own_names: Vec::new(),
             own_ttl: Duration::from_secs(30),
-            garden: Vec::new(),
             garden_floor: Duration::from_secs(300),
             garden_cap: Duration::from_secs(3600),
             forbidden: PRIVATE.to_vec(),
@@ -140,8 +139,10 @@ pub struct Delivery {
     pub return_path: ReturnPath,
     /// The message.
     pub payload: Vec<u8>,
-    /// Addresses that the walled garden is to admit, and for how long from now.
-    pub garden: Vec<(Ipv4Addr, Duration)>,
+    /// What it opens in the walled garden, for everybody.
+    pub garden: Vec<Opening>,
+    /// And for this guest alone.
+    pub own_garden: Vec<Opening>,
 }
 
 /// What time brings about.
@@ -175,6 +176,10 @@ pub struct Forwarder {
     config: Config,
     dice: Dice,
     guests: Guests,
+    /// Names that open the walled garden.
+    names: Names,
+    /// Of single guests, by their address.
+    own_names: HashMap<Ipv4Addr, Names>,
     pending: HashMap<u32, Pending>,
     deadlines: BTreeSet<(Duration, u32)>,
     /// Of those, the ones of guests before login. Tokens count up, so the first is the oldest.
@@ -192,12 +197,40 @@ impl Forwarder {
             config,
             dice: Dice::new(seed),
             guests: Guests::new(),
+            names: Names::default(),
+            own_names: HashMap::new(),
             pending: HashMap::new(),
             deadlines: BTreeSet::new(),
             before_login: BTreeSet::new(),
             last_token: 0,
             preferred: 0,
         }
+    }
+
+    /// From now on answers for these names open the walled garden.
+    pub fn open_name(&mut self, pattern: Pattern) {
+        self.names.insert(pattern);
+    }
+
+    /// No longer.
+    pub fn close_name(&mut self, pattern: &Pattern) {
+        self.names.remove(pattern);
+    }
+
+    /// Answers for these names, and no others, open a garden for the guest with this address alone.
+    pub fn set_own_names(&mut self, guest: Ipv4Addr, patterns: impl Iterator<Item = Pattern>) {
+        let mut names = Names::default();
+        patterns.for_each(|pattern| names.insert(pattern));
+        if names.is_empty() {
+            self.own_names.remove(&guest);
+        } else {
+            self.own_names.insert(guest, names);
+        }
+    }
+
+    /// Changes the longest TTL of the garden's names.
+    pub fn set_garden_cap(&mut self, cap: Duration) {
+        self.config.garden_cap = cap;
     }
 
     /// A UDP payload that a guest sent to port 53.
@@ -241,21 +274,30 @@ impl Forwarder {
         if pending.attempt > 0 {
             self.preferred = resolver;
         }
-        let Config { garden: patterns, forbidden, garden_floor, garden_cap, .. } = &self.config;
-        let garden = garden::admissions(&answer, patterns, forbidden, (*garden_floor, *garden_cap));
+        let Config { forbidden, garden_floor, garden_cap, .. } = &self.config;
+        let matching = |names: &Names| match garden::is_of_the_internet(&answer) {
+            true => names.matching(&answer.qname()),
+            false => Vec::new(),
+        };
+        let patterns = matching(&self.names);
+        let own = self.own_names.get(&pending.asker.address).map(matching).unwrap_or_default();
+        let openings = |patterns| garden::openings(&answer, patterns, forbidden, (*garden_floor, *garden_cap));
+        let (garden, own_garden) = (openings(&patterns), openings(&own));
         let limit = asked.udp_limit().min(dns::OUR_UDP_SIZE);
         let mut out = if pending.asker.authorised && payload.len() <= usize::from(limit) {
             restored(payload, &asked)
         } else {
             dns::relay(&answer, &asked, limit)
         };
-        garden::shorten(&mut out, patterns, *garden_cap);
+        if !patterns.is_empty() || !own.is_empty() {
+            garden::shorten(&mut out, *garden_cap);
+        }
         // A name may be made of anything that stands before it, even of a TTL. Real ones are not.
         Message::parse(&out).ok()?;
         let pending = self.end(token)?;
         let limits = self.limits(pending.asker);
         self.guests.answer(now.mono, pending.asker.address, &limits, out.len());
-        Some(Delivery { return_path: pending.return_path, payload: out, garden })
+        Some(Delivery { return_path: pending.return_path, payload: out, garden, own_garden })
     }
 
     /// What is due: the next resolver is asked after 1.5 s, the guest is told after 5 s.
@@ -378,7 +420,8 @@ impl Forwarder {
         let payload = dns::failure(&asked, Rcode::SERV_FAIL);
         let limits = self.limits(pending.asker);
         self.guests.answer(now, pending.asker.address, &limits, payload.len());
-        let delivery = Delivery { return_path: pending.return_path, payload, garden: Vec::new() };
+        let delivery =
+            Delivery { return_path: pending.return_path, payload, garden: Vec::new(), own_garden: Vec::new() };
         Some(Overdue::Failed { token, delivery })
     }
 

@@ -11,11 +11,19 @@ fn forwarder() -> Forwarder {
     let config = Config {
         resolvers: vec![FIRST.parse().unwrap(), SECOND.parse().unwrap()],
         own_names: vec![("wifi.internal".parse().unwrap(), PORTAL)],
-        garden: vec!["pay.example".parse().unwrap(), ".cdn.example".parse().unwrap()],
         garden_floor: Duration::from_secs(60),
         ..Config::default()
     };
-    Forwarder::new(config, [7; 32])
+    let mut forwarder = Forwarder::new(config, [7; 32]);
+    forwarder.open_name("pay.example".parse().unwrap());
+    forwarder.open_name(".cdn.example".parse().unwrap());
+    forwarder
+}
+
+/// What a delivery opens for everybody, all protocols and ports.
+fn opened(delivery: &Delivery) -> Vec<(Ipv4Addr, Duration)> {
+    assert!(delivery.garden.iter().all(|opening| (opening.entry.protocol, opening.entry.port) == (None, None)));
+    delivery.garden.iter().map(|opening| (opening.entry.network.parts().0, opening.lasts)).collect()
 }
 
 fn at(millis: u64) -> Now {
@@ -381,7 +389,7 @@ fn a_garden_name_opens_the_addresses_at_the_end_of_its_aliases() {
         (Ipv4Addr::new(198, 51, 100, 1), Duration::from_secs(60)),
         (Ipv4Addr::new(198, 51, 100, 2), Duration::from_secs(3600)),
     ];
-    assert_eq!(delivery.garden, expected, "at least the floor, at most the cap");
+    assert_eq!(opened(&delivery), expected, "at least the floor, at most the cap");
     let longest = Message::parse(&delivery.payload).unwrap().records().map(|record| record.ttl_secs).max();
     assert_eq!(longest, Some(3600), "the guest asks again before the garden forgets");
 }
@@ -404,6 +412,61 @@ fn only_the_name_that_was_asked_for_opens_the_garden() {
 }
 
 #[test]
+fn a_name_with_a_port_opens_this_port_and_one_without_opens_all() {
+    let rules = |forwarder: &mut Forwarder, name: &str| {
+        let records = [a(name, 300, [198, 51, 100, 1])];
+        let delivery = resolve(forwarder, guest(2), &question(1, name, Type::A), &records);
+        delivery.garden.iter().map(|opening| (opening.entry.protocol, opening.entry.port)).collect::<Vec<_>>()
+    };
+    let pattern = |text: &str, protocol, port| Pattern { protocol, port, ..text.parse().unwrap() };
+    let mut forwarder = forwarder();
+    forwarder.open_name(pattern("portal.example", Some(6), Some(443)));
+    forwarder.open_name(pattern("portal.example", Some(6), Some(443)));
+    forwarder.open_name(pattern(".example", Some(17), None));
+    assert_eq!(rules(&mut forwarder, "pOrTaL.ExAmPlE"), [(Some(6), Some(443)), (Some(17), None)]);
+    assert_eq!(rules(&mut forwarder, "other.example"), [(Some(17), None)]);
+    assert_eq!(rules(&mut forwarder, "pay.example"), [(None, None)], "nothing need be said beside everything");
+    forwarder.close_name(&pattern(".example", Some(17), None));
+    assert_eq!(rules(&mut forwarder, "portal.example"), [(Some(6), Some(443))]);
+    assert_eq!(rules(&mut forwarder, "other.example"), []);
+}
+
+#[test]
+fn addresses_that_an_https_record_brings_along_are_open_too() {
+    // Priority 1, target ".", alpn=h2, ipv4hint=198.51.100.1,10.0.0.1, ipv6hint that is cut off.
+    let service = |priority| {
+        let parameters = b"\0\0\x01\0\x03\x02h2\0\x04\0\x08\xc6\x33\x64\x01\x0a\0\0\x01\0\x06\0\x10\x20";
+        [&[0, priority], &parameters[..]].concat()
+    };
+    let opens = |name: &str, rtype, priority| {
+        let records = [record(name, rtype, 300, &service(priority))];
+        opened(&resolve(&mut forwarder(), guest(2), &question(1, name, rtype), &records))
+    };
+    let hint = [(Ipv4Addr::new(198, 51, 100, 1), Duration::from_secs(300))];
+    assert_eq!(opens("pay.example", Type::HTTPS, 1), hint, "but no private one");
+    assert_eq!(opens("x.cdn.example", Type::SVCB, 1), hint);
+    assert_eq!(opens("pay.example", Type::HTTPS, 0), [], "an alias has no parameters");
+    assert_eq!(opens("evil.example", Type::HTTPS, 1), []);
+}
+
+#[test]
+fn a_guests_own_names_open_for_it_alone() {
+    let mut forwarder = forwarder();
+    forwarder.set_own_names(guest(2).address, ["shop.example".parse().unwrap()].into_iter());
+    let mut opens = |n| {
+        let records = [a("shop.example", 100_000, [198, 51, 100, 1])];
+        let delivery = resolve(&mut forwarder, guest(n), &question(1, "shop.example", Type::A), &records);
+        assert_eq!(delivery.garden, []);
+        let ttl = Message::parse(&delivery.payload).unwrap().records().next().map(|record| record.ttl_secs);
+        (delivery.own_garden.len(), ttl)
+    };
+    assert_eq!(opens(2), (1, Some(3600)));
+    assert_eq!(opens(3), (0, Some(100_000)));
+    forwarder.set_own_names(guest(2).address, std::iter::empty());
+    assert_eq!(forwarder.own_names.len(), 0);
+}
+
+#[test]
 fn a_garden_name_cannot_open_the_gateway_or_a_private_network() {
     let mut forwarder = forwarder();
     let inside =
@@ -411,7 +474,7 @@ fn a_garden_name_cannot_open_the_gateway_or_a_private_network() {
     let mut records: Vec<_> = inside.into_iter().map(|address| a("pay.example", 300, address)).collect();
     records.push(a("pay.example", 300, [198, 51, 100, 1]));
     let delivery = resolve(&mut forwarder, guest(2), &question(1, "pay.example", Type::A), &records);
-    assert_eq!(delivery.garden, [(Ipv4Addr::new(198, 51, 100, 1), Duration::from_secs(300))]);
+    assert_eq!(opened(&delivery), [(Ipv4Addr::new(198, 51, 100, 1), Duration::from_secs(300))]);
 }
 
 #[test]

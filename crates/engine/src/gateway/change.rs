@@ -41,6 +41,18 @@ impl Engine {
         self.guests.iter().filter(has_all).map(|(slot, _)| slot).collect()
     }
 
+    /// The guests that have all of these marks, logged in or not; what is known of sessions only, nobody else has.
+    pub(super) fn find_guests(&self, marks: &[Mark<'_>]) -> Vec<SlotIndex> {
+        let has_all = |(slot, guest): &(SlotIndex, &Guest)| {
+            let session = self.guests.session(*slot);
+            marks.iter().all(|mark| match session {
+                Some(session) => has(guest, session, *slot, *mark),
+                None => is_at(guest, *slot, *mark),
+            })
+        };
+        self.guests.iter().filter(has_all).map(|(slot, _)| slot).collect()
+    }
+
     /// Changes what the session in `slot` may, from its next packet on, wherever packets are forwarded. Times and octets
     /// count from its beginning, as they do in a grant: a session that has used up what it may have now ends at once.
     /// Who it is does not change. False if there is none.
@@ -61,7 +73,8 @@ impl Engine {
         let Some(session) = self.guests.session_mut(slot) else { return };
         let (tariff, personal) = self.tariffs.share(grant);
         (session.tariff, session.echo) = (tariff, personal.as_deref().into());
-        self.writer.set_policy(slot, &session.policy(now));
+        let policy = session.policy(now);
+        self.set_policy(slot, policy);
         self.keep_session(now, slot);
         self.check_session(now, slot);
     }
@@ -71,11 +84,19 @@ fn has(guest: &Guest, session: &Session, slot: SlotIndex, mark: Mark<'_>) -> boo
     match mark {
         Mark::Session(id) => session.id.to_string().as_bytes() == id,
         Mark::User(name) => session.user.as_str().as_bytes() == name,
+        Mark::Address(_) | Mark::Station(_) | Mark::Vlan(_) | Mark::Slot(_) => is_at(guest, slot, mark),
+        Mark::ChargeableUser(identity) => session.echo.cui() == Some(identity),
+        Mark::Class(class) => session.echo.class().any(|own| own == class),
+    }
+}
+
+/// Whether the guest has a mark that one without a session can have.
+fn is_at(guest: &Guest, slot: SlotIndex, mark: Mark<'_>) -> bool {
+    match mark {
         Mark::Address(address) => guest.address == address,
         Mark::Station(mac) => guest.key.mac == mac,
         Mark::Vlan(vlan) => guest.key.vlan == vlan,
         Mark::Slot(place) => slot == place,
-        Mark::ChargeableUser(identity) => session.echo.cui() == Some(identity),
-        Mark::Class(class) => session.echo.class().any(|own| own == class),
+        Mark::Session(_) | Mark::User(_) | Mark::Class(_) | Mark::ChargeableUser(_) => false,
     }
 }

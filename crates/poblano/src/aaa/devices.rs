@@ -4,22 +4,33 @@ use engine::gateway::Attempt;
 use radius::text::ConfigWord;
 use radius::{Reply, attr};
 
+use super::grant::Unusable;
 use super::{Aaa, Answer};
 
 impl Aaa {
-    /// Whether a device may come in without the portal, and the name to account under.
-    pub(crate) async fn authenticate_device(&self, attempt: &Attempt) -> (String, Answer) {
+    /// Whether a device may come in without the portal, the name to account under, and what a server says in
+    /// ChilliSpot-Config that knows it and wants the portal all the same.
+    pub(crate) async fn authenticate_device(&self, attempt: &Attempt) -> (String, Answer, Vec<String>) {
+        let mut words = Vec::new();
         let answer = if self.asks.devices.allow.contains(&attempt.key.mac) {
             Answer::Granted { grant: self.default_grant(), message: None, redirect: None }
         } else {
             match self.ask_radius(self.asks.device(attempt)).await {
                 // The server knows the device, but wants a person to log in, or to see the portal, all the same.
-                Ok(reply) if wants_the_portal(&reply) => Answer::Refused { message: None },
+                Ok(reply) if wants_the_portal(&reply) => {
+                    words = reply.all(attr::chillispot::CONFIG);
+                    Answer::Refused { message: None }
+                }
                 Ok(reply) => self.granted(attempt, &reply),
                 Err(why) => why.into(),
             }
         };
-        (self.asks.device_name(attempt.key), answer)
+        (self.asks.device_name(attempt.key), answer, words)
+    }
+
+    /// Tells the operator of a ChilliSpot-Config that cannot be obeyed.
+    pub(crate) fn tell_of_unusable_garden(&self, value: String) {
+        self.tell_of_unusable(&Unusable { attribute: "ChilliSpot-Config", value });
     }
 }
 

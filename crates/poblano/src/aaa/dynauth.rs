@@ -18,6 +18,7 @@ use anyhow::Context;
 use config::{Config, HostNetwork, RadiusServer, RadiusTransport};
 use engine::gateway::Mark;
 use fastpath::session::SlotIndex;
+use radius::attr;
 use radius::dynauth::{Action, Client, Discard, ErrorCause, Identity, Request, Server, Stats, Trust};
 use radius::{Incoming, Secret, packet};
 use tokio::net::UdpSocket;
@@ -165,8 +166,15 @@ impl DynamicAuthorization {
         })?;
         let marks: Option<Vec<_>> = request.identities.iter().filter_map(|identity| self.mark(*identity)).collect();
         let marks = marks.ok_or(ErrorCause::SessionContextNotFound)?;
+        let own = gateway.own_garden(&request.changes.all(attr::chillispot::CONFIG));
+        let own = own.ok_or(ErrorCause::InvalidAttributeValue)?;
         let sessions = match request.action {
             Action::Disconnect => gateway.disconnect(&marks),
+            // Guests who are not logged in have a garden too.
+            Action::Change if !own.is_empty() => {
+                gateway.change(&marks, &named.changes, request.message.as_deref());
+                gateway.change_own_gardens(&marks, &own)
+            }
             Action::Change => gateway.change(&marks, &named.changes, request.message.as_deref()),
         };
         if sessions == 0 {

@@ -10,7 +10,7 @@ use engine::session::{Grant, Quota, Source};
 use fastpath::police::Rate;
 use platform::LocalTime;
 use radius::dictionary::Place;
-use radius::text::{Date, RateLimit, TerminateTime};
+use radius::text::{ConfigWord, Date, RateLimit, TerminateTime};
 use radius::{Reply, attr};
 use tracing::debug;
 use wire::Now;
@@ -142,7 +142,7 @@ impl Rules {
     }
 }
 
-/// True if [`Rules::named`] understands all of it: who changes a session with another attribute is told so.
+/// True if [`Rules::named`] understands all of it, or it is about the guest's own garden: who changes a session with another attribute is told so.
 pub(super) fn can_change(request: &Reply) -> bool {
     const UNDERSTOOD: [Place; 17] = [
         attr::SESSION_TIMEOUT.place(),
@@ -163,7 +163,11 @@ pub(super) fn can_change(request: &Reply) -> bool {
         attr::chillispot::MAX_TOTAL_GIGAWORDS.place(),
         attr::mikrotik::RATE_LIMIT.place(),
     ];
-    request.items().all(|item| item.whole && UNDERSTOOD.contains(&item.place))
+    let of_garden =
+        |text: &String| matches!(ConfigWord::parse(text), ConfigWord::UamAllowed(_) | ConfigWord::UamAllowedReset);
+    let garden = request.all(attr::chillispot::CONFIG).iter().all(of_garden);
+    let is_understood = |place| UNDERSTOOD.contains(&place) || garden && place == attr::chillispot::CONFIG.place();
+    request.items().all(|item| item.whole && is_understood(item.place))
 }
 
 /// The attribute that an operator can do something about here.

@@ -1,12 +1,13 @@
 //! Domain names inside a message and on their own (RFC 1035, 3.1, 4.1.4).
 
+use std::borrow::Borrow;
 use std::fmt;
 use std::str::FromStr;
 
 use super::{Error, HEADER_LEN};
 
 /// The longest name in octets, length octets and root included (RFC 1035, 2.3.4).
-const MAX_LEN: usize = 255;
+pub const MAX_LEN: usize = 255;
 /// Pointers that one name may follow. Each must lead further back, so there is no loop; this bounds the work for a
 /// name that hops through the message one label at a time. Real encoders need one.
 const MAX_POINTERS: u32 = 32;
@@ -80,6 +81,22 @@ impl<'a> Name<'a> {
     #[must_use]
     pub fn wire_len(&self) -> usize {
         self.labels().map(|label| label.len() + 1).sum::<usize>() + 1
+    }
+
+    /// The name in lower case and without compression, written to `buffer`: what a [`NameBuf`] has, and can be found by.
+    #[must_use]
+    pub fn lower<'b>(&self, buffer: &'b mut [u8; MAX_LEN]) -> &'b [u8] {
+        let mut len = 0;
+        for label in self.labels() {
+            // A checked name fits.
+            let Some(place) = buffer.get_mut(len..len + 1 + label.len() + 1) else { break };
+            place[0] = label.len() as u8;
+            place[1..=label.len()].copy_from_slice(label);
+            place[1..=label.len()].make_ascii_lowercase();
+            len += 1 + label.len();
+        }
+        buffer[len] = 0;
+        &buffer[..=len]
     }
 
     /// True for the root.
@@ -182,6 +199,13 @@ impl NameBuf {
     #[must_use]
     pub fn as_name(&self) -> Name<'_> {
         Name::checked(&self.0, 0)
+    }
+}
+
+/// The octets, in lower case, which are the same for equal names.
+impl Borrow<[u8]> for NameBuf {
+    fn borrow(&self) -> &[u8] {
+        &self.0
     }
 }
 

@@ -110,7 +110,7 @@ fn both() -> Both {
     }
     let plane = Plane {
         table,
-        garden: Arc::new(Garden::new(Vec::new(), 64).unwrap()),
+        garden: Arc::new(Garden::new(64, 7)),
         gateway: GATEWAY,
         network: Network::new(GATEWAY, PREFIX).unwrap(),
         broadcast: Ipv4Addr::new(10, 1, 255, 255),
