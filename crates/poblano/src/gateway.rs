@@ -24,6 +24,7 @@ use crate::clock::Clock;
 use crate::flows::Forgetting;
 use crate::offload::Offload;
 use crate::resolvers::Resolvers;
+use crate::scripts::Scripts;
 use crate::slow::Queued;
 use crate::{kept, leases};
 
@@ -48,6 +49,7 @@ pub(crate) struct Gateway {
     flows: Forgetting,
     pub(crate) offload: Offload,
     pub(crate) resolvers: Resolvers,
+    pub(crate) scripts: Scripts,
     /// The moment the timer task is waiting for.
     armed: Cell<Option<Duration>>,
     rearm: Notify,
@@ -57,16 +59,18 @@ pub(crate) struct Gateway {
     messages: RefCell<std::collections::HashMap<u32, String>>,
 }
 
+/// Where what the engine wants done goes.
+pub(crate) struct Outlets {
+    pub(crate) lan: Arc<dyn LanPort>,
+    pub(crate) store: store::Writer,
+    pub(crate) flows: Forgetting,
+    pub(crate) offload: Offload,
+    pub(crate) scripts: Scripts,
+}
+
 impl Gateway {
-    pub(crate) fn new(
-        plane: Arc<Plane>,
-        aaa: Rc<Aaa>,
-        engine: Engine,
-        lan: Arc<dyn LanPort>,
-        store: store::Writer,
-        flows: Forgetting,
-        offload: Offload,
-    ) -> Rc<Self> {
+    pub(crate) fn new(plane: Arc<Plane>, aaa: Rc<Aaa>, engine: Engine, outlets: Outlets) -> Rc<Self> {
+        let Outlets { lan, store, flows, offload, scripts } = outlets;
         let mut engine = engine;
         engine.set_mirror(offload.mirror());
         Rc::new(Self {
@@ -79,6 +83,7 @@ impl Gateway {
             flows,
             offload,
             resolvers: Resolvers::default(),
+            scripts,
             armed: Cell::new(None),
             rearm: Notify::new(),
             outputs: Cell::new(0),
@@ -184,7 +189,9 @@ impl Gateway {
                     debug!(guest = %lease.key, address = %lease.address, "lease");
                     self.store.put_lease(&leases::to_record(&lease));
                 }
+                Output::GuestCame(lease) => self.scripts.guest_came(&lease),
                 Output::LeaseEnded(lease) => {
+                    self.scripts.guest_left(&lease);
                     debug!(guest = %lease.key, address = %lease.address, "lease ended");
                     self.store.delete_lease(lease.key);
                     // Also without a session: there are connections into the walled garden.
@@ -342,6 +349,7 @@ impl Gateway {
                 self.flows.forget(record.address);
             }
         }
+        self.scripts.session(record);
         self.aaa.account(record, written);
     }
 }
