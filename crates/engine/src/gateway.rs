@@ -1,6 +1,7 @@
 //! The engine: frames for our own servers come in, frames, questions and records go out, and guests' sessions live
 //! in between.
 
+mod block;
 mod change;
 mod guests;
 mod join;
@@ -28,10 +29,12 @@ use crate::dhcp::{self, Lease};
 use crate::dns::{self, Asker, ReturnPath};
 use crate::session::{Cause, Grant, KeptSession, Moment, Record, Session, SessionId, Status, Tariffs};
 
+use self::block::Blocked;
 use self::guests::{Guest, Guests};
 use self::join::Joins;
 use self::restore::Keeping;
 
+pub use block::MOST_BLOCKED;
 pub use change::Mark;
 pub use join::Association;
 pub use restore::{KEEP_EVERY, Survivor};
@@ -129,6 +132,10 @@ pub struct GuestView {
     pub address: Ipv4Addr,
     /// The name it gave to DHCP.
     pub hostname: Option<Box<str>>,
+    /// How long its lease lasts from now on; none if it is over, or the guest keeps its address only for its session.
+    pub lease_left: Option<Duration>,
+    /// How long a lease lasts from a renewal on.
+    pub lease_time: Duration,
     /// Its session, if it is logged in.
     pub session: Option<SessionView>,
 }
@@ -189,6 +196,7 @@ pub struct Engine {
     tariffs: Tariffs,
     departed: Departed,
     devices: Devices,
+    blocked: Blocked,
     joins: Joins,
     closing: VecDeque<Closing>,
     /// When sessions are to be written down next; none if there are none.
@@ -219,6 +227,7 @@ impl Engine {
             guests: Guests::default(),
             tariffs: Tariffs::default(),
             departed: Departed::default(),
+            blocked: Blocked::default(),
             joins: Joins::default(),
             closing: VecDeque::new(),
             next_keep: None,
@@ -237,6 +246,9 @@ impl Engine {
 
     /// Takes a frame for one of our servers. `guest` is what the packet path found of the sender.
     pub fn handle_frame(&mut self, now: Now, key: GuestKey, service: Service, guest: Option<SlotIndex>, frame: &[u8]) {
+        if self.blocked.has(key) {
+            return;
+        }
         match service {
             Service::Dhcp => {
                 if let Ok(datagram) = UdpDatagram::parse(frame, Checksum::Verify) {
@@ -361,6 +373,12 @@ impl Engine {
     #[must_use]
     pub fn guest_at(&self, now: Now, address: Ipv4Addr) -> Option<GuestView> {
         let slot = self.writer.table().by_address(address)?.slot;
+        self.guests.get(slot).map(|guest| self.view(now, slot, guest))
+    }
+
+    /// The guest in `slot`.
+    #[must_use]
+    pub fn guest_in(&self, now: Now, slot: SlotIndex) -> Option<GuestView> {
         self.guests.get(slot).map(|guest| self.view(now, slot, guest))
     }
 
@@ -507,6 +525,9 @@ impl Engine {
 
     /// Gives the guest its place in the packet path's table; a renewal changes nothing there. True if it is a new one.
     fn bind(&mut self, now: Now, lease: &Lease) -> bool {
+        if self.blocked.has(lease.key) {
+            return false;
+        }
         let table = self.writer.table();
         let former = table.by_key(lease.key);
         if former.is_some_and(|former| former.address == lease.address) {
@@ -637,11 +658,15 @@ impl Engine {
 
     fn view(&self, now: Now, slot: SlotIndex, guest: &Guest) -> GuestView {
         let counted = self.writer.table().usage(slot);
+        let lease = self.dhcp.lease(guest.key);
+        let logged_in = lease.as_ref().is_some_and(|lease| lease.logged_in);
         GuestView {
             slot,
             key: guest.key,
             address: guest.address,
-            hostname: self.dhcp.lease(guest.key).and_then(|lease| lease.hostname),
+            lease_left: lease.as_ref().map(|lease| lease.expires_unix.saturating_sub(now.unix)),
+            lease_time: self.dhcp.config().lease_time(logged_in),
+            hostname: lease.and_then(|lease| lease.hostname),
             session: self.guests.session(slot).map(|session| SessionView {
                 id: session.id.to_string(),
                 user: session.user.to_string(),

@@ -8,6 +8,8 @@ use config::BitRate;
 use serde_json::{Value, json};
 use store::{Accounts, PasswordHash, edit_accounts, readable_password};
 
+use wire::MacAddr;
+
 use crate::cli::{ConfigFile, Control, Guest, Rates, Setup, Switch, User};
 use crate::{control, settings};
 
@@ -128,6 +130,13 @@ pub(crate) fn login(control: &Control, guest: Guest, user: &str) -> anyhow::Resu
     let request = json!({ "command": "login", "guest": guest.to_string(), "user": user });
     let reply = control::ask(&control.socket, &request)?;
     say(&if control.json { reply.to_string() } else { format!("{guest} is online as {user}") });
+    Ok(())
+}
+
+/// `block`, `unblock` and `release`, which mean a device whether it is a guest or not.
+pub(crate) fn device(control: &Control, command: &str, mac: MacAddr, done: &str) -> anyhow::Result<()> {
+    let reply = control::ask(&control.socket, &json!({ "command": command, "mac": mac.to_string() }))?;
+    say(&if control.json { reply.to_string() } else { format!("{mac} {done}") });
     Ok(())
 }
 

@@ -339,6 +339,9 @@ async fn serve(parts: Parts) -> anyhow::Result<End> {
     });
     let mut engine =
         Engine::new(settings::engine(&config, store.next_boot()? as u32, lan_mac, mtu)?, writer, garden, seed);
+    for mac in store.blocked()?.records {
+        engine.block(clock.now(), mac);
+    }
     let mut unsent = aaa::open_records(&config)?;
     restore(&mut engine, &store, &offload, |slot| meters.counted(&offload, slot), unsent.as_mut(), clock)?;
     scripts.adopt(engine.guests(clock.now()).filter(|guest| guest.session.is_some()).map(|guest| guest.key));
@@ -357,6 +360,7 @@ async fn serve(parts: Parts) -> anyhow::Result<End> {
     let requests =
         Requests { of_servers: aaa.dynamic_authorization.open()?, of_access_points: aaa.access_points.open()? };
     let socket = control::Socket::open(&config.control.socket)?;
+    let facts = control::Facts::new(&config);
     let base_url = format!("http://{}:{}", config.lan.gateway, config.portal.port);
     let site = Rc::new(portal::Site {
         title: config.portal.title.clone(),
@@ -392,7 +396,7 @@ async fn serve(parts: Parts) -> anyhow::Result<End> {
             () = threads.ended() => bail!("the gateway cannot go on (see above)"),
         }
     };
-    let ended = until_told(&gateway, told, frames, site, portal, requests, socket).await;
+    let ended = until_told(&gateway, told, frames, site, portal, requests, (socket, facts)).await;
 
     threads.stop(&waker);
     let hands_over = matches!(ended, Ok(End::Handover));
@@ -491,7 +495,7 @@ async fn until_told(
     site: Rc<portal::Site>,
     portal: TcpListener,
     requests: Requests,
-    socket: control::Socket,
+    (socket, facts): (control::Socket, control::Facts),
 ) -> anyhow::Result<End> {
     let backend = Rc::new(Backend(Rc::clone(gateway)));
     tokio::select! {
@@ -500,7 +504,7 @@ async fn until_told(
         () = Rc::clone(gateway).keep_time() => {}
         () = Rc::clone(gateway).keep_offload() => {}
         () = Rc::clone(gateway).keep_small() => {}
-        () = socket.serve(Rc::clone(gateway)) => {}
+        () = socket.serve(Rc::clone(gateway), facts) => {}
         () = gateway.aaa.dynamic_authorization.serve(requests.of_servers, gateway) => {}
         () = gateway.aaa.access_points.serve(requests.of_access_points, gateway) => {}
         _ = portal::serve(portal, site, backend) => {}
@@ -518,7 +522,11 @@ struct Reload {
 
 impl Reload {
     async fn on_signal(mut self, mut hangup: Signal, gateway: Rc<Gateway>) {
-        while hangup.recv().await.is_some() {
+        loop {
+            tokio::select! {
+                told = hangup.recv() => if told.is_none() { return },
+                () = gateway.reload.notified() => {}
+            }
             match settings::load(&self.setup) {
                 Ok(loaded) => self.apply(&gateway, loaded),
                 Err(errors) => error!("the configuration stays as it is:\n{errors}"),

@@ -142,6 +142,7 @@ impl Engine {
         let cause = match away.filter(|_| id.is_some()) {
             None => Some(Cause::NasReboot),
             Some(_) if !has_lease => Some(Cause::LostCarrier),
+            Some(_) if self.blocked.has(kept.key) => Some(Cause::AdminReset),
             Some(_) => {
                 let entered = self.writer.insert_at(kept.slot, kept.key, kept.address, counted);
                 entered.is_err().then_some(Cause::NasReboot)
