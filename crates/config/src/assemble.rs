@@ -13,7 +13,7 @@ use crate::{
     DynamicAuthorizationClient, Garden, GardenDomain, GardenEntry, Guests, HostLease, HostNetwork, InterfaceAddress,
     Lan, Log, LogLevel, MacAuthentication, MacServiceType, Network, Octets, Offload, OffloadMode, PasswordMethod,
     Policy, Portal, Radius, RadiusProxy, RadiusProxyClient, RadiusServer, RadiusTls, RadiusTransport, RadiusVersion,
-    Secret, Session, State, Tun, TunMode, Uam, Uplink,
+    Scripts, Secret, Session, State, Tun, TunMode, Uam, Uplink,
 };
 
 /// Tables are sized by the number of guests; without a wish of the operator they stay below this many.
@@ -90,6 +90,7 @@ pub(crate) fn assemble(read: &Read<'_>) -> Config {
         },
         policies: (0..read.count("policy")).map(|i| policy(read, i)).collect(),
         radius: radius(read),
+        scripts: scripts(read),
         state: State { directory },
         control: Control { socket: read.required("control.socket") },
         log: Log { level: log_level(&read.word("log.level")) },
@@ -286,6 +287,20 @@ fn accounting(read: &Read<'_>, guests: &Guests) -> Accounting {
             .optional("accounting.spool_size")
             .unwrap_or(Octets((u64::from(guests.max) * SPOOL_OCTETS_OF_A_GUEST).max(LEAST_SPOOL))),
         spool_age: read.required("accounting.spool_age"),
+    }
+}
+
+fn scripts(read: &Read<'_>) -> Scripts {
+    let key = |name: &str| format!("scripts.{name}");
+    Scripts {
+        session_up: read.optional(&key("session_up")),
+        session_down: read.optional(&key("session_down")),
+        guest_up: read.optional(&key("guest_up")),
+        guest_down: read.optional(&key("guest_down")),
+        up: read.optional(&key("up")),
+        down: read.optional(&key("down")),
+        timeout: read.required(&key("timeout")),
+        at_once: read.required::<u32>(&key("at_once")) as usize,
     }
 }
 

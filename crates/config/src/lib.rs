@@ -23,7 +23,7 @@ pub use model::{
     Accounting, Auth, AuthMethod, Config, Control, Dhcp, Direction, Dns, DynamicAuthorization,
     DynamicAuthorizationClient, Garden, Guests, HostLease, Lan, Log, LogLevel, MacAuthentication, MacServiceType,
     Offload, OffloadMode, PasswordMethod, Policy, Portal, Radius, RadiusProxy, RadiusProxyClient, RadiusServer,
-    RadiusTls, RadiusTransport, RadiusVersion, Session, State, Tun, TunMode, Uam, Uplink,
+    RadiusTls, RadiusTransport, RadiusVersion, Scripts, Session, State, Tun, TunMode, Uam, Uplink,
 };
 pub use option::DhcpOption;
 pub use problem::{Errors, Problem};

@@ -44,6 +44,8 @@ pub struct Config {
     pub radius: Radius,
     /// Records of what guests used.
     pub accounting: Accounting,
+    /// What is run when something happens.
+    pub scripts: Scripts,
     /// What outlives the process.
     pub state: State,
     /// The operator's socket.
@@ -556,6 +558,27 @@ pub struct RadiusProxyClient {
     pub require_message_authenticator: bool,
     /// The VLAN on which its devices are, 0 is untagged; `None` is what an Accept says, or untagged.
     pub vlan: Option<u16>,
+}
+
+/// `[scripts]`; `None` runs nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Scripts {
+    /// After a login.
+    pub session_up: Option<PathBuf>,
+    /// After the end of a session.
+    pub session_down: Option<PathBuf>,
+    /// After a first lease.
+    pub guest_up: Option<PathBuf>,
+    /// After the end of a lease.
+    pub guest_down: Option<PathBuf>,
+    /// At the start.
+    pub up: Option<PathBuf>,
+    /// At the end.
+    pub down: Option<PathBuf>,
+    /// What runs longer is ended.
+    pub timeout: Duration,
+    /// Most that run at one time, at least one.
+    pub at_once: usize,
 }
 
 /// `[state]`

@@ -1,6 +1,7 @@
 //! The engine: frames for our own servers come in, frames, questions and records go out, and guests' sessions live
 //! in between.
 
+mod block;
 mod change;
 mod garden;
 mod guests;
@@ -30,10 +31,12 @@ use crate::dns::{self, Asker, ReturnPath};
 use crate::garden::{Keeper, Rule};
 use crate::session::{Cause, Grant, KeptSession, Moment, Record, Session, SessionId, Status, Tariffs};
 
+use self::block::Blocked;
 use self::guests::{Guest, Guests};
 use self::join::Joins;
 use self::restore::Keeping;
 
+pub use block::MOST_BLOCKED;
 pub use change::Mark;
 pub use garden::OwnGarden;
 pub use join::Association;
@@ -86,6 +89,8 @@ pub enum Output {
     Query(dns::Forward),
     /// A lease is new or longer: to be written down.
     LeaseBound(Lease),
+    /// A guest is there that was not, or not with this address: its first lease.
+    GuestCame(Lease),
     /// A lease is over: to be forgotten.
     LeaseEnded(Lease),
     /// A session has begun or was used: to be written down.
@@ -134,6 +139,10 @@ pub struct GuestView {
     pub address: Ipv4Addr,
     /// The name it gave to DHCP.
     pub hostname: Option<Box<str>>,
+    /// How long its lease lasts from now on; none if it is over, or the guest keeps its address only for its session.
+    pub lease_left: Option<Duration>,
+    /// How long a lease lasts from a renewal on.
+    pub lease_time: Duration,
     /// Its session, if it is logged in.
     pub session: Option<SessionView>,
 }
@@ -170,14 +179,15 @@ struct Closing {
     session: Session,
     cause: Cause,
     ended: Now,
+    idle: Duration,
 }
 
 impl Closing {
     /// The last record, with what the slot has `counted` in all.
     fn last_record(self, counted: Usage) -> Output {
-        let Self { slot, key, address, session, cause, ended, .. } = self;
+        let Self { slot, key, address, session, cause, ended, idle, .. } = self;
         let used = counted - session.baseline;
-        Output::Account(record((slot, key, address), &session, Status::Stop(cause), used, ended))
+        Output::Account(Record { idle, ..record((slot, key, address), &session, Status::Stop(cause), used, ended) })
     }
 }
 
@@ -193,6 +203,7 @@ pub struct Engine {
     tariffs: Tariffs,
     departed: Departed,
     devices: Devices,
+    blocked: Blocked,
     joins: Joins,
     closing: VecDeque<Closing>,
     /// When sessions are to be written down next; none if there are none.
@@ -225,6 +236,7 @@ impl Engine {
             guests: Guests::default(),
             tariffs: Tariffs::default(),
             departed: Departed::default(),
+            blocked: Blocked::default(),
             joins: Joins::default(),
             closing: VecDeque::new(),
             next_keep: None,
@@ -245,6 +257,9 @@ impl Engine {
 
     /// Takes a frame for one of our servers. `guest` is what the packet path found of the sender.
     pub fn handle_frame(&mut self, now: Now, key: GuestKey, service: Service, guest: Option<SlotIndex>, frame: &[u8]) {
+        if self.blocked.has(key) {
+            return;
+        }
         match service {
             Service::Dhcp => {
                 if let Ok(datagram) = UdpDatagram::parse(frame, Checksum::Verify) {
@@ -341,6 +356,7 @@ impl Engine {
     /// Ends the session in `slot`. False if there is none.
     pub fn end_session(&mut self, now: Now, slot: SlotIndex, cause: Cause) -> bool {
         let Some((_, key, address)) = self.guests.get(slot).map(|guest| guest.place(slot)) else { return false };
+        let idle = self.idle(now, slot);
         let Some(session) = self.guests.take_session(slot) else { return false };
         self.set_policy(slot, Policy::default());
         self.dhcp.protect(key, false);
@@ -349,7 +365,7 @@ impl Engine {
         if matches!(cause, Cause::UserRequest | Cause::AdminReset) {
             self.devices.logged_out(key);
         }
-        self.closing.push_back(Closing { due, slot, key, address, session, cause, ended: now });
+        self.closing.push_back(Closing { due, slot, key, address, session, cause, ended: now, idle });
         true
     }
 
@@ -365,6 +381,12 @@ impl Engine {
     #[must_use]
     pub fn guest_at(&self, now: Now, address: Ipv4Addr) -> Option<GuestView> {
         let slot = self.writer.table().by_address(address)?.slot;
+        self.guests.get(slot).map(|guest| self.view(now, slot, guest))
+    }
+
+    /// The guest in `slot`.
+    #[must_use]
+    pub fn guest_in(&self, now: Now, slot: SlotIndex) -> Option<GuestView> {
         self.guests.get(slot).map(|guest| self.view(now, slot, guest))
     }
 
@@ -501,7 +523,9 @@ impl Engine {
             match output {
                 dhcp::Output::Send { vlan, frame, .. } => self.outputs.push_back(Output::Frame { vlan, frame }),
                 dhcp::Output::Bound(lease) => {
-                    self.bind(now, &lease);
+                    if self.bind(now, &lease) {
+                        self.outputs.push_back(Output::GuestCame(lease.clone()));
+                    }
                     self.let_joined_in(now, lease.key);
                     self.device_shows_itself(now, lease.key);
                     self.outputs.push_back(Output::LeaseBound(lease));
@@ -516,22 +540,25 @@ impl Engine {
         }
     }
 
-    /// Gives the guest its place in the packet path's table; a renewal changes nothing there.
-    fn bind(&mut self, now: Now, lease: &Lease) {
+    /// Gives the guest its place in the packet path's table; a renewal changes nothing there. True if it is a new one.
+    fn bind(&mut self, now: Now, lease: &Lease) -> bool {
+        if self.blocked.has(lease.key) {
+            return false;
+        }
         let table = self.writer.table();
         let former = table.by_key(lease.key);
         if former.is_some_and(|former| former.address == lease.address) {
-            return;
+            return false;
         }
         let owner = table.by_address(lease.address);
         for stale in [former, owner].into_iter().flatten() {
             self.forget(now, stale.slot);
         }
         // A full table leaves the guest with an address and nothing behind it: refused, not open.
-        if let Ok(slot) = self.writer.insert(lease.key, lease.address, &Policy::default()) {
-            let attempts = self.departed.take(lease.key);
-            self.guests.insert(slot, Guest::new(lease.key, lease.address, attempts));
-        }
+        let Ok(slot) = self.writer.insert(lease.key, lease.address, &Policy::default()) else { return false };
+        let attempts = self.departed.take(lease.key);
+        self.guests.insert(slot, Guest::new(lease.key, lease.address, attempts));
+        true
     }
 
     /// Has its question asked, if it is offline.
@@ -580,7 +607,7 @@ impl Engine {
             && let (Some(due), Some(interval)) = (session.next_interim.map(Moment::mono), session.tariff.interim)
             && due <= now.mono
         {
-            let record = record(place, session, Status::Interim, usage - session.baseline, now);
+            let record = Record { idle, ..record(place, session, Status::Interim, usage - session.baseline, now) };
             self.outputs.push_back(Output::Account(record));
             session.next_interim = Some((due.max(now.mono.saturating_sub(interval)) + interval).into());
         }
@@ -649,11 +676,15 @@ impl Engine {
 
     fn view(&self, now: Now, slot: SlotIndex, guest: &Guest) -> GuestView {
         let counted = self.writer.table().usage(slot);
+        let lease = self.dhcp.lease(guest.key);
+        let logged_in = lease.as_ref().is_some_and(|lease| lease.logged_in);
         GuestView {
             slot,
             key: guest.key,
             address: guest.address,
-            hostname: self.dhcp.lease(guest.key).and_then(|lease| lease.hostname),
+            lease_left: lease.as_ref().map(|lease| lease.expires_unix.saturating_sub(now.unix)),
+            lease_time: self.dhcp.config().lease_time(logged_in),
+            hostname: lease.and_then(|lease| lease.hostname),
             session: self.guests.session(slot).map(|session| SessionView {
                 id: session.id.to_string(),
                 user: session.user.to_string(),
@@ -696,6 +727,8 @@ fn record(
         class: session.echo.class().map(<[u8]>::to_vec).collect(),
         cui: session.echo.cui().map(<[u8]>::to_vec),
         source: session.tariff.source,
+        tariff: Arc::clone(&session.tariff),
+        idle: Duration::ZERO,
         usage,
         baseline: session.baseline,
         duration: session.duration(now.mono),

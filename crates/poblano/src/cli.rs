@@ -45,7 +45,7 @@ pub(crate) enum Command {
     },
     /// End a guest's session
     Kick {
-        /// The guest's MAC or IP address
+        /// The guest's MAC or IP address, or its session's name
         guest: Guest,
         #[command(flatten)]
         control: Control,
@@ -53,7 +53,7 @@ pub(crate) enum Command {
     /// Change the rates of a guest's session at once; the next login has those of its source again
     #[command(arg_required_else_help = true)]
     Limit {
-        /// The guest's MAC or IP address
+        /// The guest's MAC or IP address, or its session's name
         guest: Guest,
         #[command(flatten)]
         rates: Rates,
@@ -62,7 +62,7 @@ pub(crate) enum Command {
     },
     /// Log a guest in without a password
     Login {
-        /// The guest's MAC or IP address
+        /// The guest's MAC or IP address, or its session's name
         guest: Guest,
         /// The name to account under
         #[arg(long, default_value = "operator")]
@@ -80,6 +80,35 @@ pub(crate) enum Command {
         switch: Option<Switch>,
         #[command(flatten)]
         control: Control,
+    },
+    /// Let nothing of a device pass, DHCP included, until it is unblocked; it is remembered over restarts
+    Block {
+        /// The device's MAC address
+        mac: MacAddr,
+        #[command(flatten)]
+        control: Control,
+    },
+    /// Let a device be a guest as any other again
+    Unblock {
+        /// The device's MAC address
+        mac: MacAddr,
+        #[command(flatten)]
+        control: Control,
+    },
+    /// Take a device's lease back, and end its session
+    Release {
+        /// The device's MAC address
+        mac: MacAddr,
+        #[command(flatten)]
+        control: Control,
+    },
+    /// Understand chilli_query's command line and answer in its formats; as chilli_query by a link of that name
+    ///
+    /// query [-s SOCKET] [-json] COMMAND [ARGUMENT VALUE]...; `poblano query help` lists the commands.
+    Query {
+        /// What chilli_query would be told
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "WORD")]
+        words: Vec<String>,
     },
     /// Manage local accounts
     #[command(subcommand)]
@@ -250,6 +279,17 @@ pub(crate) enum User {
 pub(crate) enum Guest {
     Mac(MacAddr),
     Address(Ipv4Addr),
+    Session(SessionName),
+}
+
+/// The name of a session as `poblano sessions --json` and accounting have it: 22 hexadecimal digits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct SessionName([u8; 22]);
+
+impl SessionName {
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
 }
 
 impl FromStr for Guest {
@@ -259,8 +299,14 @@ impl FromStr for Guest {
         if let Ok(address) = text.parse() {
             return Ok(Self::Address(address));
         }
+        if let Ok(name) = text.as_bytes().try_into()
+            && text.bytes().all(|octet| octet.is_ascii_hexdigit())
+        {
+            return Ok(Self::Session(SessionName(name)));
+        }
         text.parse().map(Self::Mac).map_err(|_| {
-            "expected a MAC address such as 02:00:5e:10:00:01 or an IPv4 address such as 10.85.0.17".to_owned()
+            "expected a MAC address such as 02:00:5e:10:00:01, an IPv4 address such as 10.85.0.17 or a session's name"
+                .to_owned()
         })
     }
 }
@@ -270,6 +316,7 @@ impl std::fmt::Display for Guest {
         match self {
             Self::Mac(mac) => mac.fmt(f),
             Self::Address(address) => address.fmt(f),
+            Self::Session(name) => f.write_str(&String::from_utf8_lossy(&name.0)),
         }
     }
 }
@@ -289,6 +336,9 @@ mod tests {
     fn a_guest_is_named_by_mac_or_address() {
         assert_eq!("10.85.0.17".parse(), Ok(Guest::Address(Ipv4Addr::new(10, 85, 0, 17))));
         assert_eq!("02-00-5E-10-00-01".parse(), Ok(Guest::Mac(MacAddr([2, 0, 0x5e, 0x10, 0, 1]))));
+        let session = "000001000000019cd2c0f1";
+        assert!(matches!(session.parse(), Ok(Guest::Session(_))));
+        assert_eq!(session.parse::<Guest>().map(|guest| guest.to_string()), Ok(session.to_owned()));
         assert!("10.85.0".parse::<Guest>().is_err());
     }
 }

@@ -8,6 +8,8 @@ use config::BitRate;
 use serde_json::{Value, json};
 use store::{Accounts, PasswordHash, edit_accounts, readable_password};
 
+use wire::MacAddr;
+
 use crate::cli::{ConfigFile, Control, Garden, Guest, Rates, Setup, Switch, User};
 use crate::{control, settings};
 
@@ -178,6 +180,13 @@ fn garden_text(reply: &Value) -> String {
         lines.push(format!("not opened for want of room: {refused}; garden.addresses is too small"));
     }
     lines.join("\n")
+}
+
+/// `block`, `unblock` and `release`, which mean a device whether it is a guest or not.
+pub(crate) fn device(control: &Control, command: &str, mac: MacAddr, done: &str) -> anyhow::Result<()> {
+    let reply = control::ask(&control.socket, &json!({ "command": command, "mac": mac.to_string() }))?;
+    say(&if control.json { reply.to_string() } else { format!("{mac} {done}") });
+    Ok(())
 }
 
 pub(crate) fn offload(control: &Control, switch: Option<Switch>) -> anyhow::Result<()> {

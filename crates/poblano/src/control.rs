@@ -5,21 +5,24 @@ use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::os::unix::net::UnixStream as StdUnixStream;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
-use config::BitRate;
-use engine::gateway::GuestView;
+use config::{BitRate, Config, Direction};
+use engine::changes::Changes;
+use engine::gateway::{GuestView, MOST_BLOCKED};
 use engine::session::{Cause, Source};
 use fastpath::police::Rate;
+use portal::{Credential, Login, LoginOutcome};
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt};
 use tokio::net::unix::OwnedWriteHalf;
 use tokio::net::{UnixListener, UnixStream};
 use tracing::warn;
+use wire::MacAddr;
 
 use crate::gateway::Gateway;
-use crate::{cli, garden};
+use crate::{cli, garden, scripts};
 
 /// Longest request; a longer one is cut off.
 const MAX_REQUEST: u64 = 4096;
@@ -28,6 +31,32 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Guests told of in one piece. With a crowd all of them together would keep everybody else waiting for a second.
 const GUESTS_AT_ONCE: usize = 64;
+
+/// What does not change while the gateway runs.
+pub(crate) struct Facts {
+    direction: Direction,
+    nas_identifier: String,
+    since: Instant,
+}
+
+impl Facts {
+    pub(crate) fn new(config: &Config) -> Self {
+        let nas_identifier = config.radius.nas_identifier.clone();
+        Self { direction: config.accounting.direction, nas_identifier, since: Instant::now() }
+    }
+
+    fn to_json(&self) -> Value {
+        json!({
+            "direction": match self.direction {
+                Direction::Rfc2866 => "rfc2866",
+                Direction::Chilli => "chilli",
+            },
+            "nas_identifier": self.nas_identifier,
+            "process": std::process::id(),
+            "seconds": self.since.elapsed().as_secs(),
+        })
+    }
+}
 
 /// The socket's file, which goes with it.
 pub(crate) struct Socket {
@@ -57,11 +86,12 @@ impl Socket {
     }
 
     /// Answers operators for as long as the gateway runs.
-    pub(crate) async fn serve(self, gateway: Rc<Gateway>) {
+    pub(crate) async fn serve(self, gateway: Rc<Gateway>, facts: Facts) {
+        let facts = Rc::new(facts);
         loop {
             match self.listener.accept().await {
                 Ok((stream, _)) => {
-                    tokio::task::spawn_local(answer(stream, Rc::clone(&gateway)));
+                    tokio::task::spawn_local(answer(stream, Rc::clone(&gateway), Rc::clone(&facts)));
                 }
                 Err(error) => {
                     warn!(%error, "control socket");
@@ -78,19 +108,19 @@ impl Drop for Socket {
     }
 }
 
-async fn answer(stream: UnixStream, gateway: Rc<Gateway>) {
+async fn answer(stream: UnixStream, gateway: Rc<Gateway>, facts: Rc<Facts>) {
     let (reader, mut writer) = stream.into_split();
     let mut line = String::new();
     let mut reader = tokio::io::BufReader::new(reader.take(MAX_REQUEST));
     let Ok(Ok(_)) = tokio::time::timeout(PATIENCE, reader.read_line(&mut line)).await else { return };
     let reply = match serde_json::from_str::<Value>(&line) {
-        Ok(request) if request["command"] == "sessions" => {
-            let _ = sessions(&gateway, &mut writer).await; // who has left hears no more
+        Ok(request) if request["command"] == "sessions" && request["guest"].is_null() => {
+            let _ = sessions(&gateway, &facts, &mut writer).await; // who has left hears no more
             return;
         }
         Ok(request) => {
-            let reply = perform(&gateway, &request);
-            if matches!(request["command"].as_str(), Some("kick" | "login")) {
+            let reply = perform(&gateway, &facts, &request).await;
+            if matches!(request["command"].as_str(), Some("kick" | "login" | "authenticate" | "block" | "unblock")) {
                 // What an operator was told has happened, a crash does not take back.
                 let _ = tokio::time::timeout(PATIENCE, gateway.settle()).await;
             }
@@ -104,7 +134,7 @@ async fn answer(stream: UnixStream, gateway: Rc<Gateway>) {
 }
 
 /// All guests and what else there is to say, piece by piece. Who comes or leaves meanwhile may be told of or not.
-async fn sessions(gateway: &Gateway, writer: &mut OwnedWriteHalf) -> std::io::Result<()> {
+async fn sessions(gateway: &Gateway, facts: &Facts, writer: &mut OwnedWriteHalf) -> std::io::Result<()> {
     let mut piece = "{\"guests\":[".to_owned();
     let mut is_first = true;
     for addresses in gateway.addresses().await.chunks(GUESTS_AT_ONCE) {
@@ -118,7 +148,7 @@ async fn sessions(gateway: &Gateway, writer: &mut OwnedWriteHalf) -> std::io::Re
         piece.clear();
         tokio::task::yield_now().await;
     }
-    let rest = beside_guests(gateway).to_string();
+    let rest = beside_guests(gateway, facts).to_string();
     piece.push_str("],");
     piece.push_str(rest.trim_start_matches('{'));
     piece.push('\n');
@@ -126,8 +156,10 @@ async fn sessions(gateway: &Gateway, writer: &mut OwnedWriteHalf) -> std::io::Re
 }
 
 /// What is told of the gateway as a whole.
-fn beside_guests(gateway: &Gateway) -> Value {
+fn beside_guests(gateway: &Gateway, facts: &Facts) -> Value {
     json!({
+        "blocked": gateway.blocked().iter().map(ToString::to_string).collect::<Vec<_>>(),
+        "gateway": facts.to_json(),
         "counters": counters(gateway),
         "offload": gateway.offload.state(),
         "accounting": gateway.aaa.accounting().map(|accounting| json!({
@@ -142,22 +174,20 @@ fn beside_guests(gateway: &Gateway) -> Value {
         }).collect::<Vec<_>>(),
         "dynamic_authorization": dynamic_authorization(&gateway.aaa.dynamic_authorization.stats()),
         "access_points": access_points(&gateway.aaa.access_points.stats()),
+        "scripts": scripts(&gateway.scripts.state()),
     })
 }
 
-fn perform(gateway: &Rc<Gateway>, request: &Value) -> Value {
+async fn perform(gateway: &Rc<Gateway>, facts: &Facts, request: &Value) -> Value {
     let guest = || -> Result<cli::Guest, Value> {
         let text = request["guest"].as_str().unwrap_or_default();
         text.parse().map_err(|error| json!({ "error": format!("guest {text:?}: {error}") }))
     };
-    // None is no change; 0 is no limit.
-    let rate = |key: &str| match &request[key] {
-        Value::Null => Ok(None),
-        value => match value.as_u64().and_then(BitRate::checked) {
-            Some(rate) => Ok(Some(Rate::bits_per_second(rate.0))),
-            None => Err(json!({ "error": format!("{key} is {value}; a rate is 0 or 8000 and more") })),
-        },
+    let mac = || -> Result<MacAddr, Value> {
+        let text = request["mac"].as_str().unwrap_or_default();
+        text.parse().map_err(|error| json!({ "error": format!("mac {text:?}: {error}") }))
     };
+    let changes = || changes(request).map_err(|error| json!({ "error": error }));
     let count = |key: &str, otherwise: &str, count: usize, guest: cli::Guest| match count {
         0 if gateway.find(guest).is_empty() => {
             json!({ "error": format!("there is no guest {guest}; `poblano sessions` lists guests") })
@@ -166,35 +196,118 @@ fn perform(gateway: &Rc<Gateway>, request: &Value) -> Value {
         _ => json!({ key: count }),
     };
     match request["command"].as_str() {
+        Some("sessions") => match guest() {
+            Ok(guest) => {
+                let mut told = beside_guests(gateway, facts);
+                told["guests"] = gateway.find(guest).iter().map(guest_json).collect();
+                told
+            }
+            Err(error) => error,
+        },
         Some("kick") => match guest() {
             Ok(guest) => count("kicked", "is not logged in", gateway.kick(guest, Cause::AdminReset), guest),
             Err(error) => error,
         },
-        Some("limit") => match (guest(), rate("bits_per_second_up"), rate("bits_per_second_down")) {
-            (Ok(guest), Ok(up), Ok(down)) => {
-                count("limited", "is not logged in", gateway.limit(guest, up, down), guest)
-            }
-            (Err(error), ..) | (_, Err(error), _) | (.., Err(error)) => error,
+        Some("limit") => match (guest(), changes()) {
+            (Ok(guest), Ok(changes)) => count("limited", "is not logged in", gateway.limit(guest, &changes), guest),
+            (Err(error), _) | (_, Err(error)) => error,
         },
-        Some("login") => match guest() {
-            Ok(guest) => {
+        Some("login") => match (guest(), changes()) {
+            (Ok(guest), Ok(changes)) => {
                 let user = request["user"].as_str().unwrap_or("operator");
-                count("logged_in", "is online already", gateway.let_in(guest, user), guest)
+                count("logged_in", "is online already", gateway.let_in(guest, user, &changes), guest)
             }
+            (Err(error), _) | (_, Err(error)) => error,
+        },
+        Some("authenticate") => match guest() {
+            Ok(guest) => authenticate(gateway, request, guest).await,
             Err(error) => error,
         },
         Some("garden") => garden::list(gateway),
         Some("garden_add" | "garden_remove") => {
             garden::edit(gateway, request).unwrap_or_else(|why| json!({ "error": why }))
         }
+        Some("block") => match mac() {
+            Ok(mac) if gateway.block(mac) => json!({ "blocked": 1 }),
+            Ok(_) => json!({ "error": format!("{MOST_BLOCKED} devices are blocked already; unblock one") }),
+            Err(error) => error,
+        },
+        Some("unblock") => match mac() {
+            Ok(mac) if gateway.unblock(mac) => json!({ "unblocked": 1 }),
+            Ok(mac) => json!({ "error": format!("{mac} is not blocked") }),
+            Err(error) => error,
+        },
+        Some("release") => match mac().map(|mac| (mac, gateway.with(|engine, now| engine.take_back(now, mac)))) {
+            Ok((mac, 0)) => json!({ "error": format!("{mac} has no lease; `poblano sessions` lists guests") }),
+            Ok((_, leases)) => json!({ "released": leases }),
+            Err(error) => error,
+        },
+        Some("reload") => {
+            gateway.reload.notify_one();
+            json!({ "reloads": true })
+        }
         Some("offload") => match request["on"].as_bool().map_or(Ok(()), |on| gateway.switch_offload(on)) {
             Ok(()) => json!({ "offload": gateway.offload.state() }),
             Err(why) => json!({ "error": why }),
         },
         other => json!({
-            "error": format!("unknown command {other:?}; there are sessions, kick, limit, login, garden, garden_add, garden_remove and offload")
+            "error": format!("unknown command {other:?}; there are sessions, kick, limit, login, authenticate, block, \
+                               unblock, release, reload, garden, garden_add, garden_remove and offload")
         }),
     }
+}
+
+/// Logs a guest in as if it had given name and password to the portal.
+async fn authenticate(gateway: &Rc<Gateway>, request: &Value, guest: cli::Guest) -> Value {
+    let (Some(user), Some(password)) = (request["user"].as_str(), request["password"].as_str()) else {
+        return json!({ "error": "user and password are missing" });
+    };
+    let found = gateway.find(guest);
+    let [view] = &found[..] else {
+        return json!({ "error": format!("{guest} is no guest, or several; `poblano sessions` lists guests") });
+    };
+    let Ok(attempt) = gateway.with(|engine, _| engine.begin_admission(view.address)) else {
+        return json!({ "error": format!("{guest} is online already") });
+    };
+    let credential = Credential::Password(password.as_bytes().to_vec());
+    let login = Login { name: user, credential: &credential, original_url: "", lang: "" };
+    match gateway.authenticate(&attempt, &login).await {
+        LoginOutcome::Accepted { .. } => json!({ "logged_in": 1 }),
+        LoginOutcome::Rejected { message } => {
+            json!({ "error": message.unwrap_or_else(|| format!("{user} is refused: the name or the password is wrong")) })
+        }
+        LoginOutcome::TooManyTries { .. } | LoginOutcome::Unavailable => {
+            json!({ "error": "nobody can say whether the password is right now; `poblano sessions` shows the servers" })
+        }
+    }
+}
+
+/// What a request names of a session's limits, in the words of `sessions`; 0 is no limit.
+fn changes(request: &Value) -> Result<Changes, String> {
+    let number = |key: &str| match &request[key] {
+        Value::Null => Ok(None),
+        value => value.as_u64().map(Some).ok_or_else(|| format!("{key} is {value}; write a whole number")),
+    };
+    let limit = |key: &str| number(key).map(|number| number.map(|number| Some(number).filter(|number| *number > 0)));
+    let time = |key: &str| limit(key).map(|limit| limit.map(|limit| limit.map(Duration::from_secs)));
+    let rate = |key: &str| match number(key)? {
+        None => Ok(None),
+        Some(bits) => match BitRate::checked(bits) {
+            Some(rate) => Ok(Some(Rate::bits_per_second(rate.0))),
+            None => Err(format!("{key} is {bits}; a rate is 0 or 8000 and more")),
+        },
+    };
+    Ok(Changes {
+        session_timeout: time("seconds_max")?,
+        idle_timeout: time("idle_seconds_max")?,
+        interim: time("interim_seconds")?,
+        rate_up: rate("bits_per_second_up")?,
+        rate_down: rate("bits_per_second_down")?,
+        octets_up: limit("input_octets_max")?,
+        octets_down: limit("output_octets_max")?,
+        octets_total: limit("total_octets_max")?,
+        ..Changes::default()
+    })
 }
 
 /// What became of servers' requests to end or change sessions.
@@ -230,6 +343,20 @@ fn access_points(stats: &radius::proxy::Stats) -> Value {
     })
 }
 
+/// What runs of the operator's own programs.
+fn scripts(state: &scripts::State) -> Value {
+    let running = state
+        .running
+        .iter()
+        .map(|(process, event, age)| json!({ "process": process, "script": event, "seconds": age.as_secs() }));
+    json!({
+        "running": running.collect::<Vec<_>>(),
+        "waiting": state.waiting,
+        "started": state.started,
+        "at_once": state.at_once,
+    })
+}
+
 /// What became of packets, wherever they were forwarded.
 fn counters(gateway: &Gateway) -> Value {
     let kernel = gateway.offload.forwarded();
@@ -262,6 +389,10 @@ fn guest_json(guest: &GuestView) -> Value {
             },
             "started_unix": session.began.unix.as_secs(),
             "seconds": session.duration.as_secs(),
+            "seconds_max": session.grant.session_timeout.map(|time| time.as_secs()),
+            "idle_seconds_max": session.grant.idle_timeout.map(|time| time.as_secs()),
+            "interim_seconds": session.grant.interim.map(|time| time.as_secs()),
+            "ends_unix": session.grant.until.map(|until| until.as_secs()),
             "seconds_left": session.time_left.map(|left| left.as_secs()),
             "octets_left": session.octets_left,
             "idle_seconds": session.idle.as_secs(),
@@ -281,6 +412,9 @@ fn guest_json(guest: &GuestView) -> Value {
         "vlan": (guest.key.vlan.0 != 0).then_some(guest.key.vlan.0),
         "ip": guest.address.to_string(),
         "hostname": guest.hostname.as_deref(),
+        "port": guest.slot.0,
+        "lease_seconds": guest.lease_time.as_secs(),
+        "lease_seconds_left": guest.lease_left.map(|left| left.as_secs()),
         "state": match &guest.session {
             Some(session) if session.grant.source == Source::Nobody => "unasked",
             Some(_) => "online",
@@ -292,6 +426,11 @@ fn guest_json(guest: &GuestView) -> Value {
 
 /// Asks a running gateway; an `error` in its answer is an error.
 pub(crate) fn ask(socket: &Path, request: &Value) -> anyhow::Result<Value> {
+    ask_within(PATIENCE, socket, request)
+}
+
+/// The same, with another patience.
+pub(crate) fn ask_within(patience: Duration, socket: &Path, request: &Value) -> anyhow::Result<Value> {
     let doing =
         || format!("no gateway answers at {}; is it running? --socket names another control socket", socket.display());
     let mut stream = match StdUnixStream::connect(socket) {
@@ -300,7 +439,7 @@ pub(crate) fn ask(socket: &Path, request: &Value) -> anyhow::Result<Value> {
         }
         connected => connected.with_context(doing)?,
     };
-    stream.set_read_timeout(Some(PATIENCE)).with_context(doing)?;
+    stream.set_read_timeout(Some(patience)).with_context(doing)?;
     writeln!(stream, "{request}").with_context(doing)?;
     let mut line = String::new();
     BufReader::new(stream).read_line(&mut line).with_context(doing)?;

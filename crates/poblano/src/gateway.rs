@@ -11,12 +11,11 @@ use engine::changes::Changes;
 use engine::gateway::{Attempt, GuestView, LoginRefusal, Mark, Output, OwnGarden, SETTLE};
 use engine::session::{Cause, Record, Status};
 use fastpath::pipeline::Plane;
-use fastpath::police::Rate;
 use fastpath::port::LanPort;
 use portal::{Login, LoginOutcome};
 use tokio::sync::{Notify, mpsc, oneshot};
 use tracing::{debug, info};
-use wire::Now;
+use wire::{MacAddr, Now};
 
 use crate::aaa::{Aaa, Answer};
 use crate::cli;
@@ -24,6 +23,7 @@ use crate::clock::Clock;
 use crate::flows::Forgetting;
 use crate::offload::Offload;
 use crate::resolvers::Resolvers;
+use crate::scripts::Scripts;
 use crate::slow::Queued;
 use crate::{garden, kept, leases};
 
@@ -48,6 +48,9 @@ pub(crate) struct Gateway {
     flows: Forgetting,
     pub(crate) offload: Offload,
     pub(crate) resolvers: Resolvers,
+    pub(crate) scripts: Scripts,
+    /// The configuration is to be read again.
+    pub(crate) reload: Notify,
     /// The moment the timer task is waiting for.
     armed: Cell<Option<Duration>>,
     rearm: Notify,
@@ -57,16 +60,18 @@ pub(crate) struct Gateway {
     messages: RefCell<std::collections::HashMap<u32, String>>,
 }
 
+/// Where what the engine wants done goes.
+pub(crate) struct Outlets {
+    pub(crate) lan: Arc<dyn LanPort>,
+    pub(crate) store: store::Writer,
+    pub(crate) flows: Forgetting,
+    pub(crate) offload: Offload,
+    pub(crate) scripts: Scripts,
+}
+
 impl Gateway {
-    pub(crate) fn new(
-        plane: Arc<Plane>,
-        aaa: Rc<Aaa>,
-        engine: Engine,
-        lan: Arc<dyn LanPort>,
-        store: store::Writer,
-        flows: Forgetting,
-        offload: Offload,
-    ) -> Rc<Self> {
+    pub(crate) fn new(plane: Arc<Plane>, aaa: Rc<Aaa>, engine: Engine, outlets: Outlets) -> Rc<Self> {
+        let Outlets { lan, store, flows, offload, scripts } = outlets;
         let mut engine = engine;
         engine.set_mirror(offload.mirror());
         Rc::new(Self {
@@ -79,6 +84,8 @@ impl Gateway {
             flows,
             offload,
             resolvers: Resolvers::default(),
+            scripts,
+            reload: Notify::new(),
             armed: Cell::new(None),
             rearm: Notify::new(),
             outputs: Cell::new(0),
@@ -189,7 +196,9 @@ impl Gateway {
                     debug!(guest = %lease.key, address = %lease.address, "lease");
                     self.store.put_lease(&leases::to_record(&lease));
                 }
+                Output::GuestCame(lease) => self.scripts.guest_came(&lease),
                 Output::LeaseEnded(lease) => {
+                    self.scripts.guest_left(&lease);
                     debug!(guest = %lease.key, address = %lease.address, "lease ended");
                     self.store.delete_lease(lease.key);
                     // Also without a session: there are connections into the walled garden.
@@ -216,12 +225,17 @@ impl Gateway {
             Err(LoginRefusal::TooManyTries(wait)) => return LoginOutcome::TooManyTries { wait },
             Err(LoginRefusal::NotAGuest) => return LoginOutcome::Unavailable,
         };
-        match self.aaa.authenticate(&attempt, login).await {
+        self.authenticate(&attempt, login).await
+    }
+
+    /// Asks whether whoever made the attempt may come in.
+    pub(crate) async fn authenticate(self: &Rc<Self>, attempt: &Attempt, login: &Login<'_>) -> LoginOutcome {
+        match self.aaa.authenticate(attempt, login).await {
             Answer::Granted { grant, message, redirect } => {
-                if !self.with(|engine, now| engine.finish_login(now, &attempt, login.name, grant)) {
+                if !self.with(|engine, now| engine.finish_login(now, attempt, login.name, grant)) {
                     return LoginOutcome::Unavailable; // it left, or logged in twice, while it waited
                 }
-                self.greet(&attempt, message);
+                self.greet(attempt, message);
                 LoginOutcome::Accepted { redirect }
             }
             Answer::Refused { message } => LoginOutcome::Rejected { message },
@@ -273,9 +287,10 @@ impl Gateway {
         self.messages.borrow_mut().extend(message.map(|message| (attempt.slot.0, message)));
     }
 
-    /// Logs in guests for the operator, without a password; returns how many.
-    pub(crate) fn let_in(self: &Rc<Self>, guest: cli::Guest, user: &str) -> usize {
-        let grant = self.aaa.default_grant();
+    /// Logs in guests for the operator, without a password, with what is configured but for the `changes`; returns how
+    /// many.
+    pub(crate) fn let_in(self: &Rc<Self>, guest: cli::Guest, user: &str, changes: &Changes) -> usize {
+        let grant = changes.clone().apply(self.aaa.default_grant());
         let found = self.find(guest);
         self.with(|engine, now| {
             let login = |view: &&GuestView| {
@@ -322,10 +337,9 @@ impl Gateway {
         let _ = done.await;
     }
 
-    /// Changes the rates of guests' sessions, where they are given; returns how many.
-    pub(crate) fn limit(self: &Rc<Self>, guest: cli::Guest, up: Option<Rate>, down: Option<Rate>) -> usize {
+    /// Changes what guests' sessions may, where it is named; returns how many.
+    pub(crate) fn limit(self: &Rc<Self>, guest: cli::Guest, changes: &Changes) -> usize {
         let found = self.find(guest);
-        let changes = Changes { rate_up: up, rate_down: down, ..Changes::default() };
         self.with(|engine, now| {
             found.iter().filter(|view| engine.change_session(now, view.slot, changes.clone())).count()
         })
@@ -338,6 +352,10 @@ impl Gateway {
         match guest {
             cli::Guest::Address(address) => engine.guest_at(now, address).into_iter().collect(),
             cli::Guest::Mac(mac) => engine.guests_with_mac(now, mac).collect(),
+            cli::Guest::Session(name) => {
+                let found = engine.find_sessions(&[Mark::Session(name.as_bytes())]);
+                found.into_iter().filter_map(|slot| engine.guest_in(now, slot)).collect()
+            }
         }
     }
 
@@ -355,6 +373,28 @@ impl Gateway {
     pub(crate) fn guests_at(&self, addresses: &[Ipv4Addr]) -> Vec<GuestView> {
         let (engine, now) = (self.engine.borrow(), self.clock.now());
         addresses.iter().filter_map(|address| engine.guest_at(now, *address)).collect()
+    }
+
+    /// From now on nothing of this device passes. False if too many are blocked.
+    pub(crate) fn block(self: &Rc<Self>, mac: MacAddr) -> bool {
+        let blocked = self.with(|engine, now| engine.block(now, mac));
+        if blocked {
+            self.store.set_blocked(mac, true);
+        }
+        blocked
+    }
+
+    /// The device is as any other again. False if it was not blocked.
+    pub(crate) fn unblock(self: &Rc<Self>, mac: MacAddr) -> bool {
+        self.store.set_blocked(mac, false);
+        self.with(|engine, now| engine.unblock(now, mac))
+    }
+
+    /// The devices that are blocked.
+    pub(crate) fn blocked(&self) -> Vec<MacAddr> {
+        let mut blocked: Vec<_> = self.engine.borrow().blocked().collect();
+        blocked.sort_unstable();
+        blocked
     }
 
     fn account(&self, record: &Record, written: impl FnOnce() -> store::Written) {
@@ -378,6 +418,7 @@ impl Gateway {
                 self.flows.forget(record.address);
             }
         }
+        self.scripts.session(record);
         self.aaa.account(record, written);
     }
 }

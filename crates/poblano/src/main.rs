@@ -17,8 +17,10 @@ mod log;
 mod man;
 mod meters;
 mod offload;
+mod query;
 mod resolvers;
 mod run;
+mod scripts;
 mod settings;
 mod slow;
 mod udp;
@@ -30,6 +32,10 @@ use clap::{CommandFactory, Parser};
 use cli::{Cli, Command};
 
 fn main() -> ExitCode {
+    let mut words = std::env::args_os();
+    if words.next().is_some_and(|name| query::is_called(&name)) {
+        return query::query(&words.map(|word| word.to_string_lossy().into_owned()).collect::<Vec<_>>());
+    }
     match perform(Cli::parse().command) {
         Ok(status) => status,
         Err(error) => {
@@ -42,6 +48,7 @@ fn main() -> ExitCode {
 fn perform(command: Command) -> anyhow::Result<ExitCode> {
     let done: anyhow::Result<()> = match command {
         Command::Radius(cli::Radius::Test(test)) => return aaa::test(&test),
+        Command::Query { words } => return Ok(query::query(&words)),
         Command::Run(setup) => run::run(&setup),
         Command::Demo { stay } => demo::demo(stay),
         Command::Check { setup, json } => check::check(&setup, json),
@@ -51,6 +58,9 @@ fn perform(command: Command) -> anyhow::Result<ExitCode> {
         Command::Login { guest, user, control } => commands::login(&control, guest, &user),
         Command::Garden(command) => commands::garden(&command),
         Command::Offload { switch, control } => commands::offload(&control, switch),
+        Command::Block { mac, control } => commands::device(&control, "block", mac, "is blocked"),
+        Command::Unblock { mac, control } => commands::device(&control, "unblock", mac, "is no longer blocked"),
+        Command::Release { mac, control } => commands::device(&control, "release", mac, "has no lease any more"),
         Command::User(command) => commands::user(&command),
         Command::Completion { shell } => {
             let mut script = Vec::new(); // into memory first: a closed pipe would be a panic

@@ -13,9 +13,9 @@ use redb::{
     WriteTransaction,
 };
 
-use crate::lease::{LeaseRecord, key_bytes};
+use crate::lease::{LeaseRecord, key_bytes, key_from_bytes};
 use crate::session::SessionRecord;
-use wire::GuestKey;
+use wire::{GuestKey, MacAddr};
 
 const FILE_NAME: &str = "state.redb";
 /// Where a damaged file goes. One is kept: the next one takes its place, so that a bad disk does not fill it.
@@ -26,6 +26,7 @@ const CACHE_OCTETS: usize = 512 * 1024;
 
 const LEASES: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("leases");
 const SESSIONS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("sessions");
+const BLOCKED: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("blocked");
 const COUNTERS: TableDefinition<'_, &str, u64> = TableDefinition::new("counters");
 const BOOTS: &str = "boots";
 
@@ -64,6 +65,8 @@ pub(crate) type Values = BTreeMap<GuestKey, Option<Box<[u8]>>>;
 pub struct Changes {
     pub(crate) leases: Values,
     pub(crate) sessions: Values,
+    /// Of a device the key is the one without a VLAN.
+    pub(crate) blocked: Values,
 }
 
 impl Changes {
@@ -90,7 +93,7 @@ impl Changes {
     /// True if there are none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.leases.is_empty() && self.sessions.is_empty()
+        self.leases.is_empty() && self.sessions.is_empty() && self.blocked.is_empty()
     }
 }
 
@@ -181,12 +184,18 @@ impl Store {
         self.with(|database| load(database, SESSIONS, SessionRecord::from_bytes))
     }
 
+    /// Every device that is blocked.
+    pub fn blocked(&self) -> Result<Loaded<MacAddr>, StoreError> {
+        self.with(|database| load(database, BLOCKED, |key, _| Some(key_from_bytes(key)?.mac)))
+    }
+
     /// Makes changes, all or none. They are on the disk when this returns.
     pub fn write(&self, changes: &Changes) -> Result<(), StoreError> {
         self.with(|database| {
             let transaction = database.begin_write()?;
             change(&transaction, LEASES, &changes.leases)?;
             change(&transaction, SESSIONS, &changes.sessions)?;
+            change(&transaction, BLOCKED, &changes.blocked)?;
             // Durable, as redb commits by default: without it a kill loses everything since the last durable one.
             Ok(transaction.commit()?)
         })

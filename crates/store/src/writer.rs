@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use crate::database::{Changes, Store, StoreError, Values};
 use crate::lease::LeaseRecord;
 use crate::session::SessionRecord;
-use wire::GuestKey;
+use wire::{GuestKey, MacAddr, Vlan};
 
 /// So long ends wait for others that come with them.
 const SOON: Duration = Duration::from_millis(50);
@@ -83,6 +83,12 @@ impl Writer {
     /// Forgets a session, soon. Does not wait.
     pub fn delete_session(&self, key: GuestKey) {
         self.change(|pending| &mut pending.sessions, key, None, true);
+    }
+
+    /// Keeps whether a device is blocked, soon. Does not wait.
+    pub fn set_blocked(&self, mac: MacAddr, blocked: bool) {
+        let key = GuestKey { lan: 0, vlan: Vlan::NONE, mac };
+        self.change(|pending| &mut pending.blocked, key, blocked.then(Vec::new), true);
     }
 
     /// Writes soon what has changed so far, and calls `done` on the thread when it has been tried. Does not wait.
@@ -172,6 +178,9 @@ impl Shared {
                     }
                     for (key, change) in batch.sessions {
                         pending.sessions.entry(key).or_insert(change);
+                    }
+                    for (key, change) in batch.blocked {
+                        pending.blocked.entry(key).or_insert(change);
                     }
                 }
             }

@@ -895,6 +895,60 @@ pub const SECTIONS: &[Section] = &[
         ],
     ),
     section(
+        "scripts",
+        "Programs of yours that are run when something happens, with what there is to know in CoovaChilli's environment variables. Each is started directly, without a shell, as the user of the gateway and with the gateway's rights; guests do not wait for it. It must belong to root or the gateway's user, be executable, and neither it nor a directory above it may be writable for others.",
+        &[
+            key(
+                "session_up",
+                Path { max: 4000 },
+                or("none", "\"/etc/poblano/session-up\""),
+                "Run after a guest has logged in (conup). It is online by then.",
+            ),
+            key(
+                "session_down",
+                Path { max: 4000 },
+                or("none", "\"/etc/poblano/session-down\""),
+                "Run after a session has ended (condown), with what it used and TERMINATE_CAUSE. Of sessions that go on over a restart neither is run again; of those that did not survive a crash this one is run at the next start.",
+            ),
+            key(
+                "guest_up",
+                Path { max: 4000 },
+                or("none", "\"/etc/poblano/guest-up\""),
+                "Run after a device has got an address (macup); not when it renews it.",
+            ),
+            key(
+                "guest_down",
+                Path { max: 4000 },
+                or("none", "\"/etc/poblano/guest-down\""),
+                "Run after a device's address is nobody's again (macdown).",
+            ),
+            key(
+                "up",
+                Path { max: 4000 },
+                or("none", "\"/etc/poblano/up\""),
+                "Run at each start when the tun device is there (ipup), its name the only argument. Guests are served when it has ended, or after timeout. After a crash or a handover it is run without a down before.",
+            ),
+            key(
+                "down",
+                Path { max: 4000 },
+                or("none", "\"/etc/poblano/down\""),
+                "Run at an orderly stop before the device goes (ipdown), its name the only argument, when the other scripts have ended. Five seconds at most: the service manager waits.",
+            ),
+            key(
+                "timeout",
+                Duration { min: "1s", max: "10m", or_zero: false },
+                Is("\"30s\""),
+                "A script that still runs after so long is ended with all processes of its group: SIGTERM, and two seconds later SIGKILL.",
+            ),
+            key(
+                "at_once",
+                Int { min: 1, max: 256 },
+                Is("16"),
+                "So many run at one time, and of one guest always one after the other. Others wait, in at most 4 MB; when too many do, those that tell of a beginning are given up first, and the log says how many.",
+            ),
+        ],
+    ),
+    section(
         "state",
         "What outlives the process.",
         &[key(

@@ -235,6 +235,11 @@ impl Server {
         self.send(question, Reply { address, ciaddr, lease: Some(time), ..Reply::new(MessageType::Ack) });
     }
 
+    /// Ends a guest's lease as if it had given it back.
+    pub fn take_back(&mut self, key: GuestKey) {
+        self.end(key, EndReason::Released);
+    }
+
     fn end(&mut self, key: GuestKey, why: EndReason) {
         if let Some(lease) = self.table.end(key) {
             self.outputs.push_back(Output::Ended { lease, why });

@@ -42,7 +42,7 @@ use self::grant::{Declined, Unusable};
 use self::proxy::AccessPoints;
 use self::radsec::Tls;
 use self::records::Records;
-pub(crate) use self::records::{Unsent, open as open_records};
+pub(crate) use self::records::{Unsent, open as open_records, terminate_cause};
 use crate::clock::Clock;
 
 /// Password checks at one time: argon2 takes 4 MiB and some hundred milliseconds of a router.

@@ -1,0 +1,146 @@
+//! `poblano query`, which also answers to the name chilli_query: the command line of CoovaChilli's tool, its formats, and
+//! behind them the requests of the other commands.
+//!
+//! What is different: `update` changes what it names and nothing else, where chilli_query sets all that is left out back
+//! to the defaults; sessionid finds its session; `drop` lasts over a restart, until `authorize`, `login` or `logout` of the
+//! same MAC address. The socket is ours, and there is none on TCP. What means nothing here ends with status 2 and says
+//! what to do instead.
+
+mod show;
+mod words;
+
+use std::ffi::OsStr;
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use serde_json::{Value, json};
+
+use self::words::{Arguments, Question, Refusal};
+use crate::{commands, control};
+
+/// As chilli_query; `$QUERY_TIMEOUT` has another.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// True for the name of CoovaChilli's tool.
+pub(crate) fn is_called(program: &OsStr) -> bool {
+    Path::new(program).file_name() == Some(OsStr::new("chilli_query"))
+}
+
+/// Does what the words say.
+pub(crate) fn query(words: &[String]) -> ExitCode {
+    let question = match Question::parse(words) {
+        Ok(question) => question,
+        Err(Refusal::Help) => {
+            commands::say(words::HELP.trim_end());
+            return ExitCode::SUCCESS;
+        }
+        Err(Refusal::Because(why)) => {
+            eprintln!("poblano query: {why}");
+            return ExitCode::from(2);
+        }
+    };
+    match answer(&question) {
+        Ok(text) => {
+            if !text.is_empty() {
+                commands::say(&text);
+            }
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            eprintln!("poblano query: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn answer(question: &Question) -> anyhow::Result<String> {
+    let Question { socket, as_json, command, arguments } = question;
+    let patience = std::env::var("QUERY_TIMEOUT").ok().and_then(|text| text.parse().ok()).filter(|secs| *secs > 0);
+    let patience = patience.map_or(PATIENCE, Duration::from_secs);
+    let ask = |request: &Value| control::ask_within(patience, socket, request);
+    let sessions = || ask(&json!({ "command": "sessions", "guest": arguments.guest }));
+    match *command {
+        "list" if *as_json => Ok(show::list_json(&sessions()?, arguments.guest.as_deref())),
+        "list" => Ok(show::list(&sessions()?, arguments.guest.as_deref())),
+        "dhcp-list" if *as_json => Ok(show::leases_json(&sessions()?, arguments.guest.as_deref())),
+        "dhcp-list" => Ok(show::leases(&sessions()?, arguments.guest.as_deref())),
+        "procs" => Ok(show::processes(&sessions()?)),
+        "listippool" => Ok(show::pool(&sessions()?)),
+        "reload" => ask(&json!({ "command": "reload" })).map(|_| String::new()),
+        "dhcp-release" => ask(&json!({ "command": "release", "mac": mac(arguments)? })).map(|_| String::new()),
+        "drop" | "block" => ask(&json!({ "command": "block", "mac": mac(arguments)? })).map(|_| String::new()),
+        "logout" | "logoff" => {
+            let was_blocked = unblock(&ask, arguments);
+            match ask(&json!({ "command": "kick", "guest": guest(arguments)? })) {
+                Err(_) if was_blocked => Ok(String::new()),
+                answer => answer.map(|_| String::new()),
+            }
+        }
+        "login" => {
+            unblock(&ask, arguments);
+            let (Some(user), Some(password)) = (&arguments.user, &arguments.password) else {
+                bail!("login needs username and password; `authorize` does without")
+            };
+            let guest = guest(arguments)?;
+            ask(&json!({ "command": "authenticate", "guest": guest, "user": user, "password": password }))
+                .map(|_| String::new())
+        }
+        "update" => change(&ask, arguments, "limit").map(|_| String::new()),
+        "authorize" => {
+            unblock(&ask, arguments);
+            let is_online = |reply: Value| !reply["guests"][0]["session"].is_null();
+            let command = if sessions().is_ok_and(is_online) { "limit" } else { "login" };
+            change(&ask, arguments, command).map(|_| String::new())
+        }
+        other => bail!("{other} is listed and not done"),
+    }
+}
+
+/// Names what the arguments name, in our words: what is input for CoovaChilli depends on the gateway.
+fn change(
+    ask: &impl Fn(&Value) -> anyhow::Result<Value>,
+    arguments: &Arguments,
+    command: &str,
+) -> anyhow::Result<Value> {
+    let guest = guest(arguments)?;
+    let facts = ask(&json!({ "command": "sessions", "guest": guest }))?;
+    let mut request = json!({ "command": command, "guest": guest });
+    if let (Some(user), "login") = (&arguments.user, command) {
+        request["user"] = user.as_str().into();
+    }
+    let [input, output] = match facts["gateway"]["direction"].as_str() {
+        Some("chilli") => ["output_octets_max", "input_octets_max"],
+        _ => ["input_octets_max", "output_octets_max"],
+    };
+    for (word, number) in &arguments.limits {
+        let key = match *word {
+            "sessiontimeout" => "seconds_max",
+            "idletimeout" => "idle_seconds_max",
+            "interiminterval" => "interim_seconds",
+            "maxoctets" => "total_octets_max",
+            "maxinputoctets" => input,
+            "maxoutputoctets" => output,
+            "maxbwup" => "bits_per_second_up",
+            "maxbwdown" => "bits_per_second_down",
+            other => bail!("{other} is no limit"),
+        };
+        request[key] = (*number).into();
+    }
+    ask(&request)
+}
+
+/// True if the device was blocked.
+fn unblock(ask: &impl Fn(&Value) -> anyhow::Result<Value>, arguments: &Arguments) -> bool {
+    let Ok(mac) = mac(arguments) else { return false };
+    ask(&json!({ "command": "unblock", "mac": mac })).is_ok()
+}
+
+fn guest(arguments: &Arguments) -> anyhow::Result<&str> {
+    arguments.guest.as_deref().context("name the guest: ip ADDRESS, mac MAC or sessionid NAME")
+}
+
+fn mac(arguments: &Arguments) -> anyhow::Result<&str> {
+    arguments.mac.as_deref().context("name the device by its MAC address")
+}
