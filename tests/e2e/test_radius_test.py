@@ -11,6 +11,7 @@ import pytest
 
 from aaa import ADDRESS, SECRET, FreeRadius, settings
 from lab import Lab, binary
+from pki import Authority
 
 USERS = """
 ada Cleartext-Password := "lovelace"
@@ -209,3 +210,47 @@ def test_the_log_has_every_packet_at_debug_level_and_no_secret():
         assert re.search(r"RADIUS received: Access-Accept id \d+ .*Session-Timeout=600", log)
         assert re.search(r"RADIUS sent: Accounting-Request id \d+ .*Acct-Status-Type=Start", log)
         assert "lovelace" not in log and SECRET not in log
+
+
+@contextlib.contextmanager
+def tls_lab(directory, names):
+    """A server that has a certificate of our authority under a name; the gateway wants radius.test."""
+    authority = Authority(directory, "authority")
+    certificate, key = authority.issue("gateway", "DNS:gateway.test")
+    own = settings()
+    own["radius"].update(timeout="1s", tries=1)
+    own["radius"]["server"] = [
+        {
+            "address": ADDRESS,
+            "transport": "tls",
+            "ca_file": str(authority.certificate),
+            "certificate_file": str(certificate),
+            "key_file": str(key),
+            "server_name": "radius.test",
+        }
+    ]
+    with Lab(start=False, settings=own) as lab:
+        lab.radius = FreeRadius(lab, USERS, (authority.certificate, *authority.issue(names, f"DNS:{names}")))
+        try:
+            yield lab
+        finally:
+            lab.radius.stop()
+
+
+def test_over_tls_it_tells_the_connection_and_what_proves_the_server(tmp_path):
+    with tls_lab(tmp_path, "radius.test") as lab:
+        status, told = radius_test(lab, "--user", "ada", password="lovelace")
+        assert status == 0, told
+        assert re.search(r"ms: connected to 192\.0\.2\.18:2083, RADIUS/1\.0\n", told)
+        assert re.search(r"received from 192\.0\.2\.18:2083, and proven by its certificate: Access-Accept id", told)
+        assert "is online for 10m at most" in told
+        assert "lovelace" not in told
+
+
+def test_over_tls_a_server_under_another_name_is_told_with_what_to_compare(tmp_path):
+    with tls_lab(tmp_path, "other.test") as lab:
+        status, told = radius_test(lab, "--user", "ada", password="lovelace")
+        assert status != 0
+        assert "no connection to 192.0.2.18:2083" in told
+        assert "compare address, tls_port, ca_file and server_name with the server" in told
+        assert "sent to" not in told

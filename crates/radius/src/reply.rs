@@ -126,19 +126,26 @@ impl Reply {
     /// both around unless it is told `swapoctets`.) Zero is no limit.
     #[must_use]
     pub fn max_input_octets(&self) -> Option<u64> {
-        self.quota(chillispot::MAX_INPUT_OCTETS, chillispot::MAX_INPUT_GIGAWORDS)
+        self.octets(chillispot::MAX_INPUT_OCTETS, chillispot::MAX_INPUT_GIGAWORDS)
     }
 
     /// ChilliSpot-Max-Output-Octets with its gigawords.
     #[must_use]
     pub fn max_output_octets(&self) -> Option<u64> {
-        self.quota(chillispot::MAX_OUTPUT_OCTETS, chillispot::MAX_OUTPUT_GIGAWORDS)
+        self.octets(chillispot::MAX_OUTPUT_OCTETS, chillispot::MAX_OUTPUT_GIGAWORDS)
     }
 
     /// ChilliSpot-Max-Total-Octets with its gigawords.
     #[must_use]
     pub fn max_total_octets(&self) -> Option<u64> {
-        self.quota(chillispot::MAX_TOTAL_OCTETS, chillispot::MAX_TOTAL_GIGAWORDS)
+        self.octets(chillispot::MAX_TOTAL_OCTETS, chillispot::MAX_TOTAL_GIGAWORDS)
+    }
+
+    /// An amount whose upper half is an attribute of its own; either may be left out.
+    #[must_use]
+    pub fn octets(&self, octets: Attr<u32>, gigawords: Attr<u32>) -> Option<u64> {
+        let (low, high) = (self.get(octets), self.get(gigawords));
+        (low.is_some() || high.is_some()).then(|| u64::from(high.unwrap_or(0)) << 32 | u64::from(low.unwrap_or(0)))
     }
 
     /// User-Name, if the server wants another one in accounting (RFC 2865, section 5.1).
@@ -187,11 +194,6 @@ impl Reply {
 
     fn rate(&self, kbits: Attr<u32>, bits: Attr<u32>) -> Option<u64> {
         self.get(kbits).map(|kbits| u64::from(kbits) * 1000).or(self.get(bits).map(u64::from))
-    }
-
-    fn quota(&self, octets: Attr<u32>, gigawords: Attr<u32>) -> Option<u64> {
-        let (low, high) = (self.get(octets), self.get(gigawords));
-        (low.is_some() || high.is_some()).then(|| u64::from(high.unwrap_or(0)) << 32 | u64::from(low.unwrap_or(0)))
     }
 }
 

@@ -1,5 +1,5 @@
 //! How the attributes of an Access-Accept or a CoA-Request become a grant. Attributes go over the policies that Filter-Id
-//! names, and these over `[session]`; of rates ChilliSpot's go over WISPr's, and both over MikroTik's.
+//! names, and these over `[session]`; of rates and octets ChilliSpot's go over WISPr's, and both over MikroTik's.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -9,6 +9,7 @@ use engine::changes::Changes;
 use engine::session::{Grant, Quota, Source};
 use fastpath::police::Rate;
 use platform::LocalTime;
+use radius::attr::{chillispot, mikrotik, wispr};
 use radius::dictionary::Place;
 use radius::text::{ConfigWord, Date, RateLimit, TerminateTime};
 use radius::{Reply, attr};
@@ -142,66 +143,81 @@ impl Rules {
     }
 }
 
-/// True if [`Rules::named`] understands all of it, or it is about the guest's own garden: who changes a session with another attribute is told so.
+/// What [`Rules::named`] reads that a session can be given at its start and later too.
+pub(super) const CHANGEABLE: [Place; 23] = [
+    attr::SESSION_TIMEOUT.place(),
+    attr::IDLE_TIMEOUT.place(),
+    attr::ACCT_INTERIM_INTERVAL.place(),
+    attr::CLASS.place(),
+    attr::FILTER_ID.place(),
+    wispr::SESSION_TERMINATE_TIME.place(),
+    wispr::BANDWIDTH_MAX_UP.place(),
+    wispr::BANDWIDTH_MAX_DOWN.place(),
+    chillispot::BANDWIDTH_MAX_UP.place(),
+    chillispot::BANDWIDTH_MAX_DOWN.place(),
+    chillispot::MAX_INPUT_OCTETS.place(),
+    chillispot::MAX_OUTPUT_OCTETS.place(),
+    chillispot::MAX_TOTAL_OCTETS.place(),
+    chillispot::MAX_INPUT_GIGAWORDS.place(),
+    chillispot::MAX_OUTPUT_GIGAWORDS.place(),
+    chillispot::MAX_TOTAL_GIGAWORDS.place(),
+    mikrotik::RATE_LIMIT.place(),
+    mikrotik::RECV_LIMIT.place(),
+    mikrotik::XMIT_LIMIT.place(),
+    mikrotik::TOTAL_LIMIT.place(),
+    mikrotik::RECV_LIMIT_GIGAWORDS.place(),
+    mikrotik::XMIT_LIMIT_GIGAWORDS.place(),
+    mikrotik::TOTAL_LIMIT_GIGAWORDS.place(),
+];
+
+/// True if all of it can be changed, or is about the guest's own garden: who changes a session with another attribute is
+/// told so.
 pub(super) fn can_change(request: &Reply) -> bool {
-    const UNDERSTOOD: [Place; 17] = [
-        attr::SESSION_TIMEOUT.place(),
-        attr::IDLE_TIMEOUT.place(),
-        attr::ACCT_INTERIM_INTERVAL.place(),
-        attr::CLASS.place(),
-        attr::FILTER_ID.place(),
-        attr::wispr::SESSION_TERMINATE_TIME.place(),
-        attr::wispr::BANDWIDTH_MAX_UP.place(),
-        attr::wispr::BANDWIDTH_MAX_DOWN.place(),
-        attr::chillispot::BANDWIDTH_MAX_UP.place(),
-        attr::chillispot::BANDWIDTH_MAX_DOWN.place(),
-        attr::chillispot::MAX_INPUT_OCTETS.place(),
-        attr::chillispot::MAX_OUTPUT_OCTETS.place(),
-        attr::chillispot::MAX_TOTAL_OCTETS.place(),
-        attr::chillispot::MAX_INPUT_GIGAWORDS.place(),
-        attr::chillispot::MAX_OUTPUT_GIGAWORDS.place(),
-        attr::chillispot::MAX_TOTAL_GIGAWORDS.place(),
-        attr::mikrotik::RATE_LIMIT.place(),
-    ];
     let of_garden =
         |text: &String| matches!(ConfigWord::parse(text), ConfigWord::UamAllowed(_) | ConfigWord::UamAllowedReset);
-    let garden = request.all(attr::chillispot::CONFIG).iter().all(of_garden);
-    let is_understood = |place| UNDERSTOOD.contains(&place) || garden && place == attr::chillispot::CONFIG.place();
+    let garden = request.all(chillispot::CONFIG).iter().all(of_garden);
+    let is_understood = |place| CHANGEABLE.contains(&place) || garden && place == chillispot::CONFIG.place();
     request.items().all(|item| item.whole && is_understood(item.place))
 }
 
 /// The attribute that an operator can do something about here.
 const FILTER_ID: &str = "Filter-Id";
 
-/// What the attributes of `reply` name; input and output are those that accounting counts. Zero is no limit with rates and octets, as it always was with these attributes.
+/// What the attributes of `reply` name; ChilliSpot's input and output are those that accounting counts, MikroTik's are always
+/// the router's own. Zero is no limit, with times as with rates and octets.
 fn named(reply: &Reply, direction: Direction) -> Result<Named, Unusable> {
     let (octets_up, octets_down) = match direction {
         Direction::Rfc2866 => (reply.max_input_octets(), reply.max_output_octets()),
         Direction::Chilli => (reply.max_output_octets(), reply.max_input_octets()),
     };
-    let octets = |octets: Option<u64>| octets.map(|octets| (octets > 0).then_some(octets));
-    let class = reply.classes();
-    let mikrotik = read("Mikrotik-Rate-Limit", reply.get(attr::mikrotik::RATE_LIMIT), RateLimit::parse)?;
-    let rate = |ours: Option<u64>, theirs: fn(RateLimit) -> u64| {
-        ours.or_else(|| mikrotik.map(theirs)).map(Rate::bits_per_second)
+    let octets = |ours: Option<u64>, low, gigawords| {
+        ours.or_else(|| reply.octets(low, gigawords)).map(|octets| (octets > 0).then_some(octets))
     };
+    let time = |time: Option<Duration>| time.map(|time| (!time.is_zero()).then_some(time));
+    let class = reply.classes();
+    let rates = read("Mikrotik-Rate-Limit", reply.get(mikrotik::RATE_LIMIT), RateLimit::parse)?;
+    let rate =
+        |ours: Option<u64>, theirs: fn(RateLimit) -> u64| ours.or_else(|| rates.map(theirs)).map(Rate::bits_per_second);
     let changes = Changes {
-        session_timeout: reply.session_timeout().map(Some),
-        until: read("WISPr-Session-Terminate-Time", reply.get(attr::wispr::SESSION_TERMINATE_TIME), terminate_time)?
+        session_timeout: time(reply.session_timeout()),
+        until: read("WISPr-Session-Terminate-Time", reply.get(wispr::SESSION_TERMINATE_TIME), terminate_time)?
             .map(Some),
-        idle_timeout: reply.idle_timeout().map(Some),
-        // RFC 2869, 5.16: not less than a minute.
-        interim: reply.interim_interval().map(|interval| Some(interval.max(Duration::from_secs(60)))),
-        rate_up: rate(reply.max_up_bits_per_sec(), |mikrotik| mikrotik.up_bits_per_sec),
-        rate_down: rate(reply.max_down_bits_per_sec(), |mikrotik| mikrotik.down_bits_per_sec),
-        octets_up: octets(octets_up),
-        octets_down: octets(octets_down),
-        octets_total: octets(reply.max_total_octets()),
+        idle_timeout: time(reply.idle_timeout()),
+        // RFC 2869, 5.16: not less than a minute. Zero names no interval.
+        interim: reply
+            .interim_interval()
+            .filter(|interval| !interval.is_zero())
+            .map(|interval| Some(interval.max(Duration::from_secs(60)))),
+        rate_up: rate(reply.max_up_bits_per_sec(), |rates| rates.up_bits_per_sec),
+        rate_down: rate(reply.max_down_bits_per_sec(), |rates| rates.down_bits_per_sec),
+        octets_up: octets(octets_up, mikrotik::RECV_LIMIT, mikrotik::RECV_LIMIT_GIGAWORDS),
+        octets_down: octets(octets_down, mikrotik::XMIT_LIMIT, mikrotik::XMIT_LIMIT_GIGAWORDS),
+        octets_total: octets(reply.max_total_octets(), mikrotik::TOTAL_LIMIT, mikrotik::TOTAL_LIMIT_GIGAWORDS),
         class: (!class.is_empty()).then_some(class),
         cui: reply.get(attr::CHARGEABLE_USER_IDENTITY),
         user: reply.get(attr::USER_NAME),
     };
-    let redirect = reply.get(attr::wispr::REDIRECTION_URL).filter(|url| {
+    let redirect = reply.get(wispr::REDIRECTION_URL).filter(|url| {
         let usable = WebUrl::parse(url).is_some();
         if !usable {
             debug!(url, "WISPr-Redirection-URL is no http or https address");
@@ -254,7 +270,7 @@ fn of_policy(policy: &config::Policy) -> Named {
 
 #[cfg(test)]
 mod tests {
-    use radius::attr::{Attr, chillispot, mikrotik, wispr};
+    use radius::attr::Attr;
     use radius::value::Kind;
     use radius::{Attribute, Code, Packet, View};
 
@@ -316,6 +332,10 @@ mod tests {
         for (attributes, expected) in [
             (vec![of(attr::SESSION_TIMEOUT, 90)], Changes { session_timeout: Some(Some(SECOND * 90)), ..nothing() }),
             (vec![of(attr::IDLE_TIMEOUT, 90)], Changes { idle_timeout: Some(Some(SECOND * 90)), ..nothing() }),
+            // No limit, over what the configuration says.
+            (vec![of(attr::SESSION_TIMEOUT, 0)], Changes { session_timeout: Some(None), ..nothing() }),
+            (vec![of(attr::IDLE_TIMEOUT, 0)], Changes { idle_timeout: Some(None), ..nothing() }),
+            (vec![of(attr::ACCT_INTERIM_INTERVAL, 0)], nothing()),
             (vec![of(attr::ACCT_INTERIM_INTERVAL, 9)], Changes { interim: Some(Some(SECOND * 60)), ..nothing() }),
             (
                 vec![of(chillispot::BANDWIDTH_MAX_UP, 64)],
@@ -325,6 +345,9 @@ mod tests {
             (vec![of(chillispot::MAX_INPUT_OCTETS, 7)], Changes { octets_up: Some(Some(7)), ..nothing() }),
             (vec![of(chillispot::MAX_OUTPUT_OCTETS, 0)], Changes { octets_down: Some(None), ..nothing() }),
             (vec![of(chillispot::MAX_TOTAL_GIGAWORDS, 1)], Changes { octets_total: Some(Some(1 << 32)), ..nothing() }),
+            (vec![of(mikrotik::RECV_LIMIT, 7)], Changes { octets_up: Some(Some(7)), ..nothing() }),
+            (vec![of(mikrotik::XMIT_LIMIT_GIGAWORDS, 2)], Changes { octets_down: Some(Some(2 << 32)), ..nothing() }),
+            (vec![of(mikrotik::TOTAL_LIMIT, 0)], Changes { octets_total: Some(None), ..nothing() }),
             (
                 vec![of(attr::CLASS, b"one"), of(attr::CLASS, b"two")],
                 Changes { class: Some(vec![b"one".to_vec(), b"two".to_vec()]), ..nothing() },
@@ -370,6 +393,22 @@ mod tests {
         assert_eq!(changes(all.clone()), rates(500_000, 3_000_000));
         assert_eq!(changes(all[..2].to_vec()), rates(2_000_000, 3_000_000));
         assert_eq!(changes(all[..1].to_vec()), rates(1_000_000, 3_000_000));
+    }
+
+    #[test]
+    fn of_several_octets_chillispots_come_first_and_mikrotiks_are_never_turned_round() {
+        let both = reply(vec![
+            of(mikrotik::RECV_LIMIT, 1),
+            of(mikrotik::RECV_LIMIT_GIGAWORDS, 1),
+            of(mikrotik::XMIT_LIMIT, 2),
+            of(chillispot::MAX_INPUT_OCTETS, 3),
+        ]);
+        let octets = |direction| {
+            let changes = named(&both, direction).expect("all can be read").changes;
+            (changes.octets_up, changes.octets_down)
+        };
+        assert_eq!(octets(Direction::Rfc2866), (Some(Some(3)), Some(Some(2))));
+        assert_eq!(octets(Direction::Chilli), (Some(Some((1 << 32) + 1)), Some(Some(3))));
     }
 
     #[test]

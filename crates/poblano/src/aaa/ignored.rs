@@ -8,22 +8,19 @@ use radius::{Reply, attr};
 
 use attr::{chillispot, microsoft, mikrotik, wispr};
 
-/// What has an effect, or is only said for the sake of the protocol.
-const OBEYED: [Place; 36] = [
+use super::grant::CHANGEABLE;
+
+/// What has an effect at login alone, or is only said for the sake of the protocol.
+const AT_LOGIN: [Place; 19] = [
     attr::USER_NAME.place(),
     attr::SERVICE_TYPE.place(),
     attr::FRAMED_PROTOCOL.place(),
-    attr::FILTER_ID.place(),
     attr::FRAMED_MTU.place(),
     attr::REPLY_MESSAGE.place(),
     attr::STATE.place(),
-    attr::CLASS.place(),
-    attr::SESSION_TIMEOUT.place(),
-    attr::IDLE_TIMEOUT.place(),
     attr::PROXY_STATE.place(),
     attr::EAP_MESSAGE.place(),
     attr::MESSAGE_AUTHENTICATOR.place(),
-    attr::ACCT_INTERIM_INTERVAL.place(),
     attr::CHARGEABLE_USER_IDENTITY.place(),
     microsoft::MS_CHAP2_SUCCESS.place(),
     microsoft::MS_MPPE_SEND_KEY.place(),
@@ -31,18 +28,6 @@ const OBEYED: [Place; 36] = [
     microsoft::MS_MPPE_ENCRYPTION_POLICY.place(),
     microsoft::MS_MPPE_ENCRYPTION_TYPES.place(),
     wispr::REDIRECTION_URL.place(),
-    wispr::BANDWIDTH_MAX_UP.place(),
-    wispr::BANDWIDTH_MAX_DOWN.place(),
-    wispr::SESSION_TERMINATE_TIME.place(),
-    chillispot::MAX_INPUT_OCTETS.place(),
-    chillispot::MAX_OUTPUT_OCTETS.place(),
-    chillispot::MAX_TOTAL_OCTETS.place(),
-    chillispot::BANDWIDTH_MAX_UP.place(),
-    chillispot::BANDWIDTH_MAX_DOWN.place(),
-    chillispot::MAX_INPUT_GIGAWORDS.place(),
-    chillispot::MAX_OUTPUT_GIGAWORDS.place(),
-    chillispot::MAX_TOTAL_GIGAWORDS.place(),
-    mikrotik::RATE_LIMIT.place(),
     // Looked at more closely.
     attr::FRAMED_IP_ADDRESS.place(),
     attr::TERMINATION_ACTION.place(),
@@ -50,7 +35,7 @@ const OBEYED: [Place; 36] = [
 ];
 
 /// What would restrict a guest if it had an effect: the operator has to know that it does not.
-const RESTRICTS: [Place; 12] = [
+const RESTRICTS: [Place; 9] = [
     attr::PORT_LIMIT.place(),
     attr::FRAMED_POOL.place(),
     attr::TUNNEL_PRIVATE_GROUP_ID.place(),
@@ -58,9 +43,6 @@ const RESTRICTS: [Place; 12] = [
     attr::EGRESS_VLAN_NAME.place(),
     wispr::SESSION_TERMINATE_END_OF_DAY.place(),
     chillispot::VLAN_ID.place(),
-    mikrotik::RECV_LIMIT.place(),
-    mikrotik::XMIT_LIMIT.place(),
-    mikrotik::TOTAL_LIMIT.place(),
     mikrotik::ADDRESS_LIST.place(),
     mikrotik::GROUP.place(),
 ];
@@ -78,7 +60,7 @@ pub(super) struct Ignored {
 pub(super) fn ignored(reply: &Reply, guest: Ipv4Addr) -> Vec<Ignored> {
     let mut found: Vec<Ignored> = reply
         .items()
-        .filter(|item| !OBEYED.contains(&item.place))
+        .filter(|item| !CHANGEABLE.contains(&item.place) && !AT_LOGIN.contains(&item.place))
         .map(|item| {
             let name = radius::dictionary::lookup(item.place).map(|entry| entry.name);
             Ignored { text: item.to_string(), restricts: name.filter(|_| RESTRICTS.contains(&item.place)) }
