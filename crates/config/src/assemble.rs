@@ -13,7 +13,7 @@ use crate::{
     DynamicAuthorizationClient, Garden, GardenDomain, GardenEntry, Guests, HostLease, HostNetwork, InterfaceAddress,
     Lan, Log, LogLevel, MacAuthentication, MacServiceType, Network, Octets, Offload, OffloadMode, PasswordMethod,
     Policy, Portal, Radius, RadiusProxy, RadiusProxyClient, RadiusServer, RadiusTls, RadiusTransport, RadiusVersion,
-    Secret, Session, State, Tun, TunMode, Uplink,
+    Scripts, Secret, Session, State, Tun, TunMode, Uam, Uplink,
 };
 
 /// Tables are sized by the number of guests; without a wish of the operator they stay below this many.
@@ -63,10 +63,18 @@ pub(crate) fn assemble(read: &Read<'_>) -> Config {
             title: read.required("portal.title"),
             terms: read.required("portal.terms"),
         },
-        garden: Garden { allow: read.required("garden.allow"), domains: read.required("garden.domains") },
+        uam: uam(read),
+        garden: Garden {
+            allow: read.required("garden.allow"),
+            domains: read.required("garden.domains"),
+            domain_ttl: read.required("garden.domain_ttl"),
+            addresses: read.required("garden.addresses"),
+            count: read.required("garden.count"),
+        },
         auth: Auth {
             methods: read.required::<Vec<String>>("auth.method").iter().map(|word| auth_method(word)).collect(),
             accounts: read.optional("auth.accounts").unwrap_or_else(|| directory.join("accounts")),
+            local_users: read.optional("auth.local_users"),
         },
         mac_authentication: mac_authentication(read),
         session: Session {
@@ -82,6 +90,7 @@ pub(crate) fn assemble(read: &Read<'_>) -> Config {
         },
         policies: (0..read.count("policy")).map(|i| policy(read, i)).collect(),
         radius: radius(read),
+        scripts: scripts(read),
         state: State { directory },
         control: Control { socket: read.required("control.socket") },
         log: Log { level: log_level(&read.word("log.level")) },
@@ -207,6 +216,35 @@ fn proxy(read: &Read<'_>) -> RadiusProxy {
     }
 }
 
+fn uam(read: &Read<'_>) -> Uam {
+    let in_config: Option<Secret> = read.optional("uam.secret");
+    let wispr: Vec<String> = read.required("uam.wispr");
+    Uam {
+        server: read.optional("uam.server"),
+        secret_in_config: in_config.is_some(),
+        secret: in_config.or_else(|| read.optional("uam.secret_file")),
+        home_page: read.optional("uam.home_page"),
+        wispr_1: wispr.iter().any(|version| version == "1.0"),
+        wispr_2: wispr.iter().any(|version| version == "2.0"),
+        wispr_login: read.optional("uam.wispr_login"),
+        challenge_lifetime: read.required("uam.challenge_lifetime"),
+        reuse_challenges: read.required("uam.reuse_challenges"),
+        plain_passwords: read.required("uam.plain_passwords"),
+        ui_port: read.optional::<u32>("uam.ui_port").and_then(|port| port.try_into().ok()),
+        alias_address: read.optional("uam.alias_address"),
+        alias_name: read.optional("uam.alias_name"),
+        host_name: read.optional("uam.host_name"),
+        logout_address: read.optional("uam.logout_address"),
+        ssid: read.required("uam.ssid"),
+        vlan: read.required("uam.vlan"),
+        location_id: read.required("uam.location_id"),
+        location_name: read.required("uam.location_name"),
+        redirect_url: read.required("uam.redirect_url"),
+        original_url: read.required("uam.original_url"),
+        origins: read.required("uam.origins"),
+    }
+}
+
 fn mac_authentication(read: &Read<'_>) -> MacAuthentication {
     let key = |name: &str| format!("mac_authentication.{name}");
     MacAuthentication {
@@ -252,6 +290,20 @@ fn accounting(read: &Read<'_>, guests: &Guests) -> Accounting {
     }
 }
 
+fn scripts(read: &Read<'_>) -> Scripts {
+    let key = |name: &str| format!("scripts.{name}");
+    Scripts {
+        session_up: read.optional(&key("session_up")),
+        session_down: read.optional(&key("session_down")),
+        guest_up: read.optional(&key("guest_up")),
+        guest_down: read.optional(&key("guest_down")),
+        up: read.optional(&key("up")),
+        down: read.optional(&key("down")),
+        timeout: read.required(&key("timeout")),
+        at_once: read.required::<u32>(&key("at_once")) as usize,
+    }
+}
+
 fn radius_tls(read: &Read<'_>, i: usize) -> RadiusTls {
     let path = |key: &str| format!("radius.server[{i}].{key}");
     let file = |key: &str| read.optional(&path(key)).unwrap_or_default();
@@ -271,7 +323,11 @@ fn radius_tls(read: &Read<'_>, i: usize) -> RadiusTls {
 }
 
 fn auth_method(word: &str) -> AuthMethod {
-    if word == "radius" { AuthMethod::Radius } else { AuthMethod::Local }
+    match word {
+        "radius" => AuthMethod::Radius,
+        "local_users" => AuthMethod::LocalUsers,
+        _ => AuthMethod::Local,
+    }
 }
 
 fn log_level(word: &str) -> LogLevel {

@@ -2,6 +2,7 @@
 
 mod dynauth;
 mod proxy;
+mod uam;
 
 use std::collections::HashSet;
 use std::net::{IpAddr, Ipv4Addr};
@@ -38,6 +39,7 @@ pub(crate) fn check(config: &Config, read: &mut Read<'_>) {
     dynauth::check(config, read);
     accounting(config, read);
     proxy::check(config, read);
+    uam::check(config, read);
 }
 
 fn interfaces(config: &Config, read: &mut Read<'_>) {
@@ -196,16 +198,11 @@ fn portal(config: &Config, read: &mut Read<'_>) {
 
 fn garden(config: &Config, read: &mut Read<'_>) {
     for entry in &config.garden.allow {
-        let GardenHost::Network(network) = entry.host else { continue };
-        if network.overlaps(config.lan.network) && network.prefix != 0 {
-            let message = format!("{entry} is in the guests' own network; the garden is for hosts beyond the uplink");
-            read.conflict("garden.allow", &["lan.network"], message);
-        }
-        if network.prefix == 0 {
-            let message =
-                format!("{entry} is the whole Internet: nobody would have to log in; name the hosts that are meant");
-            read.conflict("garden.allow", &[], message);
-        } else if network.prefix < 8 {
+        if let Some(objection) = entry.objection(config.lan.network) {
+            read.conflict("garden.allow", &["lan.network"], objection);
+        } else if let GardenHost::Network(network) = entry.host
+            && network.prefix < 8
+        {
             read.warn(
                 "garden.allow",
                 &[],
@@ -215,6 +212,10 @@ fn garden(config: &Config, read: &mut Read<'_>) {
                 ),
             );
         }
+    }
+    if !config.garden.count && config.offload.mode == OffloadMode::On {
+        let message = "is false, but the kernel counts all that it forwards; write offload.mode = \"off\"";
+        read.conflict("garden.count", &["offload.mode"], message);
     }
 }
 
@@ -347,20 +348,17 @@ fn secret(read: &mut Read<'_>, inline: &str, file: &str, server: &str, secret: &
     match (read.is_given(inline), read.is_given(file)) {
         (true, true) => read.conflict(file, &[], "stands beside secret; keep one of the two"),
         (false, false) => read.conflict(server, &[], "has no secret; add secret or secret_file"),
-        (in_config, _) if !secret.is_empty() => {
-            let path = if in_config { inline } else { file };
-            if KNOWN_SECRETS.iter().any(|known| known.as_bytes().eq_ignore_ascii_case(secret)) {
-                read.warn(
-                    path,
-                    &[],
-                    "is a secret that stands in everybody's manual; make one with: openssl rand -hex 16",
-                );
-            } else if secret.len() < 16 {
-                let message = "is shorter than 16 octets and can be guessed; make one with: openssl rand -hex 16";
-                read.warn(path, &[], message);
-            }
-        }
-        _ => {}
+        (in_config, _) => judge_secret(read, if in_config { inline } else { file }, secret),
+    }
+}
+
+/// Warns of a secret that can be guessed.
+fn judge_secret(read: &mut Read<'_>, path: &str, secret: &[u8]) {
+    if KNOWN_SECRETS.iter().any(|known| known.as_bytes().eq_ignore_ascii_case(secret)) {
+        read.warn(path, &[], "is a secret that stands in everybody's manual; make one with: openssl rand -hex 16");
+    } else if !secret.is_empty() && secret.len() < 16 {
+        let message = "is shorter than 16 octets and can be guessed; make one with: openssl rand -hex 16";
+        read.warn(path, &[], message);
     }
 }
 

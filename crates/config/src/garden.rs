@@ -1,41 +1,51 @@
 //! The walled garden: what guests reach before they log in.
 
 use std::fmt;
+use std::net::Ipv4Addr;
+use std::str::FromStr;
 
 use crate::units::{Network, is_name, parse_address_prefix};
 
 /// What of a host is open before login. Prints as it is written in the file.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct GardenEntry {
-    /// Which protocol.
-    pub protocol: GardenProtocol,
+    /// The IP protocol number; `None` without a port is every protocol, with one TCP and UDP.
+    pub protocol: Option<u8>,
     /// Which hosts.
     pub host: GardenHost,
     /// Which destination port; `None` is every port.
     pub port: Option<u16>,
 }
 
-/// The protocol of a garden entry.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum GardenProtocol {
-    /// Without a port every protocol, with one TCP and UDP.
-    Any,
-    /// TCP only.
-    Tcp,
-    /// UDP only.
-    Udp,
-    /// ICMP only; it has no port.
-    Icmp,
-}
-
 /// The hosts of a garden entry.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum GardenHost {
     /// A network, or one address as a /32.
     Network(Network),
     /// A name in lower case, open at the addresses that our DNS answers for it, for the TTL of the answer.
     Name(String),
+    /// The same of every name below this one, which is written with a dot before it.
+    Below(String),
 }
+
+const TCP: u8 = 6;
+const UDP: u8 = 17;
+
+/// Protocols that people call by a name, as in /etc/protocols; `ip` is every protocol, as it is there.
+const PROTOCOLS: [(&str, u8); 12] = [
+    ("icmp", 1),
+    ("igmp", 2),
+    ("ipip", 4),
+    ("tcp", TCP),
+    ("udp", UDP),
+    ("ipv6", 41),
+    ("gre", 47),
+    ("esp", 50),
+    ("ah", 51),
+    ("ospf", 89),
+    ("l2tp", 115),
+    ("sctp", 132),
+];
 
 /// A DNS name whose answers open the garden, in lower case. Prints as it is written in the file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -68,62 +78,101 @@ impl GardenDomain {
 }
 
 impl GardenEntry {
-    /// Reads `[protocol:]host[:port]`, where host is a name, an address or a network.
-    pub(crate) fn parse(text: &str) -> Result<Self, String> {
-        let wrong = || {
-            format!(
-                "{text:?} is not a garden entry; write [tcp:|udp:|icmp:]host[:port], as in \"203.0.113.7:443\", \"example.org\" or \"203.0.113.0/24\""
-            )
-        };
-        let (protocol, rest) = match text.split_once(':') {
-            Some(("tcp", rest)) => (GardenProtocol::Tcp, rest),
-            Some(("udp", rest)) => (GardenProtocol::Udp, rest),
-            Some(("icmp", rest)) => (GardenProtocol::Icmp, rest),
-            _ => (GardenProtocol::Any, text),
+    /// Why it cannot be in a garden of the guests in `lan`.
+    #[must_use]
+    pub fn objection(&self, lan: Network) -> Option<String> {
+        let GardenHost::Network(network) = self.host else { return None };
+        if network.prefix == 0 {
+            Some(format!("{self} is the whole Internet: nobody would have to log in; name the hosts that are meant"))
+        } else if network.overlaps(lan) {
+            Some(format!("{self} is in the guests' own network; the garden is for hosts beyond the uplink"))
+        } else {
+            None
+        }
+    }
+}
+
+/// `[protocol:]host[:port]`, where host is a name, `.name`, an address or a network, as CoovaChilli's uamallowed has it.
+impl FromStr for GardenEntry {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (protocol, rest) = match text.split_once(':').map(|(word, rest)| (protocol(word), rest)) {
+            Some((Some(protocol), rest)) => (protocol, rest),
+            _ => (None, text),
         };
         let (host, port) = match rest.split_once(':') {
             None => (rest, None),
-            Some((host, port)) => {
-                let number = port.parse().ok().filter(|p| *p != 0);
-                (host, Some(number.ok_or_else(|| format!("{port:?} in {text:?} is not a port; write 1 to 65535"))?))
-            }
+            Some((host, port)) => match port.parse() {
+                Ok(number) => (host, (number != 0).then_some(number)),
+                Err(_) => {
+                    return Err(format!("{port:?} in {text:?} is not a port; write 1 to 65535, or 0 for all of them"));
+                }
+            },
         };
-        if protocol == GardenProtocol::Icmp && port.is_some() {
-            return Err(format!("{text:?}: ICMP has no ports; leave the port out"));
+        if port.is_some() && !matches!(protocol, None | Some(TCP | UDP)) {
+            return Err(format!("{text:?}: only TCP and UDP have ports here; leave the port out"));
         }
-        let host = if let Ok(address) = host.parse() {
-            GardenHost::Network(Network { address, prefix: 32 })
-        } else if host.contains('/') {
-            let given = parse_address_prefix(host).ok_or_else(wrong)?;
-            if given.network().address != given.address {
-                return Err(format!("{text:?} has host bits set; write {}", given.network()));
-            }
-            GardenHost::Network(given.network())
-        } else if is_name(host) && (protocol, port) != (GardenProtocol::Any, None) {
-            return Err(format!(
-                "{text:?}: a name opens every port of its addresses; write {host:?}, or its addresses with the port"
-            ));
-        } else if is_name(host) {
-            GardenHost::Name(host.to_ascii_lowercase())
-        } else {
-            return Err(wrong());
-        };
-        Ok(Self { protocol, host, port })
+        Ok(Self { protocol, host: read_host(text, host)?, port })
     }
+}
+
+/// The number of a protocol that is named or is a number itself; none inside is every protocol.
+fn protocol(word: &str) -> Option<Option<u8>> {
+    let known = PROTOCOLS.iter().find(|(name, _)| word.eq_ignore_ascii_case(name)).map(|(_, number)| *number);
+    let digits = !word.is_empty() && word.bytes().all(|b| b.is_ascii_digit());
+    let number = known.or_else(|| word.parse().ok().filter(|_| digits));
+    if word.eq_ignore_ascii_case("ip") { Some(None) } else { number.map(|number| Some(number).filter(|n| *n != 0)) }
+}
+
+fn read_host(text: &str, host: &str) -> Result<GardenHost, String> {
+    let wrong = || {
+        format!(
+            "{text:?} is not a garden entry; write [protocol:]host[:port], as in \"203.0.113.7:443\", \"tcp:example.org:443\" or \"203.0.113.0/24\""
+        )
+    };
+    // A name whose last label is a number would be taken for a protocol's or a port's (RFC 3696, 2, has none).
+    let is_host = |name: &str| {
+        is_name(name) && !name.rsplit('.').next().is_some_and(|top| top.bytes().all(|b| b.is_ascii_digit()))
+    };
+    if let Ok(address) = host.parse() {
+        return Ok(GardenHost::Network(Network { address, prefix: 32 }));
+    }
+    if let Some((address, mask)) = host.split_once('/') {
+        let prefix = mask.parse().ok().and_then(prefix_of_mask);
+        let plain = prefix.map(|prefix| format!("{address}/{prefix}"));
+        let given = parse_address_prefix(plain.as_deref().unwrap_or(host)).ok_or_else(wrong)?;
+        if given.network().address != given.address {
+            return Err(format!("{text:?} has host bits set; write {}", given.network()));
+        }
+        return Ok(GardenHost::Network(given.network()));
+    }
+    match host.strip_prefix('.') {
+        Some(parent) if is_host(parent) => Ok(GardenHost::Below(parent.to_ascii_lowercase())),
+        None if is_host(host) => Ok(GardenHost::Name(host.to_ascii_lowercase())),
+        _ => Err(wrong()),
+    }
+}
+
+/// The prefix of a mask such as 255.255.255.0.
+fn prefix_of_mask(mask: Ipv4Addr) -> Option<u8> {
+    let bits = mask.to_bits();
+    let prefix = bits.leading_ones();
+    (bits.count_ones() == prefix).then_some(prefix as u8)
 }
 
 impl fmt::Display for GardenEntry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self.protocol {
-            GardenProtocol::Any => "",
-            GardenProtocol::Tcp => "tcp:",
-            GardenProtocol::Udp => "udp:",
-            GardenProtocol::Icmp => "icmp:",
-        })?;
+        match self.protocol.map(|number| (number, PROTOCOLS.iter().find(|(_, known)| *known == number))) {
+            None => {}
+            Some((_, Some((name, _)))) => write!(f, "{name}:")?,
+            Some((number, None)) => write!(f, "{number}:")?,
+        }
         match &self.host {
             GardenHost::Network(Network { address, prefix: 32 }) => write!(f, "{address}")?,
             GardenHost::Network(network) => write!(f, "{network}")?,
             GardenHost::Name(name) => f.write_str(name)?,
+            GardenHost::Below(name) => write!(f, ".{name}")?,
         }
         self.port.map_or(Ok(()), |port| write!(f, ":{port}"))
     }
@@ -148,28 +197,67 @@ mod tests {
             "tcp:203.0.113.7:443",
             "udp:192.0.2.1:53",
             "icmp:192.0.2.1",
+            "gre:192.0.2.0/24",
+            "99:example.org",
+            "example.org",
+            "example.org:443",
+            "udp:.example.org:3478",
         ] {
-            assert_eq!(GardenEntry::parse(text).expect(text).to_string(), text);
+            assert_eq!(text.parse::<GardenEntry>().expect(text).to_string(), text);
         }
-        assert_eq!(GardenEntry::parse("Example.ORG").expect("a name").to_string(), "example.org");
+    }
+
+    #[test]
+    fn what_coovachilli_takes_means_the_same_here() {
+        for (text, plain) in [
+            ("Example.ORG", "example.org"),
+            ("192.0.2.0/255.255.255.0", "192.0.2.0/24"),
+            ("6:192.0.2.1:80", "tcp:192.0.2.1:80"),
+            ("TCP:192.0.2.1", "tcp:192.0.2.1"),
+            ("47:192.0.2.1", "gre:192.0.2.1"),
+            ("0:192.0.2.1:0", "192.0.2.1"),
+            ("ip:example.org:80", "example.org:80"),
+        ] {
+            assert_eq!(text.parse::<GardenEntry>().expect(text).to_string(), plain);
+        }
     }
 
     #[test]
     fn a_wrong_entry_is_told_what_to_write() {
         for (text, advice) in [
             ("203.0.113.9/24", "write 203.0.113.0/24"),
-            ("example.org:443", "write \"example.org\""),
-            ("udp:example.org", "write \"example.org\""),
+            ("203.0.113.0/255.0.255.0", "write [protocol:]"),
+            ("203.0.113.0/33", "write [protocol:]"),
             ("example.org:http", "write 1 to 65535"),
-            ("example.org:0", "write 1 to 65535"),
+            ("example.org:65536", "write 1 to 65535"),
             ("icmp:192.0.2.1:7", "leave the port out"),
+            ("256:192.0.2.1", "is not a port"),
             ("https://example.org", "is not a port"),
-            ("300.1.1.1/8", "write [tcp:"),
-            ("", "write [tcp:"),
-            ("tcp:", "write [tcp:"),
+            ("tcp:443", "write [protocol:]"),
+            ("300.1.1.1/8", "write [protocol:]"),
+            ("..example.org", "write [protocol:]"),
+            ("*.example.org", "write [protocol:]"),
+            ("", "write [protocol:]"),
+            ("tcp:", "write [protocol:]"),
         ] {
-            let message = GardenEntry::parse(text).expect_err(text);
+            let message = text.parse::<GardenEntry>().expect_err(text);
             assert!(message.contains(advice), "{text}: {message}");
+        }
+    }
+
+    #[test]
+    fn neither_the_whole_internet_nor_the_guests_network_can_be_a_garden() {
+        let lan = Network { address: Ipv4Addr::new(10, 85, 0, 0), prefix: 20 };
+        for (text, objected) in [
+            ("0.0.0.0/0", true),
+            ("tcp:0.0.0.0/0:443", true),
+            ("10.85.1.1", true),
+            ("10.0.0.0/8", true),
+            ("10.86.0.0/16", false),
+            ("example.org", false),
+        ] {
+            let entry: GardenEntry = text.parse().expect(text);
+            assert_eq!(entry.objection(lan).is_some(), objected, "{text}");
         }
     }
 

@@ -18,12 +18,12 @@ mod sample;
 pub mod schema;
 mod units;
 
-pub use garden::{GardenDomain, GardenEntry, GardenHost, GardenProtocol};
+pub use garden::{GardenDomain, GardenEntry, GardenHost};
 pub use model::{
     Accounting, Auth, AuthMethod, Config, Control, Dhcp, Direction, Dns, DynamicAuthorization,
     DynamicAuthorizationClient, Garden, Guests, HostLease, Lan, Log, LogLevel, MacAuthentication, MacServiceType,
     Offload, OffloadMode, PasswordMethod, Policy, Portal, Radius, RadiusProxy, RadiusProxyClient, RadiusServer,
-    RadiusTls, RadiusTransport, RadiusVersion, Session, State, Tun, TunMode, Uplink,
+    RadiusTls, RadiusTransport, RadiusVersion, Scripts, Session, State, Tun, TunMode, Uam, Uplink,
 };
 pub use option::DhcpOption;
 pub use problem::{Errors, Problem};
@@ -56,11 +56,13 @@ impl Config {
         let name = path.display().to_string();
         let text = std::fs::read_to_string(path).map_err(|e| Errors::about_file(&name, &e))?;
         let mut loaded = parse_at(&text, &name, path.parent(), overrides)?;
-        if loaded.config.radius.has_secret_in_config() && read::others_can_read(path) {
+        if (loaded.config.radius.has_secret_in_config() || loaded.config.uam.secret_in_config)
+            && read::others_can_read(path)
+        {
             loaded.warnings.push(Problem::new(
                 &name,
                 "",
-                "holds a RADIUS secret and can be read by every user; chmod 600 it, or use secret_file",
+                "holds a secret and can be read by every user; chmod 600 it, or use secret_file",
             ));
         }
         Ok(loaded)

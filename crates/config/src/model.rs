@@ -28,6 +28,8 @@ pub struct Config {
     pub dns: Dns,
     /// The login page.
     pub portal: Portal,
+    /// An external portal.
+    pub uam: Uam,
     /// What is open before login.
     pub garden: Garden,
     /// Who may log in.
@@ -42,6 +44,8 @@ pub struct Config {
     pub radius: Radius,
     /// Records of what guests used.
     pub accounting: Accounting,
+    /// What is run when something happens.
+    pub scripts: Scripts,
     /// What outlives the process.
     pub state: State,
     /// The operator's socket.
@@ -187,6 +191,62 @@ pub struct Portal {
     pub terms: String,
 }
 
+/// `[uam]`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Uam {
+    /// The external portal; `None` shows our own pages.
+    pub server: Option<String>,
+    /// Shared with the portal; `None` proves nothing and mixes nothing.
+    pub secret: Option<Secret>,
+    /// The secret stands in the configuration itself, not in a file of its own.
+    pub secret_in_config: bool,
+    /// Where guests are led first.
+    pub home_page: Option<String>,
+    /// WISPr 1.0 is offered.
+    pub wispr_1: bool,
+    /// WISPr 2.0 is offered.
+    pub wispr_2: bool,
+    /// Where programs log in; `None` is the portal.
+    pub wispr_login: Option<String>,
+    /// A challenge is shown for so long, and taken for twice as long.
+    pub challenge_lifetime: Duration,
+    /// A challenge may be used until it is old.
+    pub reuse_challenges: bool,
+    /// Passwords come as they are; there is no challenge.
+    pub plain_passwords: bool,
+    /// A second port of the portal.
+    pub ui_port: Option<u16>,
+    /// Our pages at any TCP port.
+    pub alias_address: Option<Ipv4Addr>,
+    /// A name of `alias_address`, or of the gateway.
+    pub alias_name: Option<String>,
+    /// A name of the gateway.
+    pub host_name: Option<String>,
+    /// TCP port 80 of it logs a guest out.
+    pub logout_address: Option<Ipv4Addr>,
+    /// Parameter `ssid`; empty leaves it out.
+    pub ssid: String,
+    /// Parameter `vlan` of untagged guests; empty leaves it out.
+    pub vlan: String,
+    /// AccessLocation of WISPr.
+    pub location_id: String,
+    /// LocationName of WISPr.
+    pub location_name: String,
+    /// WISPr-Redirection-URL goes to the portal as a parameter.
+    pub redirect_url: bool,
+    /// The RADIUS server is told where the guest was going.
+    pub original_url: bool,
+    /// Who may read the JSON API besides the portal, in lower case.
+    pub origins: Vec<String>,
+}
+
+impl Uam {
+    /// Web addresses whose hosts guests must reach before login.
+    pub fn web_addresses(&self) -> impl Iterator<Item = &str> {
+        [&self.server, &self.home_page, &self.wispr_login].into_iter().filter_map(Option::as_deref)
+    }
+}
+
 /// `[garden]`
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Garden {
@@ -194,6 +254,12 @@ pub struct Garden {
     pub allow: Vec<GardenEntry>,
     /// Domains, with all ports of the addresses that DNS gives for them.
     pub domains: Vec<GardenDomain>,
+    /// For how long DNS opens an address at most.
+    pub domain_ttl: Duration,
+    /// Addresses that DNS may open at one time.
+    pub addresses: u32,
+    /// What guests who are online exchange with the garden is on their account.
+    pub count: bool,
 }
 
 /// `[auth]`
@@ -203,6 +269,8 @@ pub struct Auth {
     pub methods: Vec<AuthMethod>,
     /// The file of local accounts.
     pub accounts: PathBuf,
+    /// CoovaChilli's file of accounts.
+    pub local_users: Option<PathBuf>,
 }
 
 /// Who says whether a password is right.
@@ -210,6 +278,8 @@ pub struct Auth {
 pub enum AuthMethod {
     /// The accounts file.
     Local,
+    /// CoovaChilli's accounts file.
+    LocalUsers,
     /// A RADIUS server.
     Radius,
 }
@@ -486,6 +556,27 @@ pub struct RadiusProxyClient {
     pub require_message_authenticator: bool,
     /// The VLAN on which its devices are, 0 is untagged; `None` is what an Accept says, or untagged.
     pub vlan: Option<u16>,
+}
+
+/// `[scripts]`; `None` runs nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Scripts {
+    /// After a login.
+    pub session_up: Option<PathBuf>,
+    /// After the end of a session.
+    pub session_down: Option<PathBuf>,
+    /// After a first lease.
+    pub guest_up: Option<PathBuf>,
+    /// After the end of a lease.
+    pub guest_down: Option<PathBuf>,
+    /// At the start.
+    pub up: Option<PathBuf>,
+    /// At the end.
+    pub down: Option<PathBuf>,
+    /// What runs longer is ended.
+    pub timeout: Duration,
+    /// Most that run at one time, at least one.
+    pub at_once: usize,
 }
 
 /// `[state]`

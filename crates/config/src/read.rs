@@ -365,13 +365,20 @@ fn convert(value: &Spanned<DeValue<'_>>, kind: &Kind, folder: Option<&Path>) -> 
         })
         .map(Value::Addresses),
         Kind::GardenEntries { max } => list(value, *max, kind, |item| {
-            GardenEntry::parse(item.as_str().ok_or_else(|| format!("is {}; write text", describe(item)))?)
+            item.as_str().ok_or_else(|| format!("is {}; write text", describe(item)))?.parse::<GardenEntry>()
         })
         .map(Value::GardenEntries),
         Kind::GardenDomains { max } => list(value, *max, kind, |item| {
             GardenDomain::parse(item.as_str().ok_or_else(|| format!("is {}; write text", describe(item)))?)
         })
         .map(Value::GardenDomains),
+        Kind::Origins { max } => list(value, *max, kind, |item| {
+            item.as_str()
+                .filter(|t| WebUrl::parse(t).is_some_and(|url| url.path().is_empty()))
+                .map(str::to_ascii_lowercase)
+                .ok_or_else(|| format!("is {}; write \"https://www.example.org\", without a path", describe(item)))
+        })
+        .map(Value::Words),
         Kind::DhcpOptions { max } => list(value, *max, kind, DhcpOption::read).map(Value::DhcpOptions),
         Kind::Macs { max } => list(value, *max, kind, |item| {
             mac(item.as_str().ok_or_else(|| format!("is {}; write an Ethernet address", describe(item)))?)
@@ -483,6 +490,7 @@ fn convert_one(value: &Spanned<DeValue<'_>>, kind: &Kind, folder: Option<&Path>)
             text().filter(|t| WebUrl::parse(t).is_some()).map(|t| Value::Text(t.to_owned())).ok_or_else(wanted)
         }
         Kind::Addresses { .. }
+        | Kind::Origins { .. }
         | Kind::GardenEntries { .. }
         | Kind::GardenDomains { .. }
         | Kind::DhcpOptions { .. }

@@ -131,6 +131,11 @@ pub enum Kind {
     },
     /// A web address that a browser can be sent to.
     WebAddress,
+    /// At most so many web sites, each a scheme, a host and perhaps a port.
+    Origins {
+        /// Most.
+        max: usize,
+    },
     /// At most so many garden entries.
     GardenEntries {
         /// Most.
@@ -185,7 +190,8 @@ impl Kind {
             Self::WebAddress => {
                 format!("an http or https address in ASCII, at most {} octets", wire::url::MAX_OCTETS)
             }
-            Self::GardenEntries { max } => format!("a list of \"[tcp:|udp:|icmp:]host[:port]\", at most {max}"),
+            Self::Origins { max } => format!("a list of \"http[s]://host[:port]\", at most {max}"),
+            Self::GardenEntries { max } => format!("a list of \"[protocol:]host[:port]\", at most {max}"),
             Self::GardenDomains { max } => format!("a list of DNS names, at most {max}"),
             Self::DhcpOptions { max } => {
                 format!("a list of {{ code, text | hex | ip }}, at most {max}, each of 1 to 255 octets")

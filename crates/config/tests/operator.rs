@@ -510,3 +510,47 @@ fn devices_are_let_in_by_their_mac_only_where_that_can_work() {
     let server = "[[radius.server]]\naddress = \"192.0.2.20\"\nsecret = \"0123456789abcdef0\"\n";
     assert!(read(&format!("{server}[mac_authentication]\nradius = true")).mac_authentication.radius);
 }
+
+#[test]
+fn a_portal_of_coovachilli_is_named_with_its_secret() {
+    let uam = read(
+        "[uam]\nserver = \"https://portal.example/login.php\"\nsecret = \"0123456789abcdef\"\n\
+         home_page = \"http://www.example/\"\nwispr = \"1.0\"\norigins = [\"https://WWW.example\"]\n",
+    )
+    .uam;
+    assert_eq!(uam.server.as_deref(), Some("https://portal.example/login.php"));
+    assert_eq!(uam.secret.expect("a secret").expose(), b"0123456789abcdef");
+    assert_eq!((uam.wispr_1, uam.wispr_2), (true, false));
+    assert_eq!(uam.challenge_lifetime, Duration::from_secs(600));
+    assert_eq!(uam.origins, ["https://www.example"]);
+    let untouched = read("").uam;
+    assert_eq!((untouched.server, untouched.alias_address, untouched.logout_address), (None, None, None));
+}
+
+#[test]
+fn a_portal_that_cannot_work_is_told_why() {
+    let portal = "[uam]\nserver = \"https://portal.example/\"\nsecret = \"0123456789abcdef\"\n";
+    for (text, advice) in [
+        ("[uam]\nserver = \"portal.example\"\n", "an http or https address"),
+        ("[uam]\nserver = \"http://10.85.0.1:3990/www/login.chi\"\n", "in the guests' own network"),
+        (&format!("{portal}wispr = [\"none\", \"1.0\"]\n"), "one or the other"),
+        (&format!("{portal}origins = [\"https://portal.example/path\"]\n"), "without a path"),
+        (&format!("{portal}ui_port = 3990\n"), "has its own server"),
+        (&format!("{portal}alias_address = \"10.85.0.9\"\n"), "beyond the guests' network"),
+        (&format!("{portal}alias_address = \"192.0.2.1\"\nlogout_address = \"192.0.2.1\"\n"), "each its own"),
+        ("[auth]\nmethod = \"local_users\"\n", "add auth.local_users"),
+    ] {
+        let message = errors(text);
+        assert!(message.contains(advice), "{text}: {message}");
+    }
+    for (text, advice) in [
+        ("[uam]\nserver = \"https://portal.example/\"\n", "has no secret"),
+        ("[uam]\nserver = \"https://portal.example/\"\nsecret = \"change-me\"\n", "can be guessed"),
+        (&format!("{portal}plain_passwords = true\n"), "stand in addresses"),
+        ("[uam]\nhome_page = \"https://www.example/\"\n", "no effect without uam.server"),
+        ("[auth]\nlocal_users = \"/etc/chilli/localusers\"\n", "is not read"),
+    ] {
+        let message = warnings(text);
+        assert!(message.contains(advice), "{text}: {message}");
+    }
+}

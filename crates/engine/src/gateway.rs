@@ -79,6 +79,8 @@ pub enum Output {
     Query(dns::Forward),
     /// A lease is new or longer: to be written down.
     LeaseBound(Lease),
+    /// A guest is there that was not, or not with this address: its first lease.
+    GuestCame(Lease),
     /// A lease is over: to be forgotten.
     LeaseEnded(Lease),
     /// A session has begun or was used: to be written down.
@@ -163,14 +165,15 @@ struct Closing {
     session: Session,
     cause: Cause,
     ended: Now,
+    idle: Duration,
 }
 
 impl Closing {
     /// The last record, with what the slot has `counted` in all.
     fn last_record(self, counted: Usage) -> Output {
-        let Self { slot, key, address, session, cause, ended, .. } = self;
+        let Self { slot, key, address, session, cause, ended, idle, .. } = self;
         let used = counted - session.baseline;
-        Output::Account(record((slot, key, address), &session, Status::Stop(cause), used, ended))
+        Output::Account(Record { idle, ..record((slot, key, address), &session, Status::Stop(cause), used, ended) })
     }
 }
 
@@ -333,6 +336,7 @@ impl Engine {
     /// Ends the session in `slot`. False if there is none.
     pub fn end_session(&mut self, now: Now, slot: SlotIndex, cause: Cause) -> bool {
         let Some((_, key, address)) = self.guests.get(slot).map(|guest| guest.place(slot)) else { return false };
+        let idle = self.idle(now, slot);
         let Some(session) = self.guests.take_session(slot) else { return false };
         self.writer.set_policy(slot, &Policy::default());
         self.dhcp.protect(key, false);
@@ -341,7 +345,7 @@ impl Engine {
         if matches!(cause, Cause::UserRequest | Cause::AdminReset) {
             self.devices.logged_out(key);
         }
-        self.closing.push_back(Closing { due, slot, key, address, session, cause, ended: now });
+        self.closing.push_back(Closing { due, slot, key, address, session, cause, ended: now, idle });
         true
     }
 
@@ -484,7 +488,9 @@ impl Engine {
             match output {
                 dhcp::Output::Send { vlan, frame, .. } => self.outputs.push_back(Output::Frame { vlan, frame }),
                 dhcp::Output::Bound(lease) => {
-                    self.bind(now, &lease);
+                    if self.bind(now, &lease) {
+                        self.outputs.push_back(Output::GuestCame(lease.clone()));
+                    }
                     self.let_joined_in(now, lease.key);
                     self.device_shows_itself(now, lease.key);
                     self.outputs.push_back(Output::LeaseBound(lease));
@@ -499,22 +505,22 @@ impl Engine {
         }
     }
 
-    /// Gives the guest its place in the packet path's table; a renewal changes nothing there.
-    fn bind(&mut self, now: Now, lease: &Lease) {
+    /// Gives the guest its place in the packet path's table; a renewal changes nothing there. True if it is a new one.
+    fn bind(&mut self, now: Now, lease: &Lease) -> bool {
         let table = self.writer.table();
         let former = table.by_key(lease.key);
         if former.is_some_and(|former| former.address == lease.address) {
-            return;
+            return false;
         }
         let owner = table.by_address(lease.address);
         for stale in [former, owner].into_iter().flatten() {
             self.forget(now, stale.slot);
         }
         // A full table leaves the guest with an address and nothing behind it: refused, not open.
-        if let Ok(slot) = self.writer.insert(lease.key, lease.address, &Policy::default()) {
-            let attempts = self.departed.take(lease.key);
-            self.guests.insert(slot, Guest::new(lease.key, lease.address, attempts));
-        }
+        let Ok(slot) = self.writer.insert(lease.key, lease.address, &Policy::default()) else { return false };
+        let attempts = self.departed.take(lease.key);
+        self.guests.insert(slot, Guest::new(lease.key, lease.address, attempts));
+        true
     }
 
     /// Has its question asked, if it is offline.
@@ -562,7 +568,7 @@ impl Engine {
             && let (Some(due), Some(interval)) = (session.next_interim.map(Moment::mono), session.tariff.interim)
             && due <= now.mono
         {
-            let record = record(place, session, Status::Interim, usage - session.baseline, now);
+            let record = Record { idle, ..record(place, session, Status::Interim, usage - session.baseline, now) };
             self.outputs.push_back(Output::Account(record));
             session.next_interim = Some((due.max(now.mono.saturating_sub(interval)) + interval).into());
         }
@@ -678,6 +684,8 @@ fn record(
         class: session.class().to_vec(),
         cui: session.cui().map(<[u8]>::to_vec),
         source: session.tariff.source,
+        tariff: Arc::clone(&session.tariff),
+        idle: Duration::ZERO,
         usage,
         baseline: session.baseline,
         duration: session.duration(now.mono),

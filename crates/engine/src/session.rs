@@ -191,6 +191,10 @@ pub struct Record {
     pub cui: Option<Vec<u8>>,
     /// Who let the guest in.
     pub source: Source,
+    /// What it may, but for what is personal.
+    pub tariff: Arc<Grant>,
+    /// Time since the guest last sent something.
+    pub idle: Duration,
     /// Traffic since the session began.
     pub usage: Usage,
     /// What the slot had counted when the session began.

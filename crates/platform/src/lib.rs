@@ -357,6 +357,24 @@ pub fn raise_open_files() -> Result<u64> {
     Ok(u64::try_from(limit.rlim_cur).unwrap_or(u64::MAX))
 }
 
+/// The user that the process acts as.
+#[must_use]
+pub fn user_id() -> u32 {
+    // SAFETY: no arguments, cannot fail.
+    unsafe { libc::geteuid() }
+}
+
+/// Ends the processes of a group: asks them to, or with `by_force` does not. `leader` is a child of ours that nobody has
+/// waited for, so that its number is no other's. Nothing happens if it leads no group.
+pub fn end_group(leader: u32, by_force: bool) {
+    // 0 would be our own group, and 1 everybody.
+    let Some(group) = i32::try_from(leader).ok().filter(|leader| *leader > 1) else { return };
+    // SAFETY: no pointers.
+    unsafe {
+        libc::kill(-group, if by_force { libc::SIGKILL } else { libc::SIGTERM });
+    }
+}
+
 /// Gives memory back to the system that was taken in a rush and is free again. What is free stays with the process
 /// otherwise, for the next rush.
 pub fn give_memory_back() {

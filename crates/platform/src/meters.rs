@@ -92,7 +92,7 @@ fn take(path: &Path, capacity: u32, expected: &[u8; TRAILER_OCTETS]) -> io::Resu
     let opened = OpenOptions::new().read(true).write(true).custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK).open(path);
     let Ok(file) = opened else { return Ok(None) };
     let found = file.metadata()?;
-    if !found.is_file() || found.nlink() != 1 || found.mode() & 0o077 != 0 || found.uid() != own_uid() {
+    if !found.is_file() || found.nlink() != 1 || found.mode() & 0o077 != 0 || found.uid() != crate::user_id() {
         return Ok(None);
     }
     file.try_lock()?;
@@ -124,11 +124,6 @@ fn make(path: &Path, capacity: u32, trailer: &[u8; TRAILER_OCTETS]) -> io::Resul
         return Err(error);
     }
     Ok(file)
-}
-
-fn own_uid() -> u32 {
-    // SAFETY: no arguments, cannot fail.
-    unsafe { libc::geteuid() }
 }
 
 #[cfg(test)]

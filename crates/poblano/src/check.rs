@@ -6,7 +6,7 @@ use platform::Host;
 use serde_json::json;
 
 use crate::cli::Setup;
-use crate::{aaa, commands, run, settings};
+use crate::{aaa, commands, run, scripts, settings};
 
 pub(crate) fn check(setup: &Setup, as_json: bool) -> anyhow::Result<()> {
     let loaded = match settings::load(setup) {
@@ -18,7 +18,7 @@ pub(crate) fn check(setup: &Setup, as_json: bool) -> anyhow::Result<()> {
         }
         Err(errors) => return Err(errors.into()),
     };
-    if let Err(error) = aaa::check(&loaded.config) {
+    if let Err(error) = aaa::check(&loaded.config).and_then(|()| scripts::check(&loaded.config)) {
         if as_json {
             commands::say(&json!({ "valid": false, "errors": [format!("{error:#}")] }).to_string());
         }

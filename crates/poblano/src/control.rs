@@ -17,8 +17,8 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt};
 use tokio::net::{UnixListener, UnixStream};
 use tracing::warn;
 
-use crate::cli;
 use crate::gateway::Gateway;
+use crate::{cli, scripts};
 
 /// Longest request; a longer one is cut off.
 const MAX_REQUEST: u64 = 4096;
@@ -132,6 +132,7 @@ fn perform(gateway: &Rc<Gateway>, request: &Value) -> Value {
             }).collect::<Vec<_>>(),
             "dynamic_authorization": dynamic_authorization(&gateway.aaa.dynamic_authorization.stats()),
             "access_points": access_points(&gateway.aaa.access_points.stats()),
+            "scripts": scripts(&gateway.scripts.state()),
         }),
         Some("kick") => match guest() {
             Ok(guest) => count("kicked", "is not logged in", gateway.kick(guest, Cause::AdminReset), guest),
@@ -190,6 +191,20 @@ fn access_points(stats: &radius::proxy::Stats) -> Value {
         "unprotected": stats.unprotected,
         "malformed": stats.malformed,
         "too_many": stats.too_many,
+    })
+}
+
+/// What runs of the operator's own programs.
+fn scripts(state: &scripts::State) -> Value {
+    let running = state
+        .running
+        .iter()
+        .map(|(process, event, age)| json!({ "process": process, "script": event, "seconds": age.as_secs() }));
+    json!({
+        "running": running.collect::<Vec<_>>(),
+        "waiting": state.waiting,
+        "started": state.started,
+        "at_once": state.at_once,
     })
 }
 

@@ -13,7 +13,7 @@ use engine::session::{Cause, Record, Status};
 use fastpath::pipeline::Plane;
 use fastpath::police::Rate;
 use fastpath::port::LanPort;
-use portal::LoginOutcome;
+use portal::{Login, LoginOutcome};
 use tokio::sync::{Notify, mpsc, oneshot};
 use tracing::{debug, info};
 use wire::Now;
@@ -24,6 +24,7 @@ use crate::clock::Clock;
 use crate::flows::Forgetting;
 use crate::offload::Offload;
 use crate::resolvers::Resolvers;
+use crate::scripts::Scripts;
 use crate::slow::Queued;
 use crate::{kept, leases};
 
@@ -48,6 +49,7 @@ pub(crate) struct Gateway {
     flows: Forgetting,
     pub(crate) offload: Offload,
     pub(crate) resolvers: Resolvers,
+    pub(crate) scripts: Scripts,
     /// The moment the timer task is waiting for.
     armed: Cell<Option<Duration>>,
     rearm: Notify,
@@ -57,16 +59,18 @@ pub(crate) struct Gateway {
     messages: RefCell<std::collections::HashMap<u32, String>>,
 }
 
+/// Where what the engine wants done goes.
+pub(crate) struct Outlets {
+    pub(crate) lan: Arc<dyn LanPort>,
+    pub(crate) store: store::Writer,
+    pub(crate) flows: Forgetting,
+    pub(crate) offload: Offload,
+    pub(crate) scripts: Scripts,
+}
+
 impl Gateway {
-    pub(crate) fn new(
-        plane: Arc<Plane>,
-        aaa: Rc<Aaa>,
-        engine: Engine,
-        lan: Arc<dyn LanPort>,
-        store: store::Writer,
-        flows: Forgetting,
-        offload: Offload,
-    ) -> Rc<Self> {
+    pub(crate) fn new(plane: Arc<Plane>, aaa: Rc<Aaa>, engine: Engine, outlets: Outlets) -> Rc<Self> {
+        let Outlets { lan, store, flows, offload, scripts } = outlets;
         let mut engine = engine;
         engine.set_mirror(offload.mirror());
         Rc::new(Self {
@@ -79,6 +83,7 @@ impl Gateway {
             flows,
             offload,
             resolvers: Resolvers::default(),
+            scripts,
             armed: Cell::new(None),
             rearm: Notify::new(),
             outputs: Cell::new(0),
@@ -184,7 +189,9 @@ impl Gateway {
                     debug!(guest = %lease.key, address = %lease.address, "lease");
                     self.store.put_lease(&leases::to_record(&lease));
                 }
+                Output::GuestCame(lease) => self.scripts.guest_came(&lease),
                 Output::LeaseEnded(lease) => {
+                    self.scripts.guest_left(&lease);
                     debug!(guest = %lease.key, address = %lease.address, "lease ended");
                     self.store.delete_lease(lease.key);
                     // Also without a session: there are connections into the walled garden.
@@ -204,16 +211,16 @@ impl Gateway {
     }
 
     /// Tries to log in the guest at `ip`.
-    pub(crate) async fn log_in(self: &Rc<Self>, ip: Ipv4Addr, name: &str, password: &str) -> LoginOutcome {
+    pub(crate) async fn log_in(self: &Rc<Self>, ip: Ipv4Addr, login: &Login<'_>) -> LoginOutcome {
         let attempt = match self.with(|engine, now| engine.begin_login(now, ip)) {
             Ok(attempt) => attempt,
             Err(LoginRefusal::AlreadyOnline) => return LoginOutcome::Accepted { redirect: None },
             Err(LoginRefusal::TooManyTries(wait)) => return LoginOutcome::TooManyTries { wait },
             Err(LoginRefusal::NotAGuest) => return LoginOutcome::Unavailable,
         };
-        match self.aaa.authenticate(&attempt, name, password).await {
+        match self.aaa.authenticate(&attempt, login).await {
             Answer::Granted { grant, message, redirect } => {
-                if !self.with(|engine, now| engine.finish_login(now, &attempt, name, grant)) {
+                if !self.with(|engine, now| engine.finish_login(now, &attempt, login.name, grant)) {
                     return LoginOutcome::Unavailable; // it left, or logged in twice, while it waited
                 }
                 self.greet(&attempt, message);
@@ -342,6 +349,7 @@ impl Gateway {
                 self.flows.forget(record.address);
             }
         }
+        self.scripts.session(record);
         self.aaa.account(record, written);
     }
 }
@@ -354,7 +362,14 @@ impl portal::Backend for Backend {
         let gateway = &self.0;
         let view = gateway.engine.borrow().guest_at(gateway.clock.now(), ip)?;
         let Some(session) = view.session else { return Some(portal::Guest::NotLoggedIn) };
-        Some(portal::Guest::LoggedIn(portal::Session {
+        let quota = session.grant.quota;
+        Some(portal::Guest::LoggedIn(Box::new(portal::Session {
+            id: session.id,
+            began: session.began.unix,
+            idle: session.idle,
+            quota_up: quota.octets_up,
+            quota_down: quota.octets_down,
+            quota_total: quota.octets_total,
             user: session.user,
             age: session.duration,
             time_left: session.time_left,
@@ -365,11 +380,22 @@ impl portal::Backend for Backend {
             bits_per_second_down: session.grant.rate_down.limit(),
             octets_left: session.octets_left,
             message: gateway.messages.borrow().get(&view.slot.0).cloned(),
-        }))
+        })))
     }
 
-    async fn login(&self, ip: Ipv4Addr, name: &str, password: &str) -> LoginOutcome {
-        self.0.log_in(ip, name, password).await
+    fn place(&self, ip: Ipv4Addr) -> Option<uam::Place> {
+        let view = self.0.engine.borrow().guest_at(self.0.clock.now(), ip)?;
+        Some(uam::Place { slot: view.slot.0, key: view.key })
+    }
+
+    fn dice(&self) -> [u8; 16] {
+        let mut octets = [0; 16];
+        crate::dice(&mut octets);
+        octets
+    }
+
+    async fn login(&self, ip: Ipv4Addr, login: &Login<'_>) -> LoginOutcome {
+        self.0.log_in(ip, login).await
     }
 
     fn logout(&self, ip: Ipv4Addr) {

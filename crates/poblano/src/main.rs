@@ -18,6 +18,7 @@ mod meters;
 mod offload;
 mod resolvers;
 mod run;
+mod scripts;
 mod settings;
 mod slow;
 mod udp;

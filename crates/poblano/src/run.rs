@@ -33,11 +33,12 @@ use crate::aaa::{Aaa, AccessPointSockets, Unsent};
 use crate::cli::Setup;
 use crate::clock::Clock;
 use crate::flows::Forgetting;
-use crate::gateway::{Backend, Gateway};
+use crate::gateway::{Backend, Gateway, Outlets};
 use crate::meters::Meters;
 use crate::offload::Offload;
+use crate::scripts::Scripts;
 use crate::slow::{self, Queued};
-use crate::{aaa, commands, control, kept, leases, log, offload, settings};
+use crate::{aaa, commands, control, kept, leases, log, offload, scripts, settings};
 
 /// Leases and sessions are written at most this often: a crash forgets that much, and the flash of a router lasts.
 const WRITE_EVERY: Duration = Duration::from_secs(2);
@@ -65,6 +66,7 @@ pub(crate) fn run(setup: &Setup) -> anyhow::Result<()> {
     let config = loaded.config;
     let mut host = Host::new();
     let interfaces = check_machine(&host, &config)?;
+    scripts::check(&config)?;
 
     let opened = Store::open(&config.state.directory)?;
     if let Some(warning) = opened.warning {
@@ -132,6 +134,14 @@ impl Signals {
             hand_over: signal(SignalKind::user_defined2())?,
             reload: signal(SignalKind::hangup())?,
         })
+    }
+
+    /// Waits until the operator ends it, before there is anything to hand over.
+    async fn stop(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
     }
 }
 
@@ -276,7 +286,7 @@ struct Parts {
 /// Everything is open and locked: serves guests until a signal says stop.
 async fn serve(parts: Parts) -> anyhow::Result<End> {
     let Parts {
-        signals,
+        mut signals,
         config,
         setup,
         lan_mac,
@@ -290,6 +300,12 @@ async fn serve(parts: Parts) -> anyhow::Result<End> {
         portal,
         store,
     } = parts;
+    let scripts = Scripts::start(&config, lan_mac, mtu)?;
+    if scripts.up(signals.stop()).await {
+        info!("told to stop while scripts.up ran");
+        scripts.finish(false).await;
+        return Ok(End::Stop);
+    }
     let clock = Clock;
     let mut seed = [0; 32];
     crate::dice(&mut seed);
@@ -325,6 +341,7 @@ async fn serve(parts: Parts) -> anyhow::Result<End> {
         Engine::new(settings::engine(&config, store.next_boot()? as u32, lan_mac, mtu)?, writer, garden, seed);
     let mut unsent = aaa::open_records(&config)?;
     restore(&mut engine, &store, &offload, |slot| meters.counted(&offload, slot), unsent.as_mut(), clock)?;
+    scripts.adopt(engine.guests(clock.now()).filter(|guest| guest.session.is_some()).map(|guest| guest.key));
     let adopted: BTreeSet<Ipv4Addr> =
         engine.guests(clock.now()).filter(|guest| guest.session.is_some()).map(|guest| guest.address).collect();
     // The others' are of sessions that are over, maybe of guests whose addresses others get now.
@@ -340,18 +357,13 @@ async fn serve(parts: Parts) -> anyhow::Result<End> {
     let requests =
         Requests { of_servers: aaa.dynamic_authorization.open()?, of_access_points: aaa.access_points.open()? };
     let socket = control::Socket::open(&config.control.socket)?;
-    let base_url = format!("http://{}:{}", config.lan.gateway, config.portal.port);
-    let site = Rc::new(portal::Site {
-        title: config.portal.title.clone(),
-        terms: Some(config.portal.terms.clone()).filter(|terms| !terms.is_empty()),
-        base_url: base_url.clone(),
-        name: config.dns.name.clone(),
-        limits: portal::Limits::default(),
-    });
+    let site = Rc::new(settings::site(&config, lan_mac));
+    let base_url = &site.base_url;
     let started =
         format!("guests on {} get {} and meet the portal at {base_url}/", config.lan.interface, config.lan.network);
-    let gateway =
-        Gateway::new(Arc::clone(&plane), Rc::clone(&aaa), engine, lan_port.clone(), lease_writer, flows, offload);
+    let outlets = Outlets { lan: lan_port.clone(), store: lease_writer, flows, offload, scripts };
+    let gateway = Gateway::new(Arc::clone(&plane), Rc::clone(&aaa), engine, outlets);
+    gateway.with(|_, _| ()); // what has ended meanwhile is told
 
     if adopted.is_empty() {
         aaa.account_gateway(true);
@@ -388,7 +400,10 @@ async fn serve(parts: Parts) -> anyhow::Result<End> {
         aaa.account_gateway(false);
     }
     // At a handover they are on the disk, and guests wait.
-    aaa.finish(if hands_over { Duration::ZERO } else { LAST_RECORDS }).await;
+    tokio::join!(
+        aaa.finish(if hands_over { Duration::ZERO } else { LAST_RECORDS }),
+        gateway.scripts.finish(hands_over)
+    );
     ended
 }
 

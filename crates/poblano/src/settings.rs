@@ -5,11 +5,12 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 
 use anyhow::Context;
-use config::{Config, GardenHost, GardenProtocol};
+use config::{Config, Direction, GardenHost};
 use engine::dns;
 use fastpath::garden::{Entry, Garden, Network};
 use wire::MacAddr;
 use wire::dns::NameBuf;
+use wire::url::{WebUrl, bare_host};
 
 /// Addresses that DNS may open in the walled garden at one time, 8 octets each.
 const GARDEN_ADDRESSES: usize = 16_384;
@@ -60,16 +61,53 @@ pub(crate) fn garden(config: &Config) -> anyhow::Result<Garden> {
     let mut entries = Vec::new();
     for entry in &config.garden.allow {
         if let GardenHost::Network(hosts) = entry.host {
-            let protocol = match entry.protocol {
-                GardenProtocol::Any => None,
-                GardenProtocol::Icmp => Some(1),
-                GardenProtocol::Tcp => Some(6),
-                GardenProtocol::Udp => Some(17),
-            };
+            let protocol = entry.protocol;
             entries.push(Entry { network: network(hosts)?, protocol, port: entry.port });
         }
     }
+    for url in config.uam.web_addresses().filter_map(WebUrl::parse) {
+        let (host, ports) = web_host(&url);
+        let Ok(address) = host.parse() else { continue };
+        let host = Network::new(address, 32).context("a network prefix is longer than 32")?;
+        entries.extend(ports.map(|port| Entry { network: host, protocol: Some(6), port: Some(port) }));
+    }
     Garden::new(entries, GARDEN_ADDRESSES).map_err(|error| anyhow::anyhow!("garden.allow: {error}"))
+}
+
+/// What guests are shown, and external portals told.
+pub(crate) fn site(config: &Config, lan_mac: MacAddr) -> portal::Site {
+    let uam = &config.uam;
+    let names = [Some(&config.dns.name), uam.alias_name.as_ref(), uam.host_name.as_ref()];
+    portal::Site {
+        title: config.portal.title.clone(),
+        terms: Some(config.portal.terms.clone()).filter(|terms| !terms.is_empty()),
+        base_url: format!("http://{}:{}", config.lan.gateway, config.portal.port),
+        names: names.into_iter().flatten().cloned().collect(),
+        uam: portal::Uam {
+            portal: uam::Portal {
+                server: uam.server.clone().unwrap_or_default(),
+                secret: uam.secret.as_ref().map(|secret| secret.expose().to_vec()).unwrap_or_default(),
+                wispr_1: uam.wispr_1,
+                wispr_2: uam.wispr_2,
+                wispr_login: uam.wispr_login.clone().unwrap_or_default(),
+                redirect_url: uam.redirect_url,
+                gateway: Some((config.lan.gateway, config.portal.port)),
+                called: lan_mac.to_station_id(),
+                nas_id: config.radius.nas_identifier.clone(),
+                ssid: uam.ssid.clone(),
+                vlan: uam.vlan.clone(),
+                location_id: uam.location_id.clone(),
+                location_name: uam.location_name.clone(),
+                input_is_from_guest: config.accounting.direction == Direction::Rfc2866,
+            },
+            home_page: uam.home_page.clone(),
+            challenge_lifetime: uam.challenge_lifetime,
+            reuse_challenges: uam.reuse_challenges,
+            plain_passwords: uam.plain_passwords,
+            origins: uam.origins.clone(),
+        },
+        limits: portal::Limits::default(),
+    }
 }
 
 /// Resolvers of the configuration, or else of the machine.
@@ -129,20 +167,47 @@ fn dns(config: &Config) -> anyhow::Result<dns::Config> {
         garden.push(pattern(&format!(".{}", domain.name))?);
     }
     for entry in &config.garden.allow {
-        if let GardenHost::Name(name) = &entry.host {
-            garden.push(pattern(name)?);
+        let name = match &entry.host {
+            GardenHost::Network(_) => continue,
+            GardenHost::Name(name) => name.clone(),
+            GardenHost::Below(name) => format!(".{name}"),
+        };
+        if (entry.protocol, entry.port) != (None, None) {
+            anyhow::bail!("garden.allow: {entry}: a name opens every port of its addresses; leave the port out");
+        }
+        garden.push(pattern(&name)?);
+    }
+    for url in config.uam.web_addresses().filter_map(WebUrl::parse) {
+        let (host, _) = web_host(&url);
+        if host.parse::<std::net::IpAddr>().is_err() {
+            garden.push(pattern(&host.to_ascii_lowercase())?);
         }
     }
+    let uam = &config.uam;
+    let alias = uam.alias_address.unwrap_or(config.lan.gateway);
+    let own_names = [
+        (Some(&config.dns.name), config.lan.gateway),
+        (uam.host_name.as_ref(), config.lan.gateway),
+        (uam.alias_name.as_ref(), alias),
+    ];
+    let own_names = own_names.into_iter().filter_map(|(text, address)| Some(name(text?).map(|name| (name, address))));
     let defaults = dns::Config::default();
     let per_sec = config.dns.queries_per_second;
     let queries = dns::Rate { per_sec, burst: defaults.before_login.queries.burst.max(per_sec.saturating_mul(4)) };
     Ok(dns::Config {
         resolvers: resolvers(config),
-        own_names: vec![(name(&config.dns.name)?, config.lan.gateway)],
+        own_names: own_names.collect::<anyhow::Result<_>>()?,
         garden,
         before_login: dns::Limits { queries, ..defaults.before_login },
         ..defaults
     })
+}
+
+/// The host of a web address, and the ports at which its server may be: as it is written, and as its pages may lead on.
+fn web_host<'a>(url: &WebUrl<'a>) -> (&'a str, impl Iterator<Item = u16>) {
+    let host = bare_host(url.authority());
+    let written = url.authority().get(host.len() + 1..).and_then(|port| port.parse().ok());
+    (host, [80, 443].into_iter().chain(written))
 }
 
 /// The first address that is both the guests' and the uplink's, if the networks overlap.

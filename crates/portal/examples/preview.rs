@@ -7,7 +7,7 @@ use std::net::Ipv4Addr;
 use std::rc::Rc;
 use std::time::Duration;
 
-use portal::{Backend, Guest, Limits, LoginOutcome, Session, Site};
+use portal::{Backend, Guest, Limits, Login, LoginOutcome, Session, Site, Uam};
 
 #[derive(Default)]
 struct Preview {
@@ -16,12 +16,20 @@ struct Preview {
 
 impl Backend for Preview {
     fn guest(&self, _: Ipv4Addr) -> Option<Guest> {
-        Some(if self.logged_in.get() { Guest::LoggedIn(session()) } else { Guest::NotLoggedIn })
+        Some(if self.logged_in.get() { Guest::LoggedIn(Box::new(session())) } else { Guest::NotLoggedIn })
     }
 
-    async fn login(&self, _: Ipv4Addr, name: &str, password: &str) -> LoginOutcome {
-        match (name, password) {
-            ("guest", "guest") => {
+    fn place(&self, _: Ipv4Addr) -> Option<uam::Place> {
+        None // only portals of others ask
+    }
+
+    fn dice(&self) -> [u8; 16] {
+        [0; 16]
+    }
+
+    async fn login(&self, _: Ipv4Addr, login: &Login<'_>) -> LoginOutcome {
+        match (login.name, login.credential.is_of(b"guest")) {
+            ("guest", true) => {
                 self.logged_in.set(true);
                 LoginOutcome::Accepted { redirect: None }
             }
@@ -48,6 +56,7 @@ fn session() -> Session {
         bits_per_second_up: Some(5_000_000),
         bits_per_second_down: Some(20_000_000),
         message: Some("Breakfast is served until ten.".into()),
+        ..Session::default()
     }
 }
 
@@ -59,7 +68,8 @@ async fn main() -> std::io::Result<()> {
         title: "Hotel Poblano".into(),
         terms: Some("Be kind to the other guests: the line is shared.\n\nWe keep who was online when for as long as the law asks, and nothing else.\n\nWhat you do online is your own responsibility.".into()),
         base_url: format!("http://{address}"),
-        name: "wifi.internal".into(),
+        names: vec!["wifi.internal".into()],
+        uam: Uam::default(),
         limits: Limits::default(),
     };
     let serving = portal::serve(listener, Rc::new(site), Rc::new(Preview::default()));

@@ -21,10 +21,12 @@ mod reply;
 mod routes;
 mod server;
 mod text;
+mod uam_routes;
 mod urls;
 
 pub use limits::Limits;
 pub use server::serve;
+pub use uam::Credential;
 
 /// What the portal asks of the rest of the gateway. Single-threaded; never called while a call is under way,
 /// except that other calls come while a [`login`](Backend::login) is waiting for its answer.
@@ -32,16 +34,35 @@ pub trait Backend: 'static {
     /// Who holds this address. `None` says that nobody does: the connection is then closed without an answer.
     fn guest(&self, ip: Ipv4Addr) -> Option<Guest>;
 
-    /// Checks a name and password and, if they are good, opens the session before returning.
+    /// Where in the gateway's table the guest at this address is, and who it is.
+    fn place(&self, ip: Ipv4Addr) -> Option<uam::Place>;
+
+    /// Sixteen octets that nobody can foresee.
+    fn dice(&self) -> [u8; 16];
+
+    /// Checks a name and what is shown for it and, if they are good, opens the session before returning.
     ///
-    /// Both come from a stranger: any text, at most [`Limits::form_octets`] together. The future is dropped when the
+    /// All of it comes from a stranger: any text, bounded by [`Limits`]. The future is dropped when the
     /// guest hangs up or its connection's time is over: the attempt then no longer has to finish.
     /// While it waits, the lease may end and the address change hands: whoever held it at the call is the one to let in.
     /// Throttling of attempts is done here, behind the trait, because other ways to log in share it.
-    fn login(&self, ip: Ipv4Addr, name: &str, password: &str) -> impl Future<Output = LoginOutcome>;
+    fn login(&self, ip: Ipv4Addr, login: &Login<'_>) -> impl Future<Output = LoginOutcome>;
 
     /// Ends the session of this guest, if it has one.
     fn logout(&self, ip: Ipv4Addr);
+}
+
+/// An attempt to log in.
+#[derive(Clone, Copy, Debug)]
+pub struct Login<'a> {
+    /// Who it says it is.
+    pub name: &'a str,
+    /// How it proves that.
+    pub credential: &'a Credential,
+    /// Where it was going; may be empty.
+    pub original_url: &'a str,
+    /// The language that a portal spoke with it; may be empty.
+    pub lang: &'a str,
 }
 
 /// What became of an attempt to log in.
@@ -73,12 +94,24 @@ pub enum Guest {
     /// Has a lease, nothing more.
     NotLoggedIn,
     /// Is online.
-    LoggedIn(Session),
+    LoggedIn(Box<Session>),
 }
 
 /// A session, for its own guest to look at.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Session {
+    /// Its own name (Acct-Session-Id).
+    pub id: String,
+    /// When it began, since 1970.
+    pub began: Duration,
+    /// How long the guest has been silent.
+    pub idle: Duration,
+    /// Octets that the guest may send in all; `None` without a limit.
+    pub quota_up: Option<u64>,
+    /// Octets that the guest may receive in all; `None` without a limit.
+    pub quota_down: Option<u64>,
+    /// Octets of both directions together; `None` without a limit.
+    pub quota_total: Option<u64>,
     /// The name it logged in with.
     pub user: String,
     /// How long ago it began.
@@ -104,7 +137,7 @@ pub struct Session {
 }
 
 /// What the operator says about the place.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Site {
     /// Name of the place, on every page.
     pub title: String,
@@ -112,8 +145,27 @@ pub struct Site {
     pub terms: Option<String>,
     /// Where guests reach the listener, without a slash at the end: `http://10.85.0.1:3990`.
     pub base_url: String,
-    /// The portal's own host name, answered by our DNS: `wifi.internal`.
-    pub name: String,
+    /// The portal's own host names, answered by our DNS: `wifi.internal`.
+    pub names: Vec<String>,
+    /// An external portal.
+    pub uam: Uam,
     /// The bounds.
     pub limits: Limits,
+}
+
+/// What the operator says about an external portal.
+#[derive(Clone, Debug, Default)]
+pub struct Uam {
+    /// What portals, programs and scripts are told. Without a server our own pages are shown, and of JSON only the status.
+    pub portal: uam::Portal,
+    /// Where guests are led first.
+    pub home_page: Option<String>,
+    /// A challenge is shown for so long, and taken for twice as long.
+    pub challenge_lifetime: Duration,
+    /// A challenge may be answered until it is old.
+    pub reuse_challenges: bool,
+    /// Passwords come as they are.
+    pub plain_passwords: bool,
+    /// Web sites, as `https://www.example.org`, whose scripts may read what a guest may; the portal's is always one.
+    pub origins: Vec<String>,
 }

@@ -5,10 +5,14 @@ use std::time::Duration;
 use http_body_util::Full;
 use hyper::body::Bytes;
 use hyper::header::{
-    ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, HeaderValue, LOCATION,
-    REFERRER_POLICY, RETRY_AFTER, X_CONTENT_TYPE_OPTIONS,
+    ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN, ALLOW, CACHE_CONTROL, CONNECTION,
+    CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, HeaderValue, LOCATION, REFERRER_POLICY, RETRY_AFTER, VARY,
+    X_CONTENT_TYPE_OPTIONS,
 };
 use hyper::{Response, StatusCode};
+
+const ACCESS_CONTROL_ALLOW_PRIVATE_NETWORK: HeaderName =
+    HeaderName::from_static("access-control-allow-private-network");
 
 pub(crate) type Reply = Response<Full<Bytes>>;
 
@@ -55,6 +59,37 @@ pub(crate) fn redirect(status: StatusCode, to: &str) -> Reply {
         }
         Err(_) => text(StatusCode::INTERNAL_SERVER_ERROR, "The portal's address is misconfigured.\n"),
     }
+}
+
+/// 302 to a place, with a page that says more to programs.
+pub(crate) fn found(to: &str, page: String) -> Reply {
+    match HeaderValue::from_str(to) {
+        Ok(location) => {
+            let mut reply = html(StatusCode::FOUND, page);
+            reply.headers_mut().insert(LOCATION, location);
+            reply
+        }
+        Err(_) => text(StatusCode::INTERNAL_SERVER_ERROR, "The portal's address is misconfigured.\n"),
+    }
+}
+
+/// Lets scripts of the web site that asks read the answer (Fetch, 3.2.5).
+pub(crate) fn readable_by(mut reply: Reply, origin: Option<&HeaderValue>) -> Reply {
+    let headers = reply.headers_mut();
+    headers.insert(VARY, HeaderValue::from_static("Origin"));
+    if let Some(origin) = origin {
+        headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
+    }
+    reply
+}
+
+/// Says that scripts of the web site that asks may ask (Fetch, 4.8; Private Network Access, 3.1).
+pub(crate) fn may_ask(origin: &HeaderValue) -> Reply {
+    let mut reply = readable_by(text(StatusCode::NO_CONTENT, ""), Some(origin));
+    let headers = reply.headers_mut();
+    headers.insert(ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("GET"));
+    headers.insert(ACCESS_CONTROL_ALLOW_PRIVATE_NETWORK, HeaderValue::from_static("true"));
+    reply
 }
 
 pub(crate) fn method_not_allowed(allowed: &'static str) -> Reply {

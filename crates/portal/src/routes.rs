@@ -14,8 +14,9 @@ use crate::forms::Fields;
 use crate::pages::{self, LoginForm, Page};
 use crate::reply::{self, Reply};
 use crate::text::{ENGLISH, fill};
+use crate::uam_routes::{self, Desk};
 use crate::urls;
-use crate::{Backend, Guest, LoginOutcome, Site, api};
+use crate::{Backend, Credential, Guest, Login, LoginOutcome, Site, api};
 
 const STYLE: &[u8] = include_bytes!("../../../portal-ui/portal.css");
 const LOGO: &[u8] = include_bytes!("../../../portal-ui/logo.svg");
@@ -25,6 +26,7 @@ pub(crate) async fn answer<B: Backend>(
     ip: Ipv4Addr,
     guest: Guest,
     site: &Site,
+    desk: &Desk,
     backend: &B,
 ) -> Reply {
     let page = Page { t: &ENGLISH, site };
@@ -34,6 +36,9 @@ pub(crate) async fn answer<B: Backend>(
     if !urls::names_us(request.uri(), request.headers(), site) {
         return reply::closing(if reads { see_other(&format!("{}/", site.base_url)) } else { page.foreign_form() });
     }
+    if let Some(reply) = uam_routes::answer(&request, ip, site, desk, backend).await {
+        return reply;
+    }
     match path.as_str() {
         "/login" if posts => login(request, ip, &guest, page, backend).await,
         "/logout" if posts => logout(request, ip, page, backend),
@@ -41,7 +46,7 @@ pub(crate) async fn answer<B: Backend>(
         _ if !reads => reply::closing(reply::method_not_allowed("GET, HEAD")),
         "/portal.css" => reply::file("text/css; charset=utf-8", STYLE),
         "/logo.svg" => reply::file("image/svg+xml", LOGO),
-        "/captive-portal/api" => api::answer(&guest, site),
+        "/captive-portal/api" | "/captive-portal-identification" => api::answer(&guest, site),
         "/terms" if site.terms.is_some() => page.terms(),
         _ => match (path.as_str(), guest) {
             ("/" | "/login", Guest::NotLoggedIn) => {
@@ -95,7 +100,9 @@ async fn login<B: Backend>(
     if page.site.terms.is_some() && !terms_accepted {
         return say(StatusCode::UNPROCESSABLE_ENTITY, t.accept_terms_first.into());
     }
-    match backend.login(ip, name, password).await {
+    let credential = Credential::Password(password.as_bytes().to_vec());
+    let original_url = form.url.map_or("", |url| url.as_str());
+    match backend.login(ip, &Login { name, credential: &credential, original_url, lang: "" }).await {
         // 303, and by that a navigation of the whole page: it makes a phone's sheet look for the Internet again.
         LoginOutcome::Accepted { redirect } => match redirect.as_deref().and_then(WebUrl::parse) {
             Some(theirs) => see_other(theirs.as_str()),

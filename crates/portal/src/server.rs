@@ -15,12 +15,14 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::gate::{Admission, Gate};
+use crate::uam_routes::Desk;
 use crate::{Backend, Site, reply, routes};
 
 /// Serves a listener for ever. Has to run inside a [`tokio::task::LocalSet`]. When the future is dropped, all its
 /// connections end.
 pub async fn serve<B: Backend>(listener: TcpListener, site: Rc<Site>, backend: Rc<B>) -> Infallible {
     let gate = Gate::new(&site.limits);
+    let desk = Rc::new(Desk::new(&site.uam));
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
@@ -32,7 +34,9 @@ pub async fn serve<B: Backend>(listener: TcpListener, site: Rc<Site>, backend: R
                         continue;
                     }
                     let Some(admission) = gate.admit(ip) else { continue };
-                    let connection = Connection { ip, site: Rc::clone(&site), backend: Rc::clone(&backend), gate: Rc::clone(&gate) };
+                    let (site, desk) = (Rc::clone(&site), Rc::clone(&desk));
+                    let (backend, gate) = (Rc::clone(&backend), Rc::clone(&gate));
+                    let connection = Connection { ip, site, desk, backend, gate };
                     connections.spawn_local(connection.run(stream, admission));
                 }
                 Err(error) => {
@@ -48,6 +52,7 @@ pub async fn serve<B: Backend>(listener: TcpListener, site: Rc<Site>, backend: R
 struct Connection<B> {
     ip: Ipv4Addr,
     site: Rc<Site>,
+    desk: Rc<Desk>,
     backend: Rc<B>,
     gate: Rc<Gate>,
 }
@@ -77,7 +82,7 @@ impl<B: Backend> Connection<B> {
             let refused = reply::text(StatusCode::TOO_MANY_REQUESTS, "Too many requests. Please wait a moment.\n");
             return Ok(reply::closing(reply::retry_after(refused, Duration::from_secs(2))));
         }
-        Ok(routes::answer(request, self.ip, guest, &self.site, &*self.backend).await)
+        Ok(routes::answer(request, self.ip, guest, &self.site, &self.desk, &*self.backend).await)
     }
 }
 

@@ -1,14 +1,14 @@
 //! Web addresses that strangers made up: what may be shown, and what may be put into a header.
 
 use hyper::Uri;
-use hyper::header::{HOST, HeaderMap, ORIGIN, REFERER};
+use hyper::header::{HOST, HeaderMap, HeaderName, ORIGIN, REFERER};
 use wire::url::{WebUrl, after_scheme, bare_host, split_authority};
 
 use crate::Site;
 
 /// Whether an address leads to ourselves.
 pub(crate) fn is_ours(url: &WebUrl<'_>, site: &Site) -> bool {
-    url.is_at(&[&site.name, bare_host(base_authority(site))])
+    is_our_name(bare_host(url.authority()), site)
 }
 
 /// Whether an address is where an operating system looks for the Internet: nothing that a person wants to go on to.
@@ -59,8 +59,8 @@ pub(crate) fn names_us(uri: &Uri, headers: &HeaderMap, site: &Site) -> bool {
         (None, None) => return true,
     };
     let host = bare_host(host);
-    let ours = [site.name.as_str(), bare_host(base_authority(site)), "localhost"];
-    ours.iter().any(|name| host.eq_ignore_ascii_case(name))
+    is_our_name(host, site)
+        || host.eq_ignore_ascii_case("localhost")
         || host.parse::<std::net::Ipv4Addr>().is_ok()
         || host.starts_with('[')
 }
@@ -84,6 +84,53 @@ pub(crate) fn is_same_origin(headers: &HeaderMap) -> bool {
         return false;
     };
     !host.is_empty() && split_authority(rest).0.eq_ignore_ascii_case(host)
+}
+
+/// Whether a page of another web site sent this request, as far as the browser tells. A portal with TLS and a program are
+/// not told of by Referer, so whoever has neither that nor Origin is not foreign.
+pub(crate) fn is_foreign(headers: &HeaderMap, site: &Site) -> bool {
+    [ORIGIN, REFERER].iter().any(|name| headers.contains_key(name) && !comes_from_known(headers, name, site))
+}
+
+/// Whether the browser says, in this field, that a page of the portal, of a site that the operator named or of ourselves
+/// sent this request.
+pub(crate) fn comes_from_known(headers: &HeaderMap, name: &HeaderName, site: &Site) -> bool {
+    let mut values = headers.get_all(name).iter();
+    let (Some(value), None) = (values.next(), values.next()) else { return false };
+    let Some(source) = value.to_str().ok().and_then(Origin::of) else { return false };
+    let known = [&site.uam.portal.server, &site.uam.portal.wispr_login, &site.base_url].map(String::as_str);
+    let known = known.into_iter().chain(site.uam.home_page.as_deref());
+    known
+        .chain(site.uam.origins.iter().map(String::as_str))
+        .any(|ours| Origin::of(ours).is_some_and(|ours| ours.is(source)))
+        || is_our_name(bare_host(source.authority), site)
+}
+
+/// Where a page comes from (RFC 6454): scheme, host and port.
+#[derive(Clone, Copy)]
+struct Origin<'a> {
+    is_secure: bool,
+    authority: &'a str,
+}
+
+impl<'a> Origin<'a> {
+    /// Of a web address, or of an origin as browsers write it.
+    fn of(url: &'a str) -> Option<Self> {
+        let url = WebUrl::parse(url)?;
+        let is_secure = url.as_str().get(..5).is_some_and(|scheme| scheme.eq_ignore_ascii_case("https"));
+        let usual_port = if is_secure { ":443" } else { ":80" };
+        let authority = url.authority();
+        Some(Self { is_secure, authority: authority.strip_suffix(usual_port).unwrap_or(authority) })
+    }
+
+    fn is(self, other: Self) -> bool {
+        self.is_secure == other.is_secure && self.authority.eq_ignore_ascii_case(other.authority)
+    }
+}
+
+fn is_our_name(host: &str, site: &Site) -> bool {
+    let address = bare_host(base_authority(site));
+    site.names.iter().map(String::as_str).chain([address]).any(|name| host.eq_ignore_ascii_case(name))
 }
 
 /// Host and port of our own address.

@@ -13,14 +13,13 @@ use crate::password::{Memory, PasswordCheck, PasswordHash};
 /// A file larger than this is not one of accounts; 1 MiB is about 8000 of them.
 const MAX_FILE_OCTETS: u64 = 1024 * 1024;
 /// User-Name is an attribute of at most 253 octets (RFC 2865, 5).
-const MAX_NAME_OCTETS: usize = 253;
+pub(crate) const MAX_NAME_OCTETS: usize = 253;
 
 /// The accounts of a file, as they were when it was read.
 #[derive(Debug)]
 pub struct Accounts {
-    path: PathBuf,
+    file: FileText,
     lines: Vec<Line>,
-    stamp: Option<Stamp>,
     memory: Memory,
 }
 
@@ -32,6 +31,14 @@ pub(crate) enum Line {
     },
     /// A comment, or nothing.
     Other(String),
+}
+
+/// A file of accounts, and what it looked like when it was last read.
+#[derive(Debug)]
+pub(crate) struct FileText {
+    path: PathBuf,
+    /// `None` before it was read.
+    stamp: Option<Option<Stamp>>,
 }
 
 /// What changes when a file is replaced or written.
@@ -101,19 +108,20 @@ impl std::error::Error for AccountsError {}
 impl Accounts {
     /// Reads the file; one that is not there has no accounts.
     pub fn load(path: &Path) -> Result<Self, AccountsError> {
-        let mut accounts = Self { path: path.to_owned(), lines: Vec::new(), stamp: None, memory: Memory::default() };
-        accounts.read()?;
+        let file = FileText::new(path.to_owned());
+        let mut accounts = Self { file, lines: Vec::new(), memory: Memory::default() };
+        accounts.reload_if_changed()?;
         Ok(accounts)
     }
 
     /// Reads the file again when it has changed since, and says whether it had. After an error the accounts are those
     /// of before, and the next call tries again.
     pub fn reload_if_changed(&mut self) -> Result<bool, AccountsError> {
-        if stamp(&self.path).map_err(|e| self.io("look at", e))? == self.stamp {
-            return Ok(false);
-        }
-        self.read()?;
-        Ok(true)
+        self.file.read_if_changed(|path, text| {
+            self.lines =
+                parse(text).map_err(|(line, message)| AccountsError::Line { path: path.to_owned(), line, message })?;
+            Ok(())
+        })
     }
 
     /// The question whether a password is that of `name`. Knowing no such name takes as long as a wrong password.
@@ -185,28 +193,6 @@ impl Accounts {
         self.iter().find(|(found, _)| *found == name).map(|(_, hash)| hash)
     }
 
-    fn read(&mut self) -> Result<(), AccountsError> {
-        // The stamp first: a change between it and the reading is seen again rather than never.
-        let stamp = stamp(&self.path).map_err(|e| self.io("look at", e))?;
-        let lines = match &stamp {
-            None => Vec::new(),
-            Some(stamp) if stamp.octets > MAX_FILE_OCTETS => {
-                let error = io::Error::other(format!("it has more than {MAX_FILE_OCTETS} octets"));
-                return Err(self.io("read", error));
-            }
-            Some(_) => {
-                let text = std::fs::read_to_string(&self.path).map_err(|e| self.io("read", e))?;
-                parse(&text).map_err(|(line, message)| AccountsError::Line {
-                    path: self.path.clone(),
-                    line,
-                    message,
-                })?
-            }
-        };
-        (self.lines, self.stamp) = (lines, stamp);
-        Ok(())
-    }
-
     /// Puts a new file in the place of the old one, so that a reader, or a power cut, finds one of the two and whole.
     fn write(&self) -> Result<(), AccountsError> {
         let mut text = String::new();
@@ -216,7 +202,7 @@ impl Accounts {
                 Line::Other(other) => text.extend([other, "\n"]),
             }
         }
-        let draft = beside(&self.path, ".new");
+        let draft = beside(&self.file.path, ".new");
         let written = || -> io::Result<()> {
             // What a crash left there may have another mode.
             match std::fs::remove_file(&draft) {
@@ -226,11 +212,41 @@ impl Accounts {
             let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft)?;
             file.write_all(text.as_bytes())?;
             file.sync_all()?;
-            std::fs::rename(&draft, &self.path)?;
+            std::fs::rename(&draft, &self.file.path)?;
             // The new name lasts only when the folder is on disk too.
-            File::open(folder(&self.path))?.sync_all()
+            File::open(folder(&self.file.path))?.sync_all()
         };
-        written().map_err(|e| self.io("write", e))
+        written().map_err(|e| self.file.io("write", e))
+    }
+}
+
+impl FileText {
+    pub(crate) fn new(path: PathBuf) -> Self {
+        Self { path, stamp: None }
+    }
+
+    /// Hands the text to `take` when the file has changed since the last time, and says whether it had; a file that is
+    /// not there is empty. After an error the next call tries again.
+    pub(crate) fn read_if_changed(
+        &mut self,
+        take: impl FnOnce(&Path, &str) -> Result<(), AccountsError>,
+    ) -> Result<bool, AccountsError> {
+        // The stamp first: a change between it and the reading is seen again rather than never.
+        let stamp = stamp(&self.path).map_err(|e| self.io("look at", e))?;
+        if self.stamp.as_ref() == Some(&stamp) {
+            return Ok(false);
+        }
+        let text = match &stamp {
+            None => String::new(),
+            Some(stamp) if stamp.octets > MAX_FILE_OCTETS => {
+                let error = io::Error::other(format!("it has more than {MAX_FILE_OCTETS} octets"));
+                return Err(self.io("read", error));
+            }
+            Some(_) => std::fs::read_to_string(&self.path).map_err(|e| self.io("read", e))?,
+        };
+        take(&self.path, &text)?;
+        self.stamp = Some(stamp);
+        Ok(true)
     }
 
     fn io(&self, doing: &'static str, error: io::Error) -> AccountsError {

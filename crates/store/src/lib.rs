@@ -10,6 +10,7 @@ mod database;
 #[cfg(fuzzing)]
 pub mod fuzz;
 mod lease;
+mod local_users;
 mod password;
 mod session;
 mod spool;
@@ -18,6 +19,7 @@ mod writer;
 pub use accounts::{Accounts, AccountsError, edit_accounts};
 pub use database::{Changes, Loaded, Opened, Store, StoreError};
 pub use lease::LeaseRecord;
+pub use local_users::LocalUsers;
 pub use password::{PasswordCheck, PasswordHash, readable_password};
 pub use session::{Counts, SessionRecord, Written};
 pub use spool::{

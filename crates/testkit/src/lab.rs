@@ -499,6 +499,7 @@ impl Lab {
                 Output::LeaseBound(lease) => {
                     self.stored.insert(lease.key, lease);
                 }
+                Output::GuestCame(_) => {}
                 Output::LeaseEnded(lease) => {
                     self.stored.remove(&lease.key);
                 }

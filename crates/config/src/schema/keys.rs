@@ -1,8 +1,8 @@
 use super::Absent::{Is, Required, Rule};
 use super::Kind::{
     Address, Addresses, Bool, Choice, Choices, DenyOrAdmit, DhcpOptions, Duration, File, Fingerprint, GardenDomains,
-    GardenEntries, HostAddress, HostNetwork, Int, Interface, InterfaceAddress, Mac, Macs, Name, Network, Octets, Path,
-    Rate, Secret, SecretFile, Text, WebAddress,
+    GardenEntries, HostAddress, HostNetwork, Int, Interface, InterfaceAddress, Mac, Macs, Name, Network, Octets,
+    Origins, Path, Rate, Secret, SecretFile, Text, WebAddress,
 };
 use super::{Absent, Key, Kind, Section};
 
@@ -271,20 +271,168 @@ pub const SECTIONS: &[Section] = &[
         ],
     ),
     section(
+        "uam",
+        "An external portal that speaks CoovaChilli's Universal Access Method. Without server guests see our own pages.",
+        &[
+            key(
+                "server",
+                WebAddress,
+                or("none; our own pages are shown", "\"https://portal.example/hotspotlogin.php\""),
+                "The portal. Guests that are not logged in are led there, with all that it needs in the address; it sends their browsers back to /logon at portal.port. Its host is open before login as if [garden] had it. A name needs dns.resolvers that know it.",
+            ),
+            key(
+                "secret",
+                Secret,
+                or(
+                    "none; the portal is asked for no proof, and passwords are hidden by the challenge alone",
+                    "\"replace me: 32 random characters\"",
+                ),
+                "Shared with the portal: challenges are mixed with it, and addresses are signed with it (md).",
+            ),
+            key(
+                "secret_file",
+                SecretFile,
+                or("none", "\"uam.secret\""),
+                "A file with the secret in its first line, instead of secret.",
+            ),
+            key(
+                "home_page",
+                WebAddress,
+                or("none; guests are led to the portal at once", "\"https://www.example.org/welcome\""),
+                "A page that guests are led to first. It gets the portal's address as loginurl. Its host is open before login, too.",
+            ),
+            key(
+                "wispr",
+                Choices(&["1.0", "2.0", "none"]),
+                Is("[\"1.0\", \"2.0\"]"),
+                "The versions of WISPr that are offered to programs that log in by themselves; \"none\" offers nothing.",
+            ),
+            key(
+                "wispr_login",
+                WebAddress,
+                or("server", "\"https://portal.example/wispr\""),
+                "Where such programs send names and passwords. Its host is open before login, too.",
+            ),
+            key(
+                "challenge_lifetime",
+                Duration { min: "1m", max: "1d", or_zero: false },
+                Is("\"10m\""),
+                "A challenge is shown for so long before there is a new one, and taken for twice as long: whoever is slower to type has to start again.",
+            ),
+            key(
+                "reuse_challenges",
+                Bool,
+                Is("false"),
+                "A challenge may be used again until it is old, as with CoovaChilli. Whoever sees a guest's login then can repeat it from the same device. With false the first answer to a challenge is the only one.",
+            ),
+            key(
+                "plain_passwords",
+                Bool,
+                Is("false"),
+                "Passwords come from the portal as they are, in the address, and no challenge is sent. Browsers keep addresses, and whoever is near can read them.",
+            ),
+            key(
+                "ui_port",
+                Int { min: 1, max: 65_535 },
+                or("none", "4990"),
+                "A second port of the portal on the gateway's address, for portals that send guests there (uamuiport).",
+            ),
+            key(
+                "alias_address",
+                Address,
+                or("none", "\"192.0.2.1\""),
+                "An address by which guests reach our pages at any TCP port. Whoever really has it is not reached any more: CoovaChilli's 1.0.0.1 is a DNS server today.",
+            ),
+            key(
+                "alias_name",
+                Name,
+                or("none", "\"wifi.example.org\""),
+                "A name that our DNS answers with alias_address, or the gateway's address if there is none.",
+            ),
+            key(
+                "host_name",
+                Name,
+                or("none", "\"gateway.example.org\""),
+                "A name that our DNS answers with the gateway's address.",
+            ),
+            key(
+                "logout_address",
+                Address,
+                or("none", "\"192.0.2.2\""),
+                "A guest that opens TCP port 80 of this address is logged out; the name logout leads there. Whoever really has it is not reached any more.",
+            ),
+            key("ssid", Text { max: 64 }, Is("\"\""), "What the portal is told as ssid; empty leaves it out."),
+            key(
+                "vlan",
+                Text { max: 64 },
+                Is("\"\""),
+                "What the portal is told as vlan of guests without a VLAN tag; empty leaves it out.",
+            ),
+            key(
+                "location_id",
+                Text { max: 253 },
+                Is("\"\""),
+                "The place as programs are told it: AccessLocation of WISPr, such as isocc=de,cc=49,ac=30,network=example.",
+            ),
+            key(
+                "location_name",
+                Text { max: 253 },
+                Is("\"\""),
+                "The place in words: LocationName of WISPr, location of the JSON API.",
+            ),
+            key(
+                "redirect_url",
+                Bool,
+                Is("false"),
+                "Where the server wants a guest to go after login (WISPr-Redirection-URL) is told to the portal as redirurl. With false the guest goes there at once.",
+            ),
+            key(
+                "original_url",
+                Bool,
+                Is("false"),
+                "The RADIUS server is told where the guest was going (ChilliSpot-OriginalURL).",
+            ),
+            key(
+                "origins",
+                Origins { max: 16 },
+                Is("[]"),
+                "Web sites besides the portal's own whose scripts may read the JSON API in a guest's browser (CORS), such as [\"https://www.example.org\"].",
+            ),
+        ],
+    ),
+    section(
         "garden",
         "The walled garden: what guests reach before they log in, and without being counted.",
         &[
             key(
                 "allow",
-                GardenEntries { max: 256 },
+                GardenEntries { max: 16_384 },
                 Is("[]"),
-                "Hosts, networks and ports, such as [\"203.0.113.0/24\", \"example.org\", \"udp:192.0.2.1:123\"]. A port without a protocol is TCP and UDP. A name opens the addresses that our DNS gives a guest for it, with all their ports, for their TTL and at least 5 minutes. Everything here can be used without logging in.",
+                "Hosts, networks and ports, such as [\"203.0.113.0/24\", \"example.org\", \".cdn.example:443\", \"udp:192.0.2.1:123\", \"gre:192.0.2.7\"]. The protocol is a name or a number; a port without one is TCP and UDP. A name opens the addresses that our DNS gives a guest for it, with this protocol and port alone, for their TTL and at least 5 minutes; with a dot before it, every name below is meant. About 200 octets of memory each. Everything here can be used without logging in.",
             ),
             key(
                 "domains",
-                GardenDomains { max: 256 },
+                GardenDomains { max: 16_384 },
                 Is("[]"),
-                "Domains of which every name is open, as [\"example.org\", \".cdn.example\"]; with a leading dot only names below it. Whoever controls such a domain's DNS can open any address.",
+                "Domains of which every name is open, as [\"example.org\", \".cdn.example\"]; with a leading dot only names below it. Whoever controls such a domain's DNS can open any address. About 200 octets of memory each.",
+            ),
+            key(
+                "domain_ttl",
+                Duration { min: "10s", max: "1d", or_zero: false },
+                Is("\"1h\""),
+                "An address is open for at most so long after the name was last asked for; guests see longer TTLs cut to this. Below 5 minutes only the TTLs are cut: a connection outlives the answer that it began with.",
+            ),
+            key(
+                "addresses",
+                Int { min: 256, max: 262_144 },
+                Is("8192"),
+                "Addresses that DNS opens at one time. When there are more, whoever has opened most loses what was opened first and nobody else has asked for. About 250 octets of memory each: 8192 are 2 MB.",
+            ),
+            key(
+                "count",
+                Bool,
+                Is("true"),
+                "What guests who are online exchange with the garden is on their account. false: it is not counted, nor held to rates and quotas; then every packet goes through the gateway, and the kernel forwards none by itself.",
             ),
         ],
     ),
@@ -294,15 +442,21 @@ pub const SECTIONS: &[Section] = &[
         &[
             key(
                 "method",
-                Choices(&["local", "radius"]),
+                Choices(&["local", "local_users", "radius"]),
                 Is("\"local\""),
-                "Who says whether a name and password are right. In a list the next one is asked when one does not know the name or does not answer; a wrong password ends it.",
+                "Who says whether a name and password are right: the accounts of `poblano user`, the file local_users, the RADIUS servers. In a list the next one is asked when one does not know the name or does not answer; a wrong password ends it.",
             ),
             key(
                 "accounts",
                 Path { max: 4096 },
                 or("accounts in state.directory", "\"/etc/poblano/accounts\""),
                 "The file of local accounts, which `poblano user` writes. Read again when it changes.",
+            ),
+            key(
+                "local_users",
+                Path { max: 4096 },
+                or("none", "\"/etc/chilli/localusers\""),
+                "CoovaChilli's file of accounts, a line each: name:password, and what follows another colon is not looked at. Passwords stand in it as they are, so keep it from other users. Read again when it changes.",
             ),
         ],
     ),
@@ -731,6 +885,60 @@ pub const SECTIONS: &[Section] = &[
                 Duration { min: "1h", max: "365d", or_zero: false },
                 Is("\"30d\""),
                 "A record that no server has taken after so long is given up, and the log says so.",
+            ),
+        ],
+    ),
+    section(
+        "scripts",
+        "Programs of yours that are run when something happens, with what there is to know in CoovaChilli's environment variables. Each is started directly, without a shell, as the user of the gateway and with the gateway's rights; guests do not wait for it. It must belong to root or the gateway's user, be executable, and neither it nor a directory above it may be writable for others.",
+        &[
+            key(
+                "session_up",
+                Path { max: 4000 },
+                or("none", "\"/etc/poblano/session-up\""),
+                "Run after a guest has logged in (conup). It is online by then.",
+            ),
+            key(
+                "session_down",
+                Path { max: 4000 },
+                or("none", "\"/etc/poblano/session-down\""),
+                "Run after a session has ended (condown), with what it used and TERMINATE_CAUSE. Of sessions that go on over a restart neither is run again; of those that did not survive a crash this one is run at the next start.",
+            ),
+            key(
+                "guest_up",
+                Path { max: 4000 },
+                or("none", "\"/etc/poblano/guest-up\""),
+                "Run after a device has got an address (macup); not when it renews it.",
+            ),
+            key(
+                "guest_down",
+                Path { max: 4000 },
+                or("none", "\"/etc/poblano/guest-down\""),
+                "Run after a device's address is nobody's again (macdown).",
+            ),
+            key(
+                "up",
+                Path { max: 4000 },
+                or("none", "\"/etc/poblano/up\""),
+                "Run at each start when the tun device is there (ipup), its name the only argument. Guests are served when it has ended, or after timeout. After a crash or a handover it is run without a down before.",
+            ),
+            key(
+                "down",
+                Path { max: 4000 },
+                or("none", "\"/etc/poblano/down\""),
+                "Run at an orderly stop before the device goes (ipdown), its name the only argument, when the other scripts have ended. Five seconds at most: the service manager waits.",
+            ),
+            key(
+                "timeout",
+                Duration { min: "1s", max: "10m", or_zero: false },
+                Is("\"30s\""),
+                "A script that still runs after so long is ended with all processes of its group: SIGTERM, and two seconds later SIGKILL.",
+            ),
+            key(
+                "at_once",
+                Int { min: 1, max: 256 },
+                Is("16"),
+                "So many run at one time, and of one guest always one after the other. Others wait, in at most 4 MB; when too many do, those that tell of a beginning are given up first, and the log says how many.",
             ),
         ],
     ),

@@ -12,6 +12,7 @@
 //!   no clock can tell how long. It gets its last record: what had been written down is what can be said of it.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use fastpath::session::{SlotIndex, Usage};
@@ -20,7 +21,7 @@ use wire::{GuestKey, Now};
 use super::{Engine, Guest, Output};
 use crate::attempts::Attempts;
 use crate::dhcp::Lease;
-use crate::session::{Cause, KeptSession, Record, Session, SessionId, Status};
+use crate::session::{Cause, Grant, KeptSession, Record, Session, SessionId, Status};
 
 /// A crash loses what sessions used in so long. A write costs a router's flash some 20 kB and 300 octets a session: one a
 /// minute is 30 to 70 MB a day, of which its flash takes more than ten years.
@@ -190,16 +191,20 @@ fn keep(guest: &Guest, slot: SlotIndex, session: &Session, used: Usage, now: Now
 }
 
 fn last_record(kept: KeptSession, counted: Usage, cause: Cause, now: Now) -> Record {
+    let class = kept.grant.class().to_vec();
+    let cui = kept.grant.personal.as_ref().and_then(|personal| personal.cui.clone());
     Record {
         source: kept.grant.source,
+        tariff: Arc::new(Grant { personal: None, ..kept.grant }),
+        idle: Duration::ZERO,
         status: Status::Stop(cause),
         session_id: kept.id,
         user: kept.user,
         key: kept.key,
         address: kept.address,
         slot: kept.slot,
-        class: kept.grant.class().to_vec(),
-        cui: kept.grant.personal.as_ref().and_then(|personal| personal.cui.clone()),
+        class,
+        cui,
         usage: counted - kept.baseline,
         baseline: kept.baseline,
         duration: kept.duration,

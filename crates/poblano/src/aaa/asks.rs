@@ -2,6 +2,7 @@
 
 use config::{Config, MacAuthentication, MacServiceType, PasswordMethod};
 use engine::gateway::Attempt;
+use portal::{Credential as Shown, Login};
 use radius::attr::microsoft;
 use radius::{AccessRequest, Credential, GuestFacts, MacFormat, NasFacts, Reply, Service};
 use wire::{GuestKey, MacAddr, Vlan};
@@ -11,15 +12,17 @@ use super::method;
 /// A question, and what the answer is to prove.
 pub(super) struct Ask {
     pub(super) request: AccessRequest,
-    password: String,
+    /// The password, if we know it: then the server is to prove that it does, too.
+    password: Option<String>,
 }
 
 impl Ask {
     /// True unless the method has the server prove that it knows the password, and this Accept does not.
     pub(super) fn is_proven_by(&self, accept: &Reply) -> bool {
         let Credential::MsChapV2(response) = &self.request.credential else { return true };
+        let Some(password) = &self.password else { return true };
         let success = accept.get(microsoft::MS_CHAP2_SUCCESS);
-        success.is_some_and(|success| response.is_proven_by(&success, &self.request.user, &self.password))
+        success.is_some_and(|success| response.is_proven_by(&success, &self.request.user, password))
     }
 }
 
@@ -50,10 +53,14 @@ impl Asks {
     }
 
     /// A person at the portal.
-    pub(super) fn person(&self, attempt: &Attempt, name: &str, password: &str) -> Ask {
-        let credential = method::credential(self.password_method, name, password);
-        let request = AccessRequest::new(name, credential, self.nas.clone(), self.guest(attempt));
-        Ask { request, password: password.to_owned() }
+    pub(super) fn person(&self, attempt: &Attempt, login: &Login<'_>) -> Ask {
+        let credential = method::credential(self.password_method, login);
+        let request = AccessRequest::new(login.name, credential, self.nas.clone(), self.guest(attempt));
+        let password = match login.credential {
+            Shown::Password(password) => Some(String::from_utf8_lossy(password).into_owned()),
+            _ => None,
+        };
+        Ask { request, password }
     }
 
     /// A device, to which its MAC address is name and password.
@@ -67,7 +74,7 @@ impl Asks {
             MacServiceType::Login => Service::Login,
         };
         let request = AccessRequest::new(&name, credential, self.nas.clone(), self.guest(attempt));
-        Ask { request: AccessRequest { service, ..request }, password: String::new() } // no answer is to prove it
+        Ask { request: AccessRequest { service, ..request }, password: None } // no answer is to prove it
     }
 
     /// The name of a device's account.

@@ -24,8 +24,9 @@ use std::time::Duration;
 use config::{AuthMethod, Config, RadiusServer, RadiusTransport};
 use engine::gateway::Attempt;
 use engine::session::Grant;
+use portal::{Credential, Login};
 use radius::{Code, Outcome, RelayedRequest, Reply};
-use store::{Accounts, AccountsError, PasswordCheck};
+use store::{Accounts, AccountsError, LocalUsers, PasswordCheck};
 use tokio::sync::Semaphore;
 use tracing::{debug, info, warn};
 use wire::MacAddr;
@@ -41,7 +42,7 @@ use self::grant::{Declined, Unusable};
 use self::proxy::AccessPoints;
 use self::radsec::Tls;
 use self::records::Records;
-pub(crate) use self::records::{Unsent, open as open_records};
+pub(crate) use self::records::{Unsent, open as open_records, terminate_cause};
 use crate::clock::Clock;
 
 /// Password checks at one time: argon2 takes 4 MiB and some hundred milliseconds of a router.
@@ -90,6 +91,7 @@ pub(crate) struct Aaa {
     unusable: RefCell<HashMap<&'static str, Duration>>,
     /// Attributes of which the log has said that they have no effect, though they would restrict guests.
     ignored: RefCell<BTreeSet<&'static str>>,
+    local_users: RefCell<LocalUsers>,
     accounts_file: PathBuf,
     accounts: RefCell<Option<Accounts>>,
     checks: Arc<Semaphore>,
@@ -131,6 +133,7 @@ impl Aaa {
             rules: grant::Rules::new(config),
             unusable: RefCell::default(),
             ignored: RefCell::default(),
+            local_users: RefCell::new(LocalUsers::new(config.auth.local_users.clone().unwrap_or_default())),
             accounts_file: config.auth.accounts.clone(),
             accounts: RefCell::new(None),
             checks: Arc::new(Semaphore::new(CHECKS)),
@@ -151,18 +154,25 @@ impl Aaa {
 
     /// Asks the configured sources in their order, until one knows: the next is asked only if a source does not answer
     /// or does not know the name.
-    pub(crate) async fn authenticate(&self, attempt: &Attempt, name: &str, password: &str) -> Answer {
+    pub(crate) async fn authenticate(&self, attempt: &Attempt, login: &Login<'_>) -> Answer {
         let (mut unknown, mut silence) = (false, false);
         for method in &self.methods {
             let answer = match method {
-                AuthMethod::Local => match self.ask_accounts(name, password).await {
+                AuthMethod::Local => match self.ask_accounts(login).await {
                     Ok(answer) => answer,
                     Err(UnknownName) => {
                         unknown = true;
                         continue;
                     }
                 },
-                AuthMethod::Radius => match self.ask_radius(self.asks.person(attempt, name, password)).await {
+                AuthMethod::LocalUsers => match self.ask_local_users(login) {
+                    Ok(answer) => answer,
+                    Err(UnknownName) => {
+                        unknown = true;
+                        continue;
+                    }
+                },
+                AuthMethod::Radius => match self.ask_radius(self.asks.person(attempt, login)).await {
                     Ok(reply) => self.granted(attempt, &reply),
                     Err(NoAccept::Silence) => {
                         silence = true;
@@ -200,19 +210,21 @@ impl Aaa {
         self.servers.iter().zip(health).map(|(server, (auth, acct))| (*server, auth, acct)).collect()
     }
 
-    async fn ask_accounts(&self, name: &str, password: &str) -> Result<Answer, UnknownName> {
+    async fn ask_accounts(&self, login: &Login<'_>) -> Result<Answer, UnknownName> {
+        // A hash answers no challenge.
+        let Credential::Password(password) = login.credential else { return Err(UnknownName) };
         let Ok(_waiting) = self.waiting_checks.try_acquire() else { return Ok(Answer::Unavailable) };
         let Ok(check) = Arc::clone(&self.checks).acquire_owned().await else { return Ok(Answer::Unavailable) };
-        let (known, password_check) = match self.password_check(name) {
+        let (known, password_check) = match self.password_check(login.name) {
             Ok(found) => found,
             Err(error) => {
                 warn!(%error, "local accounts cannot be read");
                 return Ok(Answer::Unavailable);
             }
         };
-        let password = password.to_owned();
+        let password = password.clone();
         let checked = tokio::task::spawn_blocking(move || {
-            let right = password_check.run(password.as_bytes());
+            let right = password_check.run(&password);
             drop(check); // held until the work is done, even if the guest hangs up
             right
         });
@@ -222,6 +234,20 @@ impl Aaa {
             Ok(false) if !known => Err(UnknownName),
             Ok(false) => Ok(Answer::Refused { message: None }),
             Err(_) => Ok(Answer::Unavailable),
+        }
+    }
+
+    fn ask_local_users(&self, login: &Login<'_>) -> Result<Answer, UnknownName> {
+        match self.local_users.borrow_mut().password(login.name) {
+            Ok(Some(password)) if method::is_of(login, password) => {
+                Ok(Answer::Granted { grant: self.default_grant(), message: None, redirect: None })
+            }
+            Ok(Some(_)) => Ok(Answer::Refused { message: None }),
+            Ok(None) => Err(UnknownName),
+            Err(error) => {
+                warn!(%error, "local users cannot be read");
+                Ok(Answer::Unavailable)
+            }
         }
     }
 

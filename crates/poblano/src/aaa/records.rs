@@ -384,7 +384,7 @@ fn tell_lost(record: &AccountingRecord) {
     );
 }
 
-fn terminate_cause(cause: Cause) -> TerminateCause {
+pub(crate) fn terminate_cause(cause: Cause) -> TerminateCause {
     match cause {
         Cause::UserRequest => TerminateCause::UserRequest,
         Cause::LostCarrier => TerminateCause::LostCarrier,

@@ -1,15 +1,17 @@
 //! A portal on loopback, and guests that talk to it byte by byte.
 #![allow(dead_code, reason = "each test file uses its own part of this")]
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::rc::Rc;
 use std::time::Duration;
 
-use portal::{Backend, Guest, Limits, LoginOutcome, Session, Site};
+use portal::{Backend, Credential, Guest, Limits, Login, LoginOutcome, Session, Site, Uam};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use uam::Place;
+use wire::{GuestKey, MacAddr, Vlan};
 
 /// Where every guest of the tests is told to sign in.
 pub(crate) const BASE: &str = "http://10.85.0.1:3990";
@@ -25,6 +27,9 @@ pub(crate) const STRANGER: Ipv4Addr = Ipv4Addr::new(127, 0, 1, 1);
 pub(crate) struct House {
     pub(crate) sessions: RefCell<HashMap<Ipv4Addr, Session>>,
     pub(crate) left: RefCell<Vec<Ipv4Addr>>,
+    /// Names that logged in, and where they were going.
+    pub(crate) logins: RefCell<Vec<String>>,
+    thrown: Cell<u8>,
 }
 
 impl House {
@@ -42,13 +47,34 @@ impl Backend for House {
         if ip.octets()[2] != 0 || self.left.borrow().contains(&ip) {
             return None;
         }
-        Some(self.sessions.borrow().get(&ip).map_or(Guest::NotLoggedIn, |session| Guest::LoggedIn(session.clone())))
+        Some(
+            self.sessions
+                .borrow()
+                .get(&ip)
+                .map_or(Guest::NotLoggedIn, |session| Guest::LoggedIn(Box::new(session.clone()))),
+        )
     }
 
-    async fn login(&self, ip: Ipv4Addr, name: &str, password: &str) -> LoginOutcome {
-        match (name, password) {
-            ("guest", "good & long") => {
-                self.let_in(ip, Session { user: name.into(), ..Session::default() });
+    fn place(&self, ip: Ipv4Addr) -> Option<Place> {
+        self.guest(ip)?;
+        let mac = MacAddr([2, 0, 0x5e, 0x10, 0, ip.octets()[3]]);
+        Some(Place { slot: ip.octets()[3].into(), key: GuestKey { lan: 0, vlan: Vlan::NONE, mac } })
+    }
+
+    fn dice(&self) -> [u8; 16] {
+        self.thrown.set(self.thrown.get() + 1);
+        [self.thrown.get(); 16]
+    }
+
+    async fn login(&self, ip: Ipv4Addr, login: &Login<'_>) -> LoginOutcome {
+        self.logins.borrow_mut().push(format!("{} {}", login.name, login.original_url));
+        let password = match login.credential {
+            Credential::Password(password) => String::from_utf8_lossy(password),
+            _ => "".into(),
+        };
+        match (login.name, &*password) {
+            ("guest", _) if login.credential.is_of(b"good & long") => {
+                self.let_in(ip, Session { user: login.name.into(), ..Session::default() });
                 LoginOutcome::Accepted { redirect: None }
             }
             ("led", url) => LoginOutcome::Accepted { redirect: Some(url.into()) },
@@ -78,6 +104,15 @@ pub(crate) fn wide() -> Limits {
 
 /// Runs a test against a portal with these bounds and terms.
 pub(crate) fn with_portal(limits: Limits, terms: Option<&str>, test: impl AsyncFnOnce(Portal)) {
+    with_site(limits, terms, Uam::default(), test);
+}
+
+/// The same, with an external portal.
+pub(crate) fn with_uam(uam: Uam, test: impl AsyncFnOnce(Portal)) {
+    with_site(wide(), None, uam, test);
+}
+
+fn with_site(limits: Limits, terms: Option<&str>, uam: Uam, test: impl AsyncFnOnce(Portal)) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("runtime");
     tokio::task::LocalSet::new().block_on(&runtime, async {
         let house = Rc::new(House::default());
@@ -85,7 +120,8 @@ pub(crate) fn with_portal(limits: Limits, terms: Option<&str>, test: impl AsyncF
             title: "Caf\u{e9} <Poblano>".into(),
             terms: terms.map(Into::into),
             base_url: BASE.into(),
-            name: "wifi.internal".into(),
+            names: vec!["wifi.internal".into()],
+            uam,
             limits,
         });
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("listener");

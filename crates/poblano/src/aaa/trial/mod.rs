@@ -146,9 +146,14 @@ impl Trial {
     }
 
     fn ask(&self, attempt: &Attempt) -> Ask {
+        let person = |name: &str, password: &str| {
+            let credential = portal::Credential::Password(password.as_bytes().to_vec());
+            let login = portal::Login { name, credential: &credential, original_url: "", lang: "" };
+            self.asks.person(attempt, &login)
+        };
         match &self.login {
-            Login::Nobody { password } => self.asks.person(attempt, NO_ACCOUNT, password),
-            Login::Person { name, password } => self.asks.person(attempt, name, password),
+            Login::Nobody { password } => person(NO_ACCOUNT, password),
+            Login::Person { name, password } => person(name, password),
             Login::Device => self.asks.device(attempt),
         }
     }

@@ -1,0 +1,200 @@
+//! What is to be run, by guest.
+//!
+//! Guests take turns, so that one that comes and goes all the time waits for itself alone. Of each guest one runs at a time
+//! and few wait; of all together at most [`MOST`]. What tells of a beginning gets no more than half of either: when too
+//! much happens, room is left for what tells of ends.
+
+use std::collections::{HashMap, VecDeque};
+use std::time::{Duration, Instant};
+
+use wire::GuestKey;
+
+use super::{Event, Subject};
+
+/// Notes that wait, each of up to 1 kB: enough for all guests of a train. On a router a script takes 10 ms; this is a
+/// minute's work for one processor.
+const MOST: usize = 4096;
+/// Notes of one guest that wait. Who logs in and out as fast as it may makes two in ten seconds.
+const MOST_OF_A_GUEST: usize = 8;
+
+/// What happened, and to whom.
+#[derive(Debug)]
+pub(super) struct Job {
+    pub(super) event: Event,
+    pub(super) subject: Subject,
+}
+
+pub(super) struct Queue {
+    at_once: usize,
+    guests: HashMap<GuestKey, Guest>,
+    /// Guests with something to run, of whom nothing runs.
+    turns: VecDeque<GuestKey>,
+    running: usize,
+    waiting: usize,
+    started: u64,
+    lost: u64,
+}
+
+#[derive(Default)]
+struct Guest {
+    jobs: VecDeque<Job>,
+    running: Option<Running>,
+}
+
+#[derive(Clone, Copy)]
+enum Running {
+    /// It was handed out.
+    Soon,
+    As {
+        id: u32,
+        event: Event,
+        since: Instant,
+    },
+}
+
+impl Queue {
+    pub(super) fn new(at_once: usize) -> Self {
+        Self { at_once, guests: HashMap::new(), turns: VecDeque::new(), running: 0, waiting: 0, started: 0, lost: 0 }
+    }
+
+    /// True if such a note can be put; otherwise it is counted as lost.
+    pub(super) fn has_room(&mut self, guest: GuestKey, event: Event) -> bool {
+        let share = if event.is_beginning() { 2 } else { 1 };
+        let theirs = self.guests.get(&guest).map_or(0, |guest| guest.jobs.len());
+        let has_room = self.waiting < MOST / share && theirs < MOST_OF_A_GUEST / share;
+        self.lost += u64::from(!has_room);
+        has_room
+    }
+
+    pub(super) fn put(&mut self, key: GuestKey, job: Job) {
+        let guest = self.guests.entry(key).or_default();
+        if guest.jobs.is_empty() && guest.running.is_none() {
+            self.turns.push_back(key);
+        }
+        guest.jobs.push_back(job);
+        self.waiting += 1;
+    }
+
+    /// What is to be started now; [`Queue::done`] when it has ended.
+    pub(super) fn next(&mut self) -> Option<(GuestKey, Job)> {
+        if self.running >= self.at_once {
+            return None;
+        }
+        let key = self.turns.pop_front()?;
+        let guest = self.guests.get_mut(&key)?;
+        let job = guest.jobs.pop_front()?;
+        guest.running = Some(Running::Soon);
+        self.running += 1;
+        self.waiting -= 1;
+        Some((key, job))
+    }
+
+    /// It is this process now.
+    pub(super) fn started(&mut self, guest: GuestKey, id: u32, event: Event) {
+        if let Some(guest) = self.guests.get_mut(&guest) {
+            self.started += 1;
+            guest.running = Some(Running::As { id, event, since: Instant::now() });
+        }
+    }
+
+    pub(super) fn done(&mut self, key: GuestKey) {
+        let Some(guest) = self.guests.get_mut(&key) else { return };
+        if guest.running.take().is_some() {
+            self.running -= 1;
+        }
+        if guest.jobs.is_empty() {
+            self.guests.remove(&key);
+        } else {
+            self.turns.push_back(key);
+        }
+    }
+
+    pub(super) fn waiting(&self) -> usize {
+        self.waiting
+    }
+
+    /// How many processes there were.
+    pub(super) fn started_in_all(&self) -> u64 {
+        self.started
+    }
+
+    /// Process, event and age.
+    pub(super) fn running(&self) -> impl Iterator<Item = (u32, Event, Duration)> {
+        self.guests.values().filter_map(|guest| match guest.running? {
+            Running::Soon => None,
+            Running::As { id, event, since } => Some((id, event, since.elapsed())),
+        })
+    }
+
+    /// How many there was no room for since the last time.
+    pub(super) fn take_lost(&mut self) -> u64 {
+        std::mem::take(&mut self.lost)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use wire::{MacAddr, Vlan};
+
+    use super::*;
+    use crate::scripts::Subject;
+
+    fn guest(n: u16) -> GuestKey {
+        let [high, low] = n.to_be_bytes();
+        GuestKey { lan: 0, vlan: Vlan::NONE, mac: MacAddr([2, 0, 0, 0, high, low]) }
+    }
+
+    fn put(queue: &mut Queue, n: u16, event: Event) -> bool {
+        let key = guest(n);
+        let has_room = queue.has_room(key, event);
+        if has_room {
+            let address = std::net::Ipv4Addr::new(10, 85, 0, 1);
+            let expires_unix = Duration::ZERO;
+            let lease = engine::dhcp::Lease { key, address, hostname: None, expires_unix, logged_in: false };
+            queue.put(key, Job { event, subject: Subject::Guest(lease) });
+        }
+        has_room
+    }
+
+    fn next(queue: &mut Queue) -> Option<(GuestKey, Event)> {
+        queue.next().map(|(key, job)| (key, job.event))
+    }
+
+    #[test]
+    fn a_guests_run_one_after_the_other_and_others_between() {
+        let mut queue = Queue::new(8);
+        for (n, event) in [(1, Event::SessionUp), (1, Event::SessionDown), (2, Event::SessionUp)] {
+            assert!(put(&mut queue, n, event));
+        }
+        assert_eq!(next(&mut queue), Some((guest(1), Event::SessionUp)));
+        assert_eq!(next(&mut queue), Some((guest(2), Event::SessionUp)));
+        assert_eq!(next(&mut queue), None, "the first is not done");
+        queue.done(guest(1));
+        assert_eq!(next(&mut queue), Some((guest(1), Event::SessionDown)));
+        queue.done(guest(2));
+        queue.done(guest(1));
+        assert!((queue.guests.is_empty(), queue.running, queue.waiting) == (true, 0, 0));
+    }
+
+    #[test]
+    fn no_more_run_than_may() {
+        let mut queue = Queue::new(2);
+        (0..3).for_each(|n| assert!(put(&mut queue, n, Event::GuestUp)));
+        assert!(next(&mut queue).is_some() && next(&mut queue).is_some() && next(&mut queue).is_none());
+        queue.done(guest(0));
+        assert_eq!(next(&mut queue), Some((guest(2), Event::GuestUp)));
+    }
+
+    #[test]
+    fn one_guest_cannot_take_the_room_of_others_and_beginnings_leave_room_for_ends() {
+        let mut queue = Queue::new(1);
+        let theirs = (0..100).filter(|_| put(&mut queue, 1, Event::SessionUp)).count();
+        let ends = (0..100).filter(|_| put(&mut queue, 1, Event::SessionDown)).count();
+        assert_eq!((theirs, theirs + ends), (MOST_OF_A_GUEST / 2, MOST_OF_A_GUEST));
+        let ups = (2..9000).filter(|n| put(&mut queue, *n, Event::GuestUp)).count();
+        let downs = (2..9000).filter(|n| put(&mut queue, *n, Event::SessionDown)).count();
+        assert_eq!((MOST_OF_A_GUEST + ups, MOST_OF_A_GUEST + ups + downs), (MOST / 2, MOST));
+        let asked = 200 + 2 * 8998;
+        assert_eq!((queue.take_lost(), queue.take_lost()), (asked - MOST as u64, 0));
+    }
+}
