@@ -10,6 +10,7 @@ mod control;
 mod demo;
 mod flows;
 mod gateway;
+mod import;
 mod kept;
 mod leases;
 mod log;
@@ -42,6 +43,7 @@ fn main() -> ExitCode {
 fn perform(command: Command) -> anyhow::Result<ExitCode> {
     let done: anyhow::Result<()> = match command {
         Command::Radius(cli::Radius::Test(test)) => return aaa::test(&test),
+        Command::Import(import) => return import::import(&import),
         Command::Run(setup) => run::run(&setup),
         Command::Demo { stay } => demo::demo(stay),
         Command::Check { setup, json } => check::check(&setup, json),
