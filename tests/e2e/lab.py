@@ -231,6 +231,7 @@ class Gateway:
         directory.mkdir(exist_ok=True)
         self.log = directory / "gateway.log"
         self.config = directory / "poblano.toml"
+        self.source = ("--config", self.config)
         self.control = directory / "control"
         self.process = None
         self.confined = ()
@@ -280,9 +281,7 @@ class Gateway:
 
     def spawn(self):
         with self.log.open("a") as log:
-            self.process = self.ns.spawn(
-                *self.confined, binary(), "run", "--config", self.config, stdout=log, stderr=log
-            )
+            self.process = self.ns.spawn(*self.confined, binary(), "run", *self.source, stdout=log, stderr=log)
 
     @contextlib.contextmanager
     def as_the_service(self, bpffs=True):

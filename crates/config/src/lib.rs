@@ -9,6 +9,7 @@
 
 mod assemble;
 mod check;
+pub mod chilli;
 mod garden;
 mod model;
 mod option;

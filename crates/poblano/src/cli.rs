@@ -35,6 +35,11 @@ pub(crate) enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Make a configuration of CoovaChilli's: chilli.conf, the HS_* files of its service, OpenWrt's /etc/config/chilli
+    ///
+    /// Tells of each line what became of it. The exit status is 0 if nobody is let in or kept out by what could not be
+    /// carried over, 3 if something of that kind is to be settled, 1 if there are mistakes; then nothing is written.
+    Import(Import),
     /// Show guests and their sessions
     Sessions {
         #[command(flatten)]
@@ -141,12 +146,28 @@ pub(crate) struct Setup {
     /// Configuration file [default: /etc/poblano/poblano.toml, if there is one]
     #[arg(long, short, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
+    /// CoovaChilli's configuration in its place, imported at each start
+    #[arg(long, value_name = "FILE", conflicts_with = "config")]
+    pub(crate) chilli_conf: Option<PathBuf>,
     /// Interface that guests are on, over the file's lan.interface
     #[arg(long, value_name = "INTERFACE")]
     pub(crate) lan: Option<String>,
     /// Interface towards the Internet, over the file's uplink.interface
     #[arg(long, value_name = "INTERFACE")]
     pub(crate) uplink: Option<String>,
+}
+
+/// What is imported, and where to.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Import {
+    /// The configuration of CoovaChilli or ChilliSpot
+    pub(crate) file: PathBuf,
+    /// Write the configuration there, readable for its owner only, instead of to standard output
+    #[arg(long, short, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+    /// Write the report there instead of to standard error
+    #[arg(long, value_name = "FILE")]
+    pub(crate) report: Option<PathBuf>,
 }
 
 /// New rates; one that is not given stays.

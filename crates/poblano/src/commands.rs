@@ -258,7 +258,7 @@ pub(crate) fn make_password() -> String {
 
 fn accounts_file(file: &ConfigFile) -> anyhow::Result<PathBuf> {
     // The accounts are the same whatever the interfaces are; the LAN need not be known here.
-    let setup = Setup { config: file.config.clone(), lan: Some("lan".to_owned()), uplink: None };
+    let setup = Setup { config: file.config.clone(), lan: Some("lan".to_owned()), ..Setup::default() };
     Ok(settings::load(&setup)?.config.auth.accounts)
 }
 

@@ -11,6 +11,7 @@ mod demo;
 mod flows;
 mod garden;
 mod gateway;
+mod import;
 mod kept;
 mod leases;
 mod log;
@@ -49,6 +50,7 @@ fn perform(command: Command) -> anyhow::Result<ExitCode> {
     let done: anyhow::Result<()> = match command {
         Command::Radius(cli::Radius::Test(test)) => return aaa::test(&test),
         Command::Query { words } => return Ok(query::query(&words)),
+        Command::Import(import) => return import::import(&import),
         Command::Run(setup) => run::run(&setup),
         Command::Demo { stay } => demo::demo(stay),
         Command::Check { setup, json } => check::check(&setup, json),

@@ -13,10 +13,13 @@ use wire::dns::NameBuf;
 
 const DNS_PORT: u16 = 53;
 
-/// The file, if it was named or is where it is looked for; the command line over it.
+/// The file, if it was named or is where it is looked for, or CoovaChilli's; the command line over it.
 pub(crate) fn load(setup: &crate::cli::Setup) -> Result<config::Loaded, config::Errors> {
     let overrides = config::Overrides { lan: setup.lan.clone(), uplink: setup.uplink.clone() };
     let usual = Path::new("/etc/poblano/poblano.toml");
+    if let Some(path) = &setup.chilli_conf {
+        return config::chilli::load(path, &overrides, &crate::import::Machine);
+    }
     match &setup.config {
         Some(path) => Config::load(path, &overrides),
         None if usual.exists() => Config::load(usual, &overrides),

@@ -1,0 +1,52 @@
+//! Sessions, their limits, devices that are known by their MAC.
+
+use super::Fate::{Changed, Key, NotNeeded};
+use super::Kind::{Flag, Int, List, Secret, Text};
+use super::{ChilliOption, Fate, common, core, lacking, laxer, rare};
+
+const SHAPED: Fate = NotNeeded("rates are shaped, not policed: what is above them waits, and there is no bucket");
+
+pub(super) const OPTIONS: &[ChilliOption] = &[
+    core("defsessiontimeout", Int, Key("session.timeout")),
+    core("defidletimeout", Int, Key("session.idle_timeout")),
+    core("defbandwidthmaxdown", Int, Key("session.rate_down")),
+    core("defbandwidthmaxup", Int, Key("session.rate_up")),
+    core("definteriminterval", Int, Key("session.interim")),
+    rare("bwbucketupsize", Int, SHAPED),
+    rare("bwbucketdnsize", Int, SHAPED),
+    rare("bwbucketminsize", Int, SHAPED),
+    rare("tcpwin", Int, SHAPED),
+    rare("scalewin", Flag, SHAPED),
+    common("tcpmss", Int, lacking("path MTU discovery finds the size; a smaller tun.mtu forces it")),
+    core("macauth", Flag, Key("mac_authentication.radius, mac_authentication.service_type")),
+    common(
+        "macreauth",
+        Flag,
+        NotNeeded("a device is asked about again with each renewed lease, once in mac_authentication.again"),
+    ),
+    common(
+        "macauthdeny",
+        Flag,
+        laxer("a device that is refused meets the portal, where it may log in: refuse it there, by Calling-Station-Id"),
+    ),
+    core(
+        "macallowed",
+        List,
+        Changed(
+            "mac_authentication.allow",
+            "with macallowlocal they are let in; without, the servers are asked about every device (macauth), or about none",
+        ),
+    ),
+    common("macsuffix", Text, Key("mac_authentication.suffix")),
+    core("macpasswd", Secret, Key("mac_authentication.password")),
+    common("macallowlocal", Flag, Key("mac_authentication.allow")),
+    rare("strictmacauth", Flag, lacking("no lease waits for the RADIUS server")),
+    rare("strictdhcp", Flag, NotNeeded("only DHCP gives addresses")),
+    common("maxclients", Int, Key("guests.max")),
+    common("dhcphashsize", Int, NotNeeded("tables grow by themselves")),
+    common("seskeepalive", Flag, Key("session.outage")),
+    common("usestatusfile", Text, NotNeeded("sessions and leases are kept in state.directory")),
+    rare("statusfilesave", Flag, NotNeeded("what changes is written within two seconds")),
+    rare("dhcpnotidle", Flag, lacking("only forwarded packets keep a session from being idle")),
+    common("ethers", Text, Key("dhcp.host.mac, dhcp.host.address")),
+];

@@ -1,0 +1,103 @@
+//! The portal, names, the garden.
+
+use super::Fate::{Changed, Key, NotNeeded};
+use super::Kind::{Address, Flag, Host, Int, List, Secret, Text};
+use super::{ChilliOption, Fate, closed, common, core, lacking, laxer, obsolete, rare};
+
+const FILES: Fate =
+    lacking("no files and programs are served: without uam.server the pages are built in; with one they are its own");
+const HTTPS: Fate =
+    lacking("the portal speaks http only, and https before login is refused, so that devices ask by http at once");
+const INJECT: Fate = lacking("pages of others are left as they are");
+const MODULES: Fate = lacking("there are no modules");
+
+pub(super) const OPTIONS: &[ChilliOption] = &[
+    core("uamserver", Text, Key("uam.server")),
+    common("uamhomepage", Text, Key("uam.home_page")),
+    core("uamsecret", Secret, Key("uam.secret")),
+    core("uamlisten", Address, Key("lan.gateway")),
+    rare("dhcplisten", Address, lacking("the guests' router is lan.gateway")),
+    core("uamport", Int, Key("portal.port")),
+    core("uamuiport", Int, Key("uam.ui_port")),
+    core("uamallowed", List, Key("garden.allow")),
+    core("uamdomain", List, Key("garden.domains")),
+    common("uamdomainttl", Int, Key("garden.domain_ttl")),
+    rare("uamregex", List, closed("no request is passed on by the gateway; open the hosts with garden.domains")),
+    rare("nosystemdns", Flag, NotNeeded("/etc/resolv.conf is looked at only without dns.resolvers")),
+    core("uamanydns", Flag, NotNeeded("whichever server a guest asks before login, the gateway answers")),
+    common("uamanyip", Flag, lacking("a guest with a foreign static address is not served: it has to use DHCP")),
+    common("uamnatanyip", Flag, lacking("see uamanyip")),
+    common("wisprlogin", Text, Key("uam.wispr_login")),
+    obsolete("nouamsuccess", Flag, "it had no effect"),
+    common("nowispr1", Flag, Key("uam.wispr")),
+    common("nowispr2", Flag, Key("uam.wispr")),
+    core("uamlogoutip", Host, Key("uam.logout_address")),
+    core("uamaliasip", Host, Key("uam.alias_address")),
+    core("uamaliasname", Text, Key("uam.alias_name")),
+    common("uamhostname", Text, Key("uam.host_name")),
+    rare("authedallowed", List, lacking("limits and counts hold for everything that a guest who is online does")),
+    rare("uamauthedallowed", Flag, Key("garden.count")),
+    common(
+        "domaindnslocal",
+        Flag,
+        lacking("uam.alias_name and uam.host_name are answered, and no other name of the domain"),
+    ),
+    core("wwwdir", Text, FILES),
+    core("wwwbin", Text, FILES),
+    rare("uamui", Text, FILES),
+    common("ssid", Text, Key("uam.ssid")),
+    common("vlan", Text, Key("uam.vlan")),
+    common("postauthproxy", Host, laxer("web traffic would leave without that proxy: divert it on the uplink's side")),
+    common("postauthproxyport", Int, lacking("see postauthproxy")),
+    rare("postauthproxyssl", Flag, lacking("see postauthproxy")),
+    rare("chillixml", Flag, lacking("the JSON API says the same")),
+    common(
+        "dnsparanoia",
+        Flag,
+        NotNeeded("before login only A, AAAA, HTTPS, SVCB, PTR, CNAME, SOA and NS are answered, and 1 kB a second"),
+    ),
+    rare("wpadpacfile", Text, lacking("browsers are given no proxy")),
+    rare("nochallenge", Flag, Key("uam.plain_passwords")),
+    common("challengetimeout", Int, Key("uam.challenge_lifetime")),
+    common(
+        "challengetimeout2",
+        Int,
+        Changed("uam.challenge_lifetime", "a challenge is taken for twice challengetimeout"),
+    ),
+    common("redir", Flag, NotNeeded("redirects cost no process and no connection")),
+    rare("inject", Text, INJECT),
+    rare("injectext", Text, INJECT),
+    rare("injectwispr", Flag, INJECT),
+    rare("redirurl", Flag, Key("uam.redirect_url")),
+    common("sslkeyfile", Text, HTTPS),
+    rare("sslkeypass", Secret, HTTPS),
+    common("sslcertfile", Text, HTTPS),
+    common("sslcafile", Text, HTTPS),
+    rare("sslciphers", Text, HTTPS),
+    core("unixipc", Text, NotNeeded("there is one process")),
+    rare("uamallowpost", Flag, NotNeeded("forms are posted to the built-in pages")),
+    common("redirssl", Flag, HTTPS),
+    common("uamuissl", Flag, laxer("what was https is http: logins through uamuiport would travel in the clear")),
+    rare("ipwhitelist", Text, closed("its addresses are not opened; write them into garden.allow")),
+    common(
+        "uamdomainfile",
+        Text,
+        Changed("garden.domains, garden.allow", "patterns that are a name or a domain; others open nothing"),
+    ),
+    rare("patricia", Flag, NotNeeded("the garden is searched by a hash of its own")),
+    common("redirdnsreq", Flag, NotNeeded("names of the garden are opened by the guest's own question")),
+    rare("moddir", Text, MODULES),
+    rare("module", List, MODULES),
+    rare("forcedns1", Address, laxer("after login guests ask whom they want: divert port 53 on the uplink's side")),
+    rare("forcedns1port", Int, lacking("see forcedns1")),
+    rare("forcedns2", Address, laxer("after login guests ask whom they want: divert port 53 on the uplink's side")),
+    rare("forcedns2port", Int, lacking("see forcedns2")),
+    common(
+        "captiveportalapi_uri",
+        Text,
+        lacking(
+            "the API is at /captive-portal/api, but DHCP does not announce it while the portal has no https (RFC 8910)",
+        ),
+    ),
+    rare("captiveportalvenue_info_url", Text, lacking("the API names no venue")),
+];
