@@ -21,7 +21,7 @@ def test_a_static_lease_is_served_without_a_restart_and_who_is_online_stays():
         assert first.login().status == 303
         lab.gateway.settings["dhcp"] = {"host": [{"mac": second.mac, "address": "10.85.9.9"}]}
         said = reload(lab.gateway)
-        wait_for(lambda: "[dhcp] is as the configuration has it now" in said(), "the reload")
+        wait_for(lambda: "[dhcp] and [garden] are as the configuration has them now" in said(), "the reload")
         assert second.lease()
         assert second.address == "10.85.9.9"
         assert first.is_online()

@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use fastpath::counters::Counters;
-use fastpath::garden::{Garden, Network};
+use fastpath::garden::{Entry, FOREVER, Garden, Network, Who};
 use fastpath::pacer::Pacer;
 use fastpath::pipeline::{Action, Plane};
 use fastpath::police::Rate;
@@ -355,5 +355,48 @@ fn redirects(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, memory, floor, verdicts, lookups, decisions, redirects);
+/// Packets of a guest who is not logged in, to a host of a small garden and of a large one, taken in turns. Half go to an
+/// address that is open, half to one that is not.
+fn gardens(criterion: &mut Criterion) {
+    let entry = |n: u32, kind: u32| Entry {
+        protocol: (kind & 1 != 0).then_some(6),
+        port: (kind & 2 != 0).then_some(443),
+        ..Entry::host(Ipv4Addr::from_bits(0x2000_0000 + n.wrapping_mul(2_654_435_761) % 0x1000_0000))
+    };
+    let mut group = criterion.benchmark_group("a guest who is not logged in, and a garden of");
+    group.throughput(Throughput::Elements(1));
+    for (networks, addresses) in [(10u32, 0u32), (10, 100_000), (10_000, 0), (10_000, 100_000)] {
+        let garden = Garden::new(120_000, 7);
+        for n in 0..networks {
+            garden.open(Who::Everybody, &entry(n, n % 4), FOREVER).expect("there is room");
+        }
+        for n in 0..addresses {
+            garden.open(Who::Everybody, &entry(networks + n, n % 4), FOREVER).expect("there is room");
+        }
+        let plane = Plane { garden: Arc::new(garden), ..plane(1000, false) };
+        let mut batch: Vec<Packet> = (0..BATCH).map(|_| Packet::new()).collect();
+        let mut pacer = Pacer::new(1 << 20);
+        let mut dice = 1u32;
+        group.bench_function(format!("{networks} entries, {addresses} addresses by DNS"), |bench| {
+            bench.iter_custom(|packets| {
+                let mut make = |packet: &mut Packet| {
+                    dice = dice.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                    let n = dice >> 9;
+                    let known = entry(n % (networks + addresses), 0).network.parts().0;
+                    let to = if dice & 256 == 0 { known } else { Ipv4Addr::from_bits(0x4000_0000 + n) };
+                    write(packet, address(n % 1000), to, mac(n % 1000));
+                };
+                timed(packets, &mut batch, &mut make, &mut |batch| {
+                    plane.expect_from_guests(batch);
+                    for packet in batch {
+                        black_box(plane.from_guest(packet, NOW, &mut pacer));
+                    }
+                })
+            });
+        });
+    }
+    group.finish();
+}
+
+criterion_group!(benches, memory, floor, verdicts, lookups, decisions, redirects, gardens);
 criterion_main!(benches);

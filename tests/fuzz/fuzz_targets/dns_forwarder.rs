@@ -16,11 +16,12 @@ fuzz_target!(|bytes: &[u8]| {
     let config = Config {
         resolvers: vec!["192.0.2.53:53".parse().expect("an address")],
         own_names: vec![("wifi.internal".parse().expect("a name"), Ipv4Addr::new(10, 1, 0, 1))],
-        // The garden is the whole of a domain of one letter, which a fuzzer finds.
-        garden: vec![".a".parse().expect("a pattern"), "a".parse().expect("a pattern")],
         ..Config::default()
     };
     let mut forwarder = Forwarder::new(config, [0; 32]);
+    // The garden is the whole of a domain of one letter, which a fuzzer finds.
+    forwarder.open_name(".a".parse().expect("a pattern"));
+    forwarder.open_name("a".parse().expect("a pattern"));
     let asker = Asker { address: Ipv4Addr::new(10, 1, 0, 2), authorised: flags & 1 != 0 };
     let path = ReturnPath {
         key: GuestKey { lan: 0, vlan: Vlan::NONE, mac: MacAddr([2, 0, 0, 0, 0, 1]) },
@@ -48,7 +49,9 @@ fuzz_target!(|bytes: &[u8]| {
             let made = Message::parse(&delivery.payload).expect("what we deliver can be read");
             let asked = Message::parse(query).expect("what we forward was read");
             assert_eq!(made.question(), asked.question());
-            for (address, _) in delivery.garden {
+            for opening in delivery.garden {
+                let (address, prefix) = opening.entry.network.parts();
+                assert_eq!(prefix, 32);
                 assert!(!address.is_private() && !address.is_loopback() && !address.is_multicast());
                 assert!(!address.is_unspecified() && !address.is_link_local() && !address.is_broadcast());
             }

@@ -4,7 +4,7 @@ use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex};
 
 use fastpath::counters::Counters;
-use fastpath::garden::{Entry, Garden, Network};
+use fastpath::garden::{Entry, FOREVER, Garden, Network, Who};
 use fastpath::pipeline::Plane;
 use fastpath::police::Rate;
 use fastpath::port::{HEADROOM, MAX_L3, Packet};
@@ -67,9 +67,11 @@ pub fn plane() -> Plane {
         writer.insert(guest(number), address(number), &policy).expect("there is room");
     }
     let entry = Entry { network: Network::host(GARDEN), protocol: Some(6), port: Some(443) };
+    let garden = Garden::new(16, 7);
+    garden.open(Who::Everybody, &entry, FOREVER).expect("one entry");
     Plane {
         table,
-        garden: Arc::new(Garden::new(vec![entry], 16).expect("one entry")),
+        garden: Arc::new(garden),
         gateway: GATEWAY,
         network: Network::new(GATEWAY, 24).expect("a prefix"),
         broadcast: Ipv4Addr::new(10, 1, 0, 255),

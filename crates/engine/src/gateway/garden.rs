@@ -44,7 +44,8 @@ impl Engine {
     /// # Errors
     /// If the configuration has it, or there is no room.
     pub fn add_to_garden(&mut self, now: Now, rule: Rule, lasts: Option<Duration>) -> Result<(), AddError> {
-        let until_secs = lasts.map(|lasts| now.mono.saturating_add(lasts).as_secs() as u32);
+        let end = |lasts| u32::try_from(now.mono.saturating_add(lasts).as_secs()).unwrap_or(u32::MAX);
+        let until_secs = lasts.map(end);
         if let Some(name) = self.garden.add(rule, until_secs)? {
             self.dns.open_name(name);
         }
