@@ -177,6 +177,9 @@ impl<B: Backend> Counter<'_, B> {
     async fn login(&self, session: Option<uam::Session>) -> Result<Said, Refusal> {
         let name = self.query.text("username").filter(|name| (1..=MAX_NAME).contains(&name.len()));
         let name = name.ok_or(Refusal::NoName)?;
+        if !Credential::is_in(self.query) {
+            return Err(Refusal::NoCredential);
+        }
         self.remember(self.query.url_of_portal("userurl"));
         match (self.known(), session) {
             (Some(Known::Accepted), Some(session)) => return Ok(self.say(Outcome::Success, Some(session))),

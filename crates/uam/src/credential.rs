@@ -45,6 +45,12 @@ pub enum NoCredential {
 }
 
 impl Credential {
+    /// True if a login's parameters have one, whatever it is worth.
+    #[must_use]
+    pub fn is_in(query: Query<'_>) -> bool {
+        ["password", "response", "ntresponse", "WISPrEAPMsg"].into_iter().any(|name| query.has(name))
+    }
+
     /// Reads it from a login's parameters. Without a challenge passwords come as they are.
     pub fn read(query: Query<'_>, challenge: Option<Challenge>, secret: &[u8]) -> Result<Self, NoCredential> {
         let malformed = NoCredential::Malformed;

@@ -1,0 +1,19 @@
+"""Where a gateway behaves differently from CoovaChilli 1.9 on purpose, and why. Tests ask `subject.differs(name)`."""
+
+DIFFERENCES = {
+    "challenge once": "A challenge that let a guest in lets nobody in again: who saw the address cannot repeat it. "
+    "CoovaChilli accepts it until the challenge is 20 minutes old (here: uam.reuse_challenges).",
+    "repeated login": "The very same login again is told the same outcome, res=success too, and no server is asked: "
+    "browsers send it twice. CoovaChilli says res=already, and asks again after a refusal.",
+    "json type": "JSON is application/json and JSONP application/javascript; CoovaChilli has text/javascript always.",
+    "json escaped": "All texts in JSON and XML are escaped.",
+    "callback": "A callback is an identifier, and is called for pages of the portal and configured origins only (by "
+    "Referer); otherwise any web page could read a guest's name and challenge.",
+    "callback everywhere": "/json/prelogin and /json/abort have a callback too.",
+    "foreign logout": "A page of another site (by Referer or Origin) cannot log a guest out; the guest is asked first.",
+    "bad request": "A login without a name or without a credential is answered with 400; CoovaChilli hangs up.",
+    "start time": "starttime is a date; CoovaChilli's counts from the machine's start.",
+    "session time": "MaxSessionTime of WISPr 1.0 is the session's; CoovaChilli's is 3600 always.",
+    "original request": "The packet path's own redirect comes first (302 to the gateway), then the one to the portal.",
+    "session id": "sessionid is there from the login on; CoovaChilli shows the next one before.",
+}

@@ -1,0 +1,150 @@
+"""The gateway under test, as a guest and a portal meet it."""
+
+import contextlib
+import http.client
+import os
+import signal
+import socket
+from urllib.parse import urlsplit
+
+from aaa import FreeRadius, settings
+from internet import HOST
+from lab import GATEWAY, Lab
+from namespace import Namespace
+from portal import Portal, credential, parameters
+
+USERS = """
+ada Cleartext-Password := "lovelace"
+    Session-Timeout = 7200,
+    Idle-Timeout = 300,
+    ChilliSpot-Max-Total-Octets = 4000000000,
+    Reply-Message = "Hello <Ada>"
+
+led Cleartext-Password := "led"
+    WISPr-Redirection-URL = "http://online.test/welcome?a=1"
+
+DEFAULT Auth-Type := Reject
+    Reply-Message = "Your ticket is used up"
+"""
+PORTAL = "192.0.2.90"
+SERVER = "http://portal.test:8080/hotspotlogin"
+SECRET = "a secret of the lab's portal"
+
+
+class Answer:
+    def __init__(self, response):
+        self.status = response.status
+        self.headers = {name.lower(): value for name, value in response.getheaders()}
+        self.body = response.read().decode()
+
+    @property
+    def location(self):
+        return self.headers.get("location", "")
+
+    @property
+    def parameters(self):
+        """Of the portal's address."""
+        return parameters(self.location)
+
+    def __repr__(self):
+        return f"{self.status} {self.headers}\n{self.body}"
+
+
+class Subject:
+    """A running gateway."""
+
+    lab = None
+
+    def __init__(self, name, gateway, server, secret, account, ns=None):
+        self.name, self.server, self.secret, self.ns = name, server, secret, ns
+        self.address, _, port = gateway.partition(":")
+        self.port = int(port or 3990)
+        self.user, self.password = account
+
+    def differs(self, what):
+        """Whether it does otherwise than CoovaChilli does (differences.py)."""
+        from differences import DIFFERENCES
+
+        assert what in DIFFERENCES
+        return self.name != "coovachilli"
+
+    def connect(self, host, port):
+        tcp = (self.ns.socket if self.ns else socket.socket)(socket.AF_INET, socket.SOCK_STREAM)
+        tcp.settimeout(10)
+        tcp.connect((host, port))
+        return tcp
+
+    def get(self, path, host=None, **headers):
+        """GET of a path of the gateway, or by `host` of a server that is reached through it at port 80."""
+        connection = http.client.HTTPConnection(self.address, timeout=10)
+        connection.sock = self.connect(HOST if host else self.address, 80 if host else self.port)
+        named = {"Host": host or f"{self.address}:{self.port}", **{n.replace("_", "-"): v for n, v in headers.items()}}
+        connection.request("GET", path, headers=named)
+        answer = Answer(connection.getresponse())
+        connection.close()
+        return answer
+
+    def follow(self, url, **headers):
+        """GET of an address of the gateway."""
+        parts = urlsplit(url)
+        assert (parts.hostname, parts.port) == (self.address, self.port), url
+        return self.get(f"{parts.path}?{parts.query}" if parts.query else parts.path, **headers)
+
+    def led(self, path="/", host="shop.test"):
+        """What a guest gets who is offline and asks for a page of the Internet, up to the address of the portal."""
+        answer = self.get(path, host)
+        assert answer.status == 302, answer
+        if self.differs("original request"):
+            assert answer.location.startswith(f"http://{self.address}:{self.port}/"), answer
+            answer = self.follow(answer.location)
+        return answer
+
+    def challenge(self):
+        return self.get("/prelogin").parameters["challenge"]
+
+    def login(self, how="chap", name=None, password=None, challenge=None, more="", path="/logon"):
+        name, password = name or self.user, password or self.password
+        proof = credential(how, challenge or self.challenge(), self.secret, name, password)
+        return self.get(f"{path}?username={name}&{proof}{more}")
+
+    def is_online(self):
+        return self.get("/json/status").body.find('"clientState":1') > 0
+
+
+@contextlib.contextmanager
+def running():
+    """The one that the environment names."""
+    env = os.environ
+    ns = Namespace(env["COMPAT_NAMESPACE"]) if "COMPAT_NAMESPACE" in env else None
+    account = (env["COMPAT_USER"], env["COMPAT_PASSWORD"])
+    subject = Subject(
+        env["COMPAT_SUBJECT"], env["COMPAT_GATEWAY"], env["COMPAT_SERVER"], env["COMPAT_SECRET"], account, ns
+    )
+    subject.get("/logoff")
+    yield subject
+
+
+@contextlib.contextmanager
+def poblano(users=USERS, how="chap", auth=None, secret=SECRET, **uam):
+    """Ours, with FreeRADIUS and the foreign portal."""
+    own = {**settings(), "uam": {"server": SERVER, **({"secret": secret} if secret else {}), **uam}}
+    own["auth"] = auth or own["auth"]
+    with Lab(start=False, settings=own, accounts=False) as lab:
+        lab.radius = FreeRadius(lab, users)
+        # Its own address: what is open before login for it is open for nobody else.
+        lab.inet.ip("addr", "add", f"{PORTAL}/32", "dev", "lo")
+        with (lab.directory / "hosts").open("a") as hosts:
+            hosts.write(f"{PORTAL} {urlsplit(SERVER).hostname}\n")
+        lab.internet.dns.send_signal(signal.SIGHUP)
+        listener = lab.inet.socket(socket.AF_INET, socket.SOCK_STREAM)
+        listener.bind((PORTAL, urlsplit(SERVER).port))
+        listener.listen(16)
+        lab.portal = Portal(listener, SERVER, secret, how)
+        try:
+            lab.gateway.start()
+            assert lab.guest.lease()
+            subject = Subject("poblano", f"{GATEWAY}:3990", SERVER, secret, ("ada", "lovelace"), lab.guest.ns)
+            subject.lab = lab
+            yield subject
+        finally:
+            lab.portal.stop()

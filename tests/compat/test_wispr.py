@@ -1,0 +1,84 @@
+"""Programs that log in by themselves."""
+
+import http.client
+import urllib.parse
+import xml.etree.ElementTree
+from urllib.parse import urlsplit
+
+import pytest
+
+from portal import element
+from subject import PORTAL
+
+
+def xml_of(answer):
+    """The message in the page's comment, read by a parser of XML."""
+    _, _, rest = answer.body.partition("<!--")
+    text, end, after = rest.rpartition("-->")
+    assert end and "-->" not in text, answer
+    root = xml.etree.ElementTree.fromstring(text.strip())
+    assert root.tag == "WISPAccessGatewayParam"
+    (message,) = root
+    return message.tag, {child.tag: child.text for child in message}
+
+
+def post(subject, url, fields):
+    """A form of a program to the portal, which is open before login."""
+    parts = urlsplit(url)
+    assert subject.lab.guest.ask_dns(subject.address, parts.hostname, 1), "what opens the garden"
+    connection = http.client.HTTPConnection(parts.hostname, timeout=10)
+    connection.sock = subject.connect(PORTAL, parts.port)
+    headers = {"Host": parts.netloc, "Content-Type": "application/x-www-form-urlencoded"}
+    connection.request("POST", f"{parts.path}?{parts.query}", urllib.parse.urlencode(fields), headers)
+    return connection.getresponse().read().decode()
+
+
+@pytest.mark.parametrize("version", ["", "2.0"])
+def test_a_program_logs_in_by_what_it_is_told(ours, version):
+    with ours() as subject:
+        kind, told = xml_of(subject.led("/"))
+        assert kind == "Redirect"
+        assert (told["MessageType"], told["ResponseCode"]) == ("100", "0")
+        assert (told["VersionHigh"], told["VersionLow"], told["AccessProcedure"]) == ("2.0", "1.0", "1.0")
+        assert told["LoginURL"].startswith(f"{subject.server}?res=wispr&uamip=")
+        fields = {"UserName": "ada", "Password": "lovelace", "button": "Login", "WISPrVersion": version}
+        page = post(subject, told["LoginURL"], fields)
+        assert element(page, "ResponseCode") == "201"
+        kind, told = xml_of(subject.follow(element(page, "LoginResultsURL")))
+        expected = ("AuthenticationReply", "120") if version else ("AuthenticationPollReply", "140")
+        assert (kind, told["MessageType"]) == expected
+        assert (told["ResponseCode"], told["MaxSessionTime"]) == ("50", "7200")
+        kind, status = xml_of(subject.follow(told["StatusURL"]))
+        assert (kind, status.get("Status", status.get("ResponseCode"))) == (
+            ("StatusReply", "0") if version else ("AuthenticationPollReply", "50")
+        )
+        kind, off = xml_of(subject.follow(told["LogoffURL"]))
+        assert (kind, off["MessageType"], off["ResponseCode"]) == ("LogoffReply", "130", "150")
+        assert not subject.is_online()
+
+
+def test_a_program_is_told_what_went_wrong(subject):
+    kind, told = xml_of(subject.login(password="wrong"))
+    assert (kind, told["MessageType"], told["ResponseCode"]) == ("AuthenticationPollReply", "140", "100")
+    kind, told = xml_of(subject.login(password="wrong", more="&WISPrVersion=2.0"))
+    assert (kind, told["MessageType"], told["ResponseCode"]) == ("AuthenticationReply", "120", "100")
+    kind, told = xml_of(subject.get("/abort"))
+    assert (kind, told["MessageType"], told["ResponseCode"]) == ("AbortLoginReply", "150", "151")
+    subject.login()
+    kind, told = xml_of(subject.get("/abort"))
+    assert (kind, told["ResponseCode"]) == ("AbortLoginReply", "50")
+    kind, told = xml_of(subject.login(challenge="00" * 16))
+    assert (kind, told["MessageType"], told["ResponseCode"]) == ("AuthenticationPollReply", "140", "102")
+
+
+@pytest.mark.parametrize("offered", [["1.0"], ["2.0"], ["none"]])
+def test_only_what_the_operator_wants_is_offered(ours, offered):
+    with ours(wispr=offered, location_name='Caf\u00e9 "A" & <B> -->', location_id="isocc=de") as subject:
+        answer = subject.led("/")
+        if offered == ["none"]:
+            assert "<!--" not in answer.body
+            return
+        _, told = xml_of(answer)
+        assert (told["LocationName"], told["AccessLocation"]) == ('Caf\u00e9 "A" & <B> -->', "isocc=de")
+        assert ("VersionHigh" in told) == (offered == ["2.0"])
+        assert ("AccessProcedure" in told) == (offered == ["1.0"])
