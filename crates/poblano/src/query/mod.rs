@@ -6,6 +6,7 @@
 //! same MAC address. The socket is ours, and there is none on TCP. What means nothing here ends with status 2 and says
 //! what to do instead.
 
+mod garden;
 mod show;
 mod words;
 
@@ -86,6 +87,16 @@ fn answer(question: &Question) -> anyhow::Result<String> {
             let guest = guest(arguments)?;
             ask(&json!({ "command": "authenticate", "guest": guest, "user": user, "password": password }))
                 .map(|_| String::new())
+        }
+        "listgarden" => Ok(garden::show(&ask(&json!({ "command": "garden" }))?)),
+        "addgarden" | "remgarden" => {
+            if arguments.guest.is_some() {
+                bail!("what is open for one guest alone comes from RADIUS (ChilliSpot-Config = \"uamallowed=...\")");
+            }
+            let data =
+                arguments.data.as_deref().context("name the entries: data \"tcp:192.0.2.80:443,www.example.org\"")?;
+            garden::requests(command, data).iter().try_for_each(|request| ask(request).map(drop))?;
+            Ok(String::new())
         }
         "update" => change(&ask, arguments, "limit").map(|_| String::new()),
         "authorize" => {

@@ -19,6 +19,7 @@ Usage: poblano query [-s SOCKET] [-json] COMMAND [ARGUMENT VALUE]...
   logout GUEST, logoff GUEST                         end a session; unblock a device
   reload                                             read the configuration again
   procs, listippool                                  processes; addresses
+  listgarden, addgarden data LIST, remgarden data LIST    the walled garden
 
 GUEST is ip ADDRESS, mac MAC, sessionid NAME, or for logout a MAC address alone.
 LIMIT is sessiontimeout, idletimeout, interiminterval (seconds), maxoctets, maxinputoctets, maxoutputoctets,
@@ -37,7 +38,7 @@ const LIMITS: [&str; 8] = [
     "maxbwdown",
 ];
 
-const COMMANDS: [&str; 14] = [
+const COMMANDS: [&str; 17] = [
     "list",
     "dhcp-list",
     "dhcp-release",
@@ -51,15 +52,15 @@ const COMMANDS: [&str; 14] = [
     "reload",
     "procs",
     "listippool",
+    "listgarden",
+    "addgarden",
+    "remgarden",
     "help",
 ];
 
 /// Commands and arguments that mean nothing here, and what to do instead.
-const ELSEWHERE: [(&str, &str); 21] = [
+const ELSEWHERE: [(&str, &str); 17] = [
     ("listradqueue", "requests are not in one queue; `poblano sessions` shows servers and records that wait"),
-    ("listgarden", "use `poblano garden list`"),
-    ("addgarden", "use `poblano garden add`"),
-    ("remgarden", "use `poblano garden remove`"),
     ("statusfile", "sessions are always written down; `poblano sessions --json` prints them"),
     ("show", "use `list`"),
     ("route", "guests leave by the uplink; use the system's policy routing (ip rule)"),
@@ -75,7 +76,6 @@ const ELSEWHERE: [(&str, &str); 21] = [
     ("routeidx", "guests leave by the uplink; use the system's policy routing (ip rule)"),
     ("location", "a guest's location is not followed"),
     ("noacct", "every session is accounted for"),
-    ("data", "use `poblano garden`"),
     ("-P", "there is no control port on TCP, where anybody could use it; -s names a socket"),
 ];
 
@@ -97,6 +97,7 @@ pub(super) struct Arguments {
     pub(super) mac: Option<String>,
     pub(super) user: Option<String>,
     pub(super) password: Option<String>,
+    pub(super) data: Option<String>,
     pub(super) limits: Vec<(&'static str, u64)>,
 }
 
@@ -178,6 +179,7 @@ impl Arguments {
                 self.guest = Some(value.to_owned());
             }
             "username" => self.user = Some(value.to_owned()),
+            "data" => self.data = Some(value.to_owned()),
             "password" => self.password = Some(value.to_owned()),
             _ => {
                 let limit = LIMITS.iter().find(|limit| **limit == word);

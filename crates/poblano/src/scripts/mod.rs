@@ -6,7 +6,7 @@
 //!   nothing else, and in these no character that a guest could end a line with. Quoting is left to the script, for a name
 //!   may have blanks, quotes and `$` in it.
 //! * They have the gateway's user and rights, less when the service unit has less. So a file that others could change is
-//!   not run ([`file`]).
+//!   not run ([`mod@file`]).
 //! * Of one guest they run in the order in which things happened, one at a time. When more is to be run than can wait, what
 //!   tells of a beginning is left out first: a script that opens something is missed at once, one that closes it never.
 //! * A script that does not end is ended with all of its group; what it left running in the background when it ended in
