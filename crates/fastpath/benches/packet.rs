@@ -355,8 +355,8 @@ fn redirects(criterion: &mut Criterion) {
     group.finish();
 }
 
-/// Packets of a guest who is not logged in, to a host of a small garden and of a large one, taken in turns. Half go to an
-/// address that is open, half to one that is not.
+/// Packets of a guest who is not logged in, with a small garden and with a large one. Half go to an
+/// address that has an entry, any of them, half to one that has none.
 fn gardens(criterion: &mut Criterion) {
     let entry = |n: u32, kind: u32| Entry {
         protocol: (kind & 1 != 0).then_some(6),

@@ -209,7 +209,7 @@ pub(crate) enum Garden {
     },
     /// Open something until the gateway ends; what is to stay belongs into the configuration
     Add {
-        /// As in garden.allow: [protocol:]host[:port], where host is a name, .name, an address or a network
+        /// As in garden.allow: host, protocol:host, host:port or protocol:host:port; host is a name, .name, address or network
         entry: GardenEntry,
         /// For so long, such as 1h30m
         #[arg(long = "for", value_name = "TIME", value_parser = duration)]
