@@ -23,7 +23,8 @@ pub(crate) fn import(command: &cli::Import) -> anyhow::Result<ExitCode> {
     match &command.report {
         Some(path) => std::fs::write(path, import.report.to_string())
             .with_context(|| format!("cannot write the report to {}", path.display()))?,
-        None => eprint!("{}", import.report),
+        // A reader that has gone needs no report.
+        None => drop(std::io::stderr().write_all(import.report.to_string().as_bytes())),
     }
     match &command.output {
         Some(path) => {

@@ -16,7 +16,7 @@ impl Converter<'_> {
             true => self.seconds("defidletimeout", "session.idle_timeout", (60, 30 * DAY), true),
             false => self.default("session.idle_timeout", quoted("0"), "defidletimeout"),
         }
-        self.seconds("definteriminterval", "session.interim", (60, DAY), false);
+        self.seconds("definteriminterval", "session.interim", (60, DAY), true);
         self.rate("defbandwidthmaxup", "session.rate_up");
         self.rate("defbandwidthmaxdown", "session.rate_down");
         match self.has("seskeepalive") {

@@ -1,7 +1,7 @@
 //! RADIUS: servers, their requests, access points.
 
 use super::Fate::{Changed, Key, NotNeeded};
-use super::Kind::{Address, Flag, Host, Int, List, Mac, Network, Secret, Text};
+use super::Kind::{Address, Flag, Host, Int, List, Network, Secret, Text};
 use super::{ChilliOption, closed, common, core, lacking, obsolete, rare};
 
 pub(super) const OPTIONS: &[ChilliOption] = &[
@@ -81,7 +81,7 @@ pub(super) const OPTIONS: &[ChilliOption] = &[
     rare("adminuser", Text, lacking("the gateway has no RADIUS session of its own")),
     rare("adminpasswd", Secret, lacking("see adminuser")),
     rare("adminupdatefile", Text, lacking("see adminuser")),
-    common("nasmac", Mac, lacking("Called-Station-Id is the MAC of the LAN interface")),
+    common("nasmac", Text, lacking("Called-Station-Id is the MAC of the LAN interface")),
     common("nasip", Address, Key("radius.nas_ip")),
     common("radiusoriginalurl", Flag, Key("uam.original_url")),
     core("swapoctets", Flag, Key("accounting.direction")),
