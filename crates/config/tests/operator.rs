@@ -548,6 +548,7 @@ fn a_portal_that_cannot_work_is_told_why() {
         ("[uam]\nserver = \"https://portal.example/\"\nsecret = \"change-me\"\n", "can be guessed"),
         (&format!("{portal}plain_passwords = true\n"), "stand in addresses"),
         ("[uam]\nhome_page = \"https://www.example/\"\n", "no effect without uam.server"),
+        ("[uam]\nlogout_address = \"192.0.2.2\"\n", "is not served"),
         ("[auth]\nlocal_users = \"/etc/chilli/localusers\"\n", "is not read"),
     ] {
         let message = warnings(text);

@@ -44,7 +44,7 @@ pub(crate) fn up(plane: &Plane, packet: &Packet, key: GuestKey, now: Duration) -
             }
             Ok(headers) => {
                 facts.network = Network::Ipv4;
-                facts.kind = kind_up(&headers, plane.portal_port);
+                facts.kind = kind_up(&headers, plane.portal_ports);
                 ip = Some(headers);
             }
             Err(_) => facts.network = Network::Malformed,
@@ -122,12 +122,12 @@ fn is_to_us(destination: MacAddr, ours: MacAddr) -> bool {
     destination == ours || destination.0[0] & 1 != 0
 }
 
-fn kind_up(ip: &Ipv4, portal_port: u16) -> Kind {
+fn kind_up(ip: &Ipv4, portal_ports: [u16; 2]) -> Kind {
     match ip.transport {
         Transport::Udp { destination: DHCP_SERVER_PORT, .. } => Kind::Dhcp,
         Transport::Udp { destination: DNS_PORT, .. } => Kind::Dns,
         Transport::Tcp { destination: HTTP_PORT, .. } => Kind::Http,
-        Transport::Tcp { destination, .. } if destination == portal_port => Kind::Portal,
+        Transport::Tcp { destination, .. } if portal_ports.contains(&destination) => Kind::Portal,
         Transport::Tcp { .. } => Kind::Tcp,
         Transport::Icmp { kind: ICMP_ECHO_REQUEST, .. } => Kind::Ping,
         Transport::Fragment => Kind::Fragment,

@@ -47,8 +47,8 @@ pub struct Plane {
     pub lan_mac: MacAddr,
     /// Index of the LAN interface in the configuration.
     pub lan: u8,
-    /// TCP port of the portal on the gateway address.
-    pub portal_port: u16,
+    /// TCP ports of the portal on the gateway address; the same twice, if it has but one.
+    pub portal_ports: [u16; 2],
     /// Answers http in place of the portal.
     pub redirector: Redirector,
     /// Where frames for our own servers go.

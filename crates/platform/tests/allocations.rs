@@ -157,7 +157,7 @@ fn plane() -> Plane {
         broadcast: Ipv4Addr::new(10, 0, 0, 255),
         lan_mac: GATEWAY_MAC,
         lan: 0,
-        portal_port: 3990,
+        portal_ports: [3990; 2],
         redirector: Redirector::new(GATEWAY, 3990, "wifi.internal", [1, 2]),
         flows: Flows::new(4),
         slow: Arc::new(Servers),

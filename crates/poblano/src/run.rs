@@ -230,14 +230,15 @@ async fn with_devices(
         })?;
     }
 
-    let portal = listen(config.lan.gateway, config.portal.port)?;
+    let ports: Vec<u16> = [config.portal.port].into_iter().chain(config.uam.ui_port).collect();
+    let portal = ports.iter().map(|port| listen(config.lan.gateway, *port)).collect::<anyhow::Result<_>>()?;
     host.forward(&ForwardSpec {
         tun: config.tun.name.clone(),
         uplink: uplink.name.clone(),
         gateway: config.lan.gateway,
         guests: (config.lan.network.address, config.lan.network.prefix),
         masquerade: config.uplink.masquerade,
-        tcp_ports: vec![config.portal.port],
+        tcp_ports: ports,
         udp_ports: vec![],
     })?;
     if let Some(error) = offload.unkept() {
@@ -262,7 +263,7 @@ fn listen(address: Ipv4Addr, port: u16) -> anyhow::Result<TcpListener> {
     };
     listening().with_context(|| {
         format!(
-            "cannot listen on {address}:{port}; stop what listens there (ss -ltnp), or set portal.port to another port"
+            "cannot listen on {address}:{port}; stop what listens there (ss -ltnp), or set another port (portal.port, uam.ui_port)"
         )
     })
 }
@@ -279,7 +280,7 @@ struct Parts {
     waker: Waker,
     guard: Option<Box<dyn Guard>>,
     flows: Box<dyn Flows>,
-    portal: TcpListener,
+    portal: Vec<TcpListener>,
     store: Arc<Store>,
 }
 
@@ -329,7 +330,7 @@ async fn serve(parts: Parts) -> anyhow::Result<End> {
         broadcast: config.lan.network.last(),
         lan_mac,
         lan: 0,
-        portal_port: config.portal.port,
+        portal_ports: [config.portal.port, config.uam.ui_port.unwrap_or(config.portal.port)],
         redirector: Redirector::new(config.lan.gateway, config.portal.port, &config.dns.name, redirect_key()),
         slow: Arc::new(queue),
         slow_limit: StationLimit::new(secret.rotate_left(23)),
@@ -487,7 +488,7 @@ async fn until_told(
     told: impl Future<Output = anyhow::Result<End>>,
     frames: mpsc::Receiver<Queued>,
     site: Rc<portal::Site>,
-    portal: TcpListener,
+    portal: Vec<TcpListener>,
     requests: Requests,
     (socket, facts): (control::Socket, control::Facts),
 ) -> anyhow::Result<End> {

@@ -88,6 +88,7 @@ pub(crate) fn site(config: &Config, lan_mac: MacAddr) -> portal::Site {
             challenge_lifetime: uam.challenge_lifetime,
             reuse_challenges: uam.reuse_challenges,
             plain_passwords: uam.plain_passwords,
+            original_url: uam.original_url,
             origins: uam.origins.clone(),
         },
         limits: portal::Limits::default(),
@@ -141,14 +142,8 @@ pub(crate) fn dhcp(config: &Config, lan_mac: MacAddr, mtu: u32) -> engine::dhcp:
 
 fn dns(config: &Config) -> anyhow::Result<dns::Config> {
     let name = |text: &str| text.parse::<NameBuf>().map_err(|error| anyhow::anyhow!("dns.name {text:?}: {error}"));
-    let uam = &config.uam;
-    let alias = uam.alias_address.unwrap_or(config.lan.gateway);
-    let own_names = [
-        (Some(&config.dns.name), config.lan.gateway),
-        (uam.host_name.as_ref(), config.lan.gateway),
-        (uam.alias_name.as_ref(), alias),
-    ];
-    let own_names = own_names.into_iter().filter_map(|(text, address)| Some(name(text?).map(|name| (name, address))));
+    let own_names = [Some(&config.dns.name), config.uam.alias_name.as_ref(), config.uam.host_name.as_ref()];
+    let own_names = own_names.into_iter().flatten().map(|text| Ok((name(text)?, config.lan.gateway)));
     let defaults = dns::Config::default();
     let per_sec = config.dns.queries_per_second;
     let queries = dns::Rate { per_sec, burst: defaults.before_login.queries.burst.max(per_sec.saturating_mul(4)) };

@@ -72,6 +72,6 @@ async fn main() -> std::io::Result<()> {
         uam: Uam::default(),
         limits: Limits::default(),
     };
-    let serving = portal::serve(listener, Rc::new(site), Rc::new(Preview::default()));
+    let serving = portal::serve(vec![listener], Rc::new(site), Rc::new(Preview::default()));
     match tokio::task::LocalSet::new().run_until(serving).await {}
 }

@@ -63,6 +63,8 @@ pub struct Login<'a> {
     pub original_url: &'a str,
     /// The language that a portal spoke with it; may be empty.
     pub lang: &'a str,
+    /// Where it logs off by an external portal; empty without one.
+    pub logoff_url: &'a str,
 }
 
 /// What became of an attempt to log in.
@@ -166,6 +168,8 @@ pub struct Uam {
     pub reuse_challenges: bool,
     /// Passwords come as they are.
     pub plain_passwords: bool,
+    /// The RADIUS server is told where a guest was going.
+    pub original_url: bool,
     /// Web sites, as `https://www.example.org`, whose scripts may read what a guest may; the portal's is always one.
     pub origins: Vec<String>,
 }

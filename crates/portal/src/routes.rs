@@ -101,8 +101,8 @@ async fn login<B: Backend>(
         return say(StatusCode::UNPROCESSABLE_ENTITY, t.accept_terms_first.into());
     }
     let credential = Credential::Password(password.as_bytes().to_vec());
-    let original_url = form.url.map_or("", |url| url.as_str());
-    match backend.login(ip, &Login { name, credential: &credential, original_url, lang: "" }).await {
+    match backend.login(ip, &Login { name, credential: &credential, original_url: "", lang: "", logoff_url: "" }).await
+    {
         // 303, and by that a navigation of the whole page: it makes a phone's sheet look for the Internet again.
         LoginOutcome::Accepted { redirect } => match redirect.as_deref().and_then(WebUrl::parse) {
             Some(theirs) => see_other(theirs.as_str()),

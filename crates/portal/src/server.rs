@@ -2,8 +2,11 @@
 
 use std::convert::Infallible;
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr};
+use std::future::poll_fn;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::rc::Rc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use hyper::StatusCode;
@@ -18,16 +21,16 @@ use crate::gate::{Admission, Gate};
 use crate::uam_routes::Desk;
 use crate::{Backend, Site, reply, routes};
 
-/// Serves a listener for ever. Has to run inside a [`tokio::task::LocalSet`]. When the future is dropped, all its
+/// Serves listeners for ever, all within the same bounds. Has to run inside a [`tokio::task::LocalSet`]. When the future is dropped, all its
 /// connections end.
-pub async fn serve<B: Backend>(listener: TcpListener, site: Rc<Site>, backend: Rc<B>) -> Infallible {
+pub async fn serve<B: Backend>(listeners: Vec<TcpListener>, site: Rc<Site>, backend: Rc<B>) -> Infallible {
     let gate = Gate::new(&site.limits);
     let desk = Rc::new(Desk::new(&site.uam));
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
             Some(_) = connections.join_next() => {}
-            accepted = listener.accept() => match accepted {
+            accepted = poll_fn(|context| accept(&listeners, context)) => match accepted {
                 Ok((stream, peer)) => {
                     let Some(ip) = ipv4(peer.ip()) else { continue };
                     if backend.guest(ip).is_none() {
@@ -47,6 +50,12 @@ pub async fn serve<B: Backend>(listener: TcpListener, site: Rc<Site>, backend: R
             },
         }
     }
+}
+
+/// A connection to any of them.
+fn accept(listeners: &[TcpListener], context: &mut Context<'_>) -> Poll<io::Result<(TcpStream, SocketAddr)>> {
+    let ready = listeners.iter().map(|listener| listener.poll_accept(context)).find(Poll::is_ready);
+    ready.unwrap_or(Poll::Pending)
 }
 
 struct Connection<B> {

@@ -200,9 +200,16 @@ impl<B: Backend> Counter<'_, B> {
             Err(NoCredential::Absent) => return Err(Refusal::NoCredential),
             Err(NoCredential::Malformed) => return Ok(self.not_yet(Outcome::Failed(Reason::Other))),
         };
-        let original_url = self.guests(|guests, _| guests.user_url(self.place));
-        let lang = self.lang();
-        let login = Login { name: &name, credential: &credential, original_url: &original_url, lang: &lang };
+        let uam = &self.site.uam;
+        let original_url =
+            if uam.original_url { self.guests(|guests, _| guests.user_url(self.place)) } else { String::new() };
+        let login = Login {
+            name: &name,
+            credential: &credential,
+            original_url: &original_url,
+            lang: &self.lang(),
+            logoff_url: &uam.portal.page("logoff"),
+        };
         let outcome = self.backend.login(self.ip, &login).await;
         Ok(self.decided(outcome))
     }
@@ -247,7 +254,7 @@ impl<B: Backend> Counter<'_, B> {
     }
 
     fn say(&self, outcome: Outcome, session: Option<uam::Session>) -> Said {
-        let is_of_login = matches!(outcome, Outcome::Success | Outcome::Failed(_) | Outcome::Challenge);
+        let is_of_login = matches!(outcome, Outcome::Success | Outcome::Failed(_));
         let (user_url, session_url, spoken) = self.guests(|guests, _| {
             (guests.user_url(self.place), guests.session_url(self.place), guests.version(self.place))
         });
@@ -291,6 +298,8 @@ impl<B: Backend> Counter<'_, B> {
     }
 
     fn session(&self) -> Option<uam::Session> {
+        // While a login waited, the address may have become another guest's.
+        self.backend.place(self.ip).filter(|place| *place == self.place)?;
         match self.backend.guest(self.ip)? {
             Guest::LoggedIn(session) => Some(told(*session)),
             Guest::NotLoggedIn => None,
@@ -340,7 +349,6 @@ impl<B: Backend> Counter<'_, B> {
             user_url: &said.user_url,
             session_url: said.session_url.as_deref(),
             version: said.version,
-            eap: None,
         }
     }
 }

@@ -22,6 +22,7 @@ fn uam() -> Uam {
         },
         challenge_lifetime: Duration::from_secs(600),
         origins: vec!["https://www.example".into()],
+        original_url: true,
         ..Uam::default()
     }
 }

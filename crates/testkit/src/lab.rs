@@ -566,7 +566,7 @@ fn start(setup: &Setup) -> (Arc<Plane>, Engine, Arc<Queue>) {
         broadcast: setup.dhcp.broadcast(),
         lan_mac: GATEWAY_MAC,
         lan: 0,
-        portal_port: PORTAL_PORT,
+        portal_ports: [PORTAL_PORT; 2],
         redirector: Redirector::new(setup.dhcp.gateway, PORTAL_PORT, "wifi.internal", [setup.seed, 5]),
         slow: Arc::clone(&queue) as _,
         slow_limit: StationLimit::new(setup.seed.rotate_left(23)),

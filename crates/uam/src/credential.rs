@@ -4,7 +4,6 @@ use std::fmt;
 
 use crate::challenge::md5;
 use crate::hex;
-use crate::wispr;
 use crate::{Challenge, Query};
 
 /// A password is at most this long (RFC 2865, 5.2).
@@ -31,8 +30,6 @@ pub enum Credential {
         /// The answer.
         response: [u8; 24],
     },
-    /// A message of EAP (WISPr 2.0).
-    Eap(Vec<u8>),
 }
 
 /// Why a request has no credential.
@@ -48,20 +45,15 @@ impl Credential {
     /// True if a login's parameters have one, whatever it is worth.
     #[must_use]
     pub fn is_in(query: Query<'_>) -> bool {
-        ["password", "response", "ntresponse", "WISPrEAPMsg"].into_iter().any(|name| query.has(name))
+        ["password", "response", "ntresponse"].into_iter().any(|name| query.has(name))
     }
 
     /// Reads it from a login's parameters. Without a challenge passwords come as they are.
     pub fn read(query: Query<'_>, challenge: Option<Challenge>, secret: &[u8]) -> Result<Self, NoCredential> {
         let malformed = NoCredential::Malformed;
-        if query.octets("WISPrVersion").as_deref() == Some(b"2.0")
-            && let Some(message) = query.octets("WISPrEAPMsg")
-        {
-            return wispr::from_base64(&message).map(Self::Eap).ok_or(malformed);
-        }
         let Some(challenge) = challenge else {
             let password = query.octets("password").ok_or(NoCredential::Absent)?;
-            return if password.len() <= MAX_PASSWORD { Ok(Self::Password(password)) } else { Err(malformed) };
+            return Self::password(password).ok_or(malformed);
         };
         let key = challenge.key(secret);
         if let Some(digits) = query.octets("ntresponse") {
@@ -78,17 +70,22 @@ impl Credential {
         let mut password: Vec<u8> = hidden.iter().zip(key.iter().cycle()).map(|(octet, key)| octet ^ key).collect();
         // It was filled up with zeros to whole blocks.
         password.truncate(password.iter().rposition(|octet| *octet != 0).map_or(0, |last| last + 1));
-        Ok(Self::Password(password))
+        Self::password(password).ok_or(malformed)
     }
 
-    /// True if it is of that password. Neither MS-CHAPv2 nor EAP is looked into.
+    /// None if it is empty, too: some servers ask a directory in a way that takes no password for no question.
+    fn password(password: Vec<u8>) -> Option<Self> {
+        (1..=MAX_PASSWORD).contains(&password.len()).then_some(Self::Password(password))
+    }
+
+    /// True if it is of that password. MS-CHAPv2 is not looked into.
     #[must_use]
     pub fn is_of(&self, password: &[u8]) -> bool {
         // Digests are compared: how far the two agree is not in the time that it takes.
         match self {
             Self::Password(given) => md5(&[given]) == md5(&[password]) && given == password,
             Self::Chap { ident, challenge, response } => md5(&[&[*ident], password, challenge]) == *response,
-            Self::MsChapV2 { .. } | Self::Eap(_) => false,
+            Self::MsChapV2 { .. } => false,
         }
     }
 }
@@ -99,7 +96,6 @@ impl fmt::Debug for Credential {
             Self::Password(_) => "Password(<hidden>)",
             Self::Chap { .. } => "Chap(<hidden>)",
             Self::MsChapV2 { .. } => "MsChapV2(<hidden>)",
-            Self::Eap(_) => "Eap(<hidden>)",
         })
     }
 }
@@ -129,12 +125,9 @@ mod tests {
         let hidden =
             read("password=3af8972ea5c3ad2fd821ac193514a1c929f89327b7defa218a27e01a3911c6ac").expect("a credential");
         assert_eq!(hidden, Credential::Password(b"a password longer than a block".to_vec()));
-        assert_eq!(
-            read("password=5bd8e74fd6b0da40aa458c755a7ac6ac"),
-            Ok(Credential::Password(Vec::new())),
-            "nothing but zeros is no password"
-        );
-        assert_eq!(read("password="), Ok(Credential::Password(Vec::new())));
+        for empty in ["password=5bd8e74fd6b0da40aa458c755a7ac6ac", "password="] {
+            assert_eq!(read(empty), Err(NoCredential::Malformed), "no password is none");
+        }
     }
 
     #[test]
@@ -143,9 +136,6 @@ mod tests {
         let all = format!("password=00&response={}&ntresponse={nt}", "11".repeat(16));
         assert!(matches!(read(&all), Ok(Credential::MsChapV2 { response: [0, ..], .. })));
         assert!(matches!(read(&all.replace("ntresponse", "x")), Ok(Credential::Chap { .. })));
-        let eap = format!("{all}&WISPrEAPMsg=AgAABQE=");
-        assert!(matches!(read(&eap), Ok(Credential::MsChapV2 { .. })), "EAP is for WISPr 2.0");
-        assert_eq!(read(&format!("{eap}&WISPrVersion=2.0")), Ok(Credential::Eap(vec![2, 0, 0, 5, 1])));
     }
 
     #[test]
@@ -167,7 +157,6 @@ mod tests {
             "ntresponse=",
             "password=0",
             &format!("password={}", "00".repeat(129)),
-            "WISPrVersion=2.0&WISPrEAPMsg=%",
         ] {
             assert_eq!(read(bad), Err(NoCredential::Malformed), "{bad}");
         }

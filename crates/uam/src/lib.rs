@@ -134,8 +134,6 @@ pub enum Outcome {
     Success,
     /// It did not.
     Failed(Reason),
-    /// The server asks on (EAP).
-    Challenge,
     /// `/logoff`.
     LoggedOff,
     /// `/abort` of a guest who is not logged in.
@@ -188,6 +186,4 @@ pub struct Reply<'a> {
     pub session_url: Option<&'a str>,
     /// What the program speaks.
     pub version: Version,
-    /// A message of EAP for it: part of an answer to one, or the first question.
-    pub eap: Option<&'a [u8]>,
 }

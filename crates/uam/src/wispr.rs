@@ -48,9 +48,7 @@ fn version_1(reply: &Reply<'_>) -> String {
         }
         Outcome::Failed(Reason::Reject) => poll(100, Some(reply.message.unwrap_or("Invalid Username/Password"))).end(),
         Outcome::Failed(Reason::Timeout) => poll(102, Some("Radius error")).end(),
-        Outcome::Failed(Reason::Other) | Outcome::Challenge => {
-            poll(102, Some(reply.message.unwrap_or("Unknown error"))).end()
-        }
+        Outcome::Failed(Reason::Other) => poll(102, Some(reply.message.unwrap_or("Unknown error"))).end(),
         Outcome::Already => poll(102, Some("Already logged on")).end(),
         Outcome::Status { online: true } => poll(50, Some("Already logged on")).end(),
         Outcome::Status { online: false } => poll(150, Some("Not logged on")).end(),
@@ -59,10 +57,8 @@ fn version_1(reply: &Reply<'_>) -> String {
 }
 
 fn version_2(reply: &Reply<'_>) -> String {
-    let eap = reply.eap.map(to_base64);
-    let (name, kind) = if eap.is_some() { ("EAPAuthenticationReply", 121) } else { ("AuthenticationReply", 120) };
-    let answer = |code| Element::new(name, kind, code);
-    let failed = |code, text| answer(code).child("ReplyMessage", Some(text)).child("EAPMsg", eap.as_deref()).end();
+    let answer = |code, text| Element::new("AuthenticationReply", 120, code).child("ReplyMessage", text);
+    let failed = |code, text| answer(code, Some(text)).end();
     match reply.outcome {
         Outcome::NotYet => {
             let mut start = Element::new("Redirect", 100, 0).child("VersionHigh", Some("2.0"));
@@ -70,19 +66,15 @@ fn version_2(reply: &Reply<'_>) -> String {
                 true => start.child("VersionLow", Some("1.0")).child("AccessProcedure", Some("1.0")),
                 false => start.child("VersionLow", Some("2.0")),
             };
-            redirect(start, reply).child("EAPMsg", eap.as_deref()).end()
+            redirect(start, reply).end()
         }
         Outcome::Success => {
-            let start = answer(50).child("ReplyMessage", reply.message).child("EAPMsg", eap.as_deref());
+            let start = answer(50, reply.message);
             granted(start, reply).time(reply).child("RedirectionURL", reply.session_url).end()
         }
         Outcome::Failed(Reason::Reject) => failed(100, reply.message.unwrap_or("Invalid Password")),
         Outcome::Failed(Reason::Timeout) => failed(102, "Radius timeout"),
         Outcome::Failed(Reason::Other) => failed(255, reply.message.unwrap_or("Unknown error")),
-        Outcome::Challenge => {
-            let url = format!("{}&continue=1", login_url(reply));
-            answer(10).child("EAPMsg", eap.as_deref()).child("LoginURL", Some(&url)).end()
-        }
         Outcome::Already => {
             Element::new("AuthenticationReply", 140, 102).child("ReplyMessage", Some("Already logged on")).end()
         }
@@ -179,40 +171,6 @@ fn escaped(text: &str) -> String {
     out
 }
 
-const BASE64: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-/// A message of EAP that fits into a packet of RADIUS.
-const MAX_EAP: usize = 4096;
-
-/// RFC 4648, 4.
-fn to_base64(octets: &[u8]) -> String {
-    let mut text = String::with_capacity(octets.len().div_ceil(3) * 4);
-    for group in octets.chunks(3) {
-        let bits = (0..3).fold(0usize, |bits, at| bits << 8 | usize::from(group.get(at).copied().unwrap_or(0)));
-        for at in 0..4 {
-            text.push(if at <= group.len() { char::from(BASE64[bits >> (18 - 6 * at) & 63]) } else { '=' });
-        }
-    }
-    text
-}
-
-/// The same, back. Some programs leave out the filling, and a plus may have become a blank on the way.
-pub(crate) fn from_base64(text: &[u8]) -> Option<Vec<u8>> {
-    let end = text.iter().rposition(|octet| *octet != b'=').map_or(0, |last| last + 1);
-    let digits = text.get(..end).filter(|digits| digits.len() <= MAX_EAP * 4 / 3 && digits.len() % 4 != 1)?;
-    let mut octets = Vec::with_capacity(digits.len() * 3 / 4);
-    let (mut bits, mut count) = (0usize, 0);
-    for digit in digits {
-        let digit = if *digit == b' ' { b'+' } else { *digit };
-        bits = (bits << 6 | BASE64.iter().position(|known| *known == digit)?) & 0xfff;
-        count += 6;
-        if count >= 8 {
-            count -= 8;
-            octets.push(u8::try_from(bits >> count & 0xff).ok()?);
-        }
-    }
-    Some(octets)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -220,19 +178,5 @@ mod tests {
     #[test]
     fn what_is_not_ours_ends_neither_an_element_nor_the_comment() {
         assert_eq!(escaped("--><b a=\"x'\">&\0\r\n\u{ffff}"), "--&gt;&lt;b a=&quot;x&#39;&quot;&gt;&amp;    ");
-    }
-
-    #[test]
-    fn base64_is_rfc_4648_s() {
-        for (octets, text) in [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foobar", "Zm9vYmFy")] {
-            assert_eq!(to_base64(octets.as_bytes()), text);
-            assert_eq!(from_base64(text.as_bytes()).as_deref(), Some(octets.as_bytes()));
-            assert_eq!(from_base64(text.trim_end_matches('=').as_bytes()).as_deref(), Some(octets.as_bytes()));
-        }
-        let all: Vec<u8> = (0..=255).collect();
-        assert_eq!(from_base64(to_base64(&all).replace('+', " ").as_bytes()), Some(all));
-        for bad in ["Z", "Zm9v!", "Zm=v", "\u{e4}", &"A".repeat(8000)] {
-            assert_eq!(from_base64(bad.as_bytes()), None, "{bad}");
-        }
     }
 }

@@ -77,7 +77,7 @@ pub fn plane() -> Plane {
         broadcast: Ipv4Addr::new(10, 1, 0, 255),
         lan_mac: LAN_MAC,
         lan: 0,
-        portal_port: PORTAL_PORT,
+        portal_ports: [PORTAL_PORT; 2],
         redirector: Redirector::new(GATEWAY, PORTAL_PORT, "wifi.internal", [1, 2]),
         slow: Arc::new(Offered::default()),
         slow_limit: StationLimit::new(1),

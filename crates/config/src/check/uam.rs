@@ -75,6 +75,11 @@ fn addresses(config: &Config, read: &mut Read<'_>) {
             read.conflict(key, &["lan.network"], message);
         }
     }
+    for (key, instead) in [("uam.alias_address", "uam.alias_name"), ("uam.logout_address", "/logoff of the gateway")] {
+        if read.is_given(key) {
+            read.warn(key, &[], format!("is not served; let guests use {instead}, and leave it out"));
+        }
+    }
     if uam.alias_address.is_some() && uam.alias_address == uam.logout_address {
         read.conflict("uam.logout_address", &["uam.alias_address"], "is uam.alias_address too; give each its own");
     }

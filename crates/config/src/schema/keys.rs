@@ -341,13 +341,13 @@ pub const SECTIONS: &[Section] = &[
                 "alias_address",
                 Address,
                 or("none", "\"192.0.2.1\""),
-                "An address by which guests reach our pages at any TCP port. Whoever really has it is not reached any more: CoovaChilli's 1.0.0.1 is a DNS server today.",
+                "CoovaChilli's address for its own pages (uamaliasip). It is not served: guests reach them at the gateway's address, and by alias_name.",
             ),
             key(
                 "alias_name",
                 Name,
                 or("none", "\"wifi.example.org\""),
-                "A name that our DNS answers with alias_address, or the gateway's address if there is none.",
+                "A name that our DNS answers with the gateway's address, as host_name is.",
             ),
             key(
                 "host_name",
@@ -359,7 +359,7 @@ pub const SECTIONS: &[Section] = &[
                 "logout_address",
                 Address,
                 or("none", "\"192.0.2.2\""),
-                "A guest that opens TCP port 80 of this address is logged out; the name logout leads there. Whoever really has it is not reached any more.",
+                "CoovaChilli's address that logs out whoever opens it (uamlogoutip). It is not served: /logoff logs out.",
             ),
             key("ssid", Text { max: 64 }, Is("\"\""), "What the portal is told as ssid; empty leaves it out."),
             key(

@@ -3,7 +3,7 @@
 use config::{Config, MacAuthentication, MacServiceType, PasswordMethod};
 use engine::gateway::Attempt;
 use portal::{Credential as Shown, Login};
-use radius::attr::microsoft;
+use radius::attr::{chillispot, microsoft, wispr};
 use radius::{AccessRequest, Credential, GuestFacts, MacFormat, NasFacts, Reply, Service};
 use wire::{GuestKey, MacAddr, Vlan};
 
@@ -55,7 +55,17 @@ impl Asks {
     /// A person at the portal.
     pub(super) fn person(&self, attempt: &Attempt, login: &Login<'_>) -> Ask {
         let credential = method::credential(self.password_method, login);
-        let request = AccessRequest::new(login.name, credential, self.nas.clone(), self.guest(attempt));
+        let told = [
+            (chillispot::LANG, login.lang),
+            (chillispot::ORIGINALURL, login.original_url),
+            (wispr::LOGOFF_URL, login.logoff_url),
+        ];
+        let told = told.into_iter().filter(|(_, value)| !value.is_empty());
+        let request = AccessRequest {
+            // One that is too long for an attribute is left out: nobody stays offline for it.
+            extra: told.filter_map(|(attribute, value)| attribute.of(value).ok()).collect(),
+            ..AccessRequest::new(login.name, credential, self.nas.clone(), self.guest(attempt))
+        };
         let password = match login.credential {
             Shown::Password(password) => Some(String::from_utf8_lossy(password).into_owned()),
             _ => None,

@@ -126,7 +126,7 @@ fn with_site(limits: Limits, terms: Option<&str>, uam: Uam, test: impl AsyncFnOn
         });
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("listener");
         let address = listener.local_addr().expect("address");
-        tokio::task::spawn_local(portal::serve(listener, Rc::clone(&site), Rc::clone(&house)));
+        tokio::task::spawn_local(portal::serve(vec![listener], Rc::clone(&site), Rc::clone(&house)));
         test(Portal { house, address }).await;
     });
 }

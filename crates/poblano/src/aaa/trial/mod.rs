@@ -148,7 +148,7 @@ impl Trial {
     fn ask(&self, attempt: &Attempt) -> Ask {
         let person = |name: &str, password: &str| {
             let credential = portal::Credential::Password(password.as_bytes().to_vec());
-            let login = portal::Login { name, credential: &credential, original_url: "", lang: "" };
+            let login = portal::Login { name, credential: &credential, original_url: "", lang: "", logoff_url: "" };
             self.asks.person(attempt, &login)
         };
         match &self.login {
