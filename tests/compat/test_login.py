@@ -122,10 +122,15 @@ def test_local_users_answer_challenges(ours, tmp_path):
 
 
 def test_what_a_server_is_asked_is_what_the_portal_computed(ours):
-    with ours() as subject:
+    with ours(original_url=True, ui_port=4990) as subject:
+        subject.led("/a")
+        subject.port = 4990
         challenge = subject.challenge()
         response = credential("chap", challenge, subject.secret, "ada", "lovelace").partition("=")[2]
-        subject.login(challenge=challenge)
+        subject.login(challenge=challenge, more="&lang=de")
         asked = subject.lab.radius.log.read_text()
         assert f"CHAP-Password = 0x00{response}" in asked
         assert "Service-Type = Login-User" in asked
+        assert f'WISPr-Logoff-URL = "http://{subject.address}:3990/logoff"' in asked
+        assert 'ChilliSpot-OriginalURL = "http://shop.test/a"' in asked
+        assert 'ChilliSpot-Lang = "de"' in asked
