@@ -99,6 +99,15 @@ def test_the_accept_grants_what_a_login_grants_and_each_proof_renews_it():
         assert len(lab.radius.records("Start")) == 1
 
 
+def test_what_has_no_effect_on_a_device_that_joins_is_told_and_a_vlan_is_for_its_access_point():
+    pool = 'Framed-Pool = "vip", Tunnel-Private-Group-Id = "20",'
+    with proxy_lab(client={"vlan": 7}, users=USERS.replace("Session-Timeout", f"{pool}\n    Session-Timeout")) as lab:
+        assert joins(lab, lab.guest.mac).accepted
+        log = lab.gateway.log.read_text()
+        assert log.count("restricts guests by what has no effect here") == 1
+        assert 'attribute="Framed-Pool"' in log
+
+
 def test_who_is_refused_meets_the_portal_and_who_was_online_is_out():
     with proxy_lab() as lab:
         guest = lab.guest

@@ -265,7 +265,11 @@ fn radius(config: &Config, read: &mut Read<'_>) {
     let servers = &config.radius.servers;
     let asked = config.auth.methods.contains(&AuthMethod::Radius);
     if asked && servers.is_empty() {
-        read.conflict("auth.method", &[], "has \"radius\", but there is no server; add a [[radius.server]]");
+        read.conflict(
+            "auth.method",
+            &["radius.server"],
+            "has \"radius\", but there is no server; add a [[radius.server]]",
+        );
     }
     let relays = !config.radius.proxy.clients.is_empty();
     if !asked && !config.mac_authentication.radius && !relays && !servers.is_empty() {
@@ -274,7 +278,13 @@ fn radius(config: &Config, read: &mut Read<'_>) {
     }
     if let Some(time) = config.radius.admit_unreachable {
         let time = crate::format_duration(time);
-        let message = format!("lets anybody in for {time} who can cut this gateway off from its servers");
+        let mut message = format!("lets anybody in for {time} who can cut this gateway off from its servers");
+        if servers.iter().any(|server| !server.status_server) {
+            message.push_str(
+                ", or has a name to which they stay silent while nobody else logs in: against this let each answer \
+                 Status-Server and set status_server = true",
+            );
+        }
         read.warn("radius.unreachable", &[], message);
     }
     let mut known = HashSet::new();

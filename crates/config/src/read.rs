@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -214,6 +214,7 @@ impl Read<'_> {
                     let wanted = if repeated { format!("[[{}]]", section.name) } else { format!("[{}]", section.name) };
                     let message = format!("is {}; write it as {wanted}", describe(other));
                     self.error_at(found.map(|f| f.span().start), &place(section.name), message);
+                    self.broken.insert(section.name.to_owned());
                     if !repeated {
                         self.section(section, section.name, &nothing, 0, folder);
                     }
@@ -303,17 +304,24 @@ impl Read<'_> {
     ) -> Option<&'static str> {
         let word: &str = name.get_ref();
         let inner = SECTIONS.iter().filter_map(|s| s.name.rsplit_once('.')).filter(|(o, _)| *o == section.name);
-        let near = nearest(word, section.keys.iter().map(|k| k.name).chain(inner.map(|(_, i)| i)));
+        let inner: Vec<_> = inner.map(|(_, inner)| inner).collect();
+        // Of several ports or files none can be guessed.
+        let kind = format!("_{word}");
+        let kinds: Vec<_> = section.keys.iter().map(|k| k.name).filter(|name| name.ends_with(&kind)).collect();
+        let several = kinds.len() > 1;
+        let near = nearest(word, section.keys.iter().map(|k| k.name).chain(inner.iter().copied()));
+        let near = near.filter(|_| !several);
         let home = SECTIONS.iter().find(|s| s.keys.iter().any(|k| k.name == word));
         let table = near.and_then(|near| self::section(&format!("{}.{near}", section.name)));
         let advice = match (near, home) {
+            _ if several => format!("there are {}", kinds.join(", ")),
             (Some(near), _) if value.is_table() || value.is_array() => {
                 format!("did you mean {}?", table.map_or(near.to_owned(), header))
             }
             (Some(near), _) => format!("did you mean {near}?"),
             (None, Some(home)) => format!("it belongs under {}", header(home)),
             (None, None) => {
-                let keys: Vec<_> = section.keys.iter().map(|k| k.name).collect();
+                let keys: Vec<_> = section.keys.iter().map(|k| k.name).chain(inner).collect();
                 format!("{} has {}", header(section), keys.join(", "))
             }
         };
@@ -439,7 +447,12 @@ fn convert_one(value: &Spanned<DeValue<'_>>, kind: &Kind, folder: Option<&Path>)
             if words.is_empty() { Err(wanted()) } else { Ok(Value::Words(words)) }
         }
         Kind::Address => text().and_then(|t| t.parse().ok()).map(Value::Address).ok_or_else(wanted),
-        Kind::HostAddress => text().and_then(|t| t.parse().ok()).map(Value::HostAddress).ok_or_else(wanted),
+        Kind::HostAddress => text().and_then(|t| t.parse().ok()).map(Value::HostAddress).ok_or_else(|| match text() {
+            Some(text) if text.parse::<SocketAddr>().is_ok() => in_words(format!(
+                "{text:?} has a port; write the address alone, and the port into its own key (..._port)"
+            )),
+            _ => wanted(),
+        }),
         Kind::HostNetwork => {
             let given = text().and_then(HostNetwork::parse).ok_or_else(wanted)?;
             let network = given.without_host_bits();

@@ -175,7 +175,7 @@ impl Kind {
             Self::Choices(choices) => format!("one of {}, or a list of several in order", words(choices)),
             Self::Address => "an IPv4 address".to_owned(),
             Self::Addresses { max } => format!("a list of IPv4 addresses, at most {max}"),
-            Self::HostAddress => "an IPv4 or IPv6 address".to_owned(),
+            Self::HostAddress => "an IPv4 or IPv6 address; names are not looked up".to_owned(),
             Self::HostNetwork => "an IPv4 or IPv6 address, or a network of them".to_owned(),
             Self::Network => "an IPv4 network, /8 to /30".to_owned(),
             Self::InterfaceAddress => "an IPv4 address with its prefix".to_owned(),

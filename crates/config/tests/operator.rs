@@ -284,6 +284,21 @@ fn a_key_in_the_wrong_place_is_sent_where_it_belongs() {
         errors("[dhcp.host]\nmac = \"02:00:5e:10:00:01\"\n"),
         "poblano.toml:1:1: [[dhcp.host]]: is a table; write it as [[dhcp.host]]"
     );
+    let server = "[radius.server]\naddress = \"192.0.2.1\"\nsecret = \"0123456789abcdef\"\n[auth]\nmethod = \"radius\"";
+    assert_eq!(errors(server), "poblano.toml:1:1: [[radius.server]]: is a table; write it as [[radius.server]]");
+    assert_eq!(
+        errors(
+            "[radius]\nfrobnicate = 1\n[[radius.server]]\naddress = \"192.0.2.1:1812\"\nsecret = \"0123456789abcdef\"\nport = \
+             1812\n[[radius.server]]\naddress = \"radius.example.org\"\nsecret = \"0123456789abcdef\""
+        ),
+        "poblano.toml:2:1: [radius].frobnicate: unknown key; [radius] has nas_identifier, nas_ip, method, timeout, tries, \
+         dead_time, unknown_policy, unreachable, server, dynamic_authorization, proxy\n\
+         poblano.toml:4:11: [[radius.server]].address: \"192.0.2.1:1812\" has a port; write the address alone, and the port \
+         into its own key (..._port)\n\
+         poblano.toml:6:1: [[radius.server]].port: unknown key; there are auth_port, acct_port, tls_port\n\
+         poblano.toml:8:11: [[radius.server]].address: is \"radius.example.org\"; write an IPv4 or IPv6 address; names are \
+         not looked up"
+    );
     assert_eq!(errors("dhcp = 5"), "poblano.toml:1:8: [dhcp]: is 5; write it as [dhcp]");
 }
 
@@ -413,7 +428,7 @@ fn what_is_unwise_is_warned_of_and_works() {
         (client.replace("192.0.2.1", "0.0.0.0/0"), "is nearly everybody"),
         (
             format!("[radius]\nunreachable = \"admit 30m\"\n{server}secret = \"0123456789abcdef\""),
-            "lets anybody in for 30m who can cut",
+            "servers, or has a name to which they stay silent while nobody else logs in",
         ),
         ("[lan]\nnetwork = \"8.8.8.0/24\"".to_owned(), "is not private"),
         ("[dhcp]\ndns = [\"192.0.2.53\"]".to_owned(), "no login page"),
@@ -426,6 +441,9 @@ fn what_is_unwise_is_warned_of_and_works() {
         assert!(warnings.contains(told), "{text}\nwas told: {warnings}");
         assert_eq!(warnings.lines().count(), 1, "{text}\nwas told more: {warnings}");
     }
+    let admits = "[radius]\nunreachable = \"admit 30m\"\n";
+    let asked = warnings(&format!("{admits}{server}secret = \"0123456789abcdef\"\nstatus_server = true"));
+    assert!(asked.contains("cut this gateway off") && !asked.contains("silent"), "{asked}");
 }
 
 #[test]

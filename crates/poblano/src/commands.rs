@@ -92,7 +92,10 @@ fn accounting(told: &Value) -> Vec<String> {
     let mut lines = Vec::new();
     let waiting = told["records_waiting"].as_u64().unwrap_or(0);
     if waiting > 0 {
-        let age = seconds(&told["oldest_seconds"]);
+        let age = match told["oldest_seconds"].as_u64() {
+            Some(0) => "0s".to_owned(),
+            _ => seconds(&told["oldest_seconds"]),
+        };
         let why = if told["server_answers"] == true { "" } else { ": no server answers" };
         lines.push(format!("accounting records that wait: {waiting}, the oldest for {age}{why}"));
     }
@@ -280,9 +283,18 @@ pub(crate) fn read_password() -> anyhow::Result<String> {
 fn text(value: &Value) -> String {
     match value {
         Value::Null => "-".to_owned(),
-        Value::String(text) => text.clone(),
+        Value::String(text) => printable(text),
         other => other.to_string(),
     }
+}
+
+/// Guests and servers choose names: what would steer the operator's terminal, or add a line, is shown instead.
+fn printable(text: &str) -> String {
+    let shown = |c: char| match c {
+        '"' | '\'' => c.to_string(),
+        other => other.escape_debug().to_string(),
+    };
+    text.chars().map(shown).collect()
 }
 
 fn seconds(value: &Value) -> String {
@@ -320,4 +332,23 @@ fn table<const N: usize>(rows: &[[String; N]]) -> Vec<String> {
         cells.join("  ").trim_end().to_owned()
     };
     rows.iter().map(line).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_that_has_just_come_is_told_with_its_unit() {
+        let told = json!({ "records_waiting": 1, "oldest_seconds": 0, "server_answers": true });
+        assert_eq!(accounting(&told), ["accounting records that wait: 1, the oldest for 0s"]);
+    }
+
+    #[test]
+    fn a_name_that_would_steer_the_terminal_is_shown_in_its_line() {
+        let session = json!({ "user": "O'Brien \u{1b}[2J\r\nroot é" });
+        let shown = sessions_text(&json!({ "guests": [{ "ip": "10.85.0.17", "session": session }] }), false);
+        assert!(shown.contains(r"O'Brien \u{1b}[2J\r\nroot é"), "{shown}");
+        assert_eq!(shown.lines().count(), 3, "{shown}");
+    }
 }

@@ -20,6 +20,7 @@ const UNIX_SECS: u32 = 1_800_000_000;
 /// A server with a client, its clock, and how often something was done.
 struct Bench {
     server: Server,
+    clients: Vec<Client>,
     now: Now,
     done: u32,
 }
@@ -36,8 +37,9 @@ impl Bench {
     }
 
     fn of(clients: Vec<Client>) -> Self {
-        let now = Now { mono: Duration::from_secs(100), unix: Duration::from_secs(UNIX_SECS.into()) };
-        Self { server: Server::new("gateway 7", clients), now, done: 0 }
+        let began = Now { mono: Duration::from_secs(100), unix: Duration::from_secs(u64::from(UNIX_SECS) - 3_600) };
+        let server = Server::new(began, "gateway 7", clients.clone());
+        Self { server, clients, now: began.plus(Duration::from_secs(3_600)), done: 0 }
     }
 
     /// What the office gets for `request`, if every request is carried out.
@@ -144,6 +146,29 @@ fn a_request_is_done_once_and_its_copies_get_the_same_answer() {
 }
 
 /// Written as RADIUS/1.1: a token, and nothing that is computed.
+#[test]
+fn what_may_have_been_obeyed_before_a_restart_is_not_obeyed_again() {
+    let restarted = |change: fn(&mut Trust)| {
+        let mut bench = Bench::with(change);
+        bench.server = Server::new(bench.now.plus(Duration::from_millis(1)), "gateway 7", bench.clients.clone());
+        bench.now = bench.now.plus(Duration::from_secs(10));
+        bench
+    };
+    let mut bench = restarted(|_| {});
+    assert_eq!(bench.ask(&disconnect(vec![user()])), Err(Discard::EarlierThanWe));
+    let later = |secs| signed(Code::DisconnectRequest, vec![user(), time(UNIX_SECS + secs)], SECRET);
+    assert!(bench.ask(&later(1)).is_ok(), "a new one is");
+    assert!(bench.ask(&later(11)).is_ok(), "also of a client whose clock is ahead");
+    // The clock was wrong at the start, and was set since.
+    bench.now.unix -= Duration::from_secs(100_000);
+    let set = signed(Code::DisconnectRequest, vec![user(), time(UNIX_SECS - 99_991)], SECRET);
+    assert!(bench.ask(&set).is_ok());
+    assert_eq!((bench.done, bench.server.stats().stale), (3, 1));
+    // Where no time is asked for, nothing tells them apart.
+    let mut bench = restarted(|trust| trust.window = None);
+    assert!(bench.ask(&disconnect(vec![user()])).is_ok());
+}
+
 fn new_style(token: [u8; 4], attributes: Vec<Attribute>) -> Vec<u8> {
     let mut authenticator = [0; 16];
     authenticator[..4].copy_from_slice(&token);

@@ -137,6 +137,17 @@ fn eap_request(id: u8) -> Vec<u8> {
     signed(Code::AccessRequest, id, eap(id), AP_SECRET)
 }
 
+/// As [`signed`], with identifier 7 and other dice.
+fn signed_anew(dice: u32, attributes: Vec<Attribute>) -> Vec<u8> {
+    let mut authenticator = [9; 16];
+    authenticator[..4].copy_from_slice(&dice.to_be_bytes());
+    let mut bytes = Packet { code: Code::AccessRequest, id: 7, authenticator, attributes }.emit().unwrap();
+    let offset = View::parse(&bytes).unwrap().attributes().find(|each| each.number == 80).unwrap().offset;
+    let value = auth::message_authenticator(&bytes, &authenticator, offset, &Secret::new(AP_SECRET));
+    bytes[offset..offset + 16].copy_from_slice(&value);
+    bytes
+}
+
 fn numbers(bytes: &[u8]) -> Vec<u8> {
     View::parse(bytes).unwrap().attributes().map(|each| each.number).collect()
 }
@@ -321,10 +332,7 @@ fn another_request_with_the_same_identifier_is_not_answered_with_the_first_ones_
     let first = bench.asked(&eap_request(7));
     let mut attributes = eap(7);
     attributes.push(of(attr::STATE, b"x"));
-    let mut second = Packet { code: Code::AccessRequest, id: 7, authenticator: [9; 16], attributes }.emit().unwrap();
-    let offset = View::parse(&second).unwrap().attributes().find(|each| each.number == 80).unwrap().offset;
-    let value = auth::message_authenticator(&second, &[9; 16], offset, &Secret::new(AP_SECRET));
-    second[offset..offset + 16].copy_from_slice(&value);
+    let second = signed_anew(9, attributes);
     let asked = bench.asked(&second);
     let sent = bench.forward(&asked);
     let Outcome::Accept(reply) = bench.outcome(&sent, Code::AccessAccept, Vec::new()) else { panic!("an Accept") };
@@ -371,14 +379,59 @@ fn more_than_can_be_looked_at_or_remembered_is_dropped() {
     let wrong = signed(Code::AccessRequest, 1, eap(1), b"another secret");
     let taken = (0..=RELAYS_AT_ONCE + 1).map(|_| bench.take(&wrong).unwrap_err()).collect::<Vec<_>>();
     assert_eq!(taken.last(), Some(&Discard::TooMany));
-    let mut refused = 0;
-    for n in 0..EXCHANGES + 10 {
+    // Many access points, or one that is many, never have all places.
+    let network = Ipv4Addr::new(192, 0, 2, 0).into();
+    let (secret, require_message_authenticator) = (Secret::new(AP_SECRET), true);
+    bench.proxy = Proxy::new(vec![AccessPoint { address: network, prefix: 24, secret, require_message_authenticator }]);
+    let ask = |bench: &mut Bench, host: u8, port: u16| {
         bench.now = bench.now.plus(Duration::from_secs(2));
-        let source = SocketAddr::new(AP.ip(), 1024 + n as u16);
-        let taken = bench.proxy.handle_datagram(bench.now, Kind::Auth, source, &eap_request(1));
-        refused += u32::from(matches!(taken, Err(Discard::TooMany)));
+        let source = SocketAddr::new(Ipv4Addr::new(192, 0, 2, host).into(), port);
+        match bench.proxy.handle_datagram(bench.now, Kind::Auth, source, &eap_request(1)) {
+            Ok(Action::Ask(asked)) => Some(asked),
+            Err(Discard::TooMany) => None,
+            other => panic!("{other:?}"),
+        }
+    };
+    let mut last = None;
+    let taken: Vec<_> = (1..=4)
+        .map(|host| {
+            let all = (0..EXCHANGES as u16).filter_map(|n| ask(&mut bench, host, 1024 + n));
+            all.map(|asked| last = Some(asked)).count()
+        })
+        .collect();
+    assert_eq!(taken, [512, 384, 288, 216], "a quarter of what the others leave, and those under way stay");
+    bench.proxy.give_up(last.unwrap().ticket);
+    assert!(ask(&mut bench, 4, 9).is_some() && ask(&mut bench, 4, 10).is_none());
+}
+
+#[test]
+fn an_access_point_that_gives_requests_up_has_no_more_than_its_share_under_way() {
+    let mut bench = Bench::new();
+    let mut asked = 0;
+    for n in 0..1_000u32 {
+        bench.now = bench.now.plus(Duration::from_millis(2));
+        // Always from one port and with one identifier: each means that the one before is over.
+        let mut attributes = eap(1);
+        attributes.push(of(attr::STATE, &n.to_be_bytes()));
+        asked += u32::from(bench.take(&signed_anew(n, attributes)).is_ok());
     }
-    assert_eq!(refused, 10, "those under way stay");
+    assert_eq!(asked, 512);
+}
+
+#[test]
+fn an_access_point_has_its_own_secret_also_within_anothers_network() {
+    let all = AccessPoint {
+        address: Ipv4Addr::new(192, 0, 2, 0).into(),
+        prefix: 24,
+        secret: Secret::new("the secret of all others"),
+        require_message_authenticator: true,
+    };
+    let one = AccessPoint { address: AP.ip(), prefix: 32, secret: Secret::new(AP_SECRET), ..all.clone() };
+    let mut bench = Bench::new();
+    for access_points in [vec![all.clone(), one.clone()], vec![one, all]] {
+        bench.proxy = Proxy::new(access_points);
+        assert!(matches!(bench.take(&eap_request(1)), Ok(Action::Ask(_))));
+    }
 }
 
 #[test]

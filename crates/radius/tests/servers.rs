@@ -27,10 +27,11 @@ fn status_answer(sent: &Transmit) -> Vec<u8> {
 }
 
 /// Servers that are asked for their status, each of which has answered once.
-fn with_status(servers: u8) -> Bench {
+fn with_status(servers: u8, change: impl FnOnce(&mut radius::Config)) -> Bench {
     let mut bench = Bench::with(servers, |config| {
         config.nas = nas();
         config.servers.iter_mut().for_each(|server| server.status_server = true);
+        change(config);
     });
     bench.client.handle_timeout(bench.now);
     for request in bench.sent() {
@@ -68,7 +69,7 @@ fn a_server_is_asked_for_its_status_only_where_that_is_configured() {
 
 #[test]
 fn a_dead_server_comes_back_without_a_guest_that_waits_for_it() {
-    let mut bench = with_status(2);
+    let mut bench = with_status(2, |_| {});
     bench.login();
     while bench.client.is_alive(0, Kind::Auth) {
         bench.sent();
@@ -121,10 +122,10 @@ fn a_server_that_never_answered_status_server_comes_back_by_a_guest() {
 
 #[test]
 fn garbage_and_forgeries_keep_no_server_alive_and_bring_none_back() {
-    let mut bench = with_status(1);
+    let mut bench = with_status(1, |_| {});
     bench.login();
     while bench.client.is_alive(0, Kind::Auth) {
-        for request in bench.sent() {
+        for request in bench.sent().into_iter().filter(|request| code(request) == Code::AccessRequest) {
             assert!(bench.arrive(&request, b"garbage").is_err());
             let unsigned = answer(&request.bytes, Code::AccessAccept, vec![], SECRET, false);
             assert_eq!(bench.arrive(&request, &unsigned), Err(Refusal::MissingMessageAuthenticator));
@@ -257,6 +258,82 @@ fn five_thousand_requests_of_each_kind_are_under_way_at_once_and_each_meets_its_
         }
     }
     assert_eq!((accepted, bench.client.outstanding()), (5000, 0));
+}
+
+#[test]
+fn a_name_that_a_server_ignores_is_no_outage_if_it_has_answered_others_lately() {
+    let mut bench = Bench::new(1);
+    bench.login();
+    let request = bench.sent_one();
+    bench.arrive(&request, &accept(&request)).unwrap();
+    assert!(matches!(bench.event().unwrap().outcome, Outcome::Accept(_)));
+    let answered = bench.now.mono;
+    for why in ["ignored", "believed dead because of that"] {
+        bench.login();
+        bench.run_out();
+        assert_eq!(bench.event().unwrap().outcome, Outcome::Unproven, "{why}");
+    }
+    assert!(!bench.client.is_alive(0, Kind::Auth));
+    assert!(bench.now.mono - answered < Duration::from_secs(60), "it was lately");
+    bench.now = bench.now.plus(Duration::from_secs(60));
+    bench.login();
+    bench.run_out();
+    assert_eq!(bench.event().unwrap().outcome, Outcome::Unreachable, "silence after all");
+}
+
+#[test]
+fn a_name_that_a_server_ignores_is_no_outage_if_it_answers_status_server() {
+    for tries in [1, 3] {
+        let mut bench = with_status(1, |config| config.tries = tries);
+        let mut outcome = |answers: bool| {
+            bench.now = bench.now.plus(Duration::from_secs(600));
+            bench.client.handle_timeout(bench.now);
+            for question in bench.sent().iter().filter(|_| answers) {
+                bench.arrive(question, &status_answer(question)).unwrap();
+            }
+            bench.now = bench.now.plus(Duration::from_secs(70));
+            bench.login();
+            let mut questions = 0;
+            loop {
+                let sent = bench.sent();
+                for question in statuses(&sent) {
+                    questions += 1;
+                    if answers {
+                        bench.arrive(question, &status_answer(question)).unwrap();
+                    }
+                }
+                if let Some(event) = bench.event() {
+                    return (event.outcome, questions > 0);
+                }
+                bench.wait();
+            }
+        };
+        assert_eq!(outcome(true), (Outcome::Unproven, true), "{tries} tries");
+        assert_eq!(outcome(false), (Outcome::Unreachable, true), "{tries} tries");
+        assert_eq!(outcome(true), (Outcome::Unproven, true), "{tries} tries");
+    }
+}
+
+#[test]
+fn servers_are_not_asked_for_their_status_while_they_answer() {
+    let mut bench = with_status(1, |_| {});
+    for _ in 0..3 {
+        bench.login();
+        let request = bench.sent_one();
+        bench.wait();
+        let sent = bench.sent();
+        let expected = [Code::AccessRequest, Code::StatusServer];
+        assert_eq!(sent.iter().map(code).collect::<Vec<_>>(), expected, "one for all that wait");
+        bench.login();
+        bench.login();
+        bench.arrive(&request, &accept(&request)).unwrap();
+        bench.arrive(&sent[1], &status_answer(&sent[1])).unwrap();
+        for request in bench.sent() {
+            bench.arrive(&request, &accept(&request)).unwrap();
+        }
+        bench.now = bench.now.plus(Duration::from_secs(60));
+    }
+    assert_eq!(bench.client.outstanding(), 0);
 }
 
 #[test]

@@ -140,6 +140,9 @@ impl fmt::Display for StoreError {
                     redb::Error::Io(error) if error.kind() == io::ErrorKind::PermissionDenied => {
                         f.write_str("; run as the user that it belongs to, usually root")
                     }
+                    redb::Error::Io(error) if error.kind() == io::ErrorKind::ReadOnlyFilesystem => {
+                        f.write_str("; set state.directory to one that can be written")
+                    }
                     _ => Ok(()),
                 }
             }

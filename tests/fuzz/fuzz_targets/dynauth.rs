@@ -25,7 +25,7 @@ fuzz_target!(|bytes: &[u8]| {
         require_event_timestamp: how & 4 == 0,
         ..Trust::new(secret())
     };
-    let mut server = Server::new("fuzz", vec![Client { address: CLIENT, prefix: 32, trust: Arc::new(trust) }]);
+    let mut server = Server::new(start(), "fuzz", vec![Client { address: CLIENT, prefix: 32, trust: Arc::new(trust) }]);
     let signed = how & 8 != 0 && sign(&mut datagram, how & 16 != 0);
 
     let mut done = 0;

@@ -22,7 +22,10 @@ pub(super) fn check(config: &Config, read: &mut Read<'_>) {
         let (address, network) = (path("address"), client.address);
         match network.address {
             IpAddr::V4(v4) if network.prefix >= config.lan.network.prefix && config.lan.network.contains(v4) => {
-                let message = format!("{network} is in the guests' network, from which no request is taken");
+                let message = format!(
+                    "{network} is in the guests' network, from which no request is taken; give the server an address on \
+                     another network of this machine"
+                );
                 read.conflict(&address, &["lan.network"], message);
             }
             ip if ip.is_multicast() => read.conflict(&address, &[], format!("{network} is no client's address")),

@@ -20,7 +20,7 @@ pub(super) fn check(config: &Config, read: &mut Read<'_>) {
         read.conflict("radius.proxy.accounting_port", &["radius.proxy.port"], message);
     }
     if !proxy.clients.is_empty() && config.radius.servers.is_empty() {
-        read.conflict("radius.proxy.client[0]", &[], "has no server to ask; add a [[radius.server]]");
+        read.conflict("radius.proxy.client[0]", &["radius.server"], "has no server to ask; add a [[radius.server]]");
     }
     let mut known = HashSet::new();
     for (i, client) in proxy.clients.iter().enumerate() {

@@ -658,7 +658,7 @@ pub const SECTIONS: &[Section] = &[
                 "unreachable",
                 DenyOrAdmit { min: "1m", max: "1d" },
                 Is("\"deny\""),
-                "What becomes of a login when all servers are silent. \"admit 30m\" lets anybody in for that time, with any name and password and the limits of [session], and accounts it as Local; never after a refusal, nor after an answer that cannot be believed. Whoever can cut this gateway off from its servers then opens it for everybody.",
+                "What becomes of a login when all servers are silent. \"admit 30m\" lets anybody in for that time, with any name and password and the limits of [session], and accounts it as Local; never after a refusal, nor after an answer that cannot be believed. Whoever can cut this gateway off from its servers then opens it for everybody. A server that stays silent to some names, as those of a dead home server, lets guests in by such a name when it has answered nobody else for a minute; with status_server = true it must be silent to Status-Server too.",
             ),
         ],
     ),
@@ -805,7 +805,7 @@ pub const SECTIONS: &[Section] = &[
                 "window",
                 Duration { min: "10s", max: "1h", or_zero: true },
                 Is("\"5m\""),
-                "How far the Event-Timestamp of a request may be off from our clock, so that nobody sends an old one again. \"0\" does not look at it: for a machine whose clock nobody sets. Within twice this time a copy of a request gets the same answer, and nothing is done again.",
+                "How far the Event-Timestamp of a request may be off from our clock, so that nobody sends an old one again. \"0\" does not look at it: for a machine whose clock nobody sets. Within twice this time a copy of a request gets the same answer, and nothing is done again. A request from before the gateway's start is dropped: so are new ones, for a while after each start, of a client whose clock is behind.",
             ),
             key(
                 "require_event_timestamp",

@@ -9,13 +9,13 @@
 //! * Who is refused where it has joined is out. So is who has left there, as the access point says; what one says counts
 //!   for devices that have joined there last, so that a late word of the former one does not end what goes on at the next.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::net::IpAddr;
 use std::time::Duration;
 
 use fastpath::session::SlotIndex;
-use wire::{GuestKey, MacAddr, Now};
+use wire::{GuestKey, MacAddr, Now, Vlan};
 
 use super::Engine;
 use crate::session::{Cause, Grant, Moment, Quota};
@@ -64,8 +64,8 @@ fn agree(one: Option<u64>, other: Option<u64>) -> bool {
 #[derive(Default)]
 pub(super) struct Joins {
     waiting: HashMap<GuestKey, Waiting>,
-    /// Those who are online: no more than guests.
-    online: HashMap<GuestKey, Association>,
+    /// Those who are online, by station: no more than guests.
+    online: BTreeMap<(MacAddr, GuestKey), Association>,
 }
 
 struct Waiting {
@@ -78,7 +78,7 @@ struct Waiting {
 impl Joins {
     /// Its session is over.
     pub(super) fn ended(&mut self, key: GuestKey) {
-        self.online.remove(&key);
+        self.online.remove(&(key.mac, key));
     }
 
     fn wait(&mut self, mono: Duration, key: GuestKey, waiting: Waiting) {
@@ -101,7 +101,7 @@ impl Engine {
         let session = slot.and_then(|slot| Some((slot, self.guests.session(slot)?)));
         if let Some((slot, session)) = session {
             if session.user.as_str() == name {
-                self.joins.online.insert(key, at);
+                self.joins.online.insert((key.mac, key), at);
                 self.renew_session(now, slot, grant);
                 return;
             }
@@ -126,14 +126,16 @@ impl Engine {
     /// The devices with this address that have joined, on any VLAN, online or not yet.
     #[must_use]
     pub fn joined_with(&self, mac: MacAddr) -> Vec<GuestKey> {
-        let all = self.joins.online.keys().chain(self.joins.waiting.keys());
-        all.filter(|key| key.mac == mac).copied().collect()
+        // Access points that name no VLAN ask for each record and refusal.
+        let first = GuestKey { lan: 0, vlan: Vlan::NONE, mac };
+        let online = self.joins.online.range((mac, first)..).map(|((_, key), _)| key).take_while(|key| key.mac == mac);
+        online.chain(self.joins.waiting.keys().filter(|key| key.mac == mac)).copied().collect()
     }
 
     /// An access point says that a device is there.
     pub fn associated(&mut self, key: GuestKey, at: Association) {
         let waiting = self.joins.waiting.get_mut(&key).map(|waiting| &mut waiting.at);
-        if let Some(known) = self.joins.online.get_mut(&key).or(waiting)
+        if let Some(known) = self.joins.online.get_mut(&(key.mac, key)).or(waiting)
             && known.has_same_place(&at)
         {
             *known = at;
@@ -152,7 +154,7 @@ impl Engine {
     pub fn part_all(&mut self, now: Now, at: Association) -> usize {
         self.joins.waiting.retain(|_, waiting| !waiting.at.has_same_place(&at));
         let there = self.joins.online.iter().filter(|(_, known)| known.has_same_place(&at));
-        let there: Vec<_> = there.map(|(key, _)| *key).collect();
+        let there: Vec<_> = there.map(|((_, key), _)| *key).collect();
         there.into_iter().filter(|key| self.part_if(now, *key, |_| true)).count()
     }
 
@@ -167,13 +169,17 @@ impl Engine {
         let Some(found) = self.writer.table().by_key(key) else { return };
         let Ok(attempt) = self.begin_admission(found.address) else { return };
         if self.finish_login(now, &attempt, &user, grant) {
-            self.joins.online.insert(key, at);
+            self.joins.online.insert((key.mac, key), at);
         }
     }
 
     fn part_if(&mut self, now: Now, key: GuestKey, ends: impl FnOnce(&Association) -> bool) -> bool {
-        let slot =
-            self.joins.online.get(&key).filter(|known| ends(known)).and_then(|_| self.writer.table().by_key(key));
+        let slot = self
+            .joins
+            .online
+            .get(&(key.mac, key))
+            .filter(|known| ends(known))
+            .and_then(|_| self.writer.table().by_key(key));
         slot.is_some_and(|found| self.end_session(now, found.slot, Cause::LostCarrier))
     }
 

@@ -243,7 +243,12 @@ impl RadiusClient {
                     Ok(()) => proven.set(true),
                     Err(refusal) => self.tell(from, refusal),
                 }
+                let is_asked = self.client.borrow().has_incoming();
                 self.drive();
+                // A server that floods us with requests waits on its side of the connection, and none is lost.
+                if is_asked {
+                    tokio::time::sleep(radius::limits::REQUEST_TIME).await;
+                }
             }
         }
     }

@@ -30,7 +30,8 @@ impl Aaa {
 
     /// Tells the operator of a ChilliSpot-Config that cannot be obeyed.
     pub(crate) fn tell_of_unusable_garden(&self, value: String) {
-        self.tell_of_unusable(&Unusable { attribute: "ChilliSpot-Config", value });
+        let what = "a RADIUS server opens a garden that is not opened here";
+        self.tell_of_unusable(what, &Unusable { attribute: "ChilliSpot-Config", value });
     }
 }
 

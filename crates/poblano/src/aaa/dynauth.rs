@@ -57,7 +57,7 @@ impl DynamicAuthorization {
             clock,
             listen: (!clients.is_empty()).then_some((dynamic.listen, dynamic.port).into()),
             servers: config.radius.servers.iter().map(may_ask).collect(),
-            server: RefCell::new(Server::new(&config.radius.nas_identifier, clients)),
+            server: RefCell::new(Server::new(clock.now(), &config.radius.nas_identifier, clients)),
             nas_ip: config.radius.nas_ip.map(IpAddr::V4),
             lan: config.lan.interface.clone(),
             lan_mac,
@@ -161,7 +161,7 @@ impl DynamicAuthorization {
             return Err(ErrorCause::UnsupportedAttribute);
         }
         let named = gateway.aaa.rules.named(&request.changes).map_err(|unusable| {
-            gateway.aaa.tell_of_unusable(&unusable);
+            gateway.aaa.tell_of_unusable("a RADIUS server asks for a change that is refused", &unusable);
             ErrorCause::InvalidAttributeValue
         })?;
         let marks: Option<Vec<_>> = request.identities.iter().filter_map(|identity| self.mark(*identity)).collect();
@@ -242,6 +242,9 @@ impl DynamicAuthorization {
                 "let the client send Event-Timestamp, or set require_event_timestamp = false for it"
             }
             Discard::StaleEventTimestamp(_) => "set the clocks here and there",
+            Discard::EarlierThanWe => {
+                "it may be a copy of what was obeyed before; if the client sends it now, its clock is behind: set it"
+            }
             Discard::TooMany | Discard::Malformed(_) | Discard::WrongCode(_) | Discard::NoRoom(_) => {
                 "see what it sends"
             }

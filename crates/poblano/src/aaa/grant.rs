@@ -9,9 +9,10 @@ use engine::changes::Changes;
 use engine::session::{Grant, Quota, Source};
 use fastpath::police::Rate;
 use platform::LocalTime;
-use radius::attr::{chillispot, mikrotik, wispr};
+use radius::attr::{Attr, chillispot, mikrotik, wispr};
 use radius::dictionary::Place;
 use radius::text::{ConfigWord, Date, RateLimit, TerminateTime};
+use radius::value::Text;
 use radius::{Reply, attr};
 use tracing::debug;
 use wire::Now;
@@ -129,6 +130,9 @@ impl Rules {
     /// A limit that cannot be read, or a policy that there is not: without it a guest would have more than was meant.
     pub(super) fn named(&self, reply: &Reply) -> Result<Named, Unusable> {
         let mut named = named(reply, self.direction)?;
+        if self.refuse_unknown && has_unreadable(reply, attr::FILTER_ID) {
+            return Err(Unusable { attribute: FILTER_ID, value: String::new() });
+        }
         for name in reply.all(attr::FILTER_ID) {
             match self.policies.get(&name) {
                 Some(policy) => {
@@ -195,13 +199,12 @@ fn named(reply: &Reply, direction: Direction) -> Result<Named, Unusable> {
     };
     let time = |time: Option<Duration>| time.map(|time| (!time.is_zero()).then_some(time));
     let class = reply.classes();
-    let rates = read("Mikrotik-Rate-Limit", reply.get(mikrotik::RATE_LIMIT), RateLimit::parse)?;
+    let rates = read("Mikrotik-Rate-Limit", reply, mikrotik::RATE_LIMIT, RateLimit::parse)?;
     let rate =
         |ours: Option<u64>, theirs: fn(RateLimit) -> u64| ours.or_else(|| rates.map(theirs)).map(Rate::bits_per_second);
     let changes = Changes {
         session_timeout: time(reply.session_timeout()),
-        until: read("WISPr-Session-Terminate-Time", reply.get(wispr::SESSION_TERMINATE_TIME), terminate_time)?
-            .map(Some),
+        until: read("WISPr-Session-Terminate-Time", reply, wispr::SESSION_TERMINATE_TIME, terminate_time)?.map(Some),
         idle_timeout: time(reply.idle_timeout()),
         // RFC 2869, 5.16: not less than a minute. Zero names no interval.
         interim: reply
@@ -230,14 +233,23 @@ fn named(reply: &Reply, direction: Direction) -> Result<Named, Unusable> {
 /// The value of an attribute that is text; what cannot be read is an error, and not the absence of a limit.
 fn read<T>(
     attribute: &'static str,
-    text: Option<String>,
+    reply: &Reply,
+    attr: Attr<Text>,
     parse: impl FnOnce(&str) -> Option<T>,
 ) -> Result<Option<T>, Unusable> {
-    let Some(text) = text else { return Ok(None) };
+    if has_unreadable(reply, attr) {
+        return Err(Unusable { attribute, value: String::new() });
+    }
+    let Some(text) = reply.get(attr) else { return Ok(None) };
     match parse(&text) {
         Some(value) => Ok(Some(value)),
         None => Err(Unusable { attribute, value: text }),
     }
+}
+
+/// True if one of them is empty or no text.
+fn has_unreadable(reply: &Reply, attr: Attr<Text>) -> bool {
+    reply.items().filter(|item| item.place == attr.place()).count() > reply.all(attr).len()
 }
 
 /// A moment since 1970; without a zone it is told by the machine's.
@@ -270,7 +282,6 @@ fn of_policy(policy: &config::Policy) -> Named {
 
 #[cfg(test)]
 mod tests {
-    use radius::attr::Attr;
     use radius::value::Kind;
     use radius::{Attribute, Code, Packet, View};
 
@@ -439,8 +450,18 @@ mod tests {
 
     #[test]
     fn a_limit_that_cannot_be_read_is_not_no_limit() {
-        for attribute in [terminates("tomorrow"), rate_limit("fast")] {
+        let vendors = |octets: &[u8]| Attribute::bytes(26, octets).expect("it fits");
+        let empty_rate = vendors(&[0, 0, 0x3a, 0x8c, 8, 2]);
+        let empty_time = vendors(&[0, 0, 0x37, 0x2a, 9, 2]);
+        for attribute in [terminates("tomorrow"), rate_limit("fast"), empty_rate, empty_time] {
+            let also = reply(vec![attribute.clone(), rate_limit("1M/1M"), terminates("2027-01-15T08:00:00Z")]);
             assert!(rules("ignore").named(&reply(vec![attribute.clone()])).is_err(), "{attribute:?}");
+            assert!(rules("ignore").named(&also).is_err(), "{attribute:?}");
+        }
+        for octets in [&b""[..], b"\xff\xfe"] {
+            let filter = Attribute::bytes(attr::FILTER_ID.number(), octets).expect("it fits");
+            assert!(rules("refuse").named(&reply(vec![filter.clone()])).is_err());
+            assert_eq!(rules("ignore").named(&reply(vec![filter])), Ok(Named::default()));
         }
     }
 

@@ -15,7 +15,7 @@ mod trial;
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeSet, HashMap};
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -39,6 +39,7 @@ use self::asks::Asks;
 use self::client::RadiusClient;
 use self::dynauth::DynamicAuthorization;
 use self::grant::{Declined, Unusable};
+use self::ignored::Ignored;
 use self::proxy::AccessPoints;
 use self::radsec::Tls;
 use self::records::Records;
@@ -51,6 +52,10 @@ const CHECKS: usize = 2;
 const TELL_AGAIN: Duration = Duration::from_secs(60);
 /// Logins that wait for one; more are told to try again.
 const WAITING_CHECKS: usize = 64;
+/// What it means that an Accept cannot be obeyed.
+const REFUSED_HERE: &str = "a RADIUS server accepts guests who are refused here";
+/// What has an effect where a device joins, for it is passed on there.
+const FOR_ACCESS_POINTS: [&str; 3] = ["Tunnel-Private-Group-Id", "Egress-VLANID", "Egress-VLAN-Name"];
 
 /// What a source of grants said.
 pub(crate) enum Answer {
@@ -316,6 +321,10 @@ impl Aaa {
     /// What a device is granted that has joined at an access point; none if that cannot be given, or if the server wants it
     /// to meet the portal all the same.
     fn granted_to_joined(&self, accept: &Reply) -> Option<Grant> {
+        // VLANs are for the access point; the device has no address yet.
+        let mut ignored = ignored::ignored(accept, Ipv4Addr::UNSPECIFIED);
+        ignored.retain(|ignored| !ignored.restricts.is_some_and(|name| FOR_ACCESS_POINTS.contains(&name)));
+        self.tell_of_ignored(ignored);
         if devices::wants_the_portal(accept) {
             return None;
         }
@@ -324,7 +333,7 @@ impl Aaa {
             Ok((grant, _)) => Some(grant),
             Err(Declined::Over) => None,
             Err(Declined::Unusable(unusable)) => {
-                self.tell_of_unusable(&unusable);
+                self.tell_of_unusable(REFUSED_HERE, &unusable);
                 None
             }
         }
@@ -353,26 +362,25 @@ impl Aaa {
 
     /// What a server's Accept means for the guest.
     fn granted(&self, attempt: &Attempt, reply: &Reply) -> Answer {
-        self.tell_of_ignored(attempt, reply);
+        self.tell_of_ignored(ignored::ignored(reply, attempt.address));
         let refused = |words: &str| Answer::Refused { message: Some(words.to_owned()) };
         match self.rules.grant(reply, self.clock.now()) {
             Ok((grant, redirect)) => Answer::Granted { grant, message: reply.reply_message(), redirect },
             Err(Declined::Over) => refused("Your time here is over."),
             Err(Declined::Unusable(unusable)) => {
-                self.tell_of_unusable(&unusable);
+                self.tell_of_unusable(REFUSED_HERE, &unusable);
                 refused("Your account has settings that this network cannot apply. Please ask its operator.")
             }
         }
     }
 
     /// What has no effect is told; what would restrict guests in general, so that the operator hears of it, once.
-    fn tell_of_ignored(&self, attempt: &Attempt, reply: &Reply) {
-        let ignored = ignored::ignored(reply, attempt.address);
+    fn tell_of_ignored(&self, ignored: Vec<Ignored>) {
         if ignored.is_empty() {
             return;
         }
         let all: Vec<_> = ignored.iter().map(|ignored| ignored.text.as_str()).collect();
-        debug!(session = attempt.session_id, "without effect: {}", all.join(" "));
+        debug!("an Accept has what is without effect: {}", all.join(" "));
         for attribute in ignored.iter().filter_map(|ignored| ignored.restricts) {
             if self.ignored.borrow_mut().insert(attribute) {
                 warn!(attribute, "a RADIUS server restricts guests by what has no effect here");
@@ -380,14 +388,15 @@ impl Aaa {
         }
     }
 
-    /// Nobody gets in by such an answer, so the operator must hear of it, though not each time.
-    fn tell_of_unusable(&self, unusable: &Unusable) {
+    /// Nobody gets in by such an answer, and nothing changes by such a request, so the operator must hear of `what` that
+    /// means, though not each time.
+    fn tell_of_unusable(&self, what: &str, unusable: &Unusable) {
         let (Unusable { attribute, value }, now) = (unusable, self.clock.mono());
         let mut told = self.unusable.borrow_mut();
         if told.get(attribute).is_none_or(|at| now.saturating_sub(*at) >= TELL_AGAIN) {
             told.insert(attribute, now);
             let what_to_do = unusable.what_to_do();
-            warn!(attribute, value, "a RADIUS server accepts guests who are refused here: {what_to_do}");
+            warn!(attribute, value, "{what}: {what_to_do}");
         }
     }
 }

@@ -10,8 +10,9 @@ use super::{Client, Pending, Request};
 use crate::attr;
 use crate::request::Record;
 
-/// A server in whose name something came that proves nothing is not silent for so long: longer than a request waits.
-const DOUBT: Duration = Duration::from_secs(60);
+/// A server in whose name something came, proven or not, is not silent for so long: longer than a request waits. A guest
+/// must not make an outage by a name that a server ignores, a realm whose home server is dead.
+const HEARD: Duration = Duration::from_secs(60);
 
 impl Client {
     /// Chooses the next server that this request has not asked; false if there is none.
@@ -92,19 +93,21 @@ impl Pending {
 
 impl Client {
     /// True if silence is all that this request met: every server for it was asked in vain or is dead, and nothing came
-    /// in the name of any of them.
+    /// in the name of any of them. One that is known to answer Status-Server was asked for it meanwhile.
     pub(super) fn met_only_silence(&self, now: Now, pending: &Pending) -> bool {
         let kind = pending.request.kind();
         (0u8..).zip(&self.config.servers).filter(|(_, server)| server.address(kind).is_some()).all(|(index, _)| {
             let forged = self.lines.get(&(index, None)).is_some_and(|lines| lines.is_distrusted);
             let asked = pending.asked & 1 << index != 0;
             let health = self.health.get(&(index, kind));
-            let (dead, answers, doubted) = health.map_or((false, false, false), |health| {
-                let doubted = health.doubted_at.is_some_and(|at| now.mono.saturating_sub(at) <= DOUBT);
-                (!health.is_alive(), health.has_answered_since(pending.submitted), doubted)
+            let since = now.mono.saturating_sub(HEARD);
+            let (dead, heard) = health.map_or((false, false), |health| {
+                let doubted = health.doubted_at.is_some_and(|at| at >= since);
+                let unknown = !health.was_asked_since(pending.submitted);
+                (!health.is_alive(), doubted || unknown || health.has_answered_since(since))
             });
             // One that answers others is busy, not silent: many requests must not look like an outage.
-            (dead || asked && !answers) && !forged && !doubted
+            (dead || asked) && !forged && !heard
         })
     }
 }

@@ -7,8 +7,8 @@ pub(super) struct Health {
     dead_until: Option<Duration>,
     /// When something last came in its name that proves nothing.
     pub(super) doubted_at: Option<Duration>,
-    /// Status-Server was sent there.
-    pub(super) is_asked: bool,
+    /// When Status-Server was last sent there.
+    pub(super) asked_at: Option<Duration>,
     /// It has answered Status-Server at least once.
     pub(super) answers_status: bool,
 }
@@ -20,6 +20,11 @@ impl Health {
 
     pub(super) fn has_answered_since(&self, since: Duration) -> bool {
         self.last_answer.is_some_and(|at| at >= since)
+    }
+
+    /// False if it is known to answer Status-Server and was not asked since.
+    pub(super) fn was_asked_since(&self, since: Duration) -> bool {
+        !self.answers_status || self.asked_at.is_some_and(|at| at >= since)
     }
 
     /// A proven answer came.

@@ -99,6 +99,7 @@ impl Client {
             pending.wait = self.next_wait(pending.wait);
             self.stats.retransmissions += 1;
             self.push(&mut pending);
+            self.ask_beside(now, &pending);
             self.set_timer(now, token, &mut pending);
             self.pending.insert(token, pending);
         } else {
@@ -215,6 +216,9 @@ impl Client {
             self.take_off(now, token, pending)?;
             pending.wait = self.initial_wait();
             self.push(pending);
+            if pending.tries_left == 0 {
+                self.ask_beside(now, pending);
+            }
         }
         self.set_timer(now, token, pending);
         Ok(())

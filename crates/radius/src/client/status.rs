@@ -1,7 +1,8 @@
 //! Status-Server (RFC 5997): is anybody there? It is asked of servers that are marked for it, never of others.
 //!
 //! Over UDP it goes out once at the start, to learn whether the server speaks it before that matters, and then once in
-//! each dead time to a server that is dead, until one is answered. On a connection it is the watchdog (RFC 3539,
+//! each dead time to a server that is dead, until one is answered. A server that is known to answer is also asked beside
+//! a request that has to be sent again, or is sent only once: is it the server that is silent, or is it the name? On a connection it is the watchdog (RFC 3539,
 //! section 3.4; RFC 6613, section 2.6): whenever nothing was heard for a while, and at once on a new one.
 
 use std::time::Duration;
@@ -9,7 +10,7 @@ use std::time::Duration;
 use wire::Now;
 
 use super::lines::{State, key};
-use super::{Client, Flight, Kind, Socket, Transmit, Version, What, jitter, v1_1};
+use super::{Client, Flight, Kind, Pending, Socket, Transmit, Version, What, jitter, v1_1};
 use crate::attr::{self, AttributeList};
 use crate::auth::{self, Secret};
 use crate::packet::{BuildError, Code, Packet};
@@ -24,21 +25,40 @@ impl Client {
         let due: Vec<_> = self.probes.iter().filter(|(_, at)| **at <= now.mono).map(|(service, _)| *service).collect();
         for (server, kind) in due {
             self.probes.remove(&(server, kind));
-            // The one before had a whole dead time.
-            let old = self
-                .flights
-                .iter()
-                .find(|(at, flight)| flight.what == What::Status && at.0.server == server && at.0.kind == Some(kind));
-            if let Some((socket, number)) = old.map(|(at, _)| *at) {
-                self.land(socket, number);
-            }
             let health = self.health.entry((server, kind)).or_default();
-            if std::mem::replace(&mut health.is_asked, true) && health.is_alive() {
-                continue;
-            }
-            if self.take_socket(server, kind).is_some_and(|(socket, number)| self.ask_status(socket, number)) {
+            if health.asked_at.is_some() && health.is_alive() {
+                self.forget_question(server, kind);
+            } else if self.ask_service(now, server, kind) {
                 self.schedule_probe(now.mono, server, kind);
             }
+        }
+    }
+
+    /// Asks a service that does not answer this request, once in the time that a first answer is waited for.
+    pub(super) fn ask_beside(&mut self, now: Now, pending: &Pending) {
+        let (server, kind) = (pending.server, pending.request.kind());
+        let lately = now.mono.saturating_sub(self.config.first_wait());
+        let Some(health) = self.health.get(&(server, kind)) else { return };
+        if !health.has_answered_since(pending.submitted) && !health.was_asked_since(lately) {
+            self.ask_service(now, server, kind);
+        }
+    }
+
+    fn ask_service(&mut self, now: Now, server: u8, kind: Kind) -> bool {
+        self.forget_question(server, kind);
+        let asked = self.take_socket(server, kind).is_some_and(|(socket, number)| self.ask_status(socket, number));
+        if asked {
+            self.health.entry((server, kind)).or_default().asked_at = Some(now.mono);
+        }
+        asked
+    }
+
+    /// The one before had its time.
+    fn forget_question(&mut self, server: u8, kind: Kind) {
+        let is_it = |at: &Socket| at.server == server && at.kind == Some(kind);
+        let old = self.flights.iter().find(|(at, flight)| flight.what == What::Status && is_it(&at.0));
+        if let Some((socket, number)) = old.map(|(at, _)| *at) {
+            self.land(socket, number);
         }
     }
 

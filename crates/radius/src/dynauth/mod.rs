@@ -4,7 +4,9 @@
 //!   said to be too old for it. Who proves nothing gets no answer (section 6.1).
 //! * An Event-Timestamp must be there and be current (section 6.3), unless a client is said to have none. For as long as a
 //!   copy of a request would be current, the request is known: its copies get the same answer and nothing is done again
-//!   (section 2.3).
+//!   (section 2.3). Requests are known since we began, so an Event-Timestamp from before that is not current: it may be
+//!   a copy of what was obeyed then. For a client whose clock is behind this is so for as long as that; one whose clock is
+//!   ahead can be repeated for as long as that.
 //! * Every attribute is mandatory (section 2.3): what is not understood is refused, and then nothing changes. A refusal
 //!   says why (section 3.5).
 //! * "Authorize Only" (section 3.2) is refused as an unsupported service.
@@ -143,6 +145,8 @@ pub enum Discard {
     MissingEventTimestamp,
     /// The Event-Timestamp is off by so many seconds: a replay, or a clock is wrong.
     StaleEventTimestamp(u64),
+    /// The Event-Timestamp is from before we began: what was obeyed then is not known.
+    EarlierThanWe,
     /// What must be sent back does not fit into an answer.
     NoRoom(BuildError),
 }
@@ -159,6 +163,7 @@ impl fmt::Display for Discard {
             Self::WrongMessageAuthenticator => f.write_str("wrong Message-Authenticator"),
             Self::MissingEventTimestamp => f.write_str("no Event-Timestamp"),
             Self::StaleEventTimestamp(secs) => write!(f, "Event-Timestamp is {secs} s off"),
+            Self::EarlierThanWe => f.write_str("Event-Timestamp is from before the gateway's start"),
             Self::NoRoom(error) => write!(f, "no room for an answer: {error}"),
         }
     }
@@ -183,7 +188,7 @@ pub struct Stats {
     pub forged: u64,
     /// Without a Message-Authenticator or Event-Timestamp that should be there.
     pub unprotected: u64,
-    /// With an old Event-Timestamp.
+    /// With an old Event-Timestamp, or one from before we began.
     pub stale: u64,
 }
 
@@ -193,19 +198,22 @@ pub struct Server {
     nas_identifier: String,
     clients: Vec<Client>,
     answered: Answered,
+    /// Since when answers are remembered, by the monotonic clock.
+    began: Duration,
     /// When the requests so far have had their time.
     free_at: Duration,
     stats: Stats,
 }
 
 impl Server {
-    /// A server for these clients; of several that have an address the first counts.
+    /// A server for these clients, which begins now; of several that have an address the narrowest counts.
     #[must_use]
-    pub fn new(nas_identifier: &str, clients: Vec<Client>) -> Self {
+    pub fn new(now: Now, nas_identifier: &str, clients: Vec<Client>) -> Self {
         Self {
             nas_identifier: nas_identifier.to_owned(),
             clients,
             answered: Answered::default(),
+            began: now.mono,
             free_at: Duration::ZERO,
             stats: Stats::default(),
         }
@@ -223,7 +231,8 @@ impl Server {
         datagram: &[u8],
         act: impl FnOnce(&Request<'_>) -> Result<(), ErrorCause>,
     ) -> Result<Vec<u8>, Discard> {
-        let Some(client) = self.clients.iter().find(|client| client.has(source)) else {
+        let having = self.clients.iter().filter(|client| client.has(source));
+        let Some(client) = having.max_by_key(|client| client.prefix) else {
             self.stats.foreign_source += 1;
             return Err(Discard::ForeignSource);
         };
@@ -268,7 +277,7 @@ impl Server {
                 Discard::Malformed(_) | Discard::WrongCode(_) | Discard::NoRoom(_) => &mut self.stats.malformed,
                 Discard::WrongAuthenticator | Discard::WrongMessageAuthenticator => &mut self.stats.forged,
                 Discard::MissingMessageAuthenticator | Discard::MissingEventTimestamp => &mut self.stats.unprotected,
-                Discard::StaleEventTimestamp(_) => &mut self.stats.stale,
+                Discard::StaleEventTimestamp(_) | Discard::EarlierThanWe => &mut self.stats.stale,
             } += 1;
         }
         answer
@@ -292,7 +301,7 @@ impl Server {
         let mut keep = None;
         if let Some(trust) = trust {
             prove(view, trust)?;
-            keep = Some(check_time(now, view, trust)?);
+            keep = Some(check_time(now, self.began, view, trust)?);
             // The authenticator is a digest of the whole request, identifier and secret included.
             if let Some(outcome) = self.answered.find(now.mono, &view.authenticator()) {
                 let answer = emit(view, outcome, secret)?;
@@ -341,11 +350,15 @@ fn prove(view: View<'_>, trust: &Trust) -> Result<(), Discard> {
 }
 
 /// It was sent lately (section 6.3). Gives the time after which no copy of it can be believed, or is likely.
-fn check_time(now: Now, view: View<'_>, trust: &Trust) -> Result<Duration, Discard> {
+fn check_time(now: Now, began: Duration, view: View<'_>, trust: &Trust) -> Result<Duration, Discard> {
     let Some(window) = trust.window else { return Ok(COPIES_COME_WITHIN) };
     let sent = view.attributes().find(|a| a.number == attr::EVENT_TIMESTAMP).map(|a| integer(a.value).unwrap_or(0));
     match sent.map(|sent| now.unix.as_secs().abs_diff(sent.into())) {
         Some(off_secs) if off_secs > window.as_secs() => Err(Discard::StaleEventTimestamp(off_secs)),
+        // By the clock as it is now: it may have been set since.
+        _ if sent.is_some_and(|sent| Duration::from_secs(sent.into()) + now.mono.saturating_sub(began) < now.unix) => {
+            Err(Discard::EarlierThanWe)
+        }
         // It is current from a window before the time that it names until a window after it.
         Some(_) => Ok(window * 2),
         None if trust.require_event_timestamp => Err(Discard::MissingEventTimestamp),

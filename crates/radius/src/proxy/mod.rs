@@ -53,7 +53,7 @@ pub struct AccessPoint {
 pub enum Action {
     /// To be sent back.
     Answer(Vec<u8>),
-    /// To be asked of a server; [`Proxy::answer`] or [`Proxy::give_up`] is wanted then.
+    /// To be asked of a server; [`Proxy::answer`] or [`Proxy::give_up`] is wanted then, once.
     Ask(Box<Asked>),
     /// To be sent back, and something has happened.
     Told(Vec<u8>, Report),
@@ -155,7 +155,7 @@ pub struct Proxy {
 }
 
 impl Proxy {
-    /// A proxy for these; of several that have an address the first counts.
+    /// A proxy for these; of several that have an address the narrowest counts.
     #[must_use]
     pub fn new(access_points: Vec<AccessPoint>) -> Self {
         Self {
@@ -198,6 +198,7 @@ impl Proxy {
     /// What goes back for a server's answer, whose attributes are hidden for the access point; none if it has asked
     /// something else meanwhile, or if the answer has no room for what must go with it.
     pub fn answer(&mut self, now: Now, ticket: Ticket, reply: &Reply) -> Option<Vec<u8>> {
+        self.exchanges.asked(ticket.name.source.ip());
         let Exchange { access_point, proxy_states, .. } = self.exchanges.under_way(ticket)?;
         let secret = &self.access_points.get(*access_point)?.secret;
         let attributes = reply.attributes().iter().chain(proxy_states.iter()).cloned().collect();
@@ -211,13 +212,18 @@ impl Proxy {
                 }
                 self.exchanges.answered(now.mono, ticket.name, answer.clone());
             }
-            None => self.give_up(ticket),
+            None => self.forget(ticket),
         }
         answer
     }
 
     /// No server has answered: the next copy is a request again.
     pub fn give_up(&mut self, ticket: Ticket) {
+        self.exchanges.asked(ticket.name.source.ip());
+        self.forget(ticket);
+    }
+
+    fn forget(&mut self, ticket: Ticket) {
         if self.exchanges.under_way(ticket).is_some() {
             self.stats.unanswered += 1;
             self.exchanges.forget(ticket.name);
@@ -231,8 +237,9 @@ impl Proxy {
     }
 
     fn take(&mut self, now: Now, service: Kind, source: SocketAddr, datagram: &[u8]) -> Result<Action, Discard> {
-        let known = self.access_points.iter().position(|each| is_within(source.ip(), each.address, each.prefix));
-        let access_point = known.ok_or(Discard::ForeignSource)?;
+        let all = self.access_points.iter().enumerate();
+        let known = all.filter(|(_, each)| is_within(source.ip(), each.address, each.prefix));
+        let (access_point, _) = known.max_by_key(|(_, each)| each.prefix).ok_or(Discard::ForeignSource)?;
         self.take_turn(now)?;
         let view = View::parse(datagram).map_err(Discard::Malformed)?;
         let AccessPoint { secret, require_message_authenticator, .. } = &self.access_points[access_point];
@@ -275,7 +282,11 @@ impl Proxy {
             self.exchanges.answered(now.mono, ticket.name, answer.clone());
             return Ok(Action::Told(answer, Report::read(view, access_point)));
         }
+        if !self.exchanges.may_ask(source.ip()) {
+            return Err(Discard::TooMany);
+        }
         let request = RelayedRequest::new(view, secret).map_err(Discard::NoRoom)?;
+        self.exchanges.ask(source.ip());
         self.exchanges.begin(ticket.name, exchange);
         Ok(Action::Ask(Box::new(Asked { ticket, access_point, request })))
     }
