@@ -313,11 +313,13 @@ fn an_old_client_is_heard_where_the_operator_says_so() {
 fn each_client_has_its_own_secret() {
     let (one, another) = (Trust::new(Secret::new(SECRET)), Trust::new(Secret::new(OTHER_SECRET)));
     let network: IpAddr = "2001:db8:7::".parse().unwrap();
-    let mut bench = Bench::of(vec![client(OFFICE, 30, one), client(network, 48, another)]);
+    let guarded = client("192.0.2.18".parse().unwrap(), 32, another.clone());
+    let mut bench = Bench::of(vec![client(OFFICE, 30, one), client(network, 48, another), guarded]);
     let (mine, theirs) =
         (disconnect(vec![user()]), signed(Code::DisconnectRequest, vec![user(), time(UNIX_SECS)], OTHER_SECRET));
     for (source, expected) in [
         ("192.0.2.16", [true, false]),
+        ("192.0.2.18", [false, true]), // the narrowest counts
         ("192.0.2.19", [true, false]),
         ("::ffff:192.0.2.17", [true, false]),
         ("192.0.2.20", [false, false]),

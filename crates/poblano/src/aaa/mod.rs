@@ -55,7 +55,7 @@ const WAITING_CHECKS: usize = 64;
 /// What it means that an Accept cannot be obeyed.
 const REFUSED_HERE: &str = "a RADIUS server accepts guests who are refused here";
 /// What has an effect where a device joins, for it is passed on there.
-const FOR_ACCESS_POINTS: [&str; 3] = ["Tunnel-Private-Group-Id", "Egress-VLANID", "Egress-VLAN-Name"];
+const FOR_ACCESS_POINTS: [&str; 3] = ["Tunnel-Private-Group-ID", "Egress-VLANID", "Egress-VLAN-Name"];
 
 /// What a source of grants said.
 pub(crate) enum Answer {
