@@ -170,7 +170,8 @@ def test_the_configuration_is_read_again(lab):
     lab.gateway.settings["dhcp"] = {"lease": "2h", "offline_lease": "2h"}
     lab.gateway.write()
     query(lab, "reload")
-    wait_for(lambda: "[dhcp] is as the configuration has it now" in lab.gateway.log.read_text(), "the new settings")
+    said = "[dhcp] and [garden] are as the configuration has them now"
+    wait_for(lambda: said in lab.gateway.log.read_text(), "the new settings")
     assert lab.guest.lease()
     assert query(lab, "dhcp-list").split()[3].endswith("/7200")
 
