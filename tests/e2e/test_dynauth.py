@@ -9,7 +9,7 @@ import time
 import pytest
 
 from aaa import ADDRESS, FreeRadius, settings
-from internet import wait_for
+from internet import HOST, wait_for
 from lab import PORTAL, Lab
 
 COA_SECRET = "a secret of the coa client"
@@ -271,3 +271,21 @@ def test_a_guest_does_not_reach_the_port_wherever_it_looks():
         assert set(counters(lab).values()) == {0}
         # It is the way that is closed, not the port.
         assert ask(lab, "disconnect", "User-Name = ada") == ("Disconnect-ACK", None)
+
+
+def test_a_server_opens_and_closes_the_garden_of_a_guest_who_is_not_logged_in():
+    with coa_lab(guests=2) as lab:
+        one, other = lab.guests
+        named = f"Framed-IP-Address = {one.address}"
+
+        def allow(entries):
+            return ask(lab, "coa", named, f'ChilliSpot-Config = "uamallowed={entries}"')
+
+        assert one.connect(HOST, 443) != "open"
+        assert allow(f"tcp:{HOST}:443") == ("CoA-ACK", None)
+        assert one.connect(HOST, 443) == "open" and one.connect(HOST, 8080) != "open"
+        assert other.connect(HOST, 443) != "open"
+        for refused in ("0.0.0.0/0", other.address, "tcp:"):
+            assert allow(refused)[0] == "CoA-NAK", refused
+        assert allow("reset") == ("CoA-ACK", None)
+        assert one.connect(HOST, 443) != "open"

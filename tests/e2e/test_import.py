@@ -1,6 +1,7 @@
 """CoovaChilli's configuration, imported and run."""
 
 import contextlib
+import os
 import stat
 import subprocess
 
@@ -26,6 +27,8 @@ HS_CONF = f"""
 radiusserver1 {ADDRESS}
 radiussecret  "{SECRET}"
 radiusnasid   cafe-7
+radiuslocationid   "isocc=de,cc=49,ac=30,network=cafe"
+radiuslocationname "Café 7"
 defsessiontimeout = 0x708
 """
 LAXER = "postauthproxy 192.0.2.99\n"
@@ -33,7 +36,7 @@ WRONG = "dhcpif eth1\nradiussecrt hunter2-hunter2\nlease soon\n"
 
 
 def run(*argv):
-    return subprocess.run([binary(), *argv], capture_output=True, text=True)
+    return subprocess.run([binary(), *argv], capture_output=True, text=True, timeout=60)
 
 
 @contextlib.contextmanager
@@ -67,6 +70,8 @@ def test_a_guest_logs_in_at_a_gateway_that_runs_from_chilli_conf():
         assert lab.guest.is_online()
         start = radius.wait("Start")
         assert (start["NAS-Identifier"], start["NAS-IP-Address"]) == ("cafe-7", "10.85.0.1")
+        assert start["WISPr-Location-ID"] == "isocc=de,cc=49,ac=30,network=cafe"
+        assert start["WISPr-Location-Name"].startswith("Caf")
         log = lab.gateway.log.read_text()
         assert "chilli.conf:9:1: nasmac: Called-Station-Id is the MAC of the LAN interface" in log
         assert SECRET not in log
@@ -105,3 +110,25 @@ def test_the_exit_status_tells_what_is_to_be_settled(tmp_path):
     assert (done.returncode, done.stdout) == (1, "")
     assert "did you mean radiussecret?" in done.stderr and "lease" in done.stderr
     assert "hunter2" not in done.stderr
+    # A colon in the place of the blank makes no secret a name.
+    conf.write_text("radiussecret:hunter2\n")
+    done = run("import", conf)
+    assert done.returncode == 1 and "radiussecret: unknown option" in done.stderr and "hunter2" not in done.stderr
+
+
+def test_an_import_that_cannot_be_done_waits_for_nobody_and_writes_nothing(tmp_path):
+    conf, report = tmp_path / "chilli.conf", tmp_path / "report"
+    (tmp_path / "hs.conf").write_text(HS_CONF)
+    for included in (tmp_path / "pipe", "/dev/zero", tmp_path):
+        conf.write_text(f"include {included}\n{CHILLI_CONF}")
+        if included == tmp_path / "pipe":
+            os.mkfifo(included)
+        done = run("import", conf)
+        assert done.returncode == 1 and "it is no file" in done.stderr, included
+    conf.write_text(CHILLI_CONF)
+    report.write_text("of another import")
+    (tmp_path / "link").symlink_to(tmp_path / "target")
+    for made in (report, tmp_path / "link", tmp_path / "no" / "folder"):
+        done = run("import", conf, "--output", made, "--report", report)
+        assert done.returncode == 1 and "--output names a new file in a folder that is there" in done.stderr, made
+    assert report.read_text() == "of another import" and not (tmp_path / "target").exists()

@@ -7,8 +7,8 @@ import re
 import pytest
 
 import crowd
-from internet import wait_for
-from lab import Lab, binary
+from internet import HOST, wait_for
+from lab import GATEWAY, Lab, binary
 
 NAMES = (
     *("mac", "ip", "state", "sessionid", "auth", "user", "time", "idle", "input", "output", "total", "swap"),
@@ -195,6 +195,40 @@ def test_the_name_chilli_query_and_a_path_in_the_first_place_do_the_same(lab, tm
     link.symlink_to(binary())
     assert lab.gw.run(link, lab.gateway.control, "list") == query(lab, "list")
     assert lab.gw.run(link, "-s", lab.gateway.control, "dhcp-list") == query(lab, "dhcp-list")
+
+
+def test_without_a_socket_a_script_finds_the_gateway_where_chilli_query_looked(tmp_path):
+    run = tmp_path / "run"
+    run.mkdir()
+    with Lab(settings={"control": {"socket": str(run / "chilli.lan0.sock")}}, start=False) as lab:
+        lab.gateway.control = run / "chilli.lan0.sock"
+        lab.gateway.start()
+        assert lab.guest.lease()
+        there = ("unshare", "--mount", "sh", "-c", 'mount --bind "$0" /run && exec "$@"', run)
+        assert lab.gw.run(*there, binary(), "query", "list") == query(lab, "list") != ""
+
+
+def test_the_garden_is_listed_and_edited_with_chilli_querys_words():
+    with Lab(settings={"garden": {"allow": ["tcp:198.51.100.9:443"]}}) as lab:
+        guest = lab.guest
+        assert guest.lease() and guest.connect(HOST, 443) != "open"
+        query(lab, "addgarden", "data", f"tcp:{HOST}:443, nmcheck.gnome.org#600")
+        assert guest.connect(HOST, 443) == "open" and guest.connect(HOST, 8080) != "open"
+        probe = "http://nmcheck.gnome.org/check_network_status.txt"
+        assert guest.curl(probe).body == "NetworkManager is online"
+        lines = query(lab, "listgarden").splitlines()
+        assert lines[:3] == [
+            "static garden (1/1):",
+            "host=198.51.100.9 mask=255.255.255.255 proto=6 port=443",
+            "dynamic garden (3/3):",
+        ]
+        assert f"host={HOST} mask=255.255.255.255 proto=6 port=443" in lines
+        assert f"host={lab.internet.hosts['nmcheck.gnome.org']} mask=255.255.255.255 proto=0 port=0" in lines
+        query(lab, "remgarden", "data", f"tcp:{HOST}:443,nmcheck.gnome.org")
+        assert guest.connect(HOST, 443) != "open" and guest.curl(probe).status == 302
+        assert query(lab, "listgarden").splitlines()[2:] == ["dynamic garden (0/0):"]
+        for words in (("0.0.0.0/0",), (f"tcp:{GATEWAY}:22",), ("x#soon",), (HOST, "ip", guest.address)):
+            assert refused(lab, "addgarden", "data", *words).returncode == 1, words
 
 
 def test_what_means_nothing_here_says_what_to_do_instead(lab):

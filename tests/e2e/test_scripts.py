@@ -57,13 +57,13 @@ def notes(tmp_path):
 
 
 def test_scripts_hear_of_a_guests_whole_stay_in_order(notes):
-    with Lab(settings=notes.settings(ALL), start=False) as lab:
+    place = {"location_id": "isocc=de,cc=49", "location_name": 'Café "am $Platz"', "ui_port": 4990}
+    with Lab(settings=notes.settings(ALL) | {"uam": place}, start=False) as lab:
         gateway, guest = lab.gateway, lab.guest
         gateway.start()
         started = notes.words("up")
-        assert {
-            key: started[key] for key in ("DHCPIF", "DEV", "ADDR", "MASK", "NET", "UAMLISTEN", "UAMPORT", "MTU")
-        } == {
+        keys = ("DHCPIF", "DEV", "ADDR", "MASK", "NET", "UAMLISTEN", "UAMPORT", "UAMUIPORT", "MTU")
+        assert {key: started[key] for key in keys} == {
             "DHCPIF": "lan0",
             "DEV": "poblano0",
             "ADDR": GATEWAY,
@@ -71,6 +71,7 @@ def test_scripts_hear_of_a_guests_whole_stay_in_order(notes):
             "NET": "10.85.0.0",
             "UAMLISTEN": GATEWAY,
             "UAMPORT": "3990",
+            "UAMUIPORT": "4990",
             "MTU": "1500",
         }
         client = guest.ask("udhcpc", once=False)
@@ -120,8 +121,8 @@ def test_scripts_hear_of_a_guests_whole_stay_in_order(notes):
         "NAS_PORT_TYPE": "19",
         "ACCT_SESSION_ID": session["session"]["id"],
         "ACCT_INTERIM_INTERVAL": began["ACCT_INTERIM_INTERVAL"],
-        "WISPR_LOCATION_ID": "",
-        "WISPR_LOCATION_NAME": "",
+        "WISPR_LOCATION_ID": place["location_id"],
+        "WISPR_LOCATION_NAME": place["location_name"],
         "WISPR_BANDWIDTH_MAX_UP": "0",
         "WISPR_BANDWIDTH_MAX_DOWN": "0",
         "COOVACHILLI_MAX_INPUT_OCTETS": "0",

@@ -20,17 +20,19 @@ const TO_SETTLE: u8 = 3;
 
 pub(crate) fn import(command: &cli::Import) -> anyhow::Result<ExitCode> {
     let import = chilli::import(&command.file, &Overrides::default(), &Machine)?;
+    match &command.output {
+        Some(path) => {
+            write_secret(path, &import.toml)
+                .with_context(|| format!("cannot write to {}", path.display()))
+                .context("nothing is written; --output names a new file in a folder that is there")?;
+        }
+        None => commands::say(import.toml.trim_end()),
+    }
     match &command.report {
         Some(path) => std::fs::write(path, import.report.to_string())
             .with_context(|| format!("cannot write the report to {}", path.display()))?,
         // A reader that has gone needs no report.
         None => drop(std::io::stderr().write_all(import.report.to_string().as_bytes())),
-    }
-    match &command.output {
-        Some(path) => {
-            write_secret(path, &import.toml).with_context(|| format!("cannot write to {}", path.display()))?;
-        }
-        None => commands::say(import.toml.trim_end()),
     }
     Ok(if import.report.is_security_relevant() { ExitCode::from(TO_SETTLE) } else { ExitCode::SUCCESS })
 }
@@ -45,6 +47,10 @@ pub(crate) struct Machine;
 
 impl Surroundings for Machine {
     fn read(&self, path: &Path) -> std::io::Result<String> {
+        // A pipe would keep us waiting for a writer that may never come, a device be read without end.
+        if !std::fs::metadata(path)?.is_file() {
+            return Err(std::io::Error::other("it is no file"));
+        }
         let mut text = String::new();
         File::open(path)?.take(MAX_OCTETS).read_to_string(&mut text)?;
         Ok(text)

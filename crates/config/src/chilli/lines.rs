@@ -90,9 +90,9 @@ impl Reader<'_> {
                         let setting = Setting { origin: at(name), option, value: value.to_owned() };
                         self.settings.add(setting, self.notes);
                     }
-                    Err(why) => self.notes.mistakes.push(at(&values::shortened(name)).problem(why)),
+                    Err(why) => self.notes.mistakes.push(at(&values::shown_name(name)).problem(why)),
                 },
-                Err((name, why)) => self.notes.mistakes.push(at(&values::shortened(name)).problem(why)),
+                Err((name, why)) => self.notes.mistakes.push(at(&values::shown_name(name)).problem(why)),
             }
         }
         self.open.pop();

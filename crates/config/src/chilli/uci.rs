@@ -70,7 +70,7 @@ fn option(origin: &Origin, name: &str, value: &str, settings: &mut Settings, not
                 settings.add(Setting { origin: origin.clone(), option, value: value.to_owned() }, notes);
             }
             Err(why) => {
-                let origin = Origin { name: values::shortened(name), ..origin.clone() };
+                let origin = Origin { name: values::shown_name(name), ..origin.clone() };
                 notes.mistakes.push(origin.problem(why));
             }
         },

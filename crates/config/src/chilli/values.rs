@@ -86,9 +86,24 @@ pub(super) fn shortened(value: &str) -> String {
     value.chars().take(60).collect()
 }
 
+/// As much of a name as a message may show: with `radiussecret:xyz` for one, what no option has in its name is a secret.
+pub(super) fn shown_name(name: &str) -> String {
+    let end = name.find(|c: char| !c.is_ascii_alphanumeric() && !matches!(c, '_' | '-')).unwrap_or(name.len());
+    if end == 0 { "line".to_owned() } else { shortened(&name[..end]) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn of_a_name_only_what_may_be_one_is_shown() {
+        for (name, shown) in
+            [("radiussecret:xyz", "radiussecret"), ("HS_UAM-X", "HS_UAM-X"), (":xyz", "line"), ("\u{e4}", "line")]
+        {
+            assert_eq!(shown_name(name), shown);
+        }
+    }
 
     #[test]
     fn numbers_have_three_bases() {

@@ -4,7 +4,7 @@ use config::{Config, MacAuthentication, MacServiceType, PasswordMethod};
 use engine::gateway::Attempt;
 use portal::{Credential as Shown, Login};
 use radius::attr::{chillispot, microsoft, wispr};
-use radius::{AccessRequest, Credential, GuestFacts, MacFormat, NasFacts, Reply, Service};
+use radius::{AccessRequest, Attribute, Credential, GuestFacts, MacFormat, NasFacts, Reply, Service};
 use wire::{GuestKey, MacAddr, Vlan};
 
 use super::method;
@@ -42,6 +42,7 @@ impl Asks {
                 identifier: config.radius.nas_identifier.clone(),
                 ip: config.radius.nas_ip,
                 called_station_id: lan_mac.map(MacAddr::to_station_id).unwrap_or_default(),
+                extra: place(config),
                 ..NasFacts::default()
             },
             lan: config.lan.interface.clone(),
@@ -105,6 +106,13 @@ impl Asks {
     pub(super) fn port_id(&self, vlan: Vlan) -> String {
         port_id(&self.lan, vlan)
     }
+}
+
+/// Where the gateway stands, for servers that know many.
+fn place(config: &Config) -> Vec<Attribute> {
+    let told = [(wispr::LOCATION_ID, &config.uam.location_id), (wispr::LOCATION_NAME, &config.uam.location_name)];
+    let told = told.into_iter().filter(|(_, text)| !text.is_empty());
+    told.filter_map(|(attribute, text)| attribute.of(text.as_str()).ok()).collect()
 }
 
 /// NAS-Port-Id: the interface and VLAN that a guest is on.

@@ -11,7 +11,9 @@ mod show;
 mod words;
 
 use std::ffi::OsStr;
-use std::path::Path;
+use std::io::ErrorKind;
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -23,6 +25,9 @@ use crate::{commands, control};
 
 /// As chilli_query; `$QUERY_TIMEOUT` has another.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// Where sockets are, and which is asked first.
+const RUN: &str = "/run";
+const USUAL: &str = "poblano.sock";
 
 /// True for the name of CoovaChilli's tool.
 pub(crate) fn is_called(program: &OsStr) -> bool {
@@ -58,6 +63,7 @@ pub(crate) fn query(words: &[String]) -> ExitCode {
 
 fn answer(question: &Question) -> anyhow::Result<String> {
     let Question { socket, as_json, command, arguments } = question;
+    let socket = &socket.clone().unwrap_or_else(|| usual_socket(Path::new(RUN)));
     let patience = std::env::var("QUERY_TIMEOUT").ok().and_then(|text| text.parse().ok()).filter(|secs| *secs > 0);
     let patience = patience.map_or(PATIENCE, Duration::from_secs);
     let ask = |request: &Value| control::ask_within(patience, socket, request);
@@ -109,6 +115,25 @@ fn answer(question: &Question) -> anyhow::Result<String> {
     }
 }
 
+/// Our own, or else the first that has a name of CoovaChilli's: where `cmdsocket` of an imported chilli.conf has it, and
+/// scripts do not say so because chilli_query looked there. Our own, too, if nobody answers.
+fn usual_socket(run: &Path) -> PathBuf {
+    let usual = run.join(USUAL);
+    let files = std::fs::read_dir(run).into_iter().flatten().filter_map(Result::ok).map(|entry| entry.path());
+    let is_chilli = |path: &PathBuf| {
+        let name = path.file_name().and_then(OsStr::to_str).unwrap_or_default();
+        name.starts_with("chilli") && name.ends_with(".sock")
+    };
+    let mut others: Vec<PathBuf> = files.filter(is_chilli).collect();
+    others.sort_unstable();
+    // A crash leaves a file at which nobody answers; one that is not for us is still the one that is meant.
+    let is_there = |path: &PathBuf| match UnixStream::connect(path) {
+        Ok(_) => true,
+        Err(error) => error.kind() == ErrorKind::PermissionDenied,
+    };
+    [usual.clone()].into_iter().chain(others).find(is_there).unwrap_or(usual)
+}
+
 /// Names what the arguments name, in our words: what is input for CoovaChilli depends on the gateway.
 fn change(
     ask: &impl Fn(&Value) -> anyhow::Result<Value>,
@@ -154,4 +179,26 @@ fn guest(arguments: &Arguments) -> anyhow::Result<&str> {
 
 fn mac(arguments: &Arguments) -> anyhow::Result<&str> {
     arguments.mac.as_deref().context("name the device by its MAC address")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::net::UnixListener;
+
+    use super::*;
+
+    #[test]
+    fn without_a_socket_it_is_ours_or_the_first_of_coovachillis_names_that_answers() {
+        let run = std::env::temp_dir().join(format!("poblano-query-{}", std::process::id()));
+        std::fs::create_dir_all(&run).unwrap();
+        let listen = |name: &str| UnixListener::bind(run.join(name)).unwrap();
+        assert_eq!(usual_socket(&run), run.join("poblano.sock"), "nobody is there");
+        drop(listen("chilli.a.sock")); // the file stays
+        let others = [listen("chilli.c.sock"), listen("chilli.b.sock"), listen("other.sock")];
+        assert_eq!(usual_socket(&run), run.join("chilli.b.sock"));
+        let ours = listen("poblano.sock");
+        assert_eq!(usual_socket(&run), run.join("poblano.sock"));
+        drop((others, ours));
+        std::fs::remove_dir_all(&run).unwrap();
+    }
 }

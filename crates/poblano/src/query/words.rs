@@ -22,6 +22,7 @@ Usage: poblano query [-s SOCKET] [-json] COMMAND [ARGUMENT VALUE]...
   listgarden, addgarden data LIST, remgarden data LIST    the walled garden
 
 GUEST is ip ADDRESS, mac MAC, sessionid NAME, or for logout a MAC address alone.
+Without -s the gateway is asked at /run/poblano.sock, or else at the first /run/chilli*.sock that answers.
 LIMIT is sessiontimeout, idletimeout, interiminterval (seconds), maxoctets, maxinputoctets, maxoutputoctets,
 maxbwup, maxbwdown (bits per second), each with a number; 0 is no limit.
 ";
@@ -82,7 +83,8 @@ const ELSEWHERE: [(&str, &str); 17] = [
 /// What is asked.
 #[derive(Debug)]
 pub(super) struct Question {
-    pub(super) socket: PathBuf,
+    /// None is the usual one.
+    pub(super) socket: Option<PathBuf>,
     pub(super) as_json: bool,
     pub(super) command: &'static str,
     pub(super) arguments: Arguments,
@@ -115,16 +117,18 @@ fn because(why: impl Into<String>) -> Refusal {
 impl Question {
     pub(super) fn parse(words: &[String]) -> Result<Self, Refusal> {
         let mut words = words.iter().map(String::as_str).peekable();
-        let (mut socket, mut as_json) = ("/run/poblano.sock", false);
+        let (mut socket, mut as_json) = (None, false);
         // CoovaChilli has taken a socket's path as the first word.
         if let Some(path) = words.next_if(|word| word.starts_with('/')) {
-            socket = path;
+            socket = Some(path);
         }
         let command = loop {
             match words.next() {
                 None => return Err(Refusal::Help),
                 Some("-json" | "--json") => as_json = true,
-                Some("-s") => socket = words.next().ok_or_else(|| because("-s needs the path of a socket"))?,
+                Some("-s") => {
+                    socket = Some(words.next().ok_or_else(|| because("-s needs the path of a socket"))?);
+                }
                 Some("help" | "-h" | "--help") => return Err(Refusal::Help),
                 Some(word) => break known(word)?,
             }
@@ -146,7 +150,7 @@ impl Question {
             let value = words.next().ok_or_else(|| because(format!("{word} needs a value")))?;
             arguments.name(word, value)?;
         }
-        Ok(Self { socket: socket.into(), as_json, command, arguments })
+        Ok(Self { socket: socket.map(PathBuf::from), as_json, command, arguments })
     }
 }
 
@@ -195,6 +199,8 @@ impl Arguments {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
 
     fn parse(line: &str) -> Result<Question, Refusal> {
@@ -212,13 +218,13 @@ mod tests {
     fn command_lines_as_they_stand_in_scripts_are_understood() {
         let question = parse("-s /run/other.sock -json list mac 02-00-5E-10-00-01").unwrap();
         assert_eq!(
-            (question.socket.to_str(), question.as_json, question.command),
+            (question.socket.as_deref().and_then(Path::to_str), question.as_json, question.command),
             (Some("/run/other.sock"), true, "list")
         );
         assert_eq!(question.arguments.mac.as_deref(), Some("02-00-5E-10-00-01"));
         let question = parse("/run/other.sock logout 02:00:5e:10:00:01").unwrap();
-        assert_eq!((question.socket.to_str(), question.command), (Some("/run/other.sock"), "logout"));
-        assert_eq!(question.arguments.guest, question.arguments.mac);
+        assert_eq!(question.socket.as_deref(), Some(Path::new("/run/other.sock")));
+        assert_eq!((question.command, question.arguments.guest), ("logout", question.arguments.mac));
         let question = parse("update sessionid 000001000000019cd2c0f1 maxbwup 512000 maxoctets 0").unwrap();
         assert_eq!(question.arguments.limits, [("maxbwup", 512_000), ("maxoctets", 0)]);
         assert_eq!(question.arguments.guest.as_deref(), Some("000001000000019cd2c0f1"));

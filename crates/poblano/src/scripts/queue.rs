@@ -1,8 +1,9 @@
 //! What is to be run, by guest.
 //!
 //! Guests take turns, so that one that comes and goes all the time waits for itself alone. Of each guest one runs at a time
-//! and few wait; of all together at most [`MOST`]. What tells of a beginning gets no more than half of either: when too
-//! much happens, room is left for what tells of ends.
+//! and few wait; of all together at most [`MOST`]. What tells of a beginning gets less of either: when too much happens, room
+//! is left for what tells of ends. What anybody can make happen, with invented addresses, gets no more than half in all: the
+//! rest is for those who have logged in.
 
 use std::collections::{HashMap, VecDeque};
 use std::time::{Duration, Instant};
@@ -59,9 +60,15 @@ impl Queue {
 
     /// True if such a note can be put; otherwise it is counted as lost.
     pub(super) fn has_room(&mut self, guest: GuestKey, event: Event) -> bool {
-        let share = if event.is_beginning() { 2 } else { 1 };
+        let most = match event {
+            Event::GuestUp => MOST / 4,
+            Event::GuestDown => MOST / 2,
+            Event::SessionUp => MOST / 4 * 3,
+            Event::SessionDown => MOST,
+        };
+        let most_of_a_guest = if event.is_beginning() { MOST_OF_A_GUEST / 2 } else { MOST_OF_A_GUEST };
         let theirs = self.guests.get(&guest).map_or(0, |guest| guest.jobs.len());
-        let has_room = self.waiting < MOST / share && theirs < MOST_OF_A_GUEST / share;
+        let has_room = self.waiting < most && theirs < most_of_a_guest;
         self.lost += u64::from(!has_room);
         has_room
     }
@@ -191,10 +198,18 @@ mod tests {
         let theirs = (0..100).filter(|_| put(&mut queue, 1, Event::SessionUp)).count();
         let ends = (0..100).filter(|_| put(&mut queue, 1, Event::SessionDown)).count();
         assert_eq!((theirs, theirs + ends), (MOST_OF_A_GUEST / 2, MOST_OF_A_GUEST));
-        let ups = (2..9000).filter(|n| put(&mut queue, *n, Event::GuestUp)).count();
-        let downs = (2..9000).filter(|n| put(&mut queue, *n, Event::SessionDown)).count();
-        assert_eq!((MOST_OF_A_GUEST + ups, MOST_OF_A_GUEST + ups + downs), (MOST / 2, MOST));
-        let asked = 200 + 2 * 8998;
+        // Who has not logged in cannot take the room of those who have.
+        let mut waiting = MOST_OF_A_GUEST;
+        for (event, most) in [
+            (Event::GuestUp, MOST / 4),
+            (Event::GuestDown, MOST / 2),
+            (Event::SessionUp, MOST / 4 * 3),
+            (Event::SessionDown, MOST),
+        ] {
+            waiting += (2..9000).filter(|n| put(&mut queue, *n, event)).count();
+            assert_eq!(waiting, most, "{event:?}");
+        }
+        let asked = 200 + 4 * 8998;
         assert_eq!((queue.take_lost(), queue.take_lost()), (asked - MOST as u64, 0));
     }
 }
