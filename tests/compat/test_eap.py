@@ -108,3 +108,10 @@ def test_rounds_are_no_tries_and_conversations_are(ours):
             assert program.proves(asked, "wrong")[0] == "100"
         code, _, told = program.answer(0, IDENTITY, b"ada")
         assert code == "255" and "many" in told["ReplyMessage"].lower()
+
+
+def test_an_accept_without_a_word_of_eap_lets_nobody_in(ours):
+    with ours(users="ada Auth-Type := Accept\n") as subject:
+        assert Program(subject).answer(0, IDENTITY, b"ada")[0] == "100"
+        assert "Login OK" in subject.lab.radius.log.read_text()
+        assert not subject.is_online()
