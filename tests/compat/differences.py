@@ -14,7 +14,6 @@ DIFFERENCES = {
     "bad request": "A login without a name or without a credential is answered with 400; CoovaChilli hangs up.",
     "empty password": "A login with an empty password asks nobody (res=failed, reason=other): some servers ask a "
     "directory in a way that lets it in.",
-    "eap": "EAPMsg of WISPr 2.0 is neither offered nor taken; programs use their other ways.",
     "splash": "There is no res=splash: who has not logged in is offline.",
     "start time": "starttime is a date; CoovaChilli's counts from the machine's start.",
     "session time": "MaxSessionTime of WISPr 1.0 is the session's; CoovaChilli's is 3600 always.",

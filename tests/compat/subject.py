@@ -125,12 +125,12 @@ def running():
 
 
 @contextlib.contextmanager
-def poblano(users=USERS, how="chap", auth=None, secret=SECRET, **uam):
+def poblano(users=USERS, how="chap", auth=None, secret=SECRET, radius=FreeRadius, guests=1, **uam):
     """Ours, with FreeRADIUS and the foreign portal."""
     own = {**settings(), "uam": {"server": SERVER, **({"secret": secret} if secret else {}), **uam}}
     own["auth"] = auth or own["auth"]
-    with Lab(start=False, settings=own, accounts=False) as lab:
-        lab.radius = FreeRadius(lab, users)
+    with Lab(guests, start=False, settings=own, accounts=False) as lab:
+        lab.radius = radius(lab, users)
         # Its own address: what is open before login for it is open for nobody else.
         lab.inet.ip("addr", "add", f"{PORTAL}/32", "dev", "lo")
         with (lab.directory / "hosts").open("a") as hosts:

@@ -40,6 +40,8 @@ MODULE = """
             use_tunneled_reply = yes
             virtual_server = inner
         }}
+        md5 {{
+        }}
         mschapv2 {{
         }}
     }}

@@ -271,12 +271,12 @@ async fn authenticate(gateway: &Rc<Gateway>, request: &Value, guest: cli::Guest)
     };
     let credential = Credential::Password(password.as_bytes().to_vec());
     let login = Login { name: user, credential: &credential, original_url: "", lang: "", logoff_url: "" };
-    match gateway.authenticate(&attempt, &login).await {
+    match gateway.authenticate(&attempt, &login, None).await {
         LoginOutcome::Accepted { .. } => json!({ "logged_in": 1 }),
-        LoginOutcome::Rejected { message } => {
+        LoginOutcome::Rejected { message, .. } => {
             json!({ "error": message.unwrap_or_else(|| format!("{user} is refused: the name or the password is wrong")) })
         }
-        LoginOutcome::TooManyTries { .. } | LoginOutcome::Unavailable => {
+        LoginOutcome::TooManyTries { .. } | LoginOutcome::Unavailable | LoginOutcome::Asked { .. } => {
             json!({ "error": "nobody can say whether the password is right now; `poblano sessions` shows the servers" })
         }
     }

@@ -12,12 +12,13 @@ use engine::gateway::{Attempt, GuestView, LoginRefusal, Mark, Output, OwnGarden,
 use engine::session::{Cause, Record, Status};
 use fastpath::pipeline::Plane;
 use fastpath::port::LanPort;
-use portal::{Login, LoginOutcome};
+use portal::{Credential, Login, LoginOutcome};
 use tokio::sync::{Notify, mpsc, oneshot};
 use tracing::{debug, info};
+use uam::eap;
 use wire::{MacAddr, Now};
 
-use crate::aaa::{Aaa, Answer};
+use crate::aaa::{Aaa, Answer, Conversation};
 use crate::cli;
 use crate::clock::Clock;
 use crate::flows::Forgetting;
@@ -219,26 +220,46 @@ impl Gateway {
 
     /// Tries to log in the guest at `ip`.
     pub(crate) async fn log_in(self: &Rc<Self>, ip: Ipv4Addr, login: &Login<'_>) -> LoginOutcome {
-        let attempt = match self.with(|engine, now| engine.begin_login(now, ip)) {
+        // An answer is no other try than the conversation that it belongs to.
+        let is_answer = matches!(login.credential, Credential::Eap(response) if eap::identity(response).is_none());
+        let begun = self.with(|engine, now| match is_answer {
+            true => engine.begin_admission(ip),
+            false => engine.begin_login(now, ip),
+        });
+        let attempt = match begun {
             Ok(attempt) => attempt,
-            Err(LoginRefusal::AlreadyOnline) => return LoginOutcome::Accepted { redirect: None },
+            Err(LoginRefusal::AlreadyOnline) => return LoginOutcome::Accepted { redirect: None, eap: None },
             Err(LoginRefusal::TooManyTries(wait)) => return LoginOutcome::TooManyTries { wait },
             Err(LoginRefusal::NotAGuest) => return LoginOutcome::Unavailable,
         };
-        self.authenticate(&attempt, login).await
+        if !is_answer {
+            return self.authenticate(&attempt, login, None).await;
+        }
+        // Nobody asked, or not any more.
+        let Some(before) = self.aaa.conversation(&attempt) else {
+            return LoginOutcome::Rejected { message: None, eap: None };
+        };
+        let login = Login { name: &before.name, ..*login };
+        self.authenticate(&before.attempt, &login, Some(&before)).await
     }
 
-    /// Asks whether whoever made the attempt may come in.
-    pub(crate) async fn authenticate(self: &Rc<Self>, attempt: &Attempt, login: &Login<'_>) -> LoginOutcome {
-        match self.aaa.authenticate(attempt, login).await {
-            Answer::Granted { grant, message, redirect } => {
+    /// Asks whether whoever made the attempt may come in; `before` is what a login by EAP goes on with.
+    pub(crate) async fn authenticate(
+        self: &Rc<Self>,
+        attempt: &Attempt,
+        login: &Login<'_>,
+        before: Option<&Conversation>,
+    ) -> LoginOutcome {
+        match self.aaa.authenticate(attempt, login, before).await {
+            Answer::Granted { grant, message, redirect, eap } => {
                 if !self.with(|engine, now| engine.finish_login(now, attempt, login.name, grant)) {
                     return LoginOutcome::Unavailable; // it left, or logged in twice, while it waited
                 }
                 self.greet(attempt, message);
-                LoginOutcome::Accepted { redirect }
+                LoginOutcome::Accepted { redirect, eap }
             }
-            Answer::Refused { message } => LoginOutcome::Rejected { message },
+            Answer::Refused { message, eap } => LoginOutcome::Rejected { message, eap },
+            Answer::Asked { eap } => LoginOutcome::Asked { eap },
             Answer::Unavailable => LoginOutcome::Unavailable,
         }
     }
@@ -263,7 +284,7 @@ impl Gateway {
                     }
                 });
             }
-            (_, Answer::Unavailable) => {}
+            (_, Answer::Unavailable | Answer::Asked { .. }) => {}
         }
     }
 

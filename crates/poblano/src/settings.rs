@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 
 use anyhow::Context;
-use config::{Config, Direction};
+use config::{AuthMethod, Config, Direction};
 use engine::dns;
 use fastpath::garden::Network;
 use wire::MacAddr;
@@ -88,6 +88,7 @@ pub(crate) fn site(config: &Config, lan_mac: MacAddr) -> portal::Site {
             challenge_lifetime: uam.challenge_lifetime,
             reuse_challenges: uam.reuse_challenges,
             plain_passwords: uam.plain_passwords,
+            eap: config.auth.methods.contains(&AuthMethod::Radius),
             original_url: uam.original_url,
             origins: uam.origins.clone(),
         },

@@ -31,11 +31,11 @@ impl Backend for Preview {
         match (login.name, login.credential.is_of(b"guest")) {
             ("guest", true) => {
                 self.logged_in.set(true);
-                LoginOutcome::Accepted { redirect: None }
+                LoginOutcome::Accepted { redirect: None, eap: None }
             }
             ("away", _) => LoginOutcome::Unavailable,
             ("hasty", _) => LoginOutcome::TooManyTries { wait: Duration::from_secs(30) },
-            _ => LoginOutcome::Rejected { message: None },
+            _ => LoginOutcome::Rejected { message: None, eap: None },
         }
     }
 

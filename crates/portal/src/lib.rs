@@ -45,6 +45,7 @@ pub trait Backend: 'static {
     /// All of it comes from a stranger: any text, bounded by [`Limits`]. The future is dropped when the
     /// guest hangs up or its connection's time is over: the attempt then no longer has to finish.
     /// While it waits, the lease may end and the address change hands: whoever held it at the call is the one to let in.
+    /// Of EAP a call is one round. Who has answered a question belongs to the guest at this address, never to the request.
     /// Throttling of attempts is done here, behind the trait, because other ways to log in share it.
     fn login(&self, ip: Ipv4Addr, login: &Login<'_>) -> impl Future<Output = LoginOutcome>;
 
@@ -55,7 +56,7 @@ pub trait Backend: 'static {
 /// An attempt to log in.
 #[derive(Clone, Copy, Debug)]
 pub struct Login<'a> {
-    /// Who it says it is.
+    /// Who it says it is. Of EAP, only the first response says it: empty after that.
     pub name: &'a str,
     /// How it proves that.
     pub credential: &'a Credential,
@@ -75,11 +76,20 @@ pub enum LoginOutcome {
         /// Where the source of the grant wants the browser to go (WISPr-Redirection-URL). Anything that is not a web
         /// address is left out of account.
         redirect: Option<String>,
+        /// The server's last message of EAP.
+        eap: Option<Vec<u8>>,
     },
     /// Refused, with the server's own words (RADIUS Reply-Message) if it had any.
     Rejected {
         /// Shown to the guest as plain text.
         message: Option<String>,
+        /// The server's last message of EAP.
+        eap: Option<Vec<u8>>,
+    },
+    /// The server asks on by EAP, and the guest's next response is the answer.
+    Asked {
+        /// Its message.
+        eap: Vec<u8>,
     },
     /// Nobody could be asked: every server is silent. The guest is told to try again, not that its password is wrong.
     Unavailable,
@@ -168,6 +178,8 @@ pub struct Uam {
     pub reuse_challenges: bool,
     /// Passwords come as they are.
     pub plain_passwords: bool,
+    /// There is a server to ask by EAP.
+    pub eap: bool,
     /// The RADIUS server is told where a guest was going.
     pub original_url: bool,
     /// Web sites, as `https://www.example.org`, whose scripts may read what a guest may; the portal's is always one.

@@ -104,16 +104,19 @@ async fn login<B: Backend>(
     match backend.login(ip, &Login { name, credential: &credential, original_url: "", lang: "", logoff_url: "" }).await
     {
         // 303, and by that a navigation of the whole page: it makes a phone's sheet look for the Internet again.
-        LoginOutcome::Accepted { redirect } => match redirect.as_deref().and_then(WebUrl::parse) {
+        LoginOutcome::Accepted { redirect, .. } => match redirect.as_deref().and_then(WebUrl::parse) {
             Some(theirs) => see_other(theirs.as_str()),
             None => see_other(&success),
         },
         // Not 401, which asks for a WWW-Authenticate that browsers answer with a window of their own.
-        LoginOutcome::Rejected { message } => {
+        LoginOutcome::Rejected { message, .. } => {
             let message = message.map(|words| pages::tidy(&words)).filter(|words| !words.is_empty());
             say(StatusCode::FORBIDDEN, message.unwrap_or_else(|| t.no_match.into()))
         }
-        LoginOutcome::Unavailable => say(StatusCode::SERVICE_UNAVAILABLE, t.server_silent.into()),
+        // A form answers no question of EAP.
+        LoginOutcome::Unavailable | LoginOutcome::Asked { .. } => {
+            say(StatusCode::SERVICE_UNAVAILABLE, t.server_silent.into())
+        }
         LoginOutcome::TooManyTries { wait } => {
             // Rounded up: who comes back a moment early is refused again.
             let wait = Duration::from_secs(wait.as_secs().saturating_add(u64::from(wait.subsec_nanos() > 0)));

@@ -6,7 +6,7 @@
 //! names, as a script too, JSONP) nor log it out (then our own page asks first). It can try to log it in, for browsers say
 //! too little of who sent them to a login; without the challenge, which it cannot read, it does not get far.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
@@ -32,12 +32,14 @@ const MAX_LANG: usize = 15;
 pub(crate) struct Desk {
     guests: RefCell<uam::Desk>,
     opened: Instant,
+    /// Identifier of the next first question of EAP.
+    next_eap: Cell<u8>,
 }
 
 impl Desk {
     pub(crate) fn new(uam: &Uam) -> Self {
         let guests = uam::Desk::new(uam.challenge_lifetime, uam.reuse_challenges, uam.plain_passwords);
-        Self { guests: RefCell::new(guests), opened: Instant::now() }
+        Self { guests: RefCell::new(guests), opened: Instant::now(), next_eap: Cell::new(0) }
     }
 }
 
@@ -102,7 +104,7 @@ fn page(path: &str, query: Query<'_>, site: &Site) -> Option<(Page, bool)> {
         "" if !as_json => Page::Original,
         "logon" => Page::Login,
         // Without a name it is our own form.
-        "login" if as_json || query.has("username") => Page::Login,
+        "login" if as_json || query.has("username") || Credential::is_eap(query) => Page::Login,
         "logoff" | "logout" => Page::Logoff,
         "status" => Page::Status,
         // A device that is known by its address is asked about by itself: see `engine::devices`.
@@ -142,6 +144,8 @@ struct Said {
     user_url: String,
     session_url: Option<String>,
     version: Version,
+    /// A message of EAP; empty to who speaks EAP, if there is none.
+    eap: Option<Vec<u8>>,
 }
 
 impl<B: Backend> Counter<'_, B> {
@@ -155,7 +159,7 @@ impl<B: Backend> Counter<'_, B> {
                 } else {
                     self.query.url_of_portal("userurl")
                 });
-                Ok(if online { self.say(Outcome::Already, session) } else { self.not_yet(Outcome::NotYet) })
+                Ok(if online { self.say(Outcome::Already, session) } else { self.invited() })
             }
             Page::Status if online => Ok(self.say(Outcome::Status { online }, session)),
             Page::Status => Ok(self.not_yet(Outcome::Status { online })),
@@ -175,8 +179,9 @@ impl<B: Backend> Counter<'_, B> {
     }
 
     async fn login(&self, session: Option<uam::Session>) -> Result<Said, Refusal> {
+        let is_eap = Credential::is_eap(self.query);
         let name = self.query.text("username").filter(|name| (1..=MAX_NAME).contains(&name.len()));
-        let name = name.ok_or(Refusal::NoName)?;
+        let name = name.or(is_eap.then(String::new)).ok_or(Refusal::NoName)?;
         if !Credential::is_in(self.query) {
             return Err(Refusal::NoCredential);
         }
@@ -190,6 +195,8 @@ impl<B: Backend> Counter<'_, B> {
         let fresh = || self.backend.dice();
         let challenge = match self.guests(|guests, now| guests.answered(now, self.place, fresh)) {
             Ok(challenge) => challenge,
+            // EAP has challenges of its own.
+            Err(_) if is_eap => None,
             Err(challenge) => {
                 let message = Some("The page was too old. Please try again.".to_owned());
                 return Ok(Said { challenge, message, ..self.say(Outcome::Failed(Reason::Other), None) });
@@ -199,6 +206,14 @@ impl<B: Backend> Counter<'_, B> {
             Ok(credential) => credential,
             Err(NoCredential::Absent) => return Err(Refusal::NoCredential),
             Err(NoCredential::Malformed) => return Ok(self.not_yet(Outcome::Failed(Reason::Other))),
+        };
+        // Only a conversation that begins says who it is (RFC 3579, 2.1).
+        let name = match &credential {
+            Credential::Eap(response) => match std::str::from_utf8(uam::eap::identity(response).unwrap_or_default()) {
+                Ok(name) if name.len() <= MAX_NAME => name.to_owned(),
+                _ => return Ok(self.not_yet(Outcome::Failed(Reason::Other))),
+            },
+            _ => name,
         };
         let uam = &self.site.uam;
         let original_url =
@@ -217,14 +232,20 @@ impl<B: Backend> Counter<'_, B> {
     /// What a login comes to.
     fn decided(&self, outcome: LoginOutcome) -> Said {
         match outcome {
-            LoginOutcome::Accepted { redirect } => {
+            LoginOutcome::Accepted { redirect, eap } => {
                 let redirect = redirect.filter(|url| WebUrl::parse(url).is_some());
                 let version = self.version();
                 self.guests(|guests, _| guests.accepted(self.place, self.query, redirect.as_deref(), version));
-                self.say(Outcome::Success, self.session())
+                self.say(Outcome::Success, self.session()).with(eap)
             }
-            LoginOutcome::Rejected { message } => {
-                let message = message.map(|words| pages::tidy(&words)).filter(|words| !words.is_empty());
+            LoginOutcome::Asked { eap } => self.not_yet(Outcome::Challenge).with(Some(eap)),
+            // The first response of the next conversation may be the same, and is to be looked at.
+            LoginOutcome::Rejected { message, eap } if Credential::is_eap(self.query) => {
+                self.renewed();
+                self.refused(tidied(message)).with(eap)
+            }
+            LoginOutcome::Rejected { message, .. } => {
+                let message = tidied(message);
                 let fresh = || self.backend.dice();
                 self.guests(|guests, now| guests.rejected(now, self.place, self.query, message.as_deref(), fresh));
                 self.refused(message)
@@ -246,6 +267,16 @@ impl<B: Backend> Counter<'_, B> {
         Said { message, ..self.not_yet(Outcome::Failed(Reason::Reject)) }
     }
 
+    /// What a guest is told who is to log in; programs that speak EAP are asked who they are.
+    fn invited(&self) -> Said {
+        let asked = self.site.uam.eap.then(|| {
+            let id = self.desk.next_eap.get();
+            self.desk.next_eap.set(id.wrapping_add(1));
+            uam::eap::ask_identity(id)
+        });
+        Said { eap: asked, ..self.not_yet(Outcome::NotYet) }
+    }
+
     /// Something that is said to a guest who is offline, with the challenge it has to answer.
     fn not_yet(&self, outcome: Outcome) -> Said {
         let fresh = || self.backend.dice();
@@ -254,7 +285,7 @@ impl<B: Backend> Counter<'_, B> {
     }
 
     fn say(&self, outcome: Outcome, session: Option<uam::Session>) -> Said {
-        let is_of_login = matches!(outcome, Outcome::Success | Outcome::Failed(_));
+        let is_of_login = matches!(outcome, Outcome::Success | Outcome::Failed(_) | Outcome::Challenge);
         let (user_url, session_url, spoken) = self.guests(|guests, _| {
             (guests.user_url(self.place), guests.session_url(self.place), guests.version(self.place))
         });
@@ -267,14 +298,14 @@ impl<B: Backend> Counter<'_, B> {
             lang: if is_of_login { self.lang() } else { String::new() },
             user_url,
             version: if is_of_login { self.version() } else { spoken },
+            eap: (is_of_login && Credential::is_eap(self.query)).then(Vec::new),
         }
     }
 
     /// The server's words on acceptance.
     fn message(&self, outcome: Outcome) -> Option<String> {
         let Some(Guest::LoggedIn(session)) = self.backend.guest(self.ip) else { return None };
-        let words = session.message.filter(|_| outcome == Outcome::Success).map(|words| pages::tidy(&words))?;
-        Some(words).filter(|words| !words.is_empty())
+        tidied(session.message.filter(|_| outcome == Outcome::Success))
     }
 
     /// What became of this login, if it came before.
@@ -349,8 +380,21 @@ impl<B: Backend> Counter<'_, B> {
             user_url: &said.user_url,
             session_url: said.session_url.as_deref(),
             version: said.version,
+            eap: said.eap.as_deref(),
         }
     }
+}
+
+impl Said {
+    /// The same with the server's message of EAP, if there is one, for who speaks it.
+    fn with(self, eap: Option<Vec<u8>>) -> Self {
+        Self { eap: self.eap.map(|none| eap.unwrap_or(none)), ..self }
+    }
+}
+
+/// What a server says to a guest, fit to be shown.
+fn tidied(message: Option<String>) -> Option<String> {
+    message.map(|words| pages::tidy(&words)).filter(|words| !words.is_empty())
 }
 
 fn json(reply: &uam::Reply<'_>, callback: Option<&str>) -> Reply {

@@ -16,12 +16,14 @@ fn uam() -> Uam {
             server: SERVER.into(),
             secret: b"uamsecret".to_vec(),
             wispr_1: true,
+            wispr_2: true,
             gateway: Some((Ipv4Addr::new(10, 85, 0, 1), 3990)),
             called: "02-00-5E-00-00-01".into(),
             ..uam::Portal::default()
         },
         challenge_lifetime: Duration::from_secs(600),
         origins: vec!["https://www.example".into()],
+        eap: true,
         original_url: true,
         ..Uam::default()
     }
@@ -141,6 +143,56 @@ fn a_refused_login_is_told_why_and_has_another_challenge() {
             assert_eq!(value(&failed, "reason"), reason);
             assert_eq!(value(&failed, "challenge"), value(&next, "challenge"), "nobody has decided");
         }
+    });
+}
+
+/// What WISPr's XML says: each element's text, but for addresses.
+fn told(answer: &Answer, name: &str) -> String {
+    let (_, rest) = answer.body.split_once(&format!("<{name}>")).unwrap_or_default();
+    rest.split('<').next().unwrap_or_default().to_owned()
+}
+
+#[test]
+fn a_program_logs_in_by_eap_round_by_round() {
+    with_uam(uam(), async |portal| {
+        let round = async |message: &str| {
+            ask(&portal, ANNE, &format!("/login?WISPrVersion=2.0&WISPrEAPMsg={message}"), "").await
+        };
+        let said = |answer: &Answer| ["MessageType", "ResponseCode", "EAPMsg"].map(|name| told(answer, name));
+        assert_eq!(said(&ask(&portal, ANNE, "/prelogin", "").await), ["100", "0", "AQAABQE="]);
+        assert_eq!(said(&ask(&portal, ANNE, "/prelogin", "").await), ["100", "0", "AQEABQE="], "another identifier");
+        // 02 00 000a 01 "guest"; twice the same, for a conversation may begin anew
+        for _ in 0..2 {
+            let asked = round("AgAACgFndWVzdA%3D%3D").await;
+            assert_eq!(said(&asked), ["121", "10", "AQgABgQJ"]);
+            assert!(told(&asked, "LoginURL").contains("res=wispr"), "{asked:?}");
+            assert!(asked.header("location").expect("a place").contains("?res=challenge&"), "{asked:?}");
+            assert!(!portal.house.is_online(ANNE));
+            let refused = round("AggABgQI").await;
+            assert_eq!(said(&refused), ["121", "100", "BAgABA=="]);
+        }
+        assert_eq!(said(&round("AgAACgFndWVzdA==").await), ["121", "10", "AQgABgQJ"]);
+        assert_eq!(said(&round("AggABgQH").await), ["121", "50", "AwgABA=="]);
+        assert!(portal.house.is_online(ANNE));
+        let asked = portal.house.logins.borrow().len();
+        assert_eq!(said(&round("AggABgQH").await)[..2], ["121", "50"], "a program sends it twice");
+        assert_eq!(portal.house.logins.borrow().len(), asked, "nobody was asked again");
+    });
+}
+
+#[test]
+fn what_is_no_response_of_eap_asks_nobody() {
+    with_uam(uam(), async |portal| {
+        // Not base64; a request; shorter than it says; a name of no text.
+        for bad in ["%25", "AQAABQE=", "AgAABgE=", "AgAABgH/", ""] {
+            let answer = ask(&portal, ANNE, &format!("/logon?WISPrVersion=2.0&WISPrEAPMsg={bad}"), "").await;
+            assert_eq!([told(&answer, "MessageType"), told(&answer, "ResponseCode")], ["121", "255"], "{bad}");
+        }
+        assert_eq!(ask(&portal, ANNE, "/logon?WISPrEAPMsg=AgAABQE=", "").await.status, 400, "EAP is WISPr 2.0's");
+        assert!(portal.house.logins.borrow().is_empty());
+    });
+    with_uam(Uam { eap: false, ..uam() }, async |portal| {
+        assert_eq!(told(&ask(&portal, ANNE, "/prelogin", "").await, "EAPMsg"), "", "there is nobody to ask");
     });
 }
 

@@ -6,7 +6,7 @@ mod common;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use radius::{AccountingRequest, Code, Kind, Outcome, Refusal, Transmit, View, attr};
+use radius::{AccessRequest, AccountingRequest, Code, Kind, Outcome, Refusal, Transmit, View, attr};
 
 use common::{Bench, SECRET, accept, ack, answer, login, nas, numbers};
 
@@ -345,4 +345,27 @@ fn a_dead_time_of_zero_always_asks_in_order() {
         assert_eq!(asked, [0, 0, 0, 1, 1, 1]);
         assert_eq!(bench.event().unwrap().outcome, Outcome::Unreachable);
     }
+}
+
+#[test]
+fn a_login_answers_the_server_that_asked_on_and_no_other() {
+    let mut bench = Bench::new(2);
+    bench.login();
+    // The first server is silent, so the second has the challenge.
+    let sent = loop {
+        bench.wait();
+        if let Some(sent) = bench.sent().into_iter().find(|sent| sent.socket.server == 1) {
+            break sent;
+        }
+    };
+    let state = attr::STATE.of(b"round 1").unwrap();
+    bench.arrive(&sent, &answer(&sent.bytes, Code::AccessChallenge, vec![state], SECRET, true)).unwrap();
+    assert!(matches!(bench.event().unwrap().outcome, Outcome::Challenge(_)));
+    // Long after, when the first would be asked again.
+    bench.now = bench.now.plus(Duration::from_secs(45));
+    bench.client.submit_access(bench.now, AccessRequest { state: Some(b"round 1".to_vec()), ..login() }).unwrap();
+    let servers: Vec<u8> = bench.run_out().into_iter().map(|(server, _)| server).collect();
+    assert!(servers.iter().all(|server| *server == 1) && servers.len() > 1, "{servers:?}");
+    bench.client.submit_access(bench.now, AccessRequest { state: Some(b"another".to_vec()), ..login() }).unwrap();
+    assert_eq!(bench.sent()[0].socket.server, 0, "nobody's challenge");
 }

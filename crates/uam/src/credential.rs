@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::challenge::md5;
+use crate::eap;
 use crate::hex;
 use crate::{Challenge, Query};
 
@@ -30,6 +31,8 @@ pub enum Credential {
         /// The answer.
         response: [u8; 24],
     },
+    /// A response of EAP (WISPr 2.0), in form.
+    Eap(Vec<u8>),
 }
 
 /// Why a request has no credential.
@@ -45,12 +48,22 @@ impl Credential {
     /// True if a login's parameters have one, whatever it is worth.
     #[must_use]
     pub fn is_in(query: Query<'_>) -> bool {
-        ["password", "response", "ntresponse"].into_iter().any(|name| query.has(name))
+        ["password", "response", "ntresponse", "WISPrEAPMsg"].into_iter().any(|name| query.has(name))
+    }
+
+    /// True if it is EAP, which answers no challenge of ours.
+    #[must_use]
+    pub fn is_eap(query: Query<'_>) -> bool {
+        query.octets("WISPrVersion").as_deref() == Some(b"2.0") && query.has("WISPrEAPMsg")
     }
 
     /// Reads it from a login's parameters. Without a challenge passwords come as they are.
     pub fn read(query: Query<'_>, challenge: Option<Challenge>, secret: &[u8]) -> Result<Self, NoCredential> {
         let malformed = NoCredential::Malformed;
+        if Self::is_eap(query) {
+            let message = query.octets("WISPrEAPMsg").and_then(|text| eap::from_base64(&text));
+            return message.filter(|message| eap::is_response(message)).map(Self::Eap).ok_or(malformed);
+        }
         let Some(challenge) = challenge else {
             let password = query.octets("password").ok_or(NoCredential::Absent)?;
             return Self::password(password).ok_or(malformed);
@@ -78,14 +91,14 @@ impl Credential {
         (1..=MAX_PASSWORD).contains(&password.len()).then_some(Self::Password(password))
     }
 
-    /// True if it is of that password. MS-CHAPv2 is not looked into.
+    /// True if it is of that password. Neither MS-CHAPv2 nor EAP is looked into.
     #[must_use]
     pub fn is_of(&self, password: &[u8]) -> bool {
         // Digests are compared: how far the two agree is not in the time that it takes.
         match self {
             Self::Password(given) => md5(&[given]) == md5(&[password]) && given == password,
             Self::Chap { ident, challenge, response } => md5(&[&[*ident], password, challenge]) == *response,
-            Self::MsChapV2 { .. } => false,
+            Self::MsChapV2 { .. } | Self::Eap(_) => false,
         }
     }
 }
@@ -96,6 +109,7 @@ impl fmt::Debug for Credential {
             Self::Password(_) => "Password(<hidden>)",
             Self::Chap { .. } => "Chap(<hidden>)",
             Self::MsChapV2 { .. } => "MsChapV2(<hidden>)",
+            Self::Eap(_) => "Eap(<hidden>)",
         })
     }
 }
@@ -136,6 +150,9 @@ mod tests {
         let all = format!("password=00&response={}&ntresponse={nt}", "11".repeat(16));
         assert!(matches!(read(&all), Ok(Credential::MsChapV2 { response: [0, ..], .. })));
         assert!(matches!(read(&all.replace("ntresponse", "x")), Ok(Credential::Chap { .. })));
+        let eap = format!("{all}&WISPrEAPMsg=AgAABQE=");
+        assert!(matches!(read(&eap), Ok(Credential::MsChapV2 { .. })), "EAP is for WISPr 2.0");
+        assert_eq!(read(&format!("{eap}&WISPrVersion=2.0")), Ok(Credential::Eap(vec![2, 0, 0, 5, 1])));
     }
 
     #[test]
@@ -157,6 +174,8 @@ mod tests {
             "ntresponse=",
             "password=0",
             &format!("password={}", "00".repeat(129)),
+            "WISPrVersion=2.0&WISPrEAPMsg=%",
+            "WISPrVersion=2.0&WISPrEAPMsg=AgAABgE=",
         ] {
             assert_eq!(read(bad), Err(NoCredential::Malformed), "{bad}");
         }

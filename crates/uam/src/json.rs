@@ -57,7 +57,9 @@ fn sections(outcome: Outcome) -> Sections {
     let (challenge, location, redir, session) = match outcome {
         Outcome::Already => (false, false, false, true),
         Outcome::Failed(Reason::Reject | Reason::Other) => (true, false, true, false),
-        Outcome::Failed(Reason::Timeout) | Outcome::Aborted | Outcome::AbortRefused => (false, false, false, false),
+        Outcome::Failed(Reason::Timeout) | Outcome::Challenge | Outcome::Aborted | Outcome::AbortRefused => {
+            (false, false, false, false)
+        }
         Outcome::Success | Outcome::Status { online: true } => (false, false, true, true),
         Outcome::LoggedOff => (true, false, false, true),
         Outcome::NotYet | Outcome::Status { online: false } => (true, true, true, false),

@@ -10,6 +10,7 @@
 mod challenge;
 mod credential;
 mod desk;
+pub mod eap;
 mod hex;
 mod json;
 mod location;
@@ -134,6 +135,8 @@ pub enum Outcome {
     Success,
     /// It did not.
     Failed(Reason),
+    /// The server asks on (EAP).
+    Challenge,
     /// `/logoff`.
     LoggedOff,
     /// `/abort` of a guest who is not logged in.
@@ -186,4 +189,6 @@ pub struct Reply<'a> {
     pub session_url: Option<&'a str>,
     /// What the program speaks.
     pub version: Version,
+    /// A message of EAP for it: part of an answer to one, or the first question. Empty to who speaks EAP, if there is none.
+    pub eap: Option<&'a [u8]>,
 }

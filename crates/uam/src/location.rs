@@ -96,6 +96,7 @@ fn res(outcome: Outcome) -> &'static str {
         Outcome::Already | Outcome::AbortRefused | Outcome::Status { online: true } => "already",
         Outcome::Success => "success",
         Outcome::Failed(_) => "failed",
+        Outcome::Challenge => "challenge",
         Outcome::LoggedOff | Outcome::Aborted => "logoff",
     }
 }

@@ -42,7 +42,7 @@ impl<'a> Query<'a> {
     /// What tells one login from another, whatever else stands beside name and credential.
     pub(crate) fn fingerprint(&self) -> [u8; 16] {
         let mut all = Vec::new();
-        for name in ["username", "response", "ident", "ntresponse", "password"] {
+        for name in ["username", "response", "ident", "ntresponse", "password", "WISPrEAPMsg"] {
             let value = self.octets(name);
             // A length before each, so that nothing can be moved from one to the next.
             all.extend(value.as_ref().map_or(u64::MAX, |value| value.len() as u64).to_be_bytes());

@@ -3,6 +3,7 @@
 
 use std::fmt::Write;
 
+use crate::eap::to_base64;
 use crate::location::separator;
 use crate::{Outcome, Portal, Reason, Reply, Version};
 
@@ -48,7 +49,9 @@ fn version_1(reply: &Reply<'_>) -> String {
         }
         Outcome::Failed(Reason::Reject) => poll(100, Some(reply.message.unwrap_or("Invalid Username/Password"))).end(),
         Outcome::Failed(Reason::Timeout) => poll(102, Some("Radius error")).end(),
-        Outcome::Failed(Reason::Other) => poll(102, Some(reply.message.unwrap_or("Unknown error"))).end(),
+        Outcome::Failed(Reason::Other) | Outcome::Challenge => {
+            poll(102, Some(reply.message.unwrap_or("Unknown error"))).end()
+        }
         Outcome::Already => poll(102, Some("Already logged on")).end(),
         Outcome::Status { online: true } => poll(50, Some("Already logged on")).end(),
         Outcome::Status { online: false } => poll(150, Some("Not logged on")).end(),
@@ -57,8 +60,10 @@ fn version_1(reply: &Reply<'_>) -> String {
 }
 
 fn version_2(reply: &Reply<'_>) -> String {
-    let answer = |code, text| Element::new("AuthenticationReply", 120, code).child("ReplyMessage", text);
-    let failed = |code, text| answer(code, Some(text)).end();
+    let eap = reply.eap.filter(|message| !message.is_empty()).map(to_base64);
+    let (name, kind) = if reply.eap.is_some() { ("EAPAuthenticationReply", 121) } else { ("AuthenticationReply", 120) };
+    let answer = |code| Element::new(name, kind, code);
+    let failed = |code, text| answer(code).child("ReplyMessage", Some(text)).child("EAPMsg", eap.as_deref()).end();
     match reply.outcome {
         Outcome::NotYet => {
             let mut start = Element::new("Redirect", 100, 0).child("VersionHigh", Some("2.0"));
@@ -66,15 +71,19 @@ fn version_2(reply: &Reply<'_>) -> String {
                 true => start.child("VersionLow", Some("1.0")).child("AccessProcedure", Some("1.0")),
                 false => start.child("VersionLow", Some("2.0")),
             };
-            redirect(start, reply).end()
+            redirect(start, reply).child("EAPMsg", eap.as_deref()).end()
         }
         Outcome::Success => {
-            let start = answer(50, reply.message);
+            let start = answer(50).child("ReplyMessage", reply.message).child("EAPMsg", eap.as_deref());
             granted(start, reply).time(reply).child("RedirectionURL", reply.session_url).end()
         }
         Outcome::Failed(Reason::Reject) => failed(100, reply.message.unwrap_or("Invalid Password")),
         Outcome::Failed(Reason::Timeout) => failed(102, "Radius timeout"),
         Outcome::Failed(Reason::Other) => failed(255, reply.message.unwrap_or("Unknown error")),
+        Outcome::Challenge => {
+            let url = format!("{}&continue=1", login_url(reply));
+            answer(10).child("EAPMsg", eap.as_deref()).child("LoginURL", Some(&url)).end()
+        }
         Outcome::Already => {
             Element::new("AuthenticationReply", 140, 102).child("ReplyMessage", Some("Already logged on")).end()
         }

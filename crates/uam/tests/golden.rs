@@ -55,6 +55,7 @@ fn reply(outcome: Outcome, portal: &Portal) -> Reply<'_> {
         user_url: "http://example.org/a?b=~",
         session_url: None,
         version: Version::V1,
+        eap: None,
     }
 }
 
@@ -159,18 +160,20 @@ fn a_program_is_told_where_to_log_in() {
                  <LocationName>Caf\u{e9} &amp; &lt;Bar&gt;</LocationName>";
     let end = format!("{place}<LoginURL>{login}</LoginURL><AbortLoginURL>http://10.85.0.1:3990/abort</AbortLoginURL>");
     let start = "<Redirect><MessageType>100</MessageType><ResponseCode>0</ResponseCode>";
+    let question = [1, 7, 0, 5, 1];
+    let with_eap = |portal| Reply { eap: Some(&question), ..reply(Outcome::NotYet, portal) };
     assert_eq!(
-        xml(&reply(Outcome::NotYet, &portal)),
+        xml(&with_eap(&portal)),
         format!(
             "{start}<VersionHigh>2.0</VersionHigh><VersionLow>1.0</VersionLow><AccessProcedure>1.0</AccessProcedure>\
-             {end}</Redirect>"
+             {end}<EAPMsg>AQcABQE=</EAPMsg></Redirect>"
         )
     );
     let second = Portal { wispr_1: false, ..portal.clone() };
     let text = xml(&reply(Outcome::NotYet, &second));
     assert_eq!(text, format!("{start}<VersionHigh>2.0</VersionHigh><VersionLow>2.0</VersionLow>{end}</Redirect>"));
     let first = Portal { wispr_2: false, ..portal.clone() };
-    let text = xml(&reply(Outcome::NotYet, &first));
+    let text = xml(&with_eap(&first));
     assert_eq!(text, format!("{start}<AccessProcedure>1.0</AccessProcedure>{end}</Redirect>"));
     let none = Portal { wispr_1: false, wispr_2: false, ..portal.clone() };
     assert!(!body(&reply(Outcome::NotYet, &none)).contains("<!--"));
@@ -201,6 +204,19 @@ fn a_program_is_told_what_became_of_its_login() {
     assert_eq!(xml(&success), wrap(poll, 140, 50, &format!("{hello}{urls}{redirection}{time}")));
     let second = Reply { version: Version::V2, ..success };
     assert_eq!(xml(&second), wrap(answer, 120, 50, &format!("{hello}{urls}{time}{redirection}")));
+    let accept = [3, 9, 0, 4];
+    assert_eq!(
+        xml(&Reply { eap: Some(&accept), message: None, session_url: None, ..second }),
+        wrap("EAPAuthenticationReply", 121, 50, &format!("<EAPMsg>AwkABA==</EAPMsg>{urls}{time}"))
+    );
+    let speaks = Reply {
+        eap: Some(&[]),
+        message: None,
+        version: Version::V2,
+        ..reply(Outcome::Failed(Reason::Reject), &portal)
+    };
+    let invalid = wrap("EAPAuthenticationReply", 121, 100, "<ReplyMessage>Invalid Password</ReplyMessage>");
+    assert_eq!(xml(&speaks), invalid, "nothing of EAP is to be said");
     let failed = Outcome::Failed;
     for (outcome, first, second) in [
         (
@@ -244,6 +260,12 @@ fn a_program_is_told_what_became_of_its_login() {
         assert_eq!(say(outcome, Version::V1), first, "{outcome:?}");
         assert_eq!(say(outcome, Version::V2), second, "{outcome:?}");
     }
+    let asked = [1, 9, 0, 5, 4];
+    let challenge = xml(&Reply { eap: Some(&asked), version: Version::V2, ..reply(Outcome::Challenge, &portal) });
+    assert!(
+        challenge.starts_with("<EAPAuthenticationReply><MessageType>121</MessageType><ResponseCode>10</ResponseCode>")
+    );
+    assert!(challenge.contains("&amp;continue=1</LoginURL>"), "{challenge}");
 }
 
 #[test]

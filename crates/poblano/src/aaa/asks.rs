@@ -3,10 +3,11 @@
 use config::{Config, MacAuthentication, MacServiceType, PasswordMethod};
 use engine::gateway::Attempt;
 use portal::{Credential as Shown, Login};
-use radius::attr::{chillispot, microsoft, wispr};
+use radius::attr::{self, chillispot, microsoft, wispr};
 use radius::{AccessRequest, Attribute, Credential, GuestFacts, MacFormat, NasFacts, Reply, Service};
 use wire::{GuestKey, MacAddr, Vlan};
 
+use super::conversations::Conversation;
 use super::method;
 
 /// A question, and what the answer is to prove.
@@ -17,6 +18,11 @@ pub(super) struct Ask {
 }
 
 impl Ask {
+    /// True if the method is EAP and this Accept does not end it.
+    pub(super) fn is_unfinished_by(&self, accept: &Reply) -> bool {
+        matches!(self.request.credential, Credential::Eap { .. }) && accept.get(attr::EAP_MESSAGE).is_none()
+    }
+
     /// True unless the method has the server prove that it knows the password, and this Accept does not.
     pub(super) fn is_proven_by(&self, accept: &Reply) -> bool {
         let Credential::MsChapV2(response) = &self.request.credential else { return true };
@@ -53,8 +59,8 @@ impl Asks {
         }
     }
 
-    /// A person at the portal.
-    pub(super) fn person(&self, attempt: &Attempt, login: &Login<'_>) -> Ask {
+    /// A person at the portal, or a program for it; by EAP it may go on with what was said `before`.
+    pub(super) fn person(&self, attempt: &Attempt, login: &Login<'_>, before: Option<&Conversation>) -> Ask {
         let credential = method::credential(self.password_method, login);
         let told = [
             (chillispot::LANG, login.lang),
@@ -65,6 +71,9 @@ impl Asks {
         let request = AccessRequest {
             // One that is too long for an attribute is left out: nobody stays offline for it.
             extra: told.filter_map(|(attribute, value)| attribute.of(value).ok()).collect(),
+            state: before.map(|before| before.state.clone()),
+            // EAP too: it is not the link that a device is to be given.
+            service: Service::Login,
             ..AccessRequest::new(login.name, credential, self.nas.clone(), self.guest(attempt))
         };
         let password = match login.credential {

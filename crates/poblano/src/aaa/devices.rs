@@ -13,13 +13,13 @@ impl Aaa {
     pub(crate) async fn authenticate_device(&self, attempt: &Attempt) -> (String, Answer, Vec<String>) {
         let mut words = Vec::new();
         let answer = if self.asks.devices.allow.contains(&attempt.key.mac) {
-            Answer::Granted { grant: self.default_grant(), message: None, redirect: None }
+            Answer::Granted { grant: self.default_grant(), message: None, redirect: None, eap: None }
         } else {
             match self.ask_radius(self.asks.device(attempt)).await {
                 // The server knows the device, but wants a person to log in, or to see the portal, all the same.
                 Ok(reply) if wants_the_portal(&reply) => {
                     words = reply.all(attr::chillispot::CONFIG);
-                    Answer::Refused { message: None }
+                    Answer::Refused { message: None, eap: None }
                 }
                 Ok(reply) => self.granted(attempt, &reply),
                 Err(why) => why.into(),

@@ -18,6 +18,8 @@ pub(super) fn credential(method: PasswordMethod, login: &Login<'_>) -> Credentia
             // CoovaChilli's portals take one for both challenges.
             Credential::MsChapV2(Response::relayed(0, *challenge, *challenge, *response))
         }
+        // It goes to the program by HTTP, which takes any length.
+        Shown::Eap(message) => Credential::Eap { message: message.clone(), framed_mtu: None },
     }
 }
 

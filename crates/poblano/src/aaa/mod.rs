@@ -3,6 +3,7 @@
 
 mod asks;
 mod client;
+mod conversations;
 mod devices;
 mod dynauth;
 mod grant;
@@ -25,7 +26,7 @@ use config::{AuthMethod, Config, RadiusServer, RadiusTransport};
 use engine::gateway::Attempt;
 use engine::session::Grant;
 use portal::{Credential, Login};
-use radius::{Code, Outcome, RelayedRequest, Reply};
+use radius::{Code, Outcome, RelayedRequest, Reply, attr};
 use store::{Accounts, AccountsError, LocalUsers, PasswordCheck};
 use tokio::sync::Semaphore;
 use tracing::{debug, info, warn};
@@ -37,6 +38,8 @@ pub(crate) use self::trial::test;
 use self::asks::Ask;
 use self::asks::Asks;
 use self::client::RadiusClient;
+pub(crate) use self::conversations::Conversation;
+use self::conversations::Conversations;
 use self::dynauth::DynamicAuthorization;
 use self::grant::{Declined, Unusable};
 use self::ignored::Ignored;
@@ -59,8 +62,20 @@ const FOR_ACCESS_POINTS: [&str; 3] = ["Tunnel-Private-Group-ID", "Egress-VLANID"
 
 /// What a source of grants said.
 pub(crate) enum Answer {
-    Granted { grant: Grant, message: Option<String>, redirect: Option<String> },
-    Refused { message: Option<String> },
+    Granted {
+        grant: Grant,
+        message: Option<String>,
+        redirect: Option<String>,
+        eap: Option<Vec<u8>>,
+    },
+    Refused {
+        message: Option<String>,
+        eap: Option<Vec<u8>>,
+    },
+    /// It asks on by EAP, and a conversation is kept for the answer.
+    Asked {
+        eap: Vec<u8>,
+    },
     Unavailable,
 }
 
@@ -71,7 +86,10 @@ struct UnknownName;
 enum NoAccept {
     Refused {
         message: Option<String>,
+        eap: Option<Vec<u8>>,
     },
+    /// The server asks on.
+    Asked(Reply),
     /// Something answers, but nothing that can be believed; or more is asked than can be.
     Unavailable,
     /// Every server is silent.
@@ -81,7 +99,9 @@ enum NoAccept {
 impl From<NoAccept> for Answer {
     fn from(why: NoAccept) -> Self {
         match why {
-            NoAccept::Refused { message } => Self::Refused { message },
+            NoAccept::Refused { message, eap } => Self::Refused { message, eap },
+            // A password is all that there is.
+            NoAccept::Asked(reply) => Self::Refused { message: method::refusal(&reply), eap: None },
             NoAccept::Unavailable | NoAccept::Silence => Self::Unavailable,
         }
     }
@@ -101,6 +121,7 @@ pub(crate) struct Aaa {
     accounts: RefCell<Option<Accounts>>,
     checks: Arc<Semaphore>,
     waiting_checks: Semaphore,
+    conversations: RefCell<Conversations>,
     radius: Option<Rc<RadiusClient>>,
     pub(crate) dynamic_authorization: DynamicAuthorization,
     pub(crate) access_points: AccessPoints,
@@ -143,6 +164,7 @@ impl Aaa {
             accounts: RefCell::new(None),
             checks: Arc::new(Semaphore::new(CHECKS)),
             waiting_checks: Semaphore::new(WAITING_CHECKS),
+            conversations: RefCell::default(),
             radius,
             dynamic_authorization: DynamicAuthorization::new(config, lan_mac, clock),
             access_points: AccessPoints::new(config, clock),
@@ -158,8 +180,13 @@ impl Aaa {
     }
 
     /// Asks the configured sources in their order, until one knows: the next is asked only if a source does not answer
-    /// or does not know the name.
-    pub(crate) async fn authenticate(&self, attempt: &Attempt, login: &Login<'_>) -> Answer {
+    /// or does not know the name. A login by EAP may go on with what was said `before`.
+    pub(crate) async fn authenticate(
+        &self,
+        attempt: &Attempt,
+        login: &Login<'_>,
+        before: Option<&Conversation>,
+    ) -> Answer {
         let (mut unknown, mut silence) = (false, false);
         for method in &self.methods {
             let answer = match method {
@@ -177,8 +204,11 @@ impl Aaa {
                         continue;
                     }
                 },
-                AuthMethod::Radius => match self.ask_radius(self.asks.person(attempt, login)).await {
+                AuthMethod::Radius => match self.ask_radius(self.asks.person(attempt, login, before)).await {
                     Ok(reply) => self.granted(attempt, &reply),
+                    Err(NoAccept::Asked(reply)) if matches!(login.credential, Credential::Eap(_)) => {
+                        self.asked(attempt, login.name, before, &reply)
+                    }
                     Err(NoAccept::Silence) => {
                         silence = true;
                         continue;
@@ -196,11 +226,16 @@ impl Aaa {
                     let time = config::format_duration(time);
                     warn!("until a server answers, whoever logs in is let in unasked for {time} (radius.unreachable)");
                 }
-                Answer::Granted { grant: self.rules.unasked(time), message: None, redirect: None }
+                Answer::Granted { grant: self.rules.unasked(time), message: None, redirect: None, eap: None }
             }
-            _ if unknown => Answer::Refused { message: None },
+            _ if unknown => Answer::Refused { message: None, eap: None },
             _ => Answer::Unavailable,
         }
+    }
+
+    /// The conversation that a guest's response of EAP goes on with.
+    pub(crate) fn conversation(&self, attempt: &Attempt) -> Option<Conversation> {
+        self.conversations.borrow_mut().take(self.clock.mono(), attempt)
     }
 
     /// What a guest gets that an operator lets in.
@@ -234,10 +269,10 @@ impl Aaa {
             right
         });
         match checked.await {
-            Ok(true) => Ok(Answer::Granted { grant: self.default_grant(), message: None, redirect: None }),
+            Ok(true) => Ok(Answer::Granted { grant: self.default_grant(), message: None, redirect: None, eap: None }),
             // The work was done for an unknown name too: time does not tell which names there are.
             Ok(false) if !known => Err(UnknownName),
-            Ok(false) => Ok(Answer::Refused { message: None }),
+            Ok(false) => Ok(Answer::Refused { message: None, eap: None }),
             Err(_) => Ok(Answer::Unavailable),
         }
     }
@@ -245,9 +280,9 @@ impl Aaa {
     fn ask_local_users(&self, login: &Login<'_>) -> Result<Answer, UnknownName> {
         match self.local_users.borrow_mut().password(login.name) {
             Ok(Some(password)) if method::is_of(login, password) => {
-                Ok(Answer::Granted { grant: self.default_grant(), message: None, redirect: None })
+                Ok(Answer::Granted { grant: self.default_grant(), message: None, redirect: None, eap: None })
             }
-            Ok(Some(_)) => Ok(Answer::Refused { message: None }),
+            Ok(Some(_)) => Ok(Answer::Refused { message: None, eap: None }),
             Ok(None) => Err(UnknownName),
             Err(error) => {
                 warn!(%error, "local users cannot be read");
@@ -275,6 +310,10 @@ impl Aaa {
         let answer = radius.access(ask.request.clone()).await;
         self.tell_of_silence(&answer);
         match answer {
+            Ok(Outcome::Accept(reply)) if ask.is_unfinished_by(&reply) => {
+                debug!("a RADIUS server accepted a login by EAP without a word of EAP, so the guest stays offline");
+                Err(NoAccept::Refused { message: None, eap: None })
+            }
             // Who has not proven that it knows the password may be anybody with the secret.
             Ok(Outcome::Accept(reply)) if !ask.is_proven_by(&reply) => {
                 if !self.accepts_unproven.replace(true) {
@@ -289,12 +328,15 @@ impl Aaa {
                 self.accepts_unproven.set(false);
                 Ok(reply)
             }
-            Ok(Outcome::Reject(reply) | Outcome::Challenge(reply)) => {
-                Err(NoAccept::Refused { message: method::refusal(&reply) })
+            Ok(Outcome::Reject(reply)) => {
+                // An Accept that must not be believed may say by EAP that all is well.
+                let eap = reply.get(attr::EAP_MESSAGE).filter(|_| reply.code() == Code::AccessReject);
+                Err(NoAccept::Refused { message: method::refusal(&reply), eap })
             }
+            Ok(Outcome::Challenge(reply)) => Err(NoAccept::Asked(reply)),
             Ok(Outcome::Unreachable) => Err(NoAccept::Silence),
             Ok(Outcome::AccountingAck | Outcome::Unproven) => Err(NoAccept::Unavailable),
-            Err(radius::SubmitError::Build(_)) => Err(NoAccept::Refused { message: None }),
+            Err(radius::SubmitError::Build(_)) => Err(NoAccept::Refused { message: None, eap: None }),
             Err(error) => {
                 warn!(%error, "RADIUS");
                 Err(NoAccept::Unavailable)
@@ -363,14 +405,34 @@ impl Aaa {
     /// What a server's Accept means for the guest.
     fn granted(&self, attempt: &Attempt, reply: &Reply) -> Answer {
         self.tell_of_ignored(ignored::ignored(reply, attempt.address));
-        let refused = |words: &str| Answer::Refused { message: Some(words.to_owned()) };
+        let refused = |words: &str| Answer::Refused { message: Some(words.to_owned()), eap: None };
         match self.rules.grant(reply, self.clock.now()) {
-            Ok((grant, redirect)) => Answer::Granted { grant, message: reply.reply_message(), redirect },
+            Ok((grant, redirect)) => {
+                Answer::Granted { grant, message: reply.reply_message(), redirect, eap: reply.get(attr::EAP_MESSAGE) }
+            }
             Err(Declined::Over) => refused("Your time here is over."),
             Err(Declined::Unusable(unusable)) => {
                 self.tell_of_unusable(REFUSED_HERE, &unusable);
                 refused("Your account has settings that this network cannot apply. Please ask its operator.")
             }
+        }
+    }
+
+    /// A server's question goes to the guest, whose answer is waited for.
+    fn asked(&self, attempt: &Attempt, name: &str, before: Option<&Conversation>, challenge: &Reply) -> Answer {
+        let refused = Answer::Refused { message: None, eap: None };
+        let (Some(eap), Some(state)) = (challenge.get(attr::EAP_MESSAGE), challenge.state()) else { return refused };
+        let conversation = Conversation {
+            attempt: attempt.clone(),
+            name: name.to_owned(),
+            state: state.to_vec(),
+            rounds: before.map_or(0, |before| before.rounds).saturating_add(1),
+        };
+        if self.conversations.borrow_mut().keep(self.clock.mono(), conversation) {
+            Answer::Asked { eap }
+        } else {
+            debug!(session = attempt.session_id, "a login by EAP has too many rounds");
+            refused
         }
     }
 

@@ -37,6 +37,18 @@ impl House {
         self.sessions.borrow().contains_key(&ip)
     }
 
+    /// Asks who it is, and then for the response [2, 8, 0, 6, 4, 7].
+    fn go_on(&self, ip: Ipv4Addr, name: &str, response: &[u8]) -> LoginOutcome {
+        match response {
+            _ if name == "guest" => LoginOutcome::Asked { eap: vec![1, 8, 0, 6, 4, 9] },
+            [2, 8, 0, 6, 4, 7] => {
+                self.let_in(ip, Session { user: "guest".into(), ..Session::default() });
+                LoginOutcome::Accepted { redirect: None, eap: Some(vec![3, 8, 0, 4]) }
+            }
+            _ => LoginOutcome::Rejected { message: None, eap: Some(vec![4, 8, 0, 4]) },
+        }
+    }
+
     pub(crate) fn let_in(&self, ip: Ipv4Addr, session: Session) {
         self.sessions.borrow_mut().insert(ip, session);
     }
@@ -72,17 +84,22 @@ impl Backend for House {
             Credential::Password(password) => String::from_utf8_lossy(password),
             _ => "".into(),
         };
+        if let Credential::Eap(response) = login.credential {
+            return self.go_on(ip, login.name, response);
+        }
         match (login.name, &*password) {
             ("guest", _) if login.credential.is_of(b"good & long") => {
                 self.let_in(ip, Session { user: login.name.into(), ..Session::default() });
-                LoginOutcome::Accepted { redirect: None }
+                LoginOutcome::Accepted { redirect: None, eap: None }
             }
-            ("led", url) => LoginOutcome::Accepted { redirect: Some(url.into()) },
-            ("expired", _) => LoginOutcome::Rejected { message: Some("Your account <b>ended</b> on Monday.".into()) },
+            ("led", url) => LoginOutcome::Accepted { redirect: Some(url.into()), eap: None },
+            ("expired", _) => {
+                LoginOutcome::Rejected { message: Some("Your account <b>ended</b> on Monday.".into()), eap: None }
+            }
             ("away", _) => LoginOutcome::Unavailable,
             ("hasty", _) => LoginOutcome::TooManyTries { wait: Duration::from_millis(29_500) },
             ("slow", _) => std::future::pending().await,
-            _ => LoginOutcome::Rejected { message: None },
+            _ => LoginOutcome::Rejected { message: None, eap: None },
         }
     }
 

@@ -1,5 +1,6 @@
 //! The life of a request: taken, sent, sent again, passed on to the next server, given up.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use wire::Now;
@@ -21,6 +22,15 @@ impl Request {
         match self {
             Self::Access(_) | Self::Relayed(_) => Kind::Auth,
             Self::Accounting(_) => Kind::Acct,
+        }
+    }
+
+    /// State of the challenge that it answers.
+    pub(super) fn state(&self) -> Option<Cow<'_, [u8]>> {
+        match self {
+            Self::Access(request) => request.state.as_deref().map(Cow::Borrowed),
+            Self::Relayed(request) => request.state().map(Cow::Owned),
+            Self::Accounting(_) => None,
         }
     }
 }

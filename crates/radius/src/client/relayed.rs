@@ -1,4 +1,4 @@
-//! Requests that somebody else has made: an answer to a challenge goes to the server that gave it, and the server's
+//! An answer to a challenge goes to the server that gave it. And of requests that somebody else has made, the server's
 //! answers go back hidden for who asked.
 
 use std::collections::{BTreeSet, HashMap};
@@ -33,13 +33,17 @@ impl Client {
         outcome: Outcome,
     ) -> Outcome {
         let version = self.version(socket);
-        let Some(Request::Relayed(request)) = self.pending.get(&token).map(|pending| &pending.request) else {
-            return outcome;
-        };
-        let Some(asked) = self.config.servers.get(usize::from(socket.server)) else { return outcome };
+        let Some(request) = self.pending.get(&token).map(|pending| &pending.request) else { return outcome };
         if let Some(state) = request.state() {
             self.conversations.end(&state);
         }
+        if let Outcome::Challenge(reply) = &outcome
+            && let Some(state) = reply.state()
+        {
+            self.conversations.begin(mono, state, socket.server);
+        }
+        let Request::Relayed(request) = request else { return outcome };
+        let Some(asked) = self.config.servers.get(usize::from(socket.server)) else { return outcome };
         let mut salt = [0; 2];
         (self.dice)(&mut salt);
         let hop = Hop { secret: &asked.secret, request_authenticator: &request_authenticator };
@@ -54,12 +58,7 @@ impl Client {
                 }
             },
             // There is nothing hidden in these that anybody needs.
-            Outcome::Challenge(reply) => {
-                if let Some(state) = reply.state() {
-                    self.conversations.begin(mono, state, socket.server);
-                }
-                hidden(&reply).map_or(Outcome::Unreachable, Outcome::Challenge)
-            }
+            Outcome::Challenge(reply) => hidden(&reply).map_or(Outcome::Unreachable, Outcome::Challenge),
             Outcome::Reject(reply) => hidden(&reply).map_or(Outcome::Unreachable, Outcome::Reject),
             other => other,
         }
@@ -77,8 +76,7 @@ pub(super) struct Conversations {
 impl Conversations {
     /// A bit for each server that a request is not for: all but the one whose challenge it answers.
     pub(super) fn others(&self, mono: Duration, request: &Request) -> u32 {
-        let Request::Relayed(request) = request else { return 0 };
-        let known = request.state().and_then(|state| self.servers.get(&state));
+        let known = request.state().and_then(|state| self.servers.get(&*state));
         known.filter(|(end, _)| *end > mono).map_or(0, |(_, server)| !(1 << server))
     }
 

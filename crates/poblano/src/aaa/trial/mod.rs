@@ -149,7 +149,7 @@ impl Trial {
         let person = |name: &str, password: &str| {
             let credential = portal::Credential::Password(password.as_bytes().to_vec());
             let login = portal::Login { name, credential: &credential, original_url: "", lang: "", logoff_url: "" };
-            self.asks.person(attempt, &login)
+            self.asks.person(attempt, &login, None)
         };
         match &self.login {
             Login::Nobody { password } => person(NO_ACCOUNT, password),
