@@ -334,6 +334,13 @@ impl Lab {
         std::mem::take(&mut self.devices)
     }
 
+    /// A guest asks to be let in by its MAC address.
+    pub fn ask_about_guest(&mut self, guest: Guest) {
+        let address = guest.address(self);
+        self.engine.ask_about_guest(self.now, address);
+        self.carry_out();
+    }
+
     /// The source of grants does not know a device.
     pub fn refuse_device(&mut self, attempt: &Attempt) {
         self.engine.refuse_device(self.now, attempt);
