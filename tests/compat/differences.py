@@ -18,5 +18,7 @@ DIFFERENCES = {
     "start time": "starttime is a date; CoovaChilli's counts from the machine's start.",
     "session time": "MaxSessionTime of WISPr 1.0 is the session's; CoovaChilli's is 3600 always.",
     "original request": "The packet path's own redirect comes first (302 to the gateway), then the one to the portal.",
+    "logout address": "http to uamlogoutip is led to /logout, where the session ends; whom a foreign page sends there "
+    "is asked first. CoovaChilli ends it by the packet, whoever sent the browser there.",
     "session id": "sessionid is there from the login on; CoovaChilli shows the next one before.",
 }

@@ -74,10 +74,10 @@ class Subject:
         tcp.connect((host, port))
         return tcp
 
-    def get(self, path, host=None, **headers):
-        """GET of a path of the gateway, or by `host` of a server that is reached through it at port 80."""
+    def get(self, path, host=None, to=None, **headers):
+        """GET of a path of the gateway, or by `host` of a server that is reached through it at port 80, or of `to`."""
         connection = http.client.HTTPConnection(self.address, timeout=10)
-        connection.sock = self.connect(HOST if host else self.address, 80 if host else self.port)
+        connection.sock = self.connect(*(to or ((HOST, 80) if host else (self.address, self.port))))
         named = {"Host": host or f"{self.address}:{self.port}", **{n.replace("_", "-"): v for n, v in headers.items()}}
         connection.request("GET", path, headers=named)
         answer = Answer(connection.getresponse())

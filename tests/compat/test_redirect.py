@@ -72,3 +72,24 @@ def test_what_a_guest_asks_for_cannot_break_the_address(subject):
         assert check(answer.location, subject)["res"] == "notyet"
         assert "set-cookie" not in answer.headers
         assert "<script" not in answer.body.lower()
+
+
+def test_addresses_elsewhere_that_are_the_gateways(ours):
+    alias, logout = "192.0.2.1", "192.0.2.2"
+    with ours(alias_address=alias, logout_address=logout) as subject:
+
+        def open_page(address, path="/", port=80, **headers):
+            answer = subject.get(path, address, (address, port), **headers)
+            assert answer.status == 302, answer
+            return subject.follow(answer.location, **headers)
+
+        assert check(open_page(alias).location, subject)["res"] == "notyet"
+        assert subject.login().parameters["res"] == "success"
+        assert check(open_page(alias).location, subject)["res"] == "already"
+        assert check(open_page(alias, "/status", 3990).location, subject)["uid"] == subject.user
+        if subject.differs("logout address"):
+            asked = open_page(logout, Referer="http://evil.test/")
+            assert asked.status == 200 and subject.is_online(), asked
+        assert check(open_page(logout).location, subject)["res"] == "logoff"
+        assert not subject.is_online()
+        assert subject.lab.guest.curl("http://logout/").status == 302

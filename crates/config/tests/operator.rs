@@ -556,6 +556,8 @@ fn a_portal_that_cannot_work_is_told_why() {
         (&format!("{portal}ui_port = 3990\n"), "has its own server"),
         (&format!("{portal}alias_address = \"10.85.0.9\"\n"), "beyond the guests' network"),
         (&format!("{portal}alias_address = \"192.0.2.1\"\nlogout_address = \"192.0.2.1\"\n"), "each its own"),
+        ("[uam]\nserver = \"http://192.0.2.1/\"\nalias_address = \"192.0.2.1\"\n", "the portal's own address"),
+        ("[dhcp]\ndns = [\"192.0.2.1\"]\n[uam]\nlogout_address = \"192.0.2.1\"\n", "DNS server of guests"),
         ("[auth]\nmethod = \"local_users\"\n", "add auth.local_users"),
     ] {
         let message = errors(text);
@@ -566,7 +568,6 @@ fn a_portal_that_cannot_work_is_told_why() {
         ("[uam]\nserver = \"https://portal.example/\"\nsecret = \"change-me\"\n", "can be guessed"),
         (&format!("{portal}plain_passwords = true\n"), "stand in addresses"),
         ("[uam]\nhome_page = \"https://www.example/\"\n", "no effect without uam.server"),
-        ("[uam]\nlogout_address = \"192.0.2.2\"\n", "is not served"),
         ("[auth]\nlocal_users = \"/etc/chilli/localusers\"\n", "is not read"),
     ] {
         let message = warnings(text);

@@ -6,7 +6,7 @@
 //!   order in which they showed themselves, so many in a second and no more: whoever invents addresses makes devices wait,
 //!   not servers work. Those that find no room in the line will show themselves again.
 //! * No device is asked about twice within a minute, nor one that was refused within [`Config::again`], lease or no
-//!   lease. Who logged out or was logged out by an operator wants to be out: it needs another lease, too.
+//!   lease; but a guest that asks for it, as portals have it do (`/macreauth`), waits for the minute only. Who logged out or was logged out by an operator wants to be out: it needs another lease, too.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::time::Duration;
@@ -18,7 +18,7 @@ use crate::session::Moment;
 /// Devices that wait for their turn, 10 octets each: more than three minutes' worth at the default rate, after which a
 /// device has shown itself again.
 const WAITING: usize = 4096;
-/// Devices of which it is known when they were asked about, 24 octets each, if anybody is asked at all. At the default
+/// Devices of which it is known when they were asked about, 32 octets each, if anybody is asked at all. At the default
 /// rate there are no more than 12,000; where there are, one more is not asked about until there is room.
 const REMEMBERED: usize = 65_536;
 /// Between two questions about one device: if its session ends as soon as it begins, this is what the server is asked.
@@ -50,18 +50,50 @@ pub(crate) struct Devices {
     waiting: VecDeque<GuestKey>,
     /// When the first of them has its turn.
     next: Duration,
-    /// When a device may be asked about again.
-    again: HashMap<GuestKey, Moment>,
+    /// Those that were asked about, or wait.
+    known: HashMap<GuestKey, Known>,
+}
+
+/// When a device may be asked about again.
+#[derive(Clone, Copy, Debug)]
+struct Known {
+    /// If the guest asks for it.
+    at_least: Moment,
+    /// If it shows itself.
+    again: Moment,
+}
+
+impl Known {
+    fn from(at: Duration) -> Self {
+        Self { at_least: at.into(), again: at.into() }
+    }
+
+    fn is_out(self) -> bool {
+        self.at_least == NEVER.into()
+    }
+}
+
+/// Why a device is to be asked about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Sign {
+    /// It showed itself.
+    Life,
+    /// The guest asks for it.
+    Wish,
 }
 
 impl Devices {
     pub(crate) fn new(config: Config) -> Self {
-        Self { config, waiting: VecDeque::new(), next: Duration::ZERO, again: HashMap::new() }
+        Self { config, waiting: VecDeque::new(), next: Duration::ZERO, known: HashMap::new() }
     }
 
-    /// A device that is offline showed itself. True if it is to be asked about now; otherwise it may be in the line.
-    pub(crate) fn shows_itself(&mut self, now: Duration, key: GuestKey) -> bool {
-        if !self.config.is_on() || self.again.get(&key).is_some_and(|again| again.mono() > now) {
+    /// There is a sign of a device that is offline. True if it is to be asked about now; otherwise it may be in the line.
+    pub(crate) fn handle_sign(&mut self, now: Duration, key: GuestKey, sign: Sign) -> bool {
+        let waits = |known: &Known| match sign {
+            Sign::Life => known.again.mono() > now,
+            Sign::Wish => known.at_least.mono() > now,
+        };
+        if !self.config.is_on() || self.known.get(&key).is_some_and(waits) {
             return false;
         }
         let turn = if self.config.allow.contains(&key.mac) {
@@ -71,13 +103,13 @@ impl Devices {
         } else {
             self.next.max(now) + self.interval() * self.waiting.len() as u32
         };
-        if self.again.len() >= REMEMBERED {
-            self.again.retain(|_, again| again.mono() > now);
-            if self.again.len() >= REMEMBERED {
+        if self.known.len() >= REMEMBERED {
+            self.known.retain(|_, known| known.again.mono() > now);
+            if self.known.len() >= REMEMBERED {
                 return false;
             }
         }
-        self.again.insert(key, (turn + LEAST).into());
+        self.known.insert(key, Known::from(turn + LEAST));
         if turn > now {
             self.waiting.push_back(key);
         } else if !self.config.allow.contains(&key.mac) {
@@ -90,7 +122,7 @@ impl Devices {
     pub(crate) fn poll(&mut self, now: Duration) -> Option<GuestKey> {
         while self.next <= now {
             let key = self.waiting.pop_front()?;
-            if self.again.get(&key) != Some(&NEVER.into()) {
+            if !self.known.get(&key).is_some_and(|known| known.is_out()) {
                 self.next = now + self.interval();
                 return Some(key);
             }
@@ -105,23 +137,23 @@ impl Devices {
     /// Nobody lets it in.
     pub(crate) fn refused(&mut self, now: Duration, key: GuestKey) {
         let again = Moment::from(now + self.config.again);
-        if let Some(known) = self.again.get_mut(&key) {
-            *known = again.max(*known);
+        if let Some(known) = self.known.get_mut(&key) {
+            known.again = again.max(known.again);
         }
     }
 
     /// It logged out, or was logged out by an operator.
     pub(crate) fn logged_out(&mut self, key: GuestKey) {
         if self.config.is_on() {
-            self.again.insert(key, NEVER.into()); // no more than there are guests
+            self.known.insert(key, Known::from(NEVER)); // no more than there are guests
         }
     }
 
     /// Its lease is over.
     pub(crate) fn left(&mut self, now: Duration, key: GuestKey) {
         let again = Moment::from(now + self.config.again);
-        if let Some(known) = self.again.get_mut(&key) {
-            *known = again.min(*known);
+        if let Some(known) = self.known.get_mut(&key) {
+            *known = Known { at_least: again.min(known.at_least), again: again.min(known.again) };
         }
     }
 

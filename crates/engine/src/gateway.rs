@@ -25,7 +25,7 @@ use wire::{GuestKey, MacAddr, Now, Vlan};
 
 use crate::arp;
 use crate::attempts::Departed;
-use crate::devices::{self, Devices};
+use crate::devices::{self, Devices, Sign};
 use crate::dhcp::{self, Lease};
 use crate::dns::{self, Asker, ReturnPath};
 use crate::garden::{Keeper, Rule};
@@ -348,6 +348,13 @@ impl Engine {
         true
     }
 
+    /// The guest at `address` asks to be let in by its MAC address. Whoever has just been asked about waits.
+    pub fn ask_about_guest(&mut self, now: Now, address: Ipv4Addr) {
+        if let Some(guest) = self.writer.table().by_address(address) {
+            self.handle_sign_of_device(now, guest.key, Sign::Wish);
+        }
+    }
+
     /// The device may not come in by its MAC address, and nobody is asked about it again soon.
     pub fn refuse_device(&mut self, now: Now, attempt: &Attempt) {
         self.devices.refused(now.mono, attempt.key);
@@ -470,7 +477,7 @@ impl Engine {
         let Some(Ok(message)) = frame.get(ETH_LEN..).map(Arp::parse) else { return };
         self.dhcp.handle_arp(now, key, &message);
         self.drain_dhcp(now);
-        self.device_shows_itself(now, key);
+        self.handle_sign_of_device(now, key, Sign::Life);
         let leased = self.writer.table().by_key(key).map(|guest| guest.address);
         match self.arp.handle(now, key, leased, &message) {
             arp::Outcome::Answer(frame) | arp::Outcome::Defend(frame) => {
@@ -489,7 +496,7 @@ impl Engine {
             return;
         };
         let asker = Asker { address: guest.address, authorised: guest.is_online() };
-        self.device_shows_itself(now, key);
+        self.handle_sign_of_device(now, key, Sign::Life);
         let return_path = ReturnPath {
             key,
             guest: SocketAddrV4::new(datagram.src, datagram.sport),
@@ -527,7 +534,7 @@ impl Engine {
                         self.outputs.push_back(Output::GuestCame(lease.clone()));
                     }
                     self.let_joined_in(now, lease.key);
-                    self.device_shows_itself(now, lease.key);
+                    self.handle_sign_of_device(now, lease.key, Sign::Life);
                     self.outputs.push_back(Output::LeaseBound(lease));
                 }
                 dhcp::Output::Ended { lease, .. } => {
@@ -562,10 +569,10 @@ impl Engine {
     }
 
     /// Has its question asked, if it is offline.
-    fn device_shows_itself(&mut self, now: Now, key: GuestKey) {
+    fn handle_sign_of_device(&mut self, now: Now, key: GuestKey, sign: Sign) {
         let Some(found) = self.writer.table().by_key(key) else { return };
         let offline = self.guests.get(found.slot).is_some_and(|guest| !guest.is_online());
-        if offline && self.devices.shows_itself(now.mono, key) {
+        if offline && self.devices.handle_sign(now.mono, key, sign) {
             self.ask_about_device(key);
         }
     }

@@ -76,7 +76,7 @@ fn plane(guests: u32, online: bool) -> Plane {
         lan_mac: GATEWAY_MAC,
         lan: 0,
         portal_ports: [3990; 2],
-        redirector: Redirector::new(GATEWAY, 3990, "wifi.internal", [1, 2]),
+        redirector: Redirector::new(GATEWAY, 3990, &["wifi.internal"], [1, 2]),
         slow: Arc::new(Nowhere),
         slow_limit: StationLimit::new(3),
         flows: Flows::new(4),

@@ -139,6 +139,9 @@ fn peer(plane: &Plane, address: Ipv4Addr) -> Peer {
     if address == plane.gateway {
         return Peer::Gateway;
     }
+    if plane.redirector.stands_for_us(address) {
+        return Peer::Alias;
+    }
     if address.is_multicast() || address.is_broadcast() || address == plane.broadcast {
         return Peer::Multicast;
     }

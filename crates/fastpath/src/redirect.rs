@@ -1,5 +1,5 @@
 //! The redirector: http of guests who are not logged in is answered by the packet path itself, whatever its destination,
-//! with a 302 to the portal. Nothing is remembered: no connection, no entry, no memory. A guest that opens a thousand
+//! with a 302 to the portal. So is everybody's to addresses that stand for ours. Nothing is remembered: no connection, no entry, no memory. A guest that opens a thousand
 //! connections costs what its packets cost.
 //!
 //! All that an answer depends on comes with the packet that is answered. Our initial sequence number is a keyed hash
@@ -20,10 +20,12 @@
 
 mod page;
 
+use std::net::Ipv4Addr;
+
 use wire::MacAddr;
 use wire::frame::{Ipv4, Transport, tcp_flags};
 
-use self::page::{PAGE_OCTETS, Page};
+use self::page::{PAGE_OCTETS, Page, Way};
 use crate::answer::{Answer, Header};
 use crate::port::Packet;
 use crate::siphash::siphash24;
@@ -39,6 +41,8 @@ const OPTIONS: [u8; 4] = [2, 4, (SEGMENT_OCTETS >> 8) as u8, SEGMENT_OCTETS as u
 pub struct Redirector {
     key: [u64; 2],
     page: Page,
+    alias: Option<Ipv4Addr>,
+    logout: Option<Ipv4Addr>,
 }
 
 /// What a segment gets.
@@ -59,10 +63,24 @@ pub(crate) enum Reply {
 }
 
 impl Redirector {
-    /// Leads to the portal at this address and port, which also has a name. The `key` is a secret.
+    /// Leads to the portal at this address and port, which also has names. The `key` is a secret.
     #[must_use]
-    pub fn new(gateway: std::net::Ipv4Addr, portal_port: u16, name: &str, key: [u64; 2]) -> Self {
-        Self { key, page: Page::new(gateway, portal_port, name) }
+    pub fn new(gateway: Ipv4Addr, portal_port: u16, names: &[&str], key: [u64; 2]) -> Self {
+        Self { key, page: Page::new(gateway, portal_port, names), alias: None, logout: None }
+    }
+
+    /// Leads there from `alias` as from the gateway's own address, and from `logout` to where guests log out.
+    #[must_use]
+    pub fn with_addresses(mut self, alias: Option<Ipv4Addr>, logout: Option<Ipv4Addr>) -> Self {
+        if let Some(alias) = alias {
+            self.page.is_at(alias);
+        }
+        Self { alias, logout, ..self }
+    }
+
+    /// True of an address that stands for ours.
+    pub(crate) fn stands_for_us(&self, address: Ipv4Addr) -> bool {
+        [self.alias, self.logout].contains(&Some(address))
     }
 
     /// Decides about a segment. `ip` must be what [`Ipv4::parse`] said of the packet.
@@ -100,7 +118,8 @@ impl Redirector {
         let header = Header { sequence, acknowledgment: segment.sequence.wrapping_add(taken), flags, window: WINDOW };
         Answer::tcp(packet, ip, from, &header, options, |answer| {
             if reply == Reply::Page {
-                self.page.push(answer, segment.payload);
+                let way = if self.logout == Some(ip.destination) { Way::Out } else { Way::In };
+                self.page.push(answer, segment.payload, way);
             }
         })
     }
@@ -112,7 +131,7 @@ impl Redirector {
     }
 }
 
-/// A segment to port 80.
+/// A segment to a web server.
 struct Segment<'a> {
     source: u16,
     sequence: u32,

@@ -2,7 +2,8 @@
 //!
 //! * A guest is a station that holds a lease from us and sends from the leased address. Nobody else's packets
 //!   go anywhere, except DHCP and ARP to our own servers.
-//! * A guest always reaches the gateway's DHCP, ARP, DNS and portal, and may ping it; nothing else of it.
+//! * A guest always reaches the gateway's DHCP, ARP, DNS and portal, and may ping it; nothing else of it. Of addresses that
+//!   stand for the gateway's it reaches http, which is led to the portal.
 //! * A guest that is not logged in reaches the walled garden; its http is led to the portal; its DNS is answered
 //!   by us whichever server it asks; everything else is refused aloud, so that it falls back to its probe.
 //! * A guest that is logged in reaches everything behind the uplink, but no other guest; the walled garden, if it is so
@@ -76,6 +77,8 @@ pub enum Guest {
 pub enum Peer {
     /// The gateway's address on the guests' network.
     Gateway,
+    /// An address elsewhere that stands for the gateway's.
+    Alias,
     /// Another address of the guests' network.
     Guests,
     /// A group or everybody.
@@ -162,7 +165,9 @@ pub fn up(facts: &Facts) -> Verdict {
         (Peer::Gateway, Kind::Dns) => Verdict::Serve(Service::Dns),
         (Peer::Gateway, Kind::Portal | Kind::Ping) => Verdict::Serve(Service::Gateway),
         (Peer::Gateway, Kind::Http) => Verdict::Redirect,
-        (Peer::Gateway, _) => Verdict::Reject(Reason::ClosedPort),
+        (Peer::Alias, Kind::Http | Kind::Portal) => Verdict::Redirect,
+        (Peer::Alias, Kind::Fragment) => Verdict::Drop(Reason::Fragment),
+        (Peer::Gateway | Peer::Alias, _) => Verdict::Reject(Reason::ClosedPort),
         (Peer::Multicast, _) => Verdict::Drop(Reason::Multicast),
         (Peer::Unroutable, _) => Verdict::Reject(Reason::Unroutable),
         (Peer::Guests, _) => Verdict::Reject(Reason::Isolated),
@@ -189,8 +194,8 @@ pub fn down(facts: &Facts) -> Verdict {
         (Guest::Unknown | Guest::Spoofing, _, _) => Verdict::Drop(Reason::UnknownGuest),
         (_, Peer::Gateway, _) => Verdict::Serve(Service::Gateway),
         (_, Peer::Guests, _) => Verdict::Drop(Reason::Isolated),
-        // RFC 1812, 5.3.7: nobody sends from a group's address, or from one that is never routed.
-        (_, Peer::Multicast | Peer::Unroutable, _) => Verdict::Drop(Reason::Unroutable),
+        // RFC 1812, 5.3.7: nobody sends from a group's address, or from one that is never routed. Aliases are ours, here.
+        (_, Peer::Multicast | Peer::Unroutable | Peer::Alias, _) => Verdict::Drop(Reason::Unroutable),
         (Guest::Online, Peer::Garden, _) => Verdict::Garden,
         (Guest::Online, _, _) => Verdict::Forward,
         (Guest::Offline, Peer::Garden, kind) if kind != Kind::Fragment => Verdict::Garden,
@@ -207,8 +212,8 @@ mod tests {
     }
 
     const GUESTS: [Guest; 4] = [Guest::Unknown, Guest::Spoofing, Guest::Offline, Guest::Online];
-    const PEERS: [Peer; 6] =
-        [Peer::Gateway, Peer::Guests, Peer::Multicast, Peer::Unroutable, Peer::Garden, Peer::Internet];
+    const PEERS: [Peer; 7] =
+        [Peer::Gateway, Peer::Alias, Peer::Guests, Peer::Multicast, Peer::Unroutable, Peer::Garden, Peer::Internet];
     const KINDS: [Kind; 8] =
         [Kind::Dhcp, Kind::Dns, Kind::Http, Kind::Portal, Kind::Tcp, Kind::Ping, Kind::Fragment, Kind::Other];
     const NETWORKS: [Network; 5] = [Network::Ipv4, Network::Ipv6, Network::Arp, Network::Other, Network::Malformed];
@@ -270,6 +275,18 @@ mod tests {
         assert_eq!(offline(Peer::Garden, Kind::Fragment), Verdict::Drop(Reason::NotLoggedIn));
         assert_eq!(offline(Peer::Gateway, Kind::Portal), Verdict::Serve(Service::Gateway));
         assert_eq!(offline(Peer::Gateway, Kind::Tcp), Verdict::Reject(Reason::ClosedPort));
+    }
+
+    #[test]
+    fn of_an_address_that_stands_for_ours_a_guest_reaches_http_and_nothing_comes_from_there() {
+        for facts in all().filter(|f| f.peer == Peer::Alias && f.network == Network::Ipv4) {
+            assert!(matches!(down(&facts), Verdict::Drop(_)), "{facts:?}");
+            let leads = up(&facts) == Verdict::Redirect;
+            if matches!(facts.guest, Guest::Online | Guest::Offline) && facts.from_station && facts.to_us {
+                assert_eq!(leads, matches!(facts.kind, Kind::Http | Kind::Portal), "{facts:?}");
+            }
+            assert!(leads || matches!(up(&facts), Verdict::Drop(_) | Verdict::Reject(_)), "{facts:?}");
+        }
     }
 
     #[test]

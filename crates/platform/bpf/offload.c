@@ -61,7 +61,8 @@ static u64 (*ktime_get_coarse_ns)(void) = (void *)160;
 struct settings {
     u64 keeper_until_nanos; // after that nobody looks after the sessions, and nobody is forwarded here
     u32 lan_index, tun_index;
-    u32 gateway, network, mask; // as on the wire
+    u32 own[3];        // our addresses: the gateway's, and those elsewhere that stand for it, or 0; all as on the wire
+    u32 network, mask;
     u8 lan_mac[6];
     u16 tun_link_len; // octets before the IP header of what the TUN sends: 0, but in tests
 };
@@ -148,7 +149,7 @@ INLINE struct counters *get_counters(void) {
 INLINE bool is_internet(const struct settings *set, u32 address) {
     u32 host = swap32(address);
     u8 first = host >> 24;
-    return address != set->gateway && (address & set->mask) != set->network && first != 0 && first != 127 &&
+    return address != set->own[0] && address != set->own[1] && address != set->own[2] && (address & set->mask) != set->network && first != 0 && first != 127 &&
            first < 224 && host >> 16 != 0xa9fe;
 }
 

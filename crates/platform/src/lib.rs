@@ -282,6 +282,8 @@ pub struct OffloadSpec {
     pub lan: String,
     /// The gateway's address in the guests' network: what goes to or comes from there is ours.
     pub gateway: Ipv4Addr,
+    /// Addresses elsewhere that stand for it.
+    pub aliases: [Option<Ipv4Addr>; 2],
     /// The guests' network: they do not reach each other.
     pub guests: (Ipv4Addr, u8),
     /// Guests that there can be.

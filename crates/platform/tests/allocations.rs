@@ -158,7 +158,7 @@ fn plane() -> Plane {
         lan_mac: GATEWAY_MAC,
         lan: 0,
         portal_ports: [3990; 2],
-        redirector: Redirector::new(GATEWAY, 3990, "wifi.internal", [1, 2]),
+        redirector: Redirector::new(GATEWAY, 3990, &["wifi.internal"], [1, 2]),
         flows: Flows::new(4),
         slow: Arc::new(Servers),
         slow_limit: StationLimit::new(3),

@@ -119,7 +119,8 @@ fn offload(capacity: u32) -> anyhow::Result<(Netns, Arc<Offload>)> {
     netns::become_root()?;
     let (namespace, other) = (Netns::new()?, Netns::new()?);
     namespace.cable("lan0", None, &other, "wlan0", None)?;
-    let spec = OffloadSpec { lan: "lan0".into(), gateway: GATEWAY, guests: (GATEWAY, PREFIX), capacity };
+    let spec =
+        OffloadSpec { lan: "lan0".into(), gateway: GATEWAY, aliases: [None; 2], guests: (GATEWAY, PREFIX), capacity };
     let loaded = namespace.run(|| Host::new().load_offload(&spec))??;
     Ok((namespace, loaded))
 }

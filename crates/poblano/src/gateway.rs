@@ -488,6 +488,10 @@ impl portal::Backend for Backend {
         self.0.log_in(ip, login).await
     }
 
+    fn ask_about_device(&self, ip: Ipv4Addr) {
+        self.0.with(|engine, now| engine.ask_about_guest(now, ip));
+    }
+
     fn logout(&self, ip: Ipv4Addr) {
         self.0.kick(cli::Guest::Address(ip), Cause::UserRequest);
     }

@@ -38,6 +38,7 @@ pub(crate) fn load(system: &mut dyn System, config: &Config) -> anyhow::Result<O
         let spec = OffloadSpec {
             lan: config.lan.interface.clone(),
             gateway: config.lan.gateway,
+            aliases: [config.uam.alias_address, config.uam.logout_address],
             guests: (config.lan.network.address, config.lan.network.prefix),
             capacity: config.guests.max,
         };

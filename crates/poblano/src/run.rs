@@ -331,7 +331,8 @@ async fn serve(parts: Parts) -> anyhow::Result<End> {
         lan_mac,
         lan: 0,
         portal_ports: [config.portal.port, config.uam.ui_port.unwrap_or(config.portal.port)],
-        redirector: Redirector::new(config.lan.gateway, config.portal.port, &config.dns.name, redirect_key()),
+        redirector: Redirector::new(config.lan.gateway, config.portal.port, &settings::names(&config), redirect_key())
+            .with_addresses(config.uam.alias_address, config.uam.logout_address),
         slow: Arc::new(queue),
         slow_limit: StationLimit::new(secret.rotate_left(23)),
         flows: shape::Flows::new(secret.rotate_left(46)),

@@ -58,15 +58,25 @@ fn devices(macs: &config::MacAuthentication) -> engine::devices::Config {
     }
 }
 
+/// The portal's names, which our DNS answers with the gateway's address.
+pub(crate) fn names(config: &Config) -> Vec<&str> {
+    let uam = &config.uam;
+    [Some(&config.dns.name), uam.alias_name.as_ref(), uam.host_name.as_ref()]
+        .into_iter()
+        .flatten()
+        .map(|name| &**name)
+        .collect()
+}
+
 /// What guests are shown, and external portals told.
 pub(crate) fn site(config: &Config, lan_mac: MacAddr) -> portal::Site {
     let uam = &config.uam;
-    let names = [Some(&config.dns.name), uam.alias_name.as_ref(), uam.host_name.as_ref()];
+    let alias = uam.alias_address.map(|address| address.to_string());
     portal::Site {
         title: config.portal.title.clone(),
         terms: Some(config.portal.terms.clone()).filter(|terms| !terms.is_empty()),
         base_url: format!("http://{}:{}", config.lan.gateway, config.portal.port),
-        names: names.into_iter().flatten().cloned().collect(),
+        names: names(config).into_iter().map(str::to_owned).chain(alias).collect(),
         uam: portal::Uam {
             portal: uam::Portal {
                 server: uam.server.clone().unwrap_or_default(),
@@ -143,8 +153,14 @@ pub(crate) fn dhcp(config: &Config, lan_mac: MacAddr, mtu: u32) -> engine::dhcp:
 
 fn dns(config: &Config) -> anyhow::Result<dns::Config> {
     let name = |text: &str| text.parse::<NameBuf>().map_err(|error| anyhow::anyhow!("dns.name {text:?}: {error}"));
-    let own_names = [Some(&config.dns.name), config.uam.alias_name.as_ref(), config.uam.host_name.as_ref()];
-    let own_names = own_names.into_iter().flatten().map(|text| Ok((name(text)?, config.lan.gateway)));
+    let domain = &config.dhcp.domain;
+    let logout = config.uam.logout_address.into_iter().flat_map(|address| {
+        // Typed as it is, or completed by the guest with the domain that it was given.
+        let full = domain.as_ref().map(|domain| format!("logout.{domain}"));
+        ["logout".to_owned()].into_iter().chain(full).map(move |name| (name, address))
+    });
+    let portal = names(config).into_iter().map(|name| (name.to_owned(), config.lan.gateway));
+    let own_names = portal.chain(logout).map(|(text, address)| Ok((name(&text)?, address)));
     let defaults = dns::Config::default();
     let per_sec = config.dns.queries_per_second;
     let queries = dns::Rate { per_sec, burst: defaults.before_login.queries.burst.max(per_sec.saturating_mul(4)) };

@@ -39,6 +39,8 @@ impl Backend for Preview {
         }
     }
 
+    fn ask_about_device(&self, _: Ipv4Addr) {}
+
     fn logout(&self, _: Ipv4Addr) {
         self.logged_in.set(false);
     }

@@ -49,6 +49,9 @@ pub trait Backend: 'static {
     /// Throttling of attempts is done here, behind the trait, because other ways to log in share it.
     fn login(&self, ip: Ipv4Addr, login: &Login<'_>) -> impl Future<Output = LoginOutcome>;
 
+    /// Has somebody asked whether this guest may come in by its MAC address, if it is offline and not too often.
+    fn ask_about_device(&self, ip: Ipv4Addr);
+
     /// Ends the session of this guest, if it has one.
     fn logout(&self, ip: Ipv4Addr);
 }

@@ -90,6 +90,7 @@ enum Page {
     Logoff,
     Status,
     Prelogin,
+    MacReauth,
     Abort,
 }
 
@@ -107,8 +108,8 @@ fn page(path: &str, query: Query<'_>, site: &Site) -> Option<(Page, bool)> {
         "login" if as_json || query.has("username") || Credential::is_eap(query) => Page::Login,
         "logoff" | "logout" => Page::Logoff,
         "status" => Page::Status,
-        // A device that is known by its address is asked about by itself: see `engine::devices`.
-        "prelogin" | "macreauth" => Page::Prelogin,
+        "prelogin" => Page::Prelogin,
+        "macreauth" => Page::MacReauth,
         "abort" => Page::Abort,
         _ => return None,
     };
@@ -153,7 +154,10 @@ impl<B: Backend> Counter<'_, B> {
         let session = self.session();
         let online = session.is_some();
         match page {
-            Page::Original | Page::Prelogin => {
+            Page::Original | Page::Prelogin | Page::MacReauth => {
+                if page == Page::MacReauth {
+                    self.backend.ask_about_device(self.ip);
+                }
                 self.remember(if page == Page::Original {
                     self.query.url("url")
                 } else {

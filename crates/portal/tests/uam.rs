@@ -74,6 +74,19 @@ fn md5(octets: &[u8]) -> String {
 }
 
 #[test]
+fn a_portal_has_a_guest_asked_about_by_its_mac_address() {
+    with_uam(uam(), async |portal| {
+        assert_eq!(value(&led(&portal, ANNE, "/prelogin").await, "res"), "notyet");
+        assert_eq!(*portal.house.asked_about.borrow(), [] as [Ipv4Addr; 0]);
+        assert_eq!(value(&led(&portal, ANNE, "/macreauth").await, "res"), "notyet");
+        ask(&portal, BEN, "/json/macreauth", "").await;
+        portal.house.let_in(ANNE, Session::default());
+        assert_eq!(value(&led(&portal, ANNE, "/macreauth?userurl=x").await, "res"), "already");
+        assert_eq!(*portal.house.asked_about.borrow(), [ANNE, BEN, ANNE]);
+    });
+}
+
+#[test]
 fn a_guest_logs_in_and_out_by_a_portal() {
     with_uam(uam(), async |portal| {
         let first = led(&portal, ANNE, "/?url=http%3A%2F%2Fexample.org%2F%3Fa%3D%2526").await;

@@ -36,6 +36,10 @@ use crate::slow::Queue;
 pub const GATEWAY: Ipv4Addr = Ipv4Addr::new(10, 1, 0, 1);
 /// The gateway's station on the LAN.
 pub const GATEWAY_MAC: MacAddr = MacAddr([2, 0, 0, 0, 0, 1]);
+/// An address on the Internet that stands for the gateway's.
+pub const ALIAS: Ipv4Addr = Ipv4Addr::new(198, 51, 100, 1);
+/// An address on the Internet that logs out whoever opens it.
+pub const LOGOUT: Ipv4Addr = Ipv4Addr::new(198, 51, 100, 2);
 /// TCP port of the portal.
 pub const PORTAL_PORT: u16 = 3990;
 
@@ -330,6 +334,13 @@ impl Lab {
         std::mem::take(&mut self.devices)
     }
 
+    /// A guest asks to be let in by its MAC address.
+    pub fn ask_about_guest(&mut self, guest: Guest) {
+        let address = guest.address(self);
+        self.engine.ask_about_guest(self.now, address);
+        self.carry_out();
+    }
+
     /// The source of grants does not know a device.
     pub fn refuse_device(&mut self, attempt: &Attempt) {
         self.engine.refuse_device(self.now, attempt);
@@ -567,7 +578,8 @@ fn start(setup: &Setup) -> (Arc<Plane>, Engine, Arc<Queue>) {
         lan_mac: GATEWAY_MAC,
         lan: 0,
         portal_ports: [PORTAL_PORT; 2],
-        redirector: Redirector::new(setup.dhcp.gateway, PORTAL_PORT, "wifi.internal", [setup.seed, 5]),
+        redirector: Redirector::new(setup.dhcp.gateway, PORTAL_PORT, &["wifi.internal"], [setup.seed, 5])
+            .with_addresses(Some(ALIAS), Some(LOGOUT)),
         slow: Arc::clone(&queue) as _,
         slow_limit: StationLimit::new(setup.seed.rotate_left(23)),
         flows: Flows::new(setup.seed.rotate_left(46)),

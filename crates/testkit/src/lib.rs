@@ -22,5 +22,5 @@ mod slow;
 pub mod tcp;
 
 pub use guest::{Guest, Offer};
-pub use lab::{GATEWAY, GATEWAY_MAC, Lab, PORTAL_PORT, Setup};
+pub use lab::{ALIAS, GATEWAY, GATEWAY_MAC, LOGOUT, Lab, PORTAL_PORT, Setup};
 pub use packet::Seen;

@@ -76,6 +76,33 @@ fn a_device_that_was_refused_is_a_guest_like_any_other() {
 }
 
 #[test]
+fn who_was_refused_may_ask_again_once_a_minute_and_who_logged_out_needs_a_new_lease() {
+    let mut lab = lab();
+    let phone = printer(&mut lab);
+    let attempt = lab.devices().remove(0);
+    lab.refuse_device(&attempt);
+    for _ in 0..3 {
+        lab.ask_about_guest(phone);
+        assert_eq!(asked(&mut lab), []);
+        lab.advance(MINUTE);
+        phone.asks_dns(&mut lab, GATEWAY, "example.org");
+        assert_eq!(asked(&mut lab), [], "it is the guest that asks");
+        lab.ask_about_guest(phone);
+        let attempt = lab.devices().remove(0);
+        lab.ask_about_guest(phone);
+        lab.refuse_device(&attempt);
+    }
+    lab.login(phone, Grant::default());
+    lab.advance(MINUTE);
+    lab.ask_about_guest(phone);
+    assert_eq!(asked(&mut lab), [], "it is online");
+    assert!(lab.end_session(phone, Cause::UserRequest));
+    lab.advance(MINUTE);
+    lab.ask_about_guest(phone);
+    assert_eq!(asked(&mut lab), []);
+}
+
+#[test]
 fn who_could_not_be_asked_is_asked_again_after_a_minute() {
     let mut lab = lab();
     let printer = printer(&mut lab);

@@ -8,7 +8,7 @@ use engine::session::Grant;
 use testkit::dice::Dice;
 use testkit::packet::{make_super, segment, tcp};
 use testkit::tcp::{Visit, visit};
-use testkit::{GATEWAY, Guest, Lab, Seen, Setup};
+use testkit::{ALIAS, GATEWAY, Guest, LOGOUT, Lab, Seen, Setup};
 use wire::Vlan;
 use wire::frame::tcp_flags::{ACK, FIN, SYN};
 use wire::vnet::VnetHeader;
@@ -119,11 +119,40 @@ fn a_guest_that_names_the_portal_arrives_without_going_in_circles() {
         if online {
             lab.login(phone, Grant::default());
         }
-        for own in ["http://wifi.internal/", "http://WIFI.internal:80/status", "http://10.1.0.1/"] {
-            assert_eq!(field(&ask(&mut lab, phone, gateway, &get(own, "GET")), "location"), Some(PORTAL), "{own}");
+        for (own, page) in
+            [("http://wifi.internal/", ""), ("http://WIFI.internal:80/status", "status"), ("http://10.1.0.1/", "")]
+        {
+            let answer = ask(&mut lab, phone, gateway, &get(own, "GET"));
+            assert_eq!(field(&answer, "location"), Some(&*format!("{PORTAL}{page}")), "{own}");
         }
     }
     assert!(lab.internet().is_empty());
+}
+
+#[test]
+fn an_address_elsewhere_that_stands_for_the_gateway_leads_to_its_pages_and_one_to_log_out() {
+    let (mut lab, phone) = lab_with_phone();
+    for online in [false, true] {
+        if online {
+            lab.login(phone, Grant::default());
+        }
+        for port in [80, 3990] {
+            let mut location = |address, request: &str| {
+                let answer = ask(&mut lab, phone, SocketAddrV4::new(address, port), request);
+                field(&answer, "location").expect("location").to_owned()
+            };
+            assert_eq!(location(ALIAS, &get("http://198.51.100.1/", "GET")), PORTAL);
+            assert_eq!(location(ALIAS, &get("http://wifi.internal/status", "GET")), format!("{PORTAL}status"));
+            for request in [get("http://logout/a?b", "GET"), get("http://198.51.100.2/", "HEAD"), "G".to_owned()] {
+                assert_eq!(location(LOGOUT, &request), format!("{PORTAL}logout"), "{request}");
+            }
+        }
+        for address in [ALIAS, LOGOUT] {
+            phone.connects(&mut lab, 50_000, SocketAddrV4::new(address, 443));
+            assert_eq!(phone.receives(&mut lab).len(), 1, "refused");
+        }
+    }
+    assert!(lab.internet().is_empty(), "nothing gets out to who has these addresses");
 }
 
 #[test]

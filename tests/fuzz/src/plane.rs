@@ -78,7 +78,7 @@ pub fn plane() -> Plane {
         lan_mac: LAN_MAC,
         lan: 0,
         portal_ports: [PORTAL_PORT; 2],
-        redirector: Redirector::new(GATEWAY, PORTAL_PORT, "wifi.internal", [1, 2]),
+        redirector: Redirector::new(GATEWAY, PORTAL_PORT, &["wifi.internal"], [1, 2]),
         slow: Arc::new(Offered::default()),
         slow_limit: StationLimit::new(1),
         flows: Flows::new(1),

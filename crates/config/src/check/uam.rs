@@ -74,10 +74,11 @@ fn addresses(config: &Config, read: &mut Read<'_>) {
                 format!("{address} is no host beyond the guests' network; use one that nobody has, 192.0.2.1");
             read.conflict(key, &["lan.network"], message);
         }
-    }
-    for (key, instead) in [("uam.alias_address", "uam.alias_name"), ("uam.logout_address", "/logoff of the gateway")] {
-        if read.is_given(key) {
-            read.warn(key, &[], format!("is not served; let guests use {instead}, and leave it out"));
+        if uam.server.as_deref().and_then(numeric_host) == Some(address) {
+            read.conflict(key, &["uam.server"], "is the portal's own address; use one that nobody has, 192.0.2.1");
+        }
+        if config.dhcp.dns.contains(&address) {
+            read.conflict(key, &["dhcp.dns"], "is a DNS server of guests; use an address that nobody has, 192.0.2.1");
         }
     }
     if uam.alias_address.is_some() && uam.alias_address == uam.logout_address {

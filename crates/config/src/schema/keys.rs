@@ -341,7 +341,7 @@ pub const SECTIONS: &[Section] = &[
                 "alias_address",
                 Address,
                 or("none", "\"192.0.2.1\""),
-                "CoovaChilli's address for its own pages (uamaliasip). It is not served: guests reach them at the gateway's address, and by alias_name.",
+                "An address beyond the guests' network that stands for the gateway (uamaliasip): http to it is led to the portal. Take one that nobody has: guests do not reach its owner.",
             ),
             key(
                 "alias_name",
@@ -359,7 +359,7 @@ pub const SECTIONS: &[Section] = &[
                 "logout_address",
                 Address,
                 or("none", "\"192.0.2.2\""),
-                "CoovaChilli's address that logs out whoever opens it (uamlogoutip). It is not served: /logoff logs out.",
+                "An address beyond the guests' network where a browser logs out by opening it (uamlogoutip), also by the name logout. Whom a foreign page sends there is asked first; without uam.server everybody is.",
             ),
             key("ssid", Text { max: 64 }, Is("\"\""), "What the portal is told as ssid; empty leaves it out."),
             key(

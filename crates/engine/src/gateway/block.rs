@@ -9,6 +9,7 @@ use std::collections::HashSet;
 use wire::{GuestKey, MacAddr, Now};
 
 use super::Engine;
+use crate::devices::Sign;
 use crate::session::Cause;
 
 /// Devices that can be blocked, six octets each: an operator's list, not a defence against invented addresses.
@@ -47,7 +48,7 @@ impl Engine {
             let theirs: Vec<_> = self.dhcp.leases().filter(|lease| lease.key.mac == mac).collect();
             for lease in theirs {
                 self.bind(now, &lease);
-                self.device_shows_itself(now, lease.key);
+                self.handle_sign_of_device(now, lease.key, Sign::Life);
             }
         }
         was_blocked

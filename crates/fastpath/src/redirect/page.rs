@@ -13,6 +13,8 @@ use crate::answer::{Answer, MAX_PAYLOAD};
 /// Octets of each answer.
 pub(crate) const PAGE_OCTETS: usize = MAX_PAYLOAD;
 const BEFORE_URL: &[u8] = b"?url=";
+/// The portal's page where a guest logs out.
+const LOGOUT: &[u8] = b"logout";
 const END: &[u8] = b"\r\n\r\n";
 const SPACES: [u8; PAGE_OCTETS] = [b' '; PAGE_OCTETS];
 
@@ -24,14 +26,21 @@ pub(crate) struct Page {
     fields: Box<[u8]>,
     /// For people whose program does not follow.
     body: Box<[u8]>,
-    /// The portal's own address.
-    host: Box<str>,
-    /// The portal's own name.
-    name: Box<str>,
+    /// The portal's own names and addresses.
+    own: Vec<Box<str>>,
+}
+
+/// Where a request is led.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Way {
+    /// To the portal.
+    In,
+    /// To its page that logs out.
+    Out,
 }
 
 impl Page {
-    pub(crate) fn new(gateway: Ipv4Addr, portal_port: u16, name: &str) -> Self {
+    pub(crate) fn new(gateway: Ipv4Addr, portal_port: u16, names: &[&str]) -> Self {
         let portal = format!("http://{gateway}:{portal_port}/");
         let body = format!("Please go to {portal}\n");
         let fields = format!(
@@ -42,40 +51,49 @@ impl Page {
             head: format!("HTTP/1.1 302 Found\r\nLocation: {portal}").into_bytes().into(),
             fields: fields.into_bytes().into(),
             body: body.into_bytes().into(),
-            host: gateway.to_string().into(),
-            name: name.into(),
+            own: names.iter().map(|name| Box::from(*name)).chain([gateway.to_string().into()]).collect(),
         }
     }
 
+    /// The portal has another address.
+    pub(crate) fn is_at(&mut self, address: Ipv4Addr) {
+        self.own.push(address.to_string().into());
+    }
+
     /// Puts the answer to a request that begins with `request`. An address that is too long to carry along is cut to
-    /// its host; one that has not come whole, is nonsense, or is ours is left out: who types the portal's name means the
-    /// portal.
-    pub(crate) fn push(&self, answer: &mut Answer, request: &[u8]) {
+    /// its host; one that has not come whole or is nonsense is left out. What was asked for at one of the portal's own
+    /// names is that page of the portal.
+    pub(crate) fn push(&self, answer: &mut Answer, request: &[u8], way: Way) {
         let request = RequestHead::parse(request);
         let body: &[u8] = if request.is_some_and(|request| request.method == "HEAD") { &[] } else { &self.body };
         let fixed = self.head.len() + self.fields.len() + END.len() + body.len();
         let mut room = PAGE_OCTETS.saturating_sub(fixed);
         answer.push(&self.head);
         let mut memory = [0; PAGE_OCTETS];
-        if let Some(url) = request.and_then(|request| self.wanted(&request, &mut memory[..room])) {
-            answer.push(url);
-            room -= url.len();
-        }
+        let page = match way {
+            Way::In => request.and_then(|request| self.wanted(&request, &mut memory[..room])).unwrap_or_default(),
+            Way::Out => LOGOUT,
+        };
+        answer.push(page);
+        room -= page.len();
         answer.push(&self.fields);
         answer.push(&SPACES[..room]);
         answer.push(END);
         answer.push(body);
     }
 
-    /// The address that was asked for as it is carried along, if it is to be and fits into `memory`.
+    /// The page that was asked for, or else its address as it is carried along, if it fits into `memory`.
     fn wanted<'a>(&self, request: &RequestHead<'_>, memory: &'a mut [u8]) -> Option<&'a [u8]> {
         let host = request.host?;
         let mut text = [0; PAGE_OCTETS];
         let len = [request.path, "/"].iter().find_map(|path| {
             let url = join(&mut text, ["http://", host, path]).and_then(WebUrl::parse)?;
-            if url.is_at(&[&self.name, &self.host]) { Some(0) } else { carry(&url, memory) }
+            match self.own.iter().any(|own| url.is_at(&[own])) {
+                true => copy(url.path().trim_start_matches('/').as_bytes(), memory),
+                false => carry(&url, memory),
+            }
         })?;
-        (len > 0).then(|| memory.get(..len))?
+        memory.get(..len)
     }
 }
 
@@ -85,6 +103,12 @@ fn carry(url: &WebUrl<'_>, memory: &mut [u8]) -> Option<usize> {
         memory.get_mut(len..len + piece.len())?.copy_from_slice(piece);
         Some(len + piece.len())
     })
+}
+
+/// Copies the octets, if they fit; their number then.
+fn copy(octets: &[u8], memory: &mut [u8]) -> Option<usize> {
+    memory.get_mut(..octets.len())?.copy_from_slice(octets);
+    Some(octets.len())
 }
 
 /// The parts one after another, if they fit.

@@ -29,6 +29,8 @@ pub(crate) struct House {
     pub(crate) left: RefCell<Vec<Ipv4Addr>>,
     /// Names that logged in, and where they were going.
     pub(crate) logins: RefCell<Vec<String>>,
+    /// Guests who asked to be let in by their MAC address.
+    pub(crate) asked_about: RefCell<Vec<Ipv4Addr>>,
     thrown: Cell<u8>,
 }
 
@@ -101,6 +103,10 @@ impl Backend for House {
             ("slow", _) => std::future::pending().await,
             _ => LoginOutcome::Rejected { message: None, eap: None },
         }
+    }
+
+    fn ask_about_device(&self, ip: Ipv4Addr) {
+        self.asked_about.borrow_mut().push(ip);
     }
 
     fn logout(&self, ip: Ipv4Addr) {

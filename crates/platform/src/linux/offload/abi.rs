@@ -9,9 +9,9 @@ use wire::MacAddr;
 use super::bpf::{MapKind, MapSpec};
 
 /// Part of the maps' names: the maps of another version are not taken over.
-const VERSION: &str = "pbl2";
+const VERSION: &str = "pbl3";
 
-const SETTINGS_LEN: usize = 40;
+const SETTINGS_LEN: usize = 48;
 /// Above it, 120 bit/s and slower, what a super-packet of the smallest segments takes of the line has no room in 64 bits.
 const SLOWEST_RATE_BITS: u64 = 1 << 42;
 /// Octets of a key in `guests`.
@@ -51,6 +51,7 @@ pub(super) struct Settings {
     pub(super) lan_index: u32,
     pub(super) tun_index: u32,
     pub(super) gateway: Ipv4Addr,
+    pub(super) aliases: [Option<Ipv4Addr>; 2],
     pub(super) guests: (Ipv4Addr, u8),
     pub(super) lan_mac: MacAddr,
     pub(super) tun_link_len: u16,
@@ -68,10 +69,13 @@ impl Settings {
         bytes[8..12].copy_from_slice(&self.lan_index.to_ne_bytes());
         bytes[Self::TUN_INDEX].copy_from_slice(&self.tun_index.to_ne_bytes());
         bytes[16..20].copy_from_slice(&self.gateway.octets());
-        bytes[20..24].copy_from_slice(&network.octets());
-        bytes[24..28].copy_from_slice(&mask.octets());
-        bytes[28..34].copy_from_slice(&self.lan_mac.0);
-        bytes[34..36].copy_from_slice(&self.tun_link_len.to_ne_bytes());
+        for (at, alias) in [(20, self.aliases[0]), (24, self.aliases[1])] {
+            bytes[at..at + 4].copy_from_slice(&alias.unwrap_or(Ipv4Addr::UNSPECIFIED).octets());
+        }
+        bytes[28..32].copy_from_slice(&network.octets());
+        bytes[32..36].copy_from_slice(&mask.octets());
+        bytes[36..42].copy_from_slice(&self.lan_mac.0);
+        bytes[42..44].copy_from_slice(&self.tun_link_len.to_ne_bytes());
         bytes
     }
 

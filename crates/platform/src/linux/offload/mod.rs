@@ -84,6 +84,7 @@ impl Offload {
             lan_index: lan.index,
             tun_index: 0,
             gateway: spec.gateway,
+            aliases: spec.aliases,
             guests: spec.guests,
             lan_mac: lan.mac,
             tun_link_len: 0,

@@ -89,7 +89,13 @@ fn with_both(test: impl FnOnce(Both) + Send) {
 fn both() -> Both {
     let lan = super::super::Rtnetlink::open().unwrap().interfaces().unwrap();
     let lan = lan.into_iter().find(|i| i.name == "lan0").unwrap();
-    let spec = OffloadSpec { lan: "lan0".into(), gateway: GATEWAY, guests: (GATEWAY, PREFIX), capacity: 64 };
+    let spec = OffloadSpec {
+        lan: "lan0".into(),
+        gateway: GATEWAY,
+        aliases: ALIASES.map(Some),
+        guests: (GATEWAY, PREFIX),
+        capacity: 64,
+    };
     add_place(lan.index).unwrap();
     let mut offload = Offload::load(&spec, &lan).unwrap();
     offload.settings.tun_link_len = ETH_LEN as u16;
@@ -117,7 +123,8 @@ fn both() -> Both {
         lan_mac: LAN_MAC,
         lan: 0,
         portal_ports: [3990; 2],
-        redirector: Redirector::new(GATEWAY, 3990, "wifi.internal", [1, 2]),
+        redirector: Redirector::new(GATEWAY, 3990, &["wifi.internal"], [1, 2])
+            .with_addresses(Some(ALIASES[0]), Some(ALIASES[1])),
         slow: Arc::new(Nowhere),
         slow_limit: StationLimit::new(1),
         flows: Flows::new(1),
@@ -233,9 +240,13 @@ fn frame(guest: u8, peer: Ipv4Addr, protocol: u8, payload: usize, up: bool) -> V
     frame
 }
 
-const PEERS: [Ipv4Addr; 14] = [
+const ALIASES: [Ipv4Addr; 2] = [Ipv4Addr::new(192, 0, 2, 1), Ipv4Addr::new(192, 0, 2, 2)];
+
+const PEERS: [Ipv4Addr; 16] = [
     HOST,
     GATEWAY,
+    ALIASES[0],
+    ALIASES[1],
     Ipv4Addr::new(10, 1, 0, OFFLINE),
     Ipv4Addr::new(10, 1, 255, 255),
     Ipv4Addr::new(10, 2, 0, 1),
