@@ -11,7 +11,7 @@ use wire::MacAddr;
 
 fuzz_target!(|bytes: &[u8]| {
     let mut input = Input::new(bytes);
-    let outcome = match input.u8() % 8 {
+    let outcome = match input.u8() % 9 {
         0 => Outcome::NotYet,
         1 => Outcome::Already,
         2 => Outcome::Status { online: true },
@@ -19,6 +19,7 @@ fuzz_target!(|bytes: &[u8]| {
         4 => Outcome::Failed(Reason::Reject),
         5 => Outcome::Failed(Reason::Other),
         6 => Outcome::LoggedOff,
+        7 => Outcome::Challenge,
         _ => Outcome::AbortRefused,
     };
     let text = String::from_utf8_lossy(input.rest());
@@ -26,7 +27,11 @@ fuzz_target!(|bytes: &[u8]| {
     let challenge = Challenge([7; 16]);
     if let Ok(credential) = Credential::read(query, Some(challenge), b"uamsecret") {
         assert!(Credential::is_in(query));
-        credential.is_of(b"password");
+        let _ = credential.is_of(b"password");
+        if let Credential::Eap(response) = &credential {
+            assert_eq!(usize::from(u16::from_be_bytes([response[2], response[3]])), response.len());
+            let _ = uam::eap::identity(response);
+        }
     }
     let of = |name: &str| query.text(name).unwrap_or_default();
     let portal = Portal {
@@ -40,6 +45,7 @@ fuzz_target!(|bytes: &[u8]| {
     };
     let session = Session { user: of("username"), id: of("sessionid"), ..Session::default() };
     let (message, lang, url) = (of("reply"), of("lang"), query.url_of_portal("userurl"));
+    let eap = query.octets("WISPrEAPMsg");
     let reply = Reply {
         outcome,
         portal: &portal,
@@ -51,6 +57,7 @@ fuzz_target!(|bytes: &[u8]| {
         user_url: url.as_deref().unwrap_or_default(),
         session_url: None,
         version: if query.has("WISPrVersion") { Version::V2 } else { Version::V1 },
+        eap: eap.as_deref(),
     };
     let location = uam::location(&reply);
     assert!(location.bytes().all(|octet| octet.is_ascii_graphic() && !b"\"<>#".contains(&octet)));
