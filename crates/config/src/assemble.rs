@@ -250,6 +250,7 @@ fn mac_authentication(read: &Read<'_>) -> MacAuthentication {
     MacAuthentication {
         allow: read.required(&key("allow")),
         radius: read.required(&key("radius")),
+        radius_only: read.required(&key("radius_only")),
         format: read.word(&key("format")),
         suffix: read.required(&key("suffix")),
         password: read.optional(&key("password")),

@@ -225,6 +225,10 @@ fn mac_authentication(config: &Config, read: &mut Read<'_>) {
     if let Some(twice) = macs.allow.iter().find(|mac| !known.insert(**mac)) {
         read.conflict("mac_authentication.allow", &[], format!("{twice} stands twice; leave one out"));
     }
+    if !macs.radius && !macs.radius_only.is_empty() {
+        let message = "has no effect: nobody is asked; add radius = true";
+        read.warn("mac_authentication.radius_only", &["mac_authentication.radius"], message);
+    }
     if macs.radius && config.radius.servers.is_empty() {
         let message = "is true, but there is no server to ask; add a [[radius.server]]";
         read.conflict("mac_authentication.radius", &["radius.server"], message);

@@ -291,6 +291,8 @@ pub struct MacAuthentication {
     pub allow: Vec<MacAddr>,
     /// The RADIUS servers are asked about the others.
     pub radius: bool,
+    /// Of those, the only ones that they are asked about; empty is no restriction.
+    pub radius_only: Vec<MacAddr>,
     /// How a MAC is written as User-Name: a pattern such as `aa:bb:cc:dd:ee:ff`.
     pub format: String,
     /// Behind the MAC in User-Name; may be empty.

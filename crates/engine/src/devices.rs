@@ -31,6 +31,8 @@ const NEVER: Duration = Duration::MAX;
 pub struct Config {
     /// Somebody knows these without a server.
     pub allow: HashSet<MacAddr>,
+    /// Of the others, the only ones that somebody is asked about; empty is every one.
+    pub only: HashSet<MacAddr>,
     /// Questions about others in a second; zero is none.
     pub per_sec: u32,
     /// Until a device that was refused is asked about again.
@@ -40,6 +42,10 @@ pub struct Config {
 impl Config {
     fn is_on(&self) -> bool {
         self.per_sec > 0 || !self.allow.is_empty()
+    }
+
+    fn asks_about(&self, mac: MacAddr) -> bool {
+        self.per_sec > 0 && (self.only.is_empty() || self.only.contains(&mac))
     }
 }
 
@@ -98,7 +104,7 @@ impl Devices {
         }
         let turn = if self.config.allow.contains(&key.mac) {
             now
-        } else if self.config.per_sec == 0 || self.waiting.len() >= WAITING {
+        } else if !self.config.asks_about(key.mac) || self.waiting.len() >= WAITING {
             return false;
         } else {
             self.next.max(now) + self.interval() * self.waiting.len() as u32

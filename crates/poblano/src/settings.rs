@@ -53,6 +53,7 @@ pub(crate) fn engine(
 fn devices(macs: &config::MacAuthentication) -> engine::devices::Config {
     engine::devices::Config {
         allow: macs.allow.iter().copied().collect(),
+        only: macs.radius_only.iter().copied().collect(),
         per_sec: if macs.radius { macs.per_second } else { 0 },
         again: macs.again,
     }

@@ -14,7 +14,7 @@ const AGAIN: Duration = Duration::from_secs(600);
 
 /// A gateway that asks about two devices in a second.
 fn lab() -> Lab {
-    let devices = devices::Config { allow: HashSet::new(), per_sec: 2, again: AGAIN };
+    let devices = devices::Config { per_sec: 2, again: AGAIN, ..devices::Config::default() };
     Lab::new(Setup { devices, ..Setup::default() })
 }
 
@@ -100,6 +100,20 @@ fn who_was_refused_may_ask_again_once_a_minute_and_who_logged_out_needs_a_new_le
     lab.advance(MINUTE);
     lab.ask_about_guest(phone);
     assert_eq!(asked(&mut lab), []);
+}
+
+#[test]
+fn of_a_list_of_devices_only_these_are_asked_about() {
+    let only = HashSet::from([MacAddr([2, 0, 0x5e, 0x10, 0, 1])]);
+    let devices = devices::Config { only: only.clone(), per_sec: 2, again: AGAIN, ..devices::Config::default() };
+    let mut lab = Lab::new(Setup { devices, ..Setup::default() });
+    for octet in [2, 1, 3] {
+        let guest = lab.guest_as("guest", Vlan::NONE, MacAddr([2, 0, 0x5e, 0x10, 0, octet]));
+        guest.dhcp(&mut lab);
+        lab.ask_about_guest(guest);
+    }
+    lab.advance(MINUTE);
+    assert_eq!(asked(&mut lab), Vec::from_iter(only));
 }
 
 #[test]
@@ -189,7 +203,8 @@ fn a_device_that_has_left_or_logged_in_meanwhile_is_not_asked_about() {
 #[test]
 fn a_device_that_the_configuration_knows_passes_all_that_wait() {
     let mac = MacAddr([2, 7, 7, 7, 7, 7]);
-    let devices = devices::Config { allow: HashSet::from([mac]), per_sec: 1, again: AGAIN };
+    let devices =
+        devices::Config { allow: HashSet::from([mac]), per_sec: 1, again: AGAIN, ..devices::Config::default() };
     let mut lab = Lab::new(Setup { devices, ..Setup::default() });
     for _ in 0..3 {
         printer(&mut lab);

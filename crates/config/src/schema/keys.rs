@@ -477,6 +477,12 @@ pub const SECTIONS: &[Section] = &[
                 "The RADIUS servers are asked about each other device when it has got its address, and later when it renews it or asks for a name. It never waits for the answer; one that is refused meets the portal as always.",
             ),
             key(
+                "radius_only",
+                Macs { max: 4096 },
+                Is("[]"),
+                "The only devices that the servers are asked about; empty is every one.",
+            ),
+            key(
                 "format",
                 Choice(&[
                     "AA-BB-CC-DD-EE-FF",

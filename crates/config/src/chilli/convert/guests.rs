@@ -38,8 +38,8 @@ impl Converter<'_> {
         self.set(path, quoted(&BitRate(kept).to_string()), setting);
     }
 
-    /// Devices of `macallowed` are let in with `macallowlocal`; without it the servers are asked about them. With
-    /// `macauth` they are asked about every other device, too.
+    /// Devices of `macallowed` are let in with `macallowlocal`; without it the servers are asked about these and no
+    /// others, whether there is `macauth` or not.
     fn known_devices(&mut self) {
         if let Some(setting) = self.one("macauth") {
             self.set("mac_authentication.radius", "true".to_owned(), setting);
@@ -50,16 +50,6 @@ impl Converter<'_> {
         let is_local = self.has("macallowlocal");
         let mut macs: Vec<String> = Vec::new();
         for setting in self.all("macallowed") {
-            if !is_local && self.has("macauth") {
-                self.changed(setting, "the servers are asked about each device anyway (macauth)");
-                continue;
-            }
-            if !is_local {
-                let text = "the servers are asked about every device or about none: add macauth, or macallowlocal to \
-                            let these in without asking";
-                self.closed(setting, text);
-                continue;
-            }
             // Blanks separate, too: a MAC with blanks within is not understood.
             for item in values::items(&setting.value).iter().flat_map(|item| item.split_whitespace()) {
                 match values::mac(item).map(|mac| mac.to_string()) {
@@ -68,8 +58,15 @@ impl Converter<'_> {
                     None => self.closed(setting, format!("{:?} is no Ethernet address", values::shortened(item))),
                 }
             }
-            if !macs.is_empty() {
+            if macs.is_empty() {
+                continue;
+            }
+            if is_local {
                 self.set("mac_authentication.allow", list(&macs), setting);
+            } else {
+                self.set("mac_authentication.radius", "true".to_owned(), setting);
+                self.set("mac_authentication.service_type", quoted("framed"), setting);
+                self.set("mac_authentication.radius_only", list(&macs), setting);
             }
         }
         if let (Some(setting), false) = (self.one("macallowlocal"), macs.is_empty()) {

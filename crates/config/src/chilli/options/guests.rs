@@ -1,6 +1,6 @@
 //! Sessions, their limits, devices that are known by their MAC.
 
-use super::Fate::{Changed, Key, NotNeeded};
+use super::Fate::{Key, NotNeeded};
 use super::Kind::{Flag, Int, List, Secret, Text};
 use super::{ChilliOption, Fate, common, core, lacking, laxer, rare};
 
@@ -29,14 +29,7 @@ pub(super) const OPTIONS: &[ChilliOption] = &[
         Flag,
         laxer("a device that is refused meets the portal, where it may log in: refuse it there, by Calling-Station-Id"),
     ),
-    core(
-        "macallowed",
-        List,
-        Changed(
-            "mac_authentication.allow",
-            "with macallowlocal they are let in; without, the servers are asked about every device (macauth), or about none",
-        ),
-    ),
+    core("macallowed", List, Key("mac_authentication.allow, mac_authentication.radius_only")),
     common("macsuffix", Text, Key("mac_authentication.suffix")),
     core("macpasswd", Secret, Key("mac_authentication.password")),
     common("macallowlocal", Flag, Key("mac_authentication.allow")),
