@@ -3,7 +3,8 @@
 //!
 //! A guest is its IP address: nothing in a request names another one. But any page that a guest looks at can send its
 //! browser here. Such a page must not read what is the guest's (JSON is for the portal's origin and those that the operator
-//! names, as a script too, JSONP) nor log it out (then our own page asks first). It can try to log it in, for browsers say
+//! names, as a script too, JSONP) nor log it out: with a foreign Referer our own page asks first, and only a page that hides
+//! its address from its links gets by, as the portal's own must. It can try to log it in, for browsers say
 //! too little of who sent them to a login; without the challenge, which it cannot read, it does not get far.
 
 use std::cell::{Cell, RefCell};

@@ -370,15 +370,15 @@ pub const SECTIONS: &[Section] = &[
             ),
             key(
                 "location_id",
-                Text { max: 253 },
+                Text { max: 247 },
                 Is("\"\""),
-                "The place as programs are told it: AccessLocation of WISPr, such as isocc=de,cc=49,ac=30,network=example.",
+                "The place as programs and RADIUS servers are told it: AccessLocation of WISPr and WISPr-Location-ID, such as isocc=de,cc=49,ac=30,network=example. 247 octets are all that an attribute of a vendor holds.",
             ),
             key(
                 "location_name",
-                Text { max: 253 },
+                Text { max: 247 },
                 Is("\"\""),
-                "The place in words: LocationName of WISPr, location of the JSON API.",
+                "The place in words: LocationName of WISPr, location of the JSON API, WISPr-Location-Name.",
             ),
             key(
                 "redirect_url",
