@@ -215,7 +215,7 @@ async fn perform(gateway: &Rc<Gateway>, facts: &Facts, request: &Value) -> Value
         Some("login") => match (guest(), changes()) {
             (Ok(guest), Ok(changes)) => {
                 let user = request["user"].as_str().unwrap_or("operator");
-                count("logged_in", "is online already", gateway.let_in(guest, user, &changes), guest)
+                count("logged_in", "is online already", gateway.let_in(guest, user, &changes).await, guest)
             }
             (Err(error), _) | (_, Err(error)) => error,
         },

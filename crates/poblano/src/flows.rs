@@ -26,6 +26,8 @@ struct Shared {
 #[derive(Default)]
 struct List {
     addresses: BTreeSet<Ipv4Addr>,
+    /// Those that are being looked for.
+    under_way: BTreeSet<Ipv4Addr>,
     closed: bool,
 }
 
@@ -46,6 +48,13 @@ impl Forgetting {
         }
         self.0.changed.notify_one();
     }
+
+    /// Whether the kernel may still know connections of a guest that has left this address: until then nobody else is to
+    /// be online there.
+    pub(crate) fn is_forgetting(&self, address: Ipv4Addr) -> bool {
+        let list = self.0.lock();
+        list.addresses.contains(&address) || list.under_way.contains(&address)
+    }
 }
 
 impl Drop for Forgetting {
@@ -65,7 +74,9 @@ impl Shared {
         let idle = |list: &mut List| list.addresses.is_empty() && !list.closed;
         drop(self.changed.wait_while(self.lock(), idle).unwrap_or_else(PoisonError::into_inner));
         std::thread::sleep(together);
-        let addresses = std::mem::take(&mut self.lock().addresses);
+        let mut list = self.lock();
+        let addresses = std::mem::take(&mut list.addresses);
+        list.under_way.clone_from(&addresses);
         (!addresses.is_empty()).then_some(addresses)
     }
 
@@ -84,6 +95,7 @@ impl Shared {
                     }
                 }
             }
+            self.lock().under_way.clear();
         }
     }
 }
@@ -132,7 +144,8 @@ mod tests {
         let forgetting = Forgetting::start(Box::new(Refusing(Arc::clone(&asked))), 2).unwrap();
         for last in [2, 3] {
             forgetting.forget(guest(last));
-            while !forgetting.0.lock().addresses.is_empty() {
+            assert!(forgetting.is_forgetting(guest(last)));
+            while forgetting.is_forgetting(guest(last)) {
                 std::thread::yield_now();
             }
         }

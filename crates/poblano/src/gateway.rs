@@ -30,6 +30,8 @@ use crate::{garden, kept, leases};
 
 /// Frames handled before timers and HTTP get a turn.
 const FRAMES_AT_ONCE: usize = 64;
+/// Until it is looked again whether an address is nobody's.
+const LOOK_AGAIN: Duration = Duration::from_millis(10);
 
 /// How long is looked at to tell a rush of guests from calm.
 const RUSH: Duration = Duration::from_secs(2);
@@ -252,6 +254,7 @@ impl Gateway {
     ) -> LoginOutcome {
         match self.aaa.authenticate(attempt, login, before).await {
             Answer::Granted { grant, message, redirect, eap } => {
+                self.inherit_nothing(attempt.address).await;
                 if !self.with(|engine, now| engine.finish_login(now, attempt, login.name, grant)) {
                     return LoginOutcome::Unavailable; // it left, or logged in twice, while it waited
                 }
@@ -269,6 +272,7 @@ impl Gateway {
         let (name, answer, words) = self.aaa.authenticate_device(&attempt).await;
         match (name, answer) {
             (name, Answer::Granted { grant, message, .. }) => {
+                self.inherit_nothing(attempt.address).await;
                 if self.with(|engine, now| engine.finish_login(now, &attempt, &name, grant)) {
                     debug!(device = %attempt.key, "let in by its MAC address");
                     self.greet(&attempt, message);
@@ -285,6 +289,14 @@ impl Gateway {
                 });
             }
             (_, Answer::Unavailable | Answer::Asked { .. }) => {}
+        }
+    }
+
+    /// Waits until the kernel has forgotten the connections of whoever had this address before: what is still sent to them
+    /// would come to who is online there now. That is a tenth of a second after they have left.
+    async fn inherit_nothing(&self, address: Ipv4Addr) {
+        while self.flows.is_forgetting(address) {
+            tokio::time::sleep(LOOK_AGAIN).await;
         }
     }
 
@@ -310,9 +322,12 @@ impl Gateway {
 
     /// Logs in guests for the operator, without a password, with what is configured but for the `changes`; returns how
     /// many.
-    pub(crate) fn let_in(self: &Rc<Self>, guest: cli::Guest, user: &str, changes: &Changes) -> usize {
+    pub(crate) async fn let_in(self: &Rc<Self>, guest: cli::Guest, user: &str, changes: &Changes) -> usize {
         let grant = changes.clone().apply(self.aaa.default_grant());
         let found = self.find(guest);
+        for view in &found {
+            self.inherit_nothing(view.address).await;
+        }
         self.with(|engine, now| {
             let login = |view: &&GuestView| {
                 let Ok(attempt) = engine.begin_admission(view.address) else { return false };
