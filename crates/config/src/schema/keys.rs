@@ -425,8 +425,8 @@ pub const SECTIONS: &[Section] = &[
             key(
                 "addresses",
                 Int { min: 256, max: 262_144 },
-                Is("8192"),
-                "Addresses that DNS opens at one time. When there are more, whoever has opened most loses what was opened first and nobody else has asked for. About 250 octets of memory each: 8192 are 2 MB.",
+                Is("3000"),
+                "Addresses that DNS opens at one time. When there are more, whoever has opened most loses what was opened first and nobody else has asked for. About 250 octets of memory each: 100000 are 25 MB.",
             ),
             key(
                 "count",
