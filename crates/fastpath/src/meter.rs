@@ -114,12 +114,12 @@ impl Way {
             }
         }
         self.packets.fetch_add(u64::from(packets), Ordering::Relaxed);
-        self.is_busy(now);
+        self.mark_busy(now);
         true
     }
 
     /// Notes that something is forwarded: who exchanges what is not counted is not idle.
-    pub(crate) fn is_busy(&self, now: Duration) {
+    pub(crate) fn mark_busy(&self, now: Duration) {
         self.last_secs.store(now.as_secs(), Ordering::Relaxed);
     }
 

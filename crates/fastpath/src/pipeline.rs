@@ -113,7 +113,10 @@ impl Plane {
             }
             Verdict::Forward | Verdict::Garden | Verdict::Serve(Service::Gateway) => {
                 if verdict == Verdict::Garden && facts.guest == Guest::Online {
-                    guest.and_then(|guest| self.table.meter(guest.slot)).inspect(|meter| meter.up.is_busy(now));
+                    // Not counted, but not idle either.
+                    if let Some(meter) = guest.and_then(|guest| self.table.meter(guest.slot)) {
+                        meter.up.mark_busy(now);
+                    }
                 }
                 self.from_guests.count(verdict);
                 Action::Send
