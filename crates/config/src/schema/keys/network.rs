@@ -1,0 +1,242 @@
+//! The two sides, the devices between them and what guests get from us: LAN, uplink, TUN, DHCP, DNS.
+
+use super::{key, or, repeated, section};
+use crate::schema::Absent::{Is, Required};
+use crate::schema::Kind::{
+    Address, Addresses, Bool, Choice, DhcpOptions, Duration, Int, Interface, InterfaceAddress, Mac, Name, Network, Text,
+};
+use crate::schema::Section;
+
+pub(super) const LAN: Section = section(
+    "lan",
+    "The side of the guests. The kernel is shut out of this interface; only the gateway uses it.",
+    &[
+        key(
+            "interface",
+            Interface,
+            or("none; give it here or with --lan", "\"eth1\""),
+            "The interface that guests are on: an access point's bridge, a switch port, a VLAN. Give it no address; whatever else uses it is cut off.",
+        ),
+        key(
+            "network",
+            Network,
+            Is("\"10.85.0.0/20\""),
+            "The guests' network. It bounds how many guests there can be; it must not be a network that is reached through the uplink. Guests never reach each other through the gateway; isolation inside one radio cell or switch is the access point's or switch's own setting, and dhcp.host_routes helps with it.",
+        ),
+        key(
+            "gateway",
+            Address,
+            or("the first address of the network", "\"10.85.0.1\""),
+            "Our address in that network: the guests' router, DNS server and portal.",
+        ),
+    ],
+);
+
+pub(super) const UPLINK: Section = section(
+    "uplink",
+    "The side of the Internet.",
+    &[
+        key(
+            "interface",
+            Interface,
+            or("the interface of the default route", "\"eth0\""),
+            "The interface to the Internet. --uplink says it over the file.",
+        ),
+        key(
+            "address",
+            InterfaceAddress,
+            or("none; the interface keeps the addresses that it has", "\"192.0.2.10/24\""),
+            "A static address that is given to the uplink at start and taken back at stop. A /32, as rented servers have it, is fine.",
+        ),
+        key(
+            "gateway",
+            Address,
+            or("none; the routes that exist are used", "\"192.0.2.1\""),
+            "A static default gateway. It may lie outside the address's network; a host route to it is made first. Needs address.",
+        ),
+        key(
+            "masquerade",
+            Bool,
+            Is("true"),
+            "Guests' packets leave with the uplink's own address (NAT). With false the routers beyond must know the way to the guests' network, or guests get no answers.",
+        ),
+    ],
+);
+
+pub(super) const TUN: Section = section(
+    "tun",
+    "The device through which guests' packets enter the kernel's routing.",
+    &[
+        key(
+            "name",
+            Interface,
+            Is("\"poblano0\""),
+            "The name of the device. It is made at start and must not exist before.",
+        ),
+        key(
+            "mode",
+            Choice(&["tun", "tap"]),
+            Is("\"tun\""),
+            "tun carries IP packets and is faster; tap carries Ethernet frames, for bridges and for tools that want them.",
+        ),
+        key(
+            "mtu",
+            Int { min: 576, max: 9216 },
+            or("that of the LAN interface", "1500"),
+            "Octets of the largest packet. Smaller than the LAN's costs guests fragmentation or a round of path MTU discovery.",
+        ),
+    ],
+);
+
+pub(super) const OFFLOAD: Section = section(
+    "offload",
+    "Linux forwards packets of guests who are online by itself, with the same checks, limits and counts.",
+    &[key(
+        "mode",
+        Choice(&["auto", "on", "off"]),
+        Is("\"auto\""),
+        "auto uses it where the kernel can (5.15 or later, 64 bits, tun.mode = tun) and says why where it cannot; on refuses to start there; off carries all packets in this program. `poblano offload` switches it under traffic.",
+    )],
+);
+
+pub(super) const GUESTS: Section = section(
+    "guests",
+    "Bounds on guests.",
+    &[key(
+        "max",
+        Int { min: 1, max: 1_048_576 },
+        or("one for each address of the pool and each host, at most 65536", "1000"),
+        "Devices that are known at one time. One more gets no lease until another one's has ended; guests with a session are never displaced. Worst case about 1 kB of memory each: 10000 are 10 MB.",
+    )],
+);
+
+pub(super) const DHCP: Section = section(
+    "dhcp",
+    "Addresses for guests.",
+    &[
+        key(
+            "first",
+            Address,
+            or("the first address of the network", "\"10.85.0.10\""),
+            "The first address of the pool. The gateway's own and those of [[dhcp.host]] are left out by themselves.",
+        ),
+        key(
+            "last",
+            Address,
+            or("the last address of the network", "\"10.85.15.254\""),
+            "The last address of the pool, inclusive.",
+        ),
+        key(
+            "lease",
+            Duration { min: "1m", max: "30d", or_zero: false },
+            Is("\"30m\""),
+            "The lease of a guest with a session. Longer means less DHCP traffic, but the address of a guest that has left stays taken for longer.",
+        ),
+        key(
+            "offline_lease",
+            Duration { min: "1m", max: "30d", or_zero: false },
+            or("the same as lease", "\"5m\""),
+            "The lease of a guest that is not logged in. Short gives addresses of people who only walked by back soon.",
+        ),
+        key(
+            "host_routes",
+            Bool,
+            Is("false"),
+            "Leases are /32 with a route to the gateway (RFC 3442), so that guests send everything through us, also to each other. A few old or embedded devices do not understand it and stay offline.",
+        ),
+        key(
+            "domain",
+            Name,
+            or("none; not sent", "\"guests.example.org\""),
+            "The domain in which guests complete short names (option 15).",
+        ),
+        key(
+            "dns",
+            Addresses { max: 8 },
+            or("the gateway", "[\"10.85.0.1\"]"),
+            "The DNS servers that guests are given (option 6). Before login the gateway answers in their place, whatever stands here; after it guests reach them directly.",
+        ),
+        key(
+            "ntp",
+            Addresses { max: 8 },
+            Is("[]"),
+            "The time servers that guests are given (option 42). Before login they are reached only if the garden has them.",
+        ),
+        key(
+            "conflict_probe",
+            Bool,
+            Is("true"),
+            "Before an address is offered for the first time, ARP asks whether somebody has it. The offer does not wait for the answer; who answers keeps the address, and the guest gets another one. Without it, a device with a static address breaks the guest that gets the same.",
+        ),
+        key(
+            "options",
+            DhcpOptions { max: 32 },
+            Is("[]"),
+            "Further options for every guest, such as [{ code = 43, hex = \"0104c0000201\" }, { code = 150, ip = \"192.0.2.5\" }, { code = 100, text = \"CET-1CEST\" }]. Options that have a key of their own or belong to the protocol are refused. An answer has about 300 octets of room; a guest that asks for more gets the first that fit.",
+        ),
+    ],
+);
+
+pub(super) const DHCP_HOST: Section = repeated(
+    "dhcp.host",
+    "A device that always gets the same answer. Worst case about 2 kB of memory each; at most 4096.",
+    &[
+        key("mac", Mac, Required { example: "\"02:00:5e:10:00:01\"" }, "The device."),
+        key(
+            "address",
+            Address,
+            or("one of the pool", "\"10.85.0.20\""),
+            "Its address, inside the network, in the pool or not. Nobody else gets it.",
+        ),
+        key("hostname", Name, or("none; not sent", "\"printer\""), "The name that the device is told (option 12)."),
+        key(
+            "filename",
+            Text { max: 127 },
+            or("none; not sent", "\"pxelinux.0\""),
+            "The boot file (field file, option 67), for PXE.",
+        ),
+        key(
+            "next_server",
+            Address,
+            or("none; not sent", "\"10.85.0.5\""),
+            "The server of the boot file (field siaddr), best in the guests' network: TFTP does not pass NAT. Elsewhere it is reached before login only if the garden has it.",
+        ),
+        key(
+            "root_path",
+            Text { max: 255 },
+            or("none; not sent", "\"192.0.2.5:/srv/root\""),
+            "The root file system (option 17).",
+        ),
+        key(
+            "options",
+            DhcpOptions { max: 32 },
+            Is("[]"),
+            "Further options for this device; a code that [dhcp] has too is replaced.",
+        ),
+    ],
+);
+
+pub(super) const DNS: Section = section(
+    "dns",
+    "Name resolution for guests. Before login only the gateway answers.",
+    &[
+        key(
+            "resolvers",
+            Addresses { max: 8 },
+            or("those of /etc/resolv.conf", "[\"192.0.2.53\"]"),
+            "The resolvers that are asked for guests. With none that answers, names do not resolve and devices show no login page.",
+        ),
+        key(
+            "name",
+            Name,
+            Is("\"wifi.internal\""),
+            "The name of the portal; it is answered with the gateway's address, before and after login.",
+        ),
+        key(
+            "queries_per_second",
+            Int { min: 1, max: 10_000 },
+            Is("20"),
+            "Queries of one guest that are answered each second; more are dropped. Bounds both the load on the resolvers and what can be smuggled through DNS before login.",
+        ),
+    ],
+);

@@ -1,0 +1,97 @@
+//! The program on its machine.
+
+use super::{key, or, section};
+use crate::schema::Absent::Is;
+use crate::schema::Kind::{Choice, Duration, Int, Path};
+use crate::schema::Section;
+
+pub(super) const SCRIPTS: Section = section(
+    "scripts",
+    "Programs of yours that are run when something happens, with what there is to know in CoovaChilli's environment variables. Each is started directly, without a shell, as the user of the gateway and with the gateway's rights; guests do not wait for it. It must belong to root or the gateway's user, be executable, and neither it nor a directory above it may be writable for others.",
+    &[
+        key(
+            "session_up",
+            Path { max: 4000 },
+            or("none", "\"/etc/poblano/session-up\""),
+            "Run after a guest has logged in (conup). It is online by then.",
+        ),
+        key(
+            "session_down",
+            Path { max: 4000 },
+            or("none", "\"/etc/poblano/session-down\""),
+            "Run after a session has ended (condown), with what it used and TERMINATE_CAUSE. Of sessions that go on over a restart neither is run again; of those that did not survive a crash this one is run at the next start.",
+        ),
+        key(
+            "guest_up",
+            Path { max: 4000 },
+            or("none", "\"/etc/poblano/guest-up\""),
+            "Run after a device has got an address (macup); not when it renews it.",
+        ),
+        key(
+            "guest_down",
+            Path { max: 4000 },
+            or("none", "\"/etc/poblano/guest-down\""),
+            "Run after a device's address is nobody's again (macdown).",
+        ),
+        key(
+            "up",
+            Path { max: 4000 },
+            or("none", "\"/etc/poblano/up\""),
+            "Run at each start when the tun device is there (ipup), its name the only argument. Guests are served when it has ended, or after timeout. After a crash or a handover it is run without a down before.",
+        ),
+        key(
+            "down",
+            Path { max: 4000 },
+            or("none", "\"/etc/poblano/down\""),
+            "Run at an orderly stop before the device goes (ipdown), its name the only argument, when the other scripts have ended. Five seconds at most: the service manager waits.",
+        ),
+        key(
+            "timeout",
+            Duration { min: "1s", max: "10m", or_zero: false },
+            Is("\"30s\""),
+            "A script that still runs after so long is ended with all processes of its group: SIGTERM, and two seconds later SIGKILL.",
+        ),
+        key(
+            "at_once",
+            Int { min: 1, max: 256 },
+            Is("16"),
+            "So many run at one time, and of one guest always one after the other. Others wait, in at most 4 MB; when too many do, those that tell of a beginning are given up first, and the log says how many.",
+        ),
+    ],
+);
+
+pub(super) const STATE: Section = section(
+    "state",
+    "What outlives the process.",
+    &[key(
+        "directory",
+        Path { max: 4000 },
+        Is("\"/var/lib/poblano\""),
+        "Leases, sessions, counters and accounts are kept here. Made with mode 0700 when it is not there. On a router, choose flash rather than RAM if guests are to keep their addresses over a reboot (a crash of the gateway alone forgets neither); 10000 leases take about 4 MB.",
+    )],
+);
+
+pub(super) const CONTROL: Section = section(
+    "control",
+    "The socket of `poblano sessions`, `kick` and the other commands.",
+    &[
+        // sockaddr_un holds 108 octets on Linux and 104 on the BSDs, with the zero at the end.
+        key(
+            "socket",
+            Path { max: 103 },
+            Is("\"/run/poblano.sock\""),
+            "The path of the socket. Only its owner, the user that runs the gateway, may use it.",
+        ),
+    ],
+);
+
+pub(super) const LOG: Section = section(
+    "log",
+    "The log, on standard error.",
+    &[key(
+        "level",
+        Choice(&["error", "warn", "info", "debug", "trace"]),
+        Is("\"info\""),
+        "The least important line that is written. From debug on, MAC addresses and names of guests are in it; trace has a line for every packet that is not simply forwarded.",
+    )],
+);
