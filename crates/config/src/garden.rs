@@ -164,6 +164,10 @@ fn prefix_of_mask(mask: Ipv4Addr) -> Option<u8> {
 impl fmt::Display for GardenEntry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.protocol.map(|number| (number, PROTOCOLS.iter().find(|(_, known)| *known == number))) {
+            // A host that is called like a protocol would be read as that one.
+            None if self.port.is_some() && matches!(&self.host, GardenHost::Name(name) if protocol(name).is_some()) => {
+                f.write_str("ip:")?;
+            }
             None => {}
             Some((_, Some((name, _)))) => write!(f, "{name}:")?,
             Some((number, None)) => write!(f, "{number}:")?,
@@ -202,6 +206,7 @@ mod tests {
             "example.org",
             "example.org:443",
             "udp:.example.org:3478",
+            "ip:tcp:80",
         ] {
             assert_eq!(text.parse::<GardenEntry>().expect(text).to_string(), text);
         }
