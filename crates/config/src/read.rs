@@ -198,8 +198,8 @@ impl Read<'_> {
                     self.section(section, section.name, table, start, folder);
                 }
                 (Some(DeValue::Array(items)), true) if items.iter().all(|i| i.get_ref().is_table()) => {
-                    self.repeated.insert(section.name, items.len());
                     let limit = MAX_REPEATED.iter().find(|(n, _)| *n == section.name).map_or(0, |(_, most)| *most);
+                    self.repeated.insert(section.name, items.len().min(limit));
                     if let Some(item) = items.get(limit) {
                         let message = format!("there are {}; at most {limit} can be served", items.len());
                         self.error_at(Some(item.span().start), &place(section.name), message);

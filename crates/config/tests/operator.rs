@@ -574,3 +574,10 @@ fn a_portal_that_cannot_work_is_told_why() {
         assert!(message.contains(advice), "{text}: {message}");
     }
 }
+
+#[test]
+fn more_servers_than_are_served_are_counted_and_the_first_too_many_is_named() {
+    let servers = "[[radius.server]]\naddress = \"192.0.2.1\"\nsecret = \"0123456789abcdef\"\n".repeat(9);
+    let errors = errors(&servers);
+    assert!(errors.contains("poblano.toml:25:1: [[radius.server]]: there are 9; at most 8 can be served"), "{errors}");
+}
