@@ -130,6 +130,7 @@ fn dhcp(read: &Read<'_>, lan: &Lan) -> Dhcp {
         dns: read.optional("dhcp.dns").filter(|d: &Vec<_>| !d.is_empty()).unwrap_or_else(|| vec![lan.gateway]),
         ntp: read.required("dhcp.ntp"),
         conflict_probe: read.required("dhcp.conflict_probe"),
+        rogue_probe: read.unless_zero("dhcp.rogue_probe"),
         options: read.required("dhcp.options"),
         hosts: (0..read.count("dhcp.host")).map(host).collect(),
     }

@@ -144,6 +144,8 @@ pub struct Dhcp {
     pub ntp: Vec<Ipv4Addr>,
     /// An address is probed with ARP before it is offered.
     pub conflict_probe: bool,
+    /// How often other DHCP servers are looked for.
+    pub rogue_probe: Option<Duration>,
     /// Further options for everybody; no code twice.
     pub options: Vec<DhcpOption>,
     /// `[[dhcp.host]]`; no MAC and no address twice.

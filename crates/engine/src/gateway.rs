@@ -30,6 +30,7 @@ use crate::dhcp::{self, Lease};
 use crate::dns::{self, Asker, ReturnPath};
 use crate::garden::{Keeper, Rule};
 use crate::session::{Cause, Grant, KeptSession, Moment, Record, Session, SessionId, Status, Tariffs};
+use crate::watch::{Rogue, Watch};
 
 use self::block::Blocked;
 use self::guests::{Guest, Guests};
@@ -73,6 +74,8 @@ pub struct Config {
     pub garden_addresses: usize,
     /// Who comes in by its MAC address.
     pub devices: devices::Config,
+    /// How often others are asked for that play DHCP server on the guests' network.
+    pub rogue_probe: Option<Duration>,
 }
 
 /// What the engine wants done.
@@ -102,6 +105,8 @@ pub enum Output {
     /// May this device come in by its MAC address? [`Engine::finish_login`] if it may, [`Engine::refuse_device`] if it may
     /// not; who cannot say is asked again.
     Device(Attempt),
+    /// Somebody leads guests elsewhere: the operator should hear of it.
+    Rogue(Rogue),
 }
 
 /// Why a guest may not try to log in now.
@@ -204,6 +209,7 @@ pub struct Engine {
     departed: Departed,
     devices: Devices,
     blocked: Blocked,
+    watch: Watch,
     joins: Joins,
     closing: VecDeque<Closing>,
     /// When sessions are to be written down next; none if there are none.
@@ -222,6 +228,7 @@ impl Engine {
         let dice = u64::from_le_bytes([a, b, c, d, e, f, g, h]);
         let dhcp = dhcp::Server::new(config.dhcp.clone(), dice);
         let dns = dns::Forwarder::new(config.dns.clone(), seed);
+        let watch = Watch::new(config.gateway_mac, config.rogue_probe, dice as u32);
         let arp = arp::Responder::new(config.gateway, config.gateway_mac);
         let garden = Keeper::new(garden, config.garden_addresses);
         let (rules, longest_ttl) = (config.garden.clone(), config.dns.garden_cap);
@@ -237,6 +244,7 @@ impl Engine {
             tariffs: Tariffs::default(),
             departed: Departed::default(),
             blocked: Blocked::default(),
+            watch,
             joins: Joins::default(),
             closing: VecDeque::new(),
             next_keep: None,
@@ -269,6 +277,10 @@ impl Engine {
             }
             Service::Arp => self.handle_arp(now, key, frame),
             Service::Dns => self.handle_query(now, key, guest, frame),
+            Service::Watch => {
+                let news = self.watch.handle(now, key, frame);
+                self.outputs.extend(news.map(Output::Rogue));
+            }
             Service::Gateway => {}
         }
     }
@@ -443,6 +455,7 @@ impl Engine {
         for name in self.garden.handle_timeout(now.mono.as_secs() as u32) {
             self.dns.close_name(&name);
         }
+        self.outputs.extend(self.watch.handle_timeout(now).map(|frame| Output::Frame { vlan: Vlan::NONE, frame }));
         while let Some(key) = self.devices.poll(now.mono) {
             self.ask_about_device(key);
         }
@@ -460,12 +473,19 @@ impl Engine {
             self.guests.next_due(),
             self.closing.front().map(|closing| closing.due),
             self.devices.poll_timeout(),
+            self.watch.poll_timeout(),
             self.garden.poll_timeout(),
             self.next_keep,
         ]
         .into_iter()
         .flatten()
         .min()
+    }
+
+    /// Who leads guests elsewhere.
+    #[must_use]
+    pub fn watch(&self) -> &Watch {
+        &self.watch
     }
 
     /// The next thing to do.

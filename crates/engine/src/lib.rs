@@ -10,5 +10,6 @@ pub mod dns;
 pub mod garden;
 pub mod gateway;
 pub mod session;
+pub mod watch;
 
 pub use gateway::Engine;

@@ -62,7 +62,7 @@ const FORWARD: usize = 0;
 const GARDEN: usize = 1;
 const REDIRECT: usize = 2;
 const SERVE: usize = 3;
-const REJECT: usize = SERVE + 4;
+const REJECT: usize = SERVE + 5;
 const DROP: usize = REJECT + Reason::ALL.len();
 const NOT_SENT: usize = DROP + Reason::ALL.len();
 const LEN: usize = NOT_SENT + 1;
@@ -110,7 +110,7 @@ impl Counters {
     /// Every count that is not zero, with its label, `forward`, `drop_not_logged_in` and so on.
     #[must_use]
     pub fn list(&self) -> Vec<(String, u64)> {
-        let services = [Service::Dhcp, Service::Arp, Service::Dns, Service::Gateway];
+        let services = [Service::Dhcp, Service::Arp, Service::Dns, Service::Watch, Service::Gateway];
         let fixed = [Verdict::Forward, Verdict::Garden, Verdict::Redirect].into_iter();
         fixed
             .chain(services.into_iter().map(Verdict::Serve))

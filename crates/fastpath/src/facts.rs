@@ -12,6 +12,7 @@ use crate::session::Snapshot;
 use crate::verdict::{Facts, Guest, Kind, Network, Peer};
 
 const DHCP_SERVER_PORT: u16 = 67;
+const DHCP_CLIENT_PORT: u16 = 68;
 const DNS_PORT: u16 = 53;
 const HTTP_PORT: u16 = 80;
 const ICMP_ECHO_REQUEST: u8 = 8;
@@ -51,6 +52,9 @@ pub(crate) fn up(plane: &Plane, packet: &Packet, key: GuestKey, now: Duration) -
         },
         ethertype::IPV6 => {
             facts.network = Network::Ipv6;
+            if is_router_advertisement(packet.l3()) {
+                facts.kind = Kind::RouterAdvertisement;
+            }
             if packet.destination() != plane.lan_mac || !ipv6_can_be_answered(packet.l3()) {
                 facts.peer = Peer::Multicast;
             }
@@ -125,6 +129,7 @@ fn is_to_us(destination: MacAddr, ours: MacAddr) -> bool {
 fn kind_up(ip: &Ipv4, portal_ports: [u16; 2]) -> Kind {
     match ip.transport {
         Transport::Udp { destination: DHCP_SERVER_PORT, .. } => Kind::Dhcp,
+        Transport::Udp { source: DHCP_SERVER_PORT, destination: DHCP_CLIENT_PORT } => Kind::DhcpAnswer,
         Transport::Udp { destination: DNS_PORT, .. } => Kind::Dns,
         Transport::Tcp { destination: HTTP_PORT, .. } => Kind::Http,
         Transport::Tcp { destination, .. } if portal_ports.contains(&destination) => Kind::Portal,
@@ -198,6 +203,13 @@ fn has_source_route(options: &[u8]) -> bool {
             _ => return true,
         }
     }
+}
+
+/// True if every host would believe it (RFC 4861, 6.1.2): the header before it is IPv6's own, and no router passed it on.
+fn is_router_advertisement(l3: &[u8]) -> bool {
+    const ICMPV6: u8 = 58;
+    const ROUTER_ADVERTISEMENT: u8 = 134;
+    matches!(l3.get(..41), Some(l3) if (l3[6], l3[7], l3[40]) == (ICMPV6, 255, ROUTER_ADVERTISEMENT))
 }
 
 /// True if an ICMPv6 error may answer the packet (RFC 4443, 2.4 e): source and destination are one host's, and

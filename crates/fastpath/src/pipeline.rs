@@ -103,7 +103,7 @@ impl Plane {
             }
         }
         match verdict {
-            Verdict::Serve(service @ (Service::Dhcp | Service::Arp | Service::Dns)) => {
+            Verdict::Serve(service @ (Service::Dhcp | Service::Arp | Service::Dns | Service::Watch)) => {
                 checksum::finish(packet);
                 let guest = guest.map(|guest| guest.slot);
                 let offered = self.slow_limit.admit(key, now)

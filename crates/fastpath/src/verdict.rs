@@ -9,6 +9,7 @@
 //! * A guest that is logged in reaches everything behind the uplink, but no other guest; the walled garden, if it is so
 //!   configured, on nobody's account.
 //! * Guests' IPv6 is refused: no address family is a way around the portal.
+//! * Who plays DHCP server or router on the guests' network, guest or not, is noted; nothing of it goes on.
 //!
 //! [`up`] and [`down`] are pure: no table, clock, counter or log.
 
@@ -40,6 +41,8 @@ pub enum Service {
     Arp,
     /// The DNS forwarder, in the engine.
     Dns,
+    /// The watch over others that would lead guests elsewhere, in the engine.
+    Watch,
     /// A socket of this machine on the gateway address: the portal, or the kernel's ping.
     Gateway,
 }
@@ -97,6 +100,10 @@ pub enum Peer {
 pub enum Kind {
     /// UDP to the DHCP server port.
     Dhcp,
+    /// UDP from the DHCP server port to the client port: somebody else plays DHCP server.
+    DhcpAnswer,
+    /// ICMPv6 that tells hosts of a router: somebody plays one.
+    RouterAdvertisement,
     /// UDP to the DNS port.
     Dns,
     /// TCP to port 80.
@@ -143,6 +150,7 @@ pub fn up(facts: &Facts) -> Verdict {
         Network::Arp => return Verdict::Serve(Service::Arp),
         Network::Malformed => return Verdict::Drop(Reason::Malformed),
         Network::Other => return Verdict::Drop(Reason::OtherProtocol),
+        Network::Ipv6 if facts.kind == Kind::RouterAdvertisement => return Verdict::Serve(Service::Watch),
         Network::Ipv6 => {
             return match (facts.guest, facts.peer) {
                 (Guest::Unknown, _) => Verdict::Drop(Reason::UnknownGuest),
@@ -154,6 +162,9 @@ pub fn up(facts: &Facts) -> Verdict {
     }
     if facts.kind == Kind::Dhcp && matches!(facts.peer, Peer::Gateway | Peer::Multicast) {
         return Verdict::Serve(Service::Dhcp);
+    }
+    if facts.kind == Kind::DhcpAnswer {
+        return Verdict::Serve(Service::Watch);
     }
     match facts.guest {
         Guest::Unknown => return Verdict::Drop(Reason::UnknownGuest),
@@ -214,8 +225,18 @@ mod tests {
     const GUESTS: [Guest; 4] = [Guest::Unknown, Guest::Spoofing, Guest::Offline, Guest::Online];
     const PEERS: [Peer; 7] =
         [Peer::Gateway, Peer::Alias, Peer::Guests, Peer::Multicast, Peer::Unroutable, Peer::Garden, Peer::Internet];
-    const KINDS: [Kind; 8] =
-        [Kind::Dhcp, Kind::Dns, Kind::Http, Kind::Portal, Kind::Tcp, Kind::Ping, Kind::Fragment, Kind::Other];
+    const KINDS: [Kind; 10] = [
+        Kind::Dhcp,
+        Kind::DhcpAnswer,
+        Kind::RouterAdvertisement,
+        Kind::Dns,
+        Kind::Http,
+        Kind::Portal,
+        Kind::Tcp,
+        Kind::Ping,
+        Kind::Fragment,
+        Kind::Other,
+    ];
     const NETWORKS: [Network; 5] = [Network::Ipv4, Network::Ipv6, Network::Arp, Network::Other, Network::Malformed];
 
     /// Every combination of facts.
@@ -256,7 +277,7 @@ mod tests {
     fn strangers_reach_only_dhcp_and_arp() {
         for facts in all().filter(|f| matches!(f.guest, Guest::Unknown | Guest::Spoofing)) {
             match up(&facts) {
-                Verdict::Drop(_) | Verdict::Serve(Service::Dhcp | Service::Arp) => {}
+                Verdict::Drop(_) | Verdict::Serve(Service::Dhcp | Service::Arp | Service::Watch) => {}
                 Verdict::Reject(Reason::Ipv6) if facts.guest == Guest::Spoofing => {}
                 other => panic!("{facts:?} gets {other:?}"),
             }
@@ -285,14 +306,16 @@ mod tests {
             if matches!(facts.guest, Guest::Online | Guest::Offline) && facts.from_station && facts.to_us {
                 assert_eq!(leads, matches!(facts.kind, Kind::Http | Kind::Portal), "{facts:?}");
             }
-            assert!(leads || matches!(up(&facts), Verdict::Drop(_) | Verdict::Reject(_)), "{facts:?}");
+            let noted = up(&facts) == Verdict::Serve(Service::Watch);
+            assert!(leads || noted || matches!(up(&facts), Verdict::Drop(_) | Verdict::Reject(_)), "{facts:?}");
         }
     }
 
     #[test]
     fn guests_do_not_reach_each_other_through_us() {
         for facts in all().filter(|f| f.peer == Peer::Guests && f.network == Network::Ipv4 && f.kind != Kind::Dhcp) {
-            assert!(matches!(up(&facts), Verdict::Drop(_) | Verdict::Reject(_)), "{facts:?}");
+            let noted = facts.kind == Kind::DhcpAnswer && up(&facts) == Verdict::Serve(Service::Watch);
+            assert!(noted || matches!(up(&facts), Verdict::Drop(_) | Verdict::Reject(_)), "{facts:?}");
             assert!(matches!(down(&facts), Verdict::Drop(_)), "{facts:?}");
         }
     }

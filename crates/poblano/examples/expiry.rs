@@ -140,6 +140,7 @@ fn engine(writer: Writer, guests: u32) -> anyhow::Result<Engine> {
         garden: vec![],
         garden_addresses: 0,
         devices: Default::default(),
+        rogue_probe: None,
     };
     Ok(Engine::new(config, writer, garden, [7; 32]))
 }

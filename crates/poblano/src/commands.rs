@@ -75,6 +75,7 @@ pub(crate) fn sessions_text(reply: &Value, counters: bool) -> String {
         ));
     }
     lines.extend(accounting(&reply["accounting"]));
+    lines.extend(crate::rogues::text(&reply["rogues"]));
     if counters {
         lines.push(format!("offload: {}", text(&reply["offload"])));
         for direction in ["from_guests", "to_guests"] {

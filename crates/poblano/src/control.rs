@@ -174,6 +174,7 @@ fn beside_guests(gateway: &Gateway, facts: &Facts) -> Value {
         }).collect::<Vec<_>>(),
         "dynamic_authorization": dynamic_authorization(&gateway.aaa.dynamic_authorization.stats()),
         "access_points": access_points(&gateway.aaa.access_points.stats()),
+        "rogues": gateway.rogues(),
         "scripts": scripts(&gateway.scripts.state()),
     })
 }

@@ -210,6 +210,7 @@ impl Gateway {
                 Output::SessionKept(session) => self.store.put_session(&kept::to_record(session, *written)),
                 Output::SessionEnded(guest) => self.store.delete_session(guest),
                 Output::Account(record) => self.account(&record, || *written),
+                Output::Rogue(rogue) => crate::rogues::tell(&rogue),
                 Output::Device(attempt) => drop(tokio::task::spawn_local(Rc::clone(self).let_device_in(attempt))),
             }
         }
@@ -409,6 +410,11 @@ impl Gateway {
     pub(crate) fn guests_at(&self, addresses: &[Ipv4Addr]) -> Vec<GuestView> {
         let (engine, now) = (self.engine.borrow(), self.clock.now());
         addresses.iter().filter_map(|address| engine.guest_at(now, *address)).collect()
+    }
+
+    /// Looks at those who lead guests elsewhere.
+    pub(crate) fn rogues(&self) -> serde_json::Value {
+        crate::rogues::to_json(self.engine.borrow().watch(), self.clock.now())
     }
 
     /// From now on nothing of this device passes. False if too many are blocked.

@@ -20,6 +20,7 @@ mod meters;
 mod offload;
 mod query;
 mod resolvers;
+mod rogues;
 mod run;
 mod scripts;
 mod settings;

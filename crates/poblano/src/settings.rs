@@ -47,6 +47,7 @@ pub(crate) fn engine(
         garden: crate::garden::rules(config)?,
         garden_addresses: config.garden.addresses as usize,
         devices: devices(&config.mac_authentication),
+        rogue_probe: config.dhcp.rogue_probe,
     })
 }
 

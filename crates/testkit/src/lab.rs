@@ -529,6 +529,7 @@ impl Lab {
                 }
                 Output::Account(record) => self.records.push(record),
                 Output::Device(attempt) => self.devices.push(attempt),
+                Output::Rogue(_) => {}
             }
         }
     }
@@ -596,6 +597,7 @@ fn start(setup: &Setup) -> (Arc<Plane>, Engine, Arc<Queue>) {
         garden: setup.garden.clone(),
         garden_addresses: setup.garden_addresses,
         devices: setup.devices.clone(),
+        rogue_probe: None,
     };
     let mut seed = [7; 32];
     seed[..8].copy_from_slice(&setup.seed.to_le_bytes());

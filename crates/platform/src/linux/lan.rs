@@ -19,6 +19,8 @@ const PACKET_AUXDATA: i32 = 8;
 const PACKET_VNET_HDR: i32 = 15;
 const PACKET_IGNORE_OUTGOING: i32 = 23;
 const PACKET_OTHERHOST: u32 = 3;
+/// Of ff02::1, in which every IPv6 host is, but not an interface without IPv6.
+const ALL_NODES: [u8; 8] = [0x33, 0x33, 0, 0, 0, 1, 0, 0];
 /// Receive buffer: a hundred super-packets, the bursts of a few thousand guests.
 const RECEIVE_BUFFER: i32 = 8 << 20;
 /// Send buffer: what may wait for a slow network card before frames are dropped. The usual 200 kB are three
@@ -66,6 +68,14 @@ impl Lan {
         }
         .map_err(what("filter frames on"))?;
         sys::bind_packet(&socket, lan.index).map_err(what("receive frames on"))?;
+        let all_nodes = libc::packet_mreq {
+            mr_ifindex: lan.index as i32,
+            mr_type: libc::PACKET_MR_MULTICAST as u16,
+            mr_alen: 6,
+            mr_address: ALL_NODES,
+        };
+        sys::set_option(&socket, libc::SOL_PACKET, libc::PACKET_ADD_MEMBERSHIP, all_nodes)
+            .map_err(what("receive router advertisements on"))?;
         Ok(Self { socket: File::from(socket), index: lan.index, waker: waker.clone() })
     }
 

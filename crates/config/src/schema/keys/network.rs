@@ -169,6 +169,12 @@ pub(super) const DHCP: Section = section(
             "Before an address is offered for the first time, ARP asks whether somebody has it. The offer does not wait for the answer; who answers keeps the address, and the guest gets another one. Without it, a device with a static address breaks the guest that gets the same.",
         ),
         key(
+            "rogue_probe",
+            Duration { min: "1m", max: "1d", or_zero: true },
+            Is("\"10m\""),
+            "So often the gateway asks like a guest whether another DHCP server is on the guests' network, and takes nothing of what it is offered. Who answers is in the log and in `poblano sessions`. With \"0\" only servers are noticed that answer guests by broadcast.",
+        ),
+        key(
             "options",
             DhcpOptions { max: 32 },
             Is("[]"),
