@@ -84,3 +84,40 @@ def test_each_client_renews_its_lease_with_the_gateway_itself():
             answer = next(filter(None, (dhcp_answer(f) for out, f in frames if not out)))
             assert (answer[0], answer[3][53]) == (address, b"\x05")
         assert [guest.address for guest in lab.guests] == first
+
+
+def test_an_operator_keeps_an_address_for_a_device_also_over_a_restart_and_takes_it_back(lab):
+    def host(*words):
+        return lab.gateway.cli("host", *words, "--socket", lab.gateway.control)
+
+    assert lab.guest.lease()
+    assert lab.guest.address != "10.85.7.7"
+    assert "10.85.7.7 is kept for" in host("add", lab.guest.mac, "10.85.7.7")
+    assert f"{lab.guest.mac}  10.85.7.7  operator" in host("list")
+    assert lab.guest.lease()
+    assert lab.guest.address == "10.85.7.7"
+    for address, why in ((GATEWAY, "no guest can have it"), ("192.0.2.1", "no guest can have it")):
+        with pytest.raises(RuntimeError, match=why):
+            host("add", "02:00:5e:00:00:07", address)
+    with pytest.raises(RuntimeError, match=f"it is kept for {lab.guest.mac}"):
+        host("add", "02:00:5e:00:00:07", "10.85.7.7")
+    assert lab.gateway.stop() == 0
+    lab.gateway.start()
+    with Wire(lab.guest.ns, "wlan0") as wire:
+        other, *_ = dhcp_answer(wire.ask(dhcp("02:00:5e:00:00:07", 1, b"\x32\x04\x0a\x55\x07\x07"), dhcp_answer))
+        own, *_ = dhcp_answer(wire.ask(dhcp(wire.mac, 1), dhcp_answer))
+    assert (own, other != own) == ("10.85.7.7", True)
+    assert "has no address of its own any more" in host("remove", lab.guest.mac)
+    assert "10.85.7.7" not in host("list")
+    with pytest.raises(RuntimeError, match="has no address from an operator"):
+        host("remove", lab.guest.mac)
+
+
+def test_an_address_that_a_guest_has_is_not_given_to_another_device():
+    with Lab(guests=2) as lab:
+        assert all(guest.lease() for guest in lab.guests)
+        one, other = lab.guests
+        with pytest.raises(RuntimeError, match=f"{one.mac} has it now; `poblano release {one.mac}` takes it back"):
+            lab.gateway.cli("host", "add", other.mac, one.address, "--socket", lab.gateway.control)
+        assert one.login().status == 303
+        assert one.is_online()

@@ -5,6 +5,7 @@ mod block;
 mod change;
 mod garden;
 mod guests;
+mod hosts;
 mod join;
 mod restore;
 
@@ -34,12 +35,14 @@ use crate::watch::{Rogue, Watch};
 
 use self::block::Blocked;
 use self::guests::{Guest, Guests};
+use self::hosts::OwnHosts;
 use self::join::Joins;
 use self::restore::Keeping;
 
 pub use block::MOST_BLOCKED;
 pub use change::Mark;
 pub use garden::OwnGarden;
+pub use hosts::{HostRefusal, MOST_HOSTS};
 pub use join::Association;
 pub use restore::{KEEP_EVERY, Survivor};
 
@@ -209,6 +212,7 @@ pub struct Engine {
     departed: Departed,
     devices: Devices,
     blocked: Blocked,
+    own_hosts: OwnHosts,
     watch: Watch,
     joins: Joins,
     closing: VecDeque<Closing>,
@@ -244,6 +248,7 @@ impl Engine {
             tariffs: Tariffs::default(),
             departed: Departed::default(),
             blocked: Blocked::default(),
+            own_hosts: OwnHosts::default(),
             watch,
             joins: Joins::default(),
             closing: VecDeque::new(),
@@ -259,8 +264,8 @@ impl Engine {
 
     /// Takes new settings of the DHCP server. Leases that fit them stay, with their sessions; the others end.
     pub fn reconfigure_dhcp(&mut self, now: Now, dhcp: dhcp::Config) {
-        self.dhcp.reconfigure(now, dhcp);
-        self.drain_dhcp(now);
+        self.config.dhcp = dhcp;
+        self.apply_hosts(now);
     }
 
     /// Takes a frame for one of our servers. `guest` is what the packet path found of the sender.

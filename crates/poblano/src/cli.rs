@@ -107,6 +107,9 @@ pub(crate) enum Command {
         #[command(flatten)]
         control: Control,
     },
+    /// Give devices addresses of their own while the gateway runs, also after restarts
+    #[command(subcommand)]
+    Host(Host),
     /// Understand chilli_query's command line and answer in its formats; as chilli_query by a link of that name
     ///
     /// query [-s SOCKET] [-json] COMMAND [ARGUMENT VALUE]...; `poblano query help` lists the commands.
@@ -221,6 +224,31 @@ pub(crate) enum Garden {
     Remove {
         /// As it is listed
         entry: GardenEntry,
+        #[command(flatten)]
+        control: Control,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Host {
+    /// List the devices with an address of their own
+    List {
+        #[command(flatten)]
+        control: Control,
+    },
+    /// Keep an address for a device; what it has otherwise ends
+    Add {
+        /// The device's MAC address
+        mac: MacAddr,
+        /// Its address, in the guests' network
+        address: Ipv4Addr,
+        #[command(flatten)]
+        control: Control,
+    },
+    /// Let anybody have the address again
+    Remove {
+        /// The device's MAC address
+        mac: MacAddr,
         #[command(flatten)]
         control: Control,
     },

@@ -10,7 +10,7 @@ use store::{Accounts, PasswordHash, edit_accounts, readable_password};
 
 use wire::MacAddr;
 
-use crate::cli::{ConfigFile, Control, Garden, Guest, Rates, Setup, Switch, User};
+use crate::cli::{ConfigFile, Control, Garden, Guest, Host, Rates, Setup, Switch, User};
 use crate::{control, settings};
 
 /// The table of guests: each name once, without a blank in it, for awk. Up is what the guest sent.
@@ -190,6 +190,33 @@ fn garden_text(reply: &Value) -> String {
 pub(crate) fn device(control: &Control, command: &str, mac: MacAddr, done: &str) -> anyhow::Result<()> {
     let reply = control::ask(&control.socket, &json!({ "command": command, "mac": mac.to_string() }))?;
     say(&if control.json { reply.to_string() } else { format!("{mac} {done}") });
+    Ok(())
+}
+
+pub(crate) fn host(command: &Host) -> anyhow::Result<()> {
+    let (control, request) = match command {
+        Host::List { control } => (control, json!({ "command": "hosts" })),
+        Host::Add { mac, address, control } => {
+            (control, json!({ "command": "host_add", "mac": mac.to_string(), "ip": address.to_string() }))
+        }
+        Host::Remove { mac, control } => (control, json!({ "command": "host_remove", "mac": mac.to_string() })),
+    };
+    let reply = control::ask(&control.socket, &request)?;
+    if control.json {
+        say(&format!("{reply:#}"));
+        return Ok(());
+    }
+    match command {
+        Host::List { .. } => {
+            let hosts = reply["hosts"].as_array().map_or(&[][..], |hosts| hosts);
+            let row = |host: &Value| [text(&host["mac"]), text(&host["ip"]), text(&host["from"])];
+            let head = ["MAC", "IP", "FROM"].map(str::to_owned);
+            let rows: Vec<_> = std::iter::once(head).chain(hosts.iter().map(row)).collect();
+            say(&table(&rows).join("\n"));
+        }
+        Host::Add { mac, address, .. } => say(&format!("{address} is kept for {mac}")),
+        Host::Remove { mac, .. } => say(&format!("{mac} has no address of its own any more")),
+    }
     Ok(())
 }
 

@@ -1,6 +1,7 @@
 //! The operator's Unix socket: one JSON object in a line asks, one in a line answers.
 
 use std::io::{BufRead, BufReader, ErrorKind, Write};
+use std::net::Ipv4Addr;
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::os::unix::net::UnixStream as StdUnixStream;
 use std::path::{Path, PathBuf};
@@ -188,6 +189,10 @@ async fn perform(gateway: &Rc<Gateway>, facts: &Facts, request: &Value) -> Value
         let text = request["mac"].as_str().unwrap_or_default();
         text.parse().map_err(|error| json!({ "error": format!("mac {text:?}: {error}") }))
     };
+    let address = || -> Result<Ipv4Addr, Value> {
+        let text = request["ip"].as_str().unwrap_or_default();
+        text.parse().map_err(|error| json!({ "error": format!("ip {text:?}: {error}") }))
+    };
     let changes = || changes(request).map_err(|error| json!({ "error": error }));
     let count = |key: &str, otherwise: &str, count: usize, guest: cli::Guest| match count {
         0 if gateway.find(guest).is_empty() => {
@@ -243,6 +248,25 @@ async fn perform(gateway: &Rc<Gateway>, facts: &Facts, request: &Value) -> Value
             Ok((_, leases)) => json!({ "released": leases }),
             Err(error) => error,
         },
+        Some("hosts") => gateway.look(|engine, _| {
+            let hosts = engine.hosts().map(|(mac, address, own)| {
+                let from = if own { "operator" } else { "configuration" };
+                json!({ "mac": mac.to_string(), "ip": address.to_string(), "from": from })
+            });
+            json!({ "hosts": hosts.collect::<Vec<_>>() })
+        }),
+        Some("host_add") => match (mac(), address()) {
+            (Ok(mac), Ok(address)) => match gateway.add_host(mac, address) {
+                Ok(()) => json!({ "added": mac.to_string(), "ip": address.to_string() }),
+                Err(why) => json!({ "error": format!("{address}: {why}") }),
+            },
+            (Err(error), _) | (_, Err(error)) => error,
+        },
+        Some("host_remove") => match mac() {
+            Ok(mac) if gateway.remove_host(mac) => json!({ "removed": mac.to_string() }),
+            Ok(mac) => json!({ "error": format!("{mac} has no address from an operator; `poblano host list` shows") }),
+            Err(error) => error,
+        },
         Some("reload") => {
             gateway.reload.notify_one();
             json!({ "reloads": true })
@@ -253,7 +277,7 @@ async fn perform(gateway: &Rc<Gateway>, facts: &Facts, request: &Value) -> Value
         },
         other => json!({
             "error": format!("unknown command {other:?}; there are sessions, kick, limit, login, authenticate, block, \
-                               unblock, release, reload, garden, garden_add, garden_remove and offload")
+                               unblock, release, hosts, host_add, host_remove, reload, garden, garden_add, garden_remove and offload")
         }),
     }
 }

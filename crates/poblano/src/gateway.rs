@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use engine::Engine;
 use engine::changes::Changes;
-use engine::gateway::{Attempt, GuestView, LoginRefusal, Mark, Output, OwnGarden, SETTLE};
+use engine::gateway::{Attempt, GuestView, HostRefusal, LoginRefusal, Mark, Output, OwnGarden, SETTLE};
 use engine::session::{Cause, Record, Status};
 use fastpath::pipeline::Plane;
 use fastpath::port::LanPort;
@@ -437,6 +437,19 @@ impl Gateway {
         let mut blocked: Vec<_> = self.engine.borrow().blocked().collect();
         blocked.sort_unstable();
         blocked
+    }
+
+    /// Gives a device an address of its own, also after restarts.
+    pub(crate) fn add_host(self: &Rc<Self>, mac: MacAddr, address: Ipv4Addr) -> Result<(), HostRefusal> {
+        self.with(|engine, now| engine.add_host(now, mac, address))?;
+        self.store.set_host(mac, Some(address));
+        Ok(())
+    }
+
+    /// Takes it back. False if an operator had not given it.
+    pub(crate) fn remove_host(self: &Rc<Self>, mac: MacAddr) -> bool {
+        self.store.set_host(mac, None);
+        self.with(|engine, now| engine.remove_host(now, mac))
     }
 
     fn account(&self, record: &Record, written: impl FnOnce() -> store::Written) {

@@ -60,6 +60,7 @@ fn perform(command: Command) -> anyhow::Result<ExitCode> {
         Command::Limit { guest, rates, control } => commands::limit(&control, guest, rates),
         Command::Login { guest, user, control } => commands::login(&control, guest, &user),
         Command::Garden(command) => commands::garden(&command),
+        Command::Host(command) => commands::host(&command),
         Command::Offload { switch, control } => commands::offload(&control, switch),
         Command::Block { mac, control } => commands::device(&control, "block", mac, "is blocked"),
         Command::Unblock { mac, control } => commands::device(&control, "unblock", mac, "is no longer blocked"),

@@ -341,6 +341,7 @@ async fn serve(parts: Parts) -> anyhow::Result<End> {
     });
     let mut engine =
         Engine::new(settings::engine(&config, store.next_boot()? as u32, lan_mac, mtu)?, writer, garden, seed);
+    engine.restore_hosts(clock.now(), store.hosts()?.records);
     for mac in store.blocked()?.records {
         engine.block(clock.now(), mac);
     }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::fs::{DirBuilder, OpenOptions};
 use std::io;
+use std::net::Ipv4Addr;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
@@ -27,6 +28,7 @@ const CACHE_OCTETS: usize = 512 * 1024;
 const LEASES: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("leases");
 const SESSIONS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("sessions");
 const BLOCKED: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("blocked");
+const HOSTS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("hosts");
 const COUNTERS: TableDefinition<'_, &str, u64> = TableDefinition::new("counters");
 const BOOTS: &str = "boots";
 
@@ -67,6 +69,8 @@ pub struct Changes {
     pub(crate) sessions: Values,
     /// Of a device the key is the one without a VLAN.
     pub(crate) blocked: Values,
+    /// The same.
+    pub(crate) hosts: Values,
 }
 
 impl Changes {
@@ -93,7 +97,7 @@ impl Changes {
     /// True if there are none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.leases.is_empty() && self.sessions.is_empty() && self.blocked.is_empty()
+        self.leases.is_empty() && self.sessions.is_empty() && self.blocked.is_empty() && self.hosts.is_empty()
     }
 }
 
@@ -192,6 +196,15 @@ impl Store {
         self.with(|database| load(database, BLOCKED, |key, _| Some(key_from_bytes(key)?.mac)))
     }
 
+    /// Every device that an operator gave an address of its own.
+    pub fn hosts(&self) -> Result<Loaded<(MacAddr, Ipv4Addr)>, StoreError> {
+        let read = |key: &[u8], value: &[u8]| {
+            let octets: [u8; 4] = value.try_into().ok()?;
+            Some((key_from_bytes(key)?.mac, octets.into()))
+        };
+        self.with(|database| load(database, HOSTS, read))
+    }
+
     /// Makes changes, all or none. They are on the disk when this returns.
     pub fn write(&self, changes: &Changes) -> Result<(), StoreError> {
         self.with(|database| {
@@ -199,6 +212,7 @@ impl Store {
             change(&transaction, LEASES, &changes.leases)?;
             change(&transaction, SESSIONS, &changes.sessions)?;
             change(&transaction, BLOCKED, &changes.blocked)?;
+            change(&transaction, HOSTS, &changes.hosts)?;
             // Durable, as redb commits by default: without it a kill loses everything since the last durable one.
             Ok(transaction.commit()?)
         })

@@ -3,6 +3,7 @@
 //! What a crash forgets is as it was before. Of a session that began that is an annoyance; of one that ended it would be a
 //! guest who is online again. So ends are written soon, as long as guests do not wear out the flash with them.
 
+use std::net::Ipv4Addr;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -89,6 +90,12 @@ impl Writer {
     pub fn set_blocked(&self, mac: MacAddr, blocked: bool) {
         let key = GuestKey { lan: 0, vlan: Vlan::NONE, mac };
         self.change(|pending| &mut pending.blocked, key, blocked.then(Vec::new), true);
+    }
+
+    /// Keeps the address of its own that a device has, soon. Does not wait.
+    pub fn set_host(&self, mac: MacAddr, address: Option<Ipv4Addr>) {
+        let key = GuestKey { lan: 0, vlan: Vlan::NONE, mac };
+        self.change(|pending| &mut pending.hosts, key, address.map(|address| address.octets().into()), true);
     }
 
     /// Writes soon what has changed so far, and calls `done` on the thread when it has been tried. Does not wait.
@@ -181,6 +188,9 @@ impl Shared {
                     }
                     for (key, change) in batch.blocked {
                         pending.blocked.entry(key).or_insert(change);
+                    }
+                    for (key, change) in batch.hosts {
+                        pending.hosts.entry(key).or_insert(change);
                     }
                 }
             }
