@@ -46,6 +46,21 @@ class Browser:
         self.call("Emulation.setDeviceMetricsOverride", **PHONE)
         self.call("Emulation.setScriptExecutionDisabled", value=not scripts)
 
+    def dress(self, width=390, scheme="light", language="en"):
+        """How wide the window is, whether the person wants dark pages, and what is read."""
+        size = {"width": width, "height": 844, "deviceScaleFactor": 2 if width < 768 else 1, "mobile": width < 768}
+        self.call("Emulation.setDeviceMetricsOverride", **size)
+        self.call("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
+        self.call("Network.enable")
+        self.call("Network.setExtraHTTPHeaders", headers={"Accept-Language": language})
+
+    def ask(self, script):
+        """What a script of ours, not of the page, finds out."""
+        answer = self.call("Runtime.evaluate", expression=script, awaitPromise=True, returnByValue=True)
+        if "exceptionDetails" in answer:
+            raise RuntimeError(answer["exceptionDetails"])
+        return answer["result"].get("value")
+
     @staticmethod
     def pipes():
         """((to chromium, from chromium), (its input, its output)), all above the numbers that the shell gives out."""

@@ -93,18 +93,18 @@ impl<'a> Page<'a> {
         let t = self.t;
         let mut facts = vec![
             (t.online_for, duration(t, session.age)),
-            (t.received, octets(session.octets_down)),
-            (t.sent, octets(session.octets_up)),
+            (t.received, octets(t, session.octets_down)),
+            (t.sent, octets(t, session.octets_up)),
         ];
-        facts.extend(session.bits_per_second_down.map(|bits| (t.speed_down, rate(bits))));
-        facts.extend(session.bits_per_second_up.map(|bits| (t.speed_up, rate(bits))));
+        facts.extend(session.bits_per_second_down.map(|bits| (t.speed_down, rate(t, bits))));
+        facts.extend(session.bits_per_second_up.map(|bits| (t.speed_up, rate(t, bits))));
         facts.extend(session.idle_timeout.map(|idle| (t.idle, duration(t, idle))));
         let status = Status {
             page: self,
             user: fill(t.signed_in_as, &tidy(&session.user)),
             message: tidy(session.message.as_deref().unwrap_or_default()),
             time_left: session.time_left.map_or(t.unlimited.into(), |left| duration(t, left)),
-            data_left: session.octets_left.map_or(t.unlimited.into(), octets),
+            data_left: session.octets_left.map_or(t.unlimited.into(), |left| octets(t, left)),
             facts,
             live,
         };
@@ -170,16 +170,16 @@ pub(crate) fn duration(t: &Text, duration: Duration) -> String {
 }
 
 /// Decimal units, as data plans are sold.
-fn octets(octets: u64) -> String {
-    scaled(octets, ["B", "kB", "MB", "GB", "TB"])
+fn octets(t: &Text, octets: u64) -> String {
+    scaled(t, octets, ["B", "kB", "MB", "GB", "TB"])
 }
 
-fn rate(bits_per_second: u64) -> String {
-    scaled(bits_per_second, ["bit/s", "kbit/s", "Mbit/s", "Gbit/s", "Tbit/s"])
+fn rate(t: &Text, bits_per_second: u64) -> String {
+    scaled(t, bits_per_second, ["bit/s", "kbit/s", "Mbit/s", "Gbit/s", "Tbit/s"])
 }
 
 /// One decimal below ten, none above; rounded down, because a rest must not look larger than it is.
-fn scaled(value: u64, units: [&str; 5]) -> String {
+fn scaled(t: &Text, value: u64, units: [&str; 5]) -> String {
     let mut divisor = 1;
     let mut unit = units[0];
     for next in units.iter().skip(1) {
@@ -190,7 +190,11 @@ fn scaled(value: u64, units: [&str; 5]) -> String {
         unit = next;
     }
     let (whole, tenth) = (value / divisor, value % divisor * 10 / divisor);
-    if whole < 10 && tenth > 0 { format!("{whole}.{tenth}\u{a0}{unit}") } else { format!("{whole}\u{a0}{unit}") }
+    if whole < 10 && tenth > 0 {
+        format!("{whole}{}{tenth}\u{a0}{unit}", t.decimal)
+    } else {
+        format!("{whole}\u{a0}{unit}")
+    }
 }
 
 fn render(status: StatusCode, template: &impl Template) -> Reply {
@@ -222,13 +226,13 @@ mod tests {
 
     #[test]
     fn amounts_never_look_larger_than_they_are() {
-        assert_eq!(octets(0), "0\u{a0}B");
-        assert_eq!(octets(999), "999\u{a0}B");
-        assert_eq!(octets(1_999), "1.9\u{a0}kB");
-        assert_eq!(octets(1_000_000), "1\u{a0}MB");
-        assert_eq!(octets(734_003_200), "734\u{a0}MB");
-        assert_eq!(octets(u64::MAX), "18446744\u{a0}TB");
-        assert_eq!(rate(20_000_000), "20\u{a0}Mbit/s");
+        assert_eq!(octets(&ENGLISH, 0), "0\u{a0}B");
+        assert_eq!(octets(&ENGLISH, 999), "999\u{a0}B");
+        assert_eq!(octets(&ENGLISH, 1_999), "1.9\u{a0}kB");
+        assert_eq!(octets(&ENGLISH, 1_000_000), "1\u{a0}MB");
+        assert_eq!(octets(&ENGLISH, 734_003_200), "734\u{a0}MB");
+        assert_eq!(octets(&ENGLISH, u64::MAX), "18446744\u{a0}TB");
+        assert_eq!(rate(&ENGLISH, 20_000_000), "20\u{a0}Mbit/s");
     }
 
     #[test]

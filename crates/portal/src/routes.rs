@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use http_body_util::{BodyExt, Limited};
 use hyper::body::{Body, Incoming};
-use hyper::header::CONTENT_TYPE;
+use hyper::header::{ACCEPT_LANGUAGE, CONTENT_TYPE, HeaderMap};
 use hyper::{Method, Request, StatusCode};
 use tokio::time::timeout;
 use wire::url::{WebUrl, percent_encoded};
@@ -13,7 +13,7 @@ use wire::url::{WebUrl, percent_encoded};
 use crate::forms::Fields;
 use crate::pages::{self, LoginForm, Page};
 use crate::reply::{self, Reply};
-use crate::text::{ENGLISH, fill};
+use crate::text::{Text, fill, wanted as wanted_language};
 use crate::uam_routes::{self, Desk};
 use crate::urls;
 use crate::{Backend, Credential, Guest, Login, LoginOutcome, Site, api};
@@ -29,7 +29,7 @@ pub(crate) async fn answer<B: Backend>(
     desk: &Desk,
     backend: &B,
 ) -> Reply {
-    let page = Page { t: &ENGLISH, site };
+    let page = Page { t: language(request.headers()), site };
     let path = request.uri().path().to_owned();
     let reads = matches!(*request.method(), Method::GET | Method::HEAD);
     let posts = request.method() == Method::POST;
@@ -62,6 +62,11 @@ pub(crate) async fn answer<B: Backend>(
             _ => page.not_found(),
         },
     }
+}
+
+/// The guest's language.
+pub(crate) fn language(headers: &HeaderMap) -> &'static Text {
+    wanted_language(headers.get(ACCEPT_LANGUAGE).and_then(|header| header.to_str().ok()).unwrap_or_default())
 }
 
 async fn login<B: Backend>(

@@ -1,7 +1,38 @@
-//! Every sentence a guest reads, in one place for each language.
+//! Every sentence a guest reads, in one file for each language.
 //!
 //! `{}` stands for the one value of a sentence. Plurals come as a pair, one and many; a number and its unit are held
 //! together by a no-break space.
+
+mod ar;
+mod de;
+mod en;
+mod es;
+mod fr;
+mod it;
+mod ja;
+mod nl;
+mod pt;
+mod ru;
+mod zh;
+
+pub(crate) use en::ENGLISH;
+
+/// Every language that there is.
+static LANGUAGES: [&Text; 11] = [
+    &ENGLISH,
+    &ar::ARABIC,
+    &de::GERMAN,
+    &es::SPANISH,
+    &fr::FRENCH,
+    &it::ITALIAN,
+    &ja::JAPANESE,
+    &nl::DUTCH,
+    &pt::PORTUGUESE,
+    &ru::RUSSIAN,
+    &zh::CHINESE,
+];
+/// Languages of a request that are looked at: more than people speak.
+const MOST_WISHES: usize = 16;
 
 /// The sentences of one language.
 pub(crate) struct Text {
@@ -9,6 +40,8 @@ pub(crate) struct Text {
     pub(crate) lang: &'static str,
     /// `ltr` or `rtl`.
     pub(crate) dir: &'static str,
+    /// Between a number's whole and its tenth.
+    pub(crate) decimal: char,
 
     pub(crate) sign_in: &'static str,
     pub(crate) sign_in_lead: &'static str,
@@ -68,70 +101,73 @@ pub(crate) struct Text {
     pub(crate) seconds: (&'static str, &'static str),
 }
 
-/// The language everybody gets who does not ask for one that we have.
-pub(crate) static ENGLISH: Text = Text {
-    lang: "en",
-    dir: "ltr",
-
-    sign_in: "Sign in",
-    sign_in_lead: "Then this device can use the Internet.",
-    name: "Name",
-    password: "Password",
-    accept_terms: "I accept the terms of use",
-    read_terms: "Read the terms of use",
-    terms: "Terms of use",
-    error: "Error",
-
-    fill_in_both: "Please enter both your name and your password.",
-    accept_terms_first: "Please accept the terms of use to go online.",
-    no_match: "That name and password do not match.",
-    server_silent: "The login server does not answer: please try again in a minute.",
-    too_many_tries: "Too many attempts. Please try again in {}.",
-
-    online: "You are online",
-    online_lead: "This device can now use the Internet.",
-    continue_to: "Continue to {}",
-    see_status: "Time and data left",
-
-    status: "Your connection",
-    signed_in_as: "Signed in as {}",
-    time_left: "Time left",
-    data_left: "Data left",
-    unlimited: "No limit",
-    online_for: "Online for",
-    sent: "Sent",
-    received: "Received",
-    speed_up: "Upload speed up to",
-    speed_down: "Download speed up to",
-    idle: "Signed out when unused for",
-    start_updates: "Keep up to date",
-    stop_updates: "Stop updating",
-    refresh: "Refresh",
-
-    sign_out: "Sign out",
-    sign_out_question: "Sign out?",
-    sign_out_lead: "This device will no longer be able to use the Internet.",
-    stay: "Stay online",
-    signed_out: "You are signed out",
-    signed_out_lead: "Thank you for your visit.",
-    sign_in_again: "Sign in again",
-
-    not_found: "This page does not exist",
-    not_found_lead: "The address may be mistyped.",
-    to_start: "Go to the start page",
-    trouble: "That did not work",
-    foreign_form: "This form came from another website, so it was not used. Please sign in or out on our own page.",
-    bad_form: "The form arrived damaged. Please try again.",
-    form_too_large: "The form was too long. Please try again with less.",
-    form_too_slow: "The form took too long to arrive. Please try again.",
-
-    days: ("{}\u{a0}day", "{}\u{a0}days"),
-    hours: ("{}\u{a0}hour", "{}\u{a0}hours"),
-    minutes: ("{}\u{a0}minute", "{}\u{a0}minutes"),
-    seconds: ("{}\u{a0}second", "{}\u{a0}seconds"),
-};
-
 /// Puts a sentence's value in its place.
 pub(crate) fn fill(sentence: &str, value: &str) -> String {
     sentence.replacen("{}", value, 1)
+}
+
+/// The language that an Accept-Language header wants most of those that there are (RFC 9110, 12.5.4); a variant is as good
+/// as its language.
+pub(crate) fn wanted(header: &str) -> &'static Text {
+    let mut best = (0, &ENGLISH);
+    for wish in header.split(',').take(MOST_WISHES) {
+        let mut parts = wish.split(';').map(str::trim);
+        let Some(range) = parts.next() else { continue };
+        let weight = parts.find_map(|part| part.strip_prefix("q=")).map_or(1000, thousandths);
+        let primary = |tag: &str| tag.split('-').next().unwrap_or_default().to_ascii_lowercase();
+        let found = LANGUAGES.iter().find(|text| primary(text.lang) == primary(range));
+        if let Some(text) = found.filter(|_| weight > best.0) {
+            best = (weight, text);
+        }
+    }
+    best.1
+}
+
+/// A weight of at most three decimals (RFC 9110, 12.4.2); what is none is zero.
+fn thousandths(weight: &str) -> u32 {
+    let (whole, rest) = weight.split_once('.').unwrap_or((weight, ""));
+    match (whole, format!("{rest:0<3}").parse::<u32>()) {
+        ("0", Ok(rest)) if rest < 1000 => rest,
+        ("1", Ok(0)) => 1000,
+        _ => 0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_guest_reads_the_language_it_wants_most_of_those_that_there_are() {
+        for (header, lang) in [
+            ("", "en"),
+            ("de", "de"),
+            ("de-AT,de;q=0.9,en;q=0.8", "de"),
+            ("DE-at", "de"),
+            ("zh-TW,zh;q=0.9", "zh-Hans"),
+            ("pt-PT", "pt-BR"),
+            ("sw, ar;q=0.5, fr;q=0.501", "fr"),
+            ("fr;q=0, it;q=0.1", "it"),
+            ("*", "en"),
+            ("xx", "en"),
+            ("de;q=nonsense, es;q=0.2", "es"),
+            ("de;q=1.5, es;q=1.000", "es"),
+            (";;;,,,-", "en"),
+        ] {
+            assert_eq!(wanted(header).lang, lang, "{header:?}");
+        }
+        assert_eq!(wanted(&format!("{}de", "xx,".repeat(MOST_WISHES))).lang, "en", "beyond what is looked at");
+    }
+
+    #[test]
+    fn sentences_have_the_place_that_their_value_needs() {
+        for t in LANGUAGES {
+            let units = [t.days, t.hours, t.minutes, t.seconds];
+            let with_place = [t.too_many_tries, t.continue_to, t.signed_in_as];
+            for sentence in with_place.into_iter().chain(units.iter().flat_map(|(one, many)| [*one, *many])) {
+                assert_eq!(sentence.matches("{}").count(), 1, "{}: {sentence}", t.lang);
+            }
+            assert!(["ltr", "rtl"].contains(&t.dir), "{}", t.lang);
+        }
+    }
 }

@@ -1,0 +1,103 @@
+"""The pages, as people see, hear and touch them."""
+
+import pytest
+
+from browser import Browser
+from lab import PORTAL, Lab
+
+WIDTHS = (320, 768, 1280)
+# WCAG 2.2, levels A and AA.
+RULES = "['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice']"
+# What signing in is called, and which way the page runs.
+LANGUAGES = {
+    "en": ("Sign in", "ltr"),
+    "ar": ("تسجيل الدخول", "rtl"),
+    "de-AT": ("Anmelden", "ltr"),
+    "es": ("Iniciar sesión", "ltr"),
+    "fr": ("Se connecter", "ltr"),
+    "it": ("Accedi", "ltr"),
+    "ja": ("ログイン", "ltr"),
+    "nl": ("Inloggen", "ltr"),
+    "pt": ("Entrar", "ltr"),
+    "ru": ("Войти", "ltr"),
+    "zh-CN": ("登录", "ltr"),
+    "tlh, sw;q=0.9": ("Sign in", "ltr"),
+}
+TERMS = "Be kind to the others here.\n\nThe house may end a session at any time."
+
+
+@pytest.fixture(scope="module")
+def axe(output):
+    return (output / "axe.js").read_text()
+
+
+@pytest.fixture
+def lab():
+    with Lab(settings={"portal": {"title": "Café am Fluß", "terms": TERMS}}) as lab:
+        assert lab.guest.lease()
+        yield lab
+
+
+def objections(browser, axe):
+    """What is wrong with the page for somebody who cannot see or point well, and what sticks out of the window."""
+    browser.ask(axe)
+    found = browser.ask(f"axe.run({{runOnly: {RULES}}}).then(r => r.violations.map(v => [v.id, v.nodes[0].html]))")
+    if browser.ask("document.documentElement.scrollWidth > document.documentElement.clientWidth"):
+        found.append(["wider-than-the-window", browser.url])
+    return found
+
+
+def sign_in(browser, password):
+    browser.open(f"{PORTAL}/")
+    browser.type('input[name="name"]', "ada")
+    browser.type('input[name="password"]', password)
+    browser.click('input[name="terms"]', navigates=False)
+    browser.click('form[action="/login"] [type="submit"]')
+
+
+@pytest.mark.parametrize("language", ["en", "ar"])
+def test_every_page_can_be_used_by_everybody_on_every_screen(lab, output, axe, language):
+    def look(browser, name):
+        url = browser.url
+        for width in WIDTHS:
+            for scheme in ("light", "dark"):
+                browser.dress(width, scheme, language)
+                if name != "refused":  # which a form was sent for
+                    browser.open(url)
+                assert objections(browser, axe) == [], (name, width, scheme)
+                browser.screenshot(output / f"page-{name}-{language}-{width}-{scheme}.png")
+
+    with Browser(lab.guest.ns) as browser:
+        browser.dress(language=language)
+        look(browser.open(f"{PORTAL}/"), "sign-in")
+        look(browser.open(f"{PORTAL}/terms"), "terms")
+        look(browser.open(f"{PORTAL}/nowhere"), "not-found")
+        sign_in(browser, "wrong")
+        look(browser, "refused")
+        sign_in(browser, "lovelace")
+        assert lab.guest.is_online()
+        for page in ("success", "status", "logout"):
+            look(browser.open(f"{PORTAL}/{page}"), page)
+        browser.open(f"{PORTAL}/logout").click('form[action="/logout"] button')
+        assert not lab.guest.is_online()
+        look(browser, "signed-out")
+
+
+def test_a_guest_reads_its_own_language(lab, output, axe):
+    with Browser(lab.guest.ns) as browser:
+        for language, (words, direction) in LANGUAGES.items():
+            browser.dress(320, "light", language)
+            browser.open(f"{PORTAL}/")
+            assert browser.ask("document.querySelector('h1').textContent") == words, language
+            assert browser.ask("document.documentElement.dir") == direction, language
+            assert objections(browser, axe) == [], language
+            browser.screenshot(output / f"page-sign-in-{language[:2]}.png")
+
+
+def test_large_type_sticks_out_of_no_page(lab):
+    with Browser(lab.guest.ns) as browser:
+        browser.dress(320)
+        for page in ("", "terms", "nowhere"):
+            browser.open(f"{PORTAL}/{page}")
+            browser.ask("document.documentElement.style.fontSize = '200%'")
+            assert not browser.ask("document.documentElement.scrollWidth > document.documentElement.clientWidth"), page
