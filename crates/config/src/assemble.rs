@@ -11,9 +11,9 @@ use crate::read::{Read, Value};
 use crate::{
     Accounting, Auth, AuthMethod, BitRate, Config, Control, Dhcp, DhcpOption, Direction, Dns, DynamicAuthorization,
     DynamicAuthorizationClient, Garden, GardenDomain, GardenEntry, Guests, HostLease, HostNetwork, InterfaceAddress,
-    Lan, Log, LogLevel, MacAuthentication, MacServiceType, Network, Octets, Offload, OffloadMode, PasswordMethod,
-    Policy, Portal, Radius, RadiusProxy, RadiusProxyClient, RadiusServer, RadiusTls, RadiusTransport, RadiusVersion,
-    Scripts, Secret, Session, State, Tun, TunMode, Uam, Uplink,
+    Lan, Log, LogLevel, MacAuthentication, MacServiceType, Metrics, Network, Octets, Offload, OffloadMode,
+    PasswordMethod, Policy, Portal, Radius, RadiusProxy, RadiusProxyClient, RadiusServer, RadiusTls, RadiusTransport,
+    RadiusVersion, Scripts, Secret, Session, State, Tun, TunMode, Uam, Uplink,
 };
 
 /// Tables are sized by the number of guests; without a wish of the operator they stay below this many.
@@ -92,6 +92,7 @@ pub(crate) fn assemble(read: &Read<'_>) -> Config {
         radius: radius(read),
         scripts: scripts(read),
         state: State { directory },
+        metrics: Metrics { listen: read.optional("metrics.listen"), port: read.port("metrics.port") },
         control: Control { socket: read.required("control.socket") },
         log: Log { level: log_level(&read.word("log.level")) },
     }

@@ -31,6 +31,7 @@ pub(crate) fn check(config: &Config, read: &mut Read<'_>) {
     hosts(config, read);
     dns(config, read);
     portal(config, read);
+    metrics(config, read);
     garden(config, read);
     mac_authentication(config, read);
     session(config, read);
@@ -193,6 +194,15 @@ fn portal(config: &Config, read: &mut Read<'_>) {
         let message =
             format!("port {} is the gateway's DNS or DHCP server; choose another such as 3990", config.portal.port);
         read.conflict("portal.port", &[], message);
+    }
+}
+
+fn metrics(config: &Config, read: &mut Read<'_>) {
+    if let Some(IpAddr::V4(listen)) = config.metrics.listen
+        && config.lan.network.contains(listen)
+    {
+        let message = format!("{listen} is in the guests' network; monitoring reads from elsewhere, say at 127.0.0.1");
+        read.conflict("metrics.listen", &["lan.network"], message);
     }
 }
 

@@ -50,6 +50,8 @@ pub struct Config {
     pub state: State,
     /// The operator's socket.
     pub control: Control,
+    /// Numbers for monitoring.
+    pub metrics: Metrics,
     /// The log.
     pub log: Log,
 }
@@ -597,6 +599,15 @@ pub struct State {
 pub struct Control {
     /// The Unix socket of the command line tools.
     pub socket: PathBuf,
+}
+
+/// `[metrics]`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Metrics {
+    /// Our address at which monitoring reads.
+    pub listen: Option<IpAddr>,
+    /// The TCP port there.
+    pub port: u16,
 }
 
 /// `[log]`

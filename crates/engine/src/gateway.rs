@@ -487,6 +487,12 @@ impl Engine {
         .min()
     }
 
+    /// How many guests there are, and how many of them are online.
+    #[must_use]
+    pub fn population(&self) -> (usize, usize) {
+        self.guests.iter().fold((0, 0), |(all, online), (_, guest)| (all + 1, online + usize::from(guest.is_online())))
+    }
+
     /// Who leads guests elsewhere.
     #[must_use]
     pub fn watch(&self) -> &Watch {

@@ -48,6 +48,11 @@ pub(crate) enum Command {
         #[arg(long)]
         counters: bool,
     },
+    /// Print numbers for monitoring, in the text format of Prometheus
+    Metrics {
+        #[command(flatten)]
+        control: Control,
+    },
     /// End a guest's session
     Kick {
         /// The guest's MAC or IP address, or its session's name

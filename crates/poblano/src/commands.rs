@@ -35,6 +35,12 @@ pub(crate) fn sessions(control: &Control, counters: bool) -> anyhow::Result<()> 
     Ok(())
 }
 
+pub(crate) fn metrics(control: &Control) -> anyhow::Result<()> {
+    let reply = control::ask(&control.socket, &json!({ "command": "state" }))?;
+    say(&if control.json { format!("{reply:#}") } else { crate::metrics::text(&reply).trim_end().to_owned() });
+    Ok(())
+}
+
 /// A gateway's answer to `sessions` as people read it, without the last line feed.
 pub(crate) fn sessions_text(reply: &Value, counters: bool) -> String {
     let empty = Vec::new();

@@ -87,8 +87,7 @@ impl Socket {
     }
 
     /// Answers operators for as long as the gateway runs.
-    pub(crate) async fn serve(self, gateway: Rc<Gateway>, facts: Facts) {
-        let facts = Rc::new(facts);
+    pub(crate) async fn serve(self, gateway: Rc<Gateway>, facts: Rc<Facts>) {
         loop {
             match self.listener.accept().await {
                 Ok((stream, _)) => {
@@ -157,8 +156,11 @@ async fn sessions(gateway: &Gateway, facts: &Facts, writer: &mut OwnedWriteHalf)
 }
 
 /// What is told of the gateway as a whole.
-fn beside_guests(gateway: &Gateway, facts: &Facts) -> Value {
+pub(crate) fn beside_guests(gateway: &Gateway, facts: &Facts) -> Value {
+    let (guests, sessions) = gateway.look(|engine, _| engine.population());
     json!({
+        "guests_count": guests,
+        "sessions_count": sessions,
         "blocked": gateway.blocked().iter().map(ToString::to_string).collect::<Vec<_>>(),
         "gateway": facts.to_json(),
         "counters": counters(gateway),
@@ -210,6 +212,7 @@ async fn perform(gateway: &Rc<Gateway>, facts: &Facts, request: &Value) -> Value
             }
             Err(error) => error,
         },
+        Some("state") => beside_guests(gateway, facts),
         Some("kick") => match guest() {
             Ok(guest) => count("kicked", "is not logged in", gateway.kick(guest, Cause::AdminReset), guest),
             Err(error) => error,
@@ -276,7 +279,7 @@ async fn perform(gateway: &Rc<Gateway>, facts: &Facts, request: &Value) -> Value
             Err(why) => json!({ "error": why }),
         },
         other => json!({
-            "error": format!("unknown command {other:?}; there are sessions, kick, limit, login, authenticate, block, \
+            "error": format!("unknown command {other:?}; there are sessions, state, kick, limit, login, authenticate, block, \
                                unblock, release, hosts, host_add, host_remove, reload, garden, garden_add, garden_remove and offload")
         }),
     }

@@ -17,6 +17,7 @@ mod leases;
 mod log;
 mod man;
 mod meters;
+mod metrics;
 mod offload;
 mod query;
 mod resolvers;
@@ -56,6 +57,7 @@ fn perform(command: Command) -> anyhow::Result<ExitCode> {
         Command::Demo { stay } => demo::demo(stay),
         Command::Check { setup, json } => check::check(&setup, json),
         Command::Sessions { control, counters } => commands::sessions(&control, counters),
+        Command::Metrics { control } => commands::metrics(&control),
         Command::Kick { guest, control } => commands::kick(&control, guest),
         Command::Limit { guest, rates, control } => commands::limit(&control, guest, rates),
         Command::Login { guest, user, control } => commands::login(&control, guest, &user),

@@ -38,7 +38,7 @@ use crate::meters::Meters;
 use crate::offload::Offload;
 use crate::scripts::Scripts;
 use crate::slow::{self, Queued};
-use crate::{aaa, commands, control, garden, kept, leases, log, offload, scripts, settings};
+use crate::{aaa, commands, control, garden, kept, leases, log, metrics, offload, scripts, settings};
 
 /// Leases and sessions are written at most this often: a crash forgets that much, and the flash of a router lasts.
 const WRITE_EVERY: Duration = Duration::from_secs(2);
@@ -363,7 +363,8 @@ async fn serve(parts: Parts) -> anyhow::Result<End> {
     let requests =
         Requests { of_servers: aaa.dynamic_authorization.open()?, of_access_points: aaa.access_points.open()? };
     let socket = control::Socket::open(&config.control.socket)?;
-    let facts = control::Facts::new(&config);
+    let metrics = metrics::listen(&config.metrics)?;
+    let facts = Rc::new(control::Facts::new(&config));
     let site = Rc::new(settings::site(&config, lan_mac));
     let base_url = &site.base_url;
     let started =
@@ -393,7 +394,7 @@ async fn serve(parts: Parts) -> anyhow::Result<End> {
             () = threads.ended() => bail!("the gateway cannot go on (see above)"),
         }
     };
-    let ended = until_told(&gateway, told, frames, site, portal, requests, (socket, facts)).await;
+    let ended = until_told(&gateway, told, frames, site, portal, requests, (socket, metrics, facts)).await;
 
     threads.stop(&waker);
     let hands_over = matches!(ended, Ok(End::Handover));
@@ -492,7 +493,7 @@ async fn until_told(
     site: Rc<portal::Site>,
     portal: Vec<TcpListener>,
     requests: Requests,
-    (socket, facts): (control::Socket, control::Facts),
+    (socket, metrics, facts): (control::Socket, Option<TcpListener>, Rc<control::Facts>),
 ) -> anyhow::Result<End> {
     let backend = Rc::new(Backend(Rc::clone(gateway)));
     tokio::select! {
@@ -501,7 +502,8 @@ async fn until_told(
         () = Rc::clone(gateway).keep_time() => {}
         () = Rc::clone(gateway).keep_offload() => {}
         () = Rc::clone(gateway).keep_small() => {}
-        () = socket.serve(Rc::clone(gateway), facts) => {}
+        () = socket.serve(Rc::clone(gateway), Rc::clone(&facts)) => {}
+        () = metrics::serve(metrics, Rc::clone(gateway), facts) => {}
         () = gateway.aaa.dynamic_authorization.serve(requests.of_servers, gateway) => {}
         () = gateway.aaa.access_points.serve(requests.of_access_points, gateway) => {}
         _ = portal::serve(portal, site, backend) => {}

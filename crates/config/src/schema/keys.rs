@@ -53,5 +53,6 @@ pub const SECTIONS: &[Section] = &[
     system::SCRIPTS,
     system::STATE,
     system::CONTROL,
+    system::METRICS,
     system::LOG,
 ];

@@ -2,7 +2,7 @@
 
 use super::{key, or, section};
 use crate::schema::Absent::Is;
-use crate::schema::Kind::{Choice, Duration, Int, Path};
+use crate::schema::Kind::{Choice, Duration, HostAddress, Int, Path};
 use crate::schema::Section;
 
 pub(super) const SCRIPTS: Section = section(
@@ -82,6 +82,20 @@ pub(super) const CONTROL: Section = section(
             Is("\"/run/poblano.sock\""),
             "The path of the socket. Only its owner, the user that runs the gateway, may use it.",
         ),
+    ],
+);
+
+pub(super) const METRICS: Section = section(
+    "metrics",
+    "Numbers for monitoring, in the text format of Prometheus at /metrics. They name no guest. conf/grafana.json draws them.",
+    &[
+        key(
+            "listen",
+            HostAddress,
+            or("none; nobody is answered", "\"127.0.0.1\""),
+            "Our address at which monitoring reads. Whoever reaches it may read; guests do not. `poblano metrics` prints the same without it.",
+        ),
+        key("port", Int { min: 1, max: 65_535 }, Is("9377"), "The TCP port there."),
     ],
 );
 
