@@ -135,7 +135,8 @@ pub(crate) enum Command {
 /// Which file the configuration is, for commands that have nothing to do with interfaces.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct ConfigFile {
-    /// Configuration file [default: /etc/poblano/poblano.toml, if there is one]
+    /// Configuration file [default: /etc/poblano/poblano.toml, on FreeBSD below /usr/local, on OpenWrt /etc/config/poblano,
+    /// if there is one]
     #[arg(long, short, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
 }
@@ -143,7 +144,8 @@ pub(crate) struct ConfigFile {
 /// Where the configuration comes from.
 #[derive(Debug, Clone, Default, Args)]
 pub(crate) struct Setup {
-    /// Configuration file [default: /etc/poblano/poblano.toml, if there is one]
+    /// Configuration file [default: /etc/poblano/poblano.toml, on FreeBSD below /usr/local, on OpenWrt /etc/config/poblano,
+    /// if there is one]
     #[arg(long, short, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
     /// CoovaChilli's configuration in its place, imported at each start

@@ -12,6 +12,19 @@ const MORE: &str = r#".SH FILES
 The configuration, if there is one.
 .B poblano config
 prints one with every key, its meaning and its default.
+On FreeBSD it is
+.IR /usr/local/etc/poblano/poblano.toml ,
+on OpenWrt
+.I /etc/config/poblano
+in OpenWrt's form: a section is
+.BR "config lan" ,
+.B [[radius.server]]
+is
+.BR "config radius_server" ,
+a key
+.BR "option interface 'br-guest'" ,
+an entry of a list
+.BR "list allow '192.0.2.1'" .
 .TP
 .I /var/lib/poblano/accounts
 Local accounts, one
