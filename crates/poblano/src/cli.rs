@@ -188,7 +188,7 @@ pub(crate) struct Rates {
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Control {
     /// The gateway's control socket
-    #[arg(long, value_name = "PATH", default_value = "/run/poblano.sock")]
+    #[arg(long, value_name = "PATH", default_value = "/var/run/poblano.sock")]
     pub(crate) socket: PathBuf,
     /// Print JSON
     #[arg(long)]

@@ -34,7 +34,7 @@ a line.
 .I /var/lib/poblano
 Leases and sessions, which outlive a crash.
 .TP
-.I /run/poblano.sock
+.I /var/run/poblano.sock
 The control socket, for the user that runs the gateway.
 .SH SIGNALS
 SIGTERM and SIGINT end all sessions, account for them, and undo what was changed on the machine.
@@ -189,7 +189,7 @@ mod tests {
             "\n.B poblano offload\n[\\fIoptions\\fR]\n[\\fIon|off\\fR]\n",
             "\\fB\\-c\\fR, \\fB\\-\\-config\\fR \\fIfile\\fR\n",
             "\\fB\\-\\-password\\-stdin\\fR\n",
-            "[default: /run/poblano.sock].\n",
+            "[default: /var/run/poblano.sock].\n",
             ".SH EXIT STATUS\n",
         ] {
             assert!(page.contains(wanted), "{wanted:?} is not in:\n{page}");
