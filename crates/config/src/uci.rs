@@ -7,6 +7,8 @@
 //!
 //! The text becomes TOML word by word, each in its place, so that whatever is wrong is told of the line that it stands in.
 
+use std::collections::BTreeSet;
+
 use crate::chilli::quoted;
 use crate::problem::Problem;
 use crate::schema::{Key, Kind, SECTIONS, Section};
@@ -28,6 +30,8 @@ pub(crate) fn to_toml(text: &str, file: &str) -> (String, Vec<Problem>) {
     let mut toml = String::with_capacity(text.len());
     let mut problems = Vec::new();
     let mut place = Place::Outside;
+    // Those of the section that are written already, in the line of their first entry.
+    let mut lists = BTreeSet::new();
     for (index, line) in lines.iter().enumerate() {
         let mut wrong = |message: &str| {
             let position = Some((index + 1, 1));
@@ -38,13 +42,14 @@ pub(crate) fn to_toml(text: &str, file: &str) -> (String, Vec<Problem>) {
             Said::Wrong(why) => wrong(why),
             Said::Config(kind) if kind == SERVICE => place = Place::Service,
             Said::Config(kind) => {
+                lists.clear();
                 let known = SECTIONS.iter().find(|section| section.name.replace('.', "_") == *kind);
                 toml += &known.map_or_else(|| format!("[{}]", toml_key(kind)), header);
-                place = Place::Section { known, start: index };
+                place = Place::Section(known);
             }
             Said::Option(..) | Said::List(..) if matches!(place, Place::Service) => {}
             Said::Option(name, _) | Said::List(name, _) => {
-                let Place::Section { known, start } = place else {
+                let Place::Section(known) = place else {
                     wrong("stands in no section; the first line is one such as: config lan");
                     toml.push('\n');
                     continue;
@@ -52,7 +57,7 @@ pub(crate) fn to_toml(text: &str, file: &str) -> (String, Vec<Problem>) {
                 let key = known.and_then(|section| section.keys.iter().find(|key| key.name == name));
                 let value = match &line.said {
                     Said::Option(_, value) => Some(scalar(key, value)),
-                    _ => list(key, name, index, start, &lines),
+                    _ => lists.insert(name).then(|| list(key, name, lines.get(index..).unwrap_or_default())),
                 };
                 if let Some(value) = value {
                     toml += &format!("{:column$}{}={value}", "", toml_key(name), column = line.column);
@@ -93,8 +98,8 @@ enum Place {
     Outside,
     /// In that of the init script.
     Service,
-    /// In one of ours, which begins in this line.
-    Section { known: Option<&'static Section>, start: usize },
+    /// In one of ours, or in one that there is not.
+    Section(Option<&'static Section>),
 }
 
 /// What a line says.
@@ -137,18 +142,14 @@ impl Said {
     }
 }
 
-/// The whole list in the line of its first entry; none in those of the others.
-fn list(key: Option<&Key>, name: &str, index: usize, start: usize, lines: &[Line]) -> Option<String> {
-    let entries = |lines: &[Line]| -> Vec<String> {
-        let section = lines.iter().take_while(|line| !matches!(line.said, Said::Config(_)));
-        let of_name = section.filter_map(|line| match &line.said {
-            Said::List(other, value) if other == name => Some(value),
-            _ => None,
-        });
-        of_name.map(|value| if is_raw(key) { value.clone() } else { quoted(value) }).collect()
-    };
-    let is_first = entries(lines.get(start + 1..index)?).is_empty();
-    is_first.then(|| format!("[{}]", entries(lines.get(index..).unwrap_or_default()).join(", ")))
+/// All entries of a list, which begins in the first of these lines.
+fn list(key: Option<&Key>, name: &str, lines: &[Line]) -> String {
+    let section = lines.iter().take_while(|line| !matches!(line.said, Said::Config(_)));
+    let entries = section.filter_map(|line| match &line.said {
+        Said::List(other, value) if other == name => Some(if is_raw(key) { value.clone() } else { quoted(value) }),
+        _ => None,
+    });
+    format!("[{}]", entries.collect::<Vec<_>>().join(", "))
 }
 
 /// One value as the key's kind is written in TOML. What it cannot be stays text, about which the reader says the rest.
