@@ -24,6 +24,7 @@ use std::path::Path;
 pub use options::{ChilliOption, Fate, Kind, Tag, options};
 pub use report::{Finding, Origin, Outcome, Report, Weight};
 pub use table::with_table;
+pub(crate) use write::quoted;
 
 use crate::{Config, Errors, Loaded, Overrides, Problem};
 use lines::Settings;
@@ -74,7 +75,7 @@ pub fn import(path: &Path, overrides: &Overrides, world: &dyn Surroundings) -> R
     if text.len() > lines::MAX_FILE_OCTETS {
         return Err(alone(format!("has more than {} octets; this is no configuration", lines::MAX_FILE_OCTETS)));
     }
-    if uci::is_uci(&text) {
+    if crate::uci::is_uci(&text) {
         uci::read(&text, &name, &mut settings, &mut notes);
     } else if shell::is_shell(&text) {
         // As CoovaChilli's own scripts: what stands in `config` goes over what stands in `defaults` beside it.

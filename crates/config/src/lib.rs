@@ -3,6 +3,8 @@
 //! One table, [`schema`], says what every key is called, what it may hold, what it is when it is absent and what it
 //! does. Reading, the sample file and the reference are made from that table, so they cannot disagree.
 //!
+//! OpenWrt's form of the file is read too (`uci`).
+//!
 //! A file is read to the end: every problem is reported at once, each with file, line, column and key, what is wrong
 //! and what to do. A file with a problem gives no [`Config`]. What is only unwise is a warning.
 #![forbid(unsafe_code)]
@@ -17,6 +19,7 @@ mod problem;
 mod read;
 mod sample;
 pub mod schema;
+mod uci;
 mod units;
 
 pub use garden::{GardenDomain, GardenEntry, GardenHost};
@@ -31,6 +34,7 @@ pub use problem::{Errors, Problem};
 pub use sample::{reference, sample};
 pub use units::{BitRate, HostNetwork, InterfaceAddress, Network, Octets, Secret, format_duration, parse_duration};
 
+use std::borrow::Cow;
 use std::path::Path;
 
 /// What the command line says over the file.
@@ -90,10 +94,17 @@ impl Default for Config {
 }
 
 fn parse_at(text: &str, file: &str, folder: Option<&Path>, overrides: &Overrides) -> Result<Loaded, Errors> {
-    let mut read = read::read(text, file, folder);
+    let (text, mut problems) = if uci::is_uci(text) {
+        let (toml, problems) = uci::to_toml(text, file);
+        (Cow::Owned(toml), problems)
+    } else {
+        (Cow::Borrowed(text), Vec::new())
+    };
+    let mut read = read::read(&text, file, folder);
     read.override_with(overrides);
     let config = assemble::assemble(&read);
     check::check(&config, &mut read);
-    let (problems, warnings) = read.into_problems();
+    let (more, warnings) = read.into_problems();
+    problems.extend(more);
     if problems.is_empty() { Ok(Loaded { config, warnings }) } else { Err(Errors { problems, warnings }) }
 }

@@ -143,7 +143,8 @@ pub(crate) enum Command {
 /// Which file the configuration is, for commands that have nothing to do with interfaces.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct ConfigFile {
-    /// Configuration file [default: /etc/poblano/poblano.toml, if there is one]
+    /// Configuration file [default: /etc/poblano/poblano.toml, on FreeBSD below /usr/local, on OpenWrt /etc/config/poblano,
+    /// if there is one]
     #[arg(long, short, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
 }
@@ -151,7 +152,8 @@ pub(crate) struct ConfigFile {
 /// Where the configuration comes from.
 #[derive(Debug, Clone, Default, Args)]
 pub(crate) struct Setup {
-    /// Configuration file [default: /etc/poblano/poblano.toml, if there is one]
+    /// Configuration file [default: /etc/poblano/poblano.toml, on FreeBSD below /usr/local, on OpenWrt /etc/config/poblano,
+    /// if there is one]
     #[arg(long, short, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
     /// CoovaChilli's configuration in its place, imported at each start
@@ -194,7 +196,7 @@ pub(crate) struct Rates {
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Control {
     /// The gateway's control socket
-    #[arg(long, value_name = "PATH", default_value = "/run/poblano.sock")]
+    #[arg(long, value_name = "PATH", default_value = "/var/run/poblano.sock")]
     pub(crate) socket: PathBuf,
     /// Print JSON
     #[arg(long)]

@@ -12,6 +12,19 @@ const MORE: &str = r#".SH FILES
 The configuration, if there is one.
 .B poblano config
 prints one with every key, its meaning and its default.
+On FreeBSD it is
+.IR /usr/local/etc/poblano/poblano.toml ,
+on OpenWrt
+.I /etc/config/poblano
+in OpenWrt's form: a section is
+.BR "config lan" ,
+.B [[radius.server]]
+is
+.BR "config radius_server" ,
+a key
+.BR "option interface 'br-guest'" ,
+an entry of a list
+.BR "list allow '192.0.2.1'" .
 .TP
 .I /var/lib/poblano/accounts
 Local accounts, one
@@ -21,7 +34,7 @@ a line.
 .I /var/lib/poblano
 Leases and sessions, which outlive a crash.
 .TP
-.I /run/poblano.sock
+.I /var/run/poblano.sock
 The control socket, for the user that runs the gateway.
 .SH SIGNALS
 SIGTERM and SIGINT end all sessions, account for them, and undo what was changed on the machine.
@@ -176,7 +189,7 @@ mod tests {
             "\n.B poblano offload\n[\\fIoptions\\fR]\n[\\fIon|off\\fR]\n",
             "\\fB\\-c\\fR, \\fB\\-\\-config\\fR \\fIfile\\fR\n",
             "\\fB\\-\\-password\\-stdin\\fR\n",
-            "[default: /run/poblano.sock].\n",
+            "[default: /var/run/poblano.sock].\n",
             ".SH EXIT STATUS\n",
         ] {
             assert!(page.contains(wanted), "{wanted:?} is not in:\n{page}");

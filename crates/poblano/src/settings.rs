@@ -12,17 +12,18 @@ use wire::MacAddr;
 use wire::dns::NameBuf;
 
 const DNS_PORT: u16 = 53;
+/// Where the file is looked for: as packages have it on Debian, on FreeBSD and on OpenWrt, there in OpenWrt's form.
+const USUAL: [&str; 3] = ["/etc/poblano/poblano.toml", "/usr/local/etc/poblano/poblano.toml", "/etc/config/poblano"];
 
 /// The file, if it was named or is where it is looked for, or CoovaChilli's; the command line over it.
 pub(crate) fn load(setup: &crate::cli::Setup) -> Result<config::Loaded, config::Errors> {
     let overrides = config::Overrides { lan: setup.lan.clone(), uplink: setup.uplink.clone() };
-    let usual = Path::new("/etc/poblano/poblano.toml");
     if let Some(path) = &setup.chilli_conf {
         return config::chilli::load(path, &overrides, &crate::import::Machine);
     }
-    match &setup.config {
+    let usual = || USUAL.iter().map(Path::new).find(|path| path.exists());
+    match setup.config.as_deref().or_else(usual) {
         Some(path) => Config::load(path, &overrides),
-        None if usual.exists() => Config::load(usual, &overrides),
         None => Config::without_file(&overrides),
     }
 }

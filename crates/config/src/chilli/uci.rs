@@ -4,14 +4,7 @@ use super::lines::{Setting, Settings};
 use super::options::{Kind, find};
 use super::report::{Origin, Outcome, Weight};
 use super::{Notes, values};
-
-/// True when a text is such a file.
-pub(super) fn is_uci(text: &str) -> bool {
-    text.lines()
-        .map(str::trim)
-        .find(|l| !l.is_empty() && !l.starts_with('#'))
-        .is_some_and(|l| l.split_whitespace().next() == Some("config"))
-}
+use crate::uci::words;
 
 pub(super) fn read(text: &str, file: &str, settings: &mut Settings, notes: &mut Notes) {
     let mut sections = 0;
@@ -75,26 +68,4 @@ fn option(origin: &Origin, name: &str, value: &str, settings: &mut Settings, not
             }
         },
     }
-}
-
-/// The words of a line, which quotes hold together.
-fn words(line: &str) -> Result<Vec<String>, &'static str> {
-    let (mut words, mut word, mut quote): (Vec<String>, Option<String>, Option<char>) = (Vec::new(), None, None);
-    for c in line.chars() {
-        match (c, quote) {
-            (c, Some(open)) if c == open => quote = None,
-            ('"' | '\'', None) => {
-                quote = Some(c);
-                word.get_or_insert_default();
-            }
-            ('#', None) if word.is_none() => break,
-            (c, None) if c.is_whitespace() => words.extend(word.take()),
-            (c, _) => word.get_or_insert_default().push(c),
-        }
-    }
-    if quote.is_some() {
-        return Err("the quotes do not end in this line");
-    }
-    words.extend(word);
-    Ok(words)
 }

@@ -84,7 +84,7 @@ impl Written {
 }
 
 /// A text in TOML. What would end the comment behind it or the line is escaped.
-pub(super) fn quoted(text: &str) -> String {
+pub(crate) fn quoted(text: &str) -> String {
     let mut out = String::from("\"");
     for c in text.chars() {
         match c {

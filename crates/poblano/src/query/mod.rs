@@ -26,7 +26,7 @@ use crate::{commands, control};
 /// As chilli_query; `$QUERY_TIMEOUT` has another.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// Where sockets are, and which is asked first.
-const RUN: &str = "/run";
+const RUN: &str = "/var/run";
 const USUAL: &str = "poblano.sock";
 
 /// True for the name of CoovaChilli's tool.

@@ -22,7 +22,7 @@ Usage: poblano query [-s SOCKET] [-json] COMMAND [ARGUMENT VALUE]...
   listgarden, addgarden data LIST, remgarden data LIST    the walled garden
 
 GUEST is ip ADDRESS, mac MAC, sessionid NAME, or for logout a MAC address alone.
-Without -s the gateway is asked at /run/poblano.sock, or else at the first /run/chilli*.sock that answers.
+Without -s the gateway is asked at /var/run/poblano.sock, or else at the first /var/run/chilli*.sock that answers.
 LIMIT is sessiontimeout, idletimeout, interiminterval (seconds), maxoctets, maxinputoctets, maxoutputoctets,
 maxbwup, maxbwdown (bits per second), each with a number; 0 is no limit.
 ";

@@ -79,7 +79,7 @@ pub(super) const CONTROL: Section = section(
         key(
             "socket",
             Path { max: 103 },
-            Is("\"/run/poblano.sock\""),
+            Is("\"/var/run/poblano.sock\""),
             "The path of the socket. Only its owner, the user that runs the gateway, may use it.",
         ),
     ],
