@@ -102,6 +102,9 @@ pub enum Output {
     /// May this device come in by its MAC address? [`Engine::finish_login`] if it may, [`Engine::refuse_device`] if it may
     /// not; who cannot say is asked again.
     Device(Attempt),
+    /// A device that has joined at an access point has its lease: [`Engine::finish_join`] as soon as nothing of whoever had
+    /// its address before comes there.
+    Joined(Attempt),
 }
 
 /// Why a guest may not try to log in now.
@@ -311,6 +314,18 @@ impl Engine {
 
     /// The source of the grant said yes: the guest goes online, if it is still the one that asked. False if not.
     pub fn finish_login(&mut self, now: Now, attempt: &Attempt, user: &str, grant: Grant) -> bool {
+        self.begin_session(now, attempt, user, grant, None)
+    }
+
+    /// The same, for a device that may have joined at an access point.
+    fn begin_session(
+        &mut self,
+        now: Now,
+        attempt: &Attempt,
+        user: &str,
+        grant: Grant,
+        joined: Option<Association>,
+    ) -> bool {
         let Some(guest) = self.guests.get(attempt.slot) else { return false };
         if guest.key != attempt.key || guest.address != attempt.address || guest.is_online() {
             return false;
@@ -343,6 +358,9 @@ impl Engine {
         let record = record(place, &session, Status::Start, Usage::default(), now);
         self.guests.begin_session(attempt.slot, session);
         self.outputs.push_back(Output::Account(record));
+        if let Some(at) = joined {
+            self.joins.began(attempt.key, at);
+        }
         self.keep_session(now, attempt.slot);
         self.schedule(now, attempt.slot);
         true
@@ -533,7 +551,7 @@ impl Engine {
                     if self.bind(now, &lease) {
                         self.outputs.push_back(Output::GuestCame(lease.clone()));
                     }
-                    self.let_joined_in(now, lease.key);
+                    self.call_joined(now, lease.key);
                     self.handle_sign_of_device(now, lease.key, Sign::Life);
                     self.outputs.push_back(Output::LeaseBound(lease));
                 }

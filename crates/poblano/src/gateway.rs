@@ -211,6 +211,11 @@ impl Gateway {
                 Output::SessionEnded(guest) => self.store.delete_session(guest),
                 Output::Account(record) => self.account(&record, || *written),
                 Output::Device(attempt) => drop(tokio::task::spawn_local(Rc::clone(self).let_device_in(attempt))),
+                // Most need not wait, and are online before their access point hears of it.
+                Output::Joined(attempt) if self.flows.is_forgetting(attempt.address) => {
+                    drop(tokio::task::spawn_local(Rc::clone(self).let_joined_in(attempt)));
+                }
+                Output::Joined(attempt) => drop(engine.finish_join(self.clock.now(), &attempt)),
             }
         }
         let due = engine.poll_timeout();
@@ -290,6 +295,11 @@ impl Gateway {
             }
             (_, Answer::Unavailable | Answer::Asked { .. }) => {}
         }
+    }
+
+    async fn let_joined_in(self: Rc<Self>, attempt: Attempt) {
+        self.inherit_nothing(attempt.address).await;
+        self.with(|engine, now| engine.finish_join(now, &attempt));
     }
 
     /// Waits until the kernel has forgotten the connections of whoever had this address before: what is still sent to them
