@@ -91,6 +91,8 @@ pub enum Output {
     LeaseBound(Lease),
     /// A guest is there that was not, or not with this address: its first lease.
     GuestCame(Lease),
+    /// A guest is not in its place in the table any more: nothing that is kept by place is about it.
+    GuestLeft(SlotIndex, GuestKey),
     /// A lease is over: to be forgotten.
     LeaseEnded(Lease),
     /// A session has begun or was used: to be written down.
@@ -609,6 +611,7 @@ impl Engine {
         if let Some(guest) = self.guests.remove(slot) {
             self.devices.left(now.mono, guest.key);
             self.departed.keep(now.mono, guest.key, guest.attempts);
+            self.outputs.push_back(Output::GuestLeft(slot, guest.key));
         }
         self.writer.remove(slot);
     }

@@ -532,7 +532,7 @@ impl Lab {
                 Output::LeaseBound(lease) => {
                     self.stored.insert(lease.key, lease);
                 }
-                Output::GuestCame(_) => {}
+                Output::GuestCame(_) | Output::GuestLeft(..) => {}
                 Output::LeaseEnded(lease) => {
                     self.stored.remove(&lease.key);
                 }
