@@ -5,9 +5,11 @@ import re
 
 import pytest
 
-from aaa import FreeRadius, settings
+import crowd
+from aaa import SECRET, FreeRadius, settings
 from internet import wait_for
 from lab import PORTAL, Lab
+from radius_server import accept, server
 
 PASSWORD = "one for all devices"
 
@@ -124,3 +126,34 @@ def test_the_address_of_a_device_is_in_the_log_at_debug_only():
         assert lab.guest.lease()
         wait_for(lambda: "Login incorrect" in lab.radius.log.read_text(), "the server's no")
         assert not re.search(lab.guest.mac, lab.gateway.log.read_text(), re.IGNORECASE)
+
+
+def test_a_server_that_thinks_about_invented_devices_has_time_for_who_logs_in():
+    asked, service_type, call_check = set(), b"\x06\x06", 10
+
+    def answer(request):
+        at = 20
+        while at < len(request):
+            if request[at : at + 2] == service_type and request[at + 5] == call_check:
+                asked.add(request[4:20])
+                return None
+            at += request[at + 1]
+        return accept(request, SECRET)
+
+    own = settings()
+    own["mac_authentication"] = {"radius": True, "per_second": 2}
+    own["radius"].update(timeout="30s", tries=10)
+    own["log"] = {"level": "debug"}
+    with Lab(start=False, settings=own) as lab:
+        radius = server(answer)(lab, None)
+        try:
+            lab.gateway.start()
+            with crowd.Wire(lab.guest.ns, lab.guest.nic, buffer=64 << 20) as wire:
+                assert crowd.lease(wire, 100, 64) == 100
+            wait_for(lambda: "not asked about" in lab.gateway.log.read_text(), "the end of its patience")
+            assert lab.guest.lease() and lab.guest.login().status == 303
+            assert lab.guest.is_online()
+            assert len(asked) == 4, "two seconds' worth"
+        finally:
+            lab.gateway.stop()
+            radius.stop()

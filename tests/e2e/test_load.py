@@ -110,7 +110,7 @@ def test_a_network_of_the_load_testers_own_needs_no_word(lab):
     assert (done.returncode, "no answer to a DHCP discover" in done.stdout) == (2, True), done.stdout + done.stderr
 
 
-@pytest.mark.parametrize("whose", [(), ("--auth", "radius")], ids=["local", "radius"])
+@pytest.mark.parametrize("whose", [(), ("--auth", "radius"), ("--auth", "radsec")], ids=["local", "radius", "radsec"])
 def test_the_load_tester_builds_a_lab_and_measures_beside_the_kernel(whose, tmp_path):
     done = load(
         *("lab", "--poblano", binary(), "--curve", f"5,{GUESTS}", "--ceiling", "--at-once", 20, *whose),

@@ -9,6 +9,7 @@ import subprocess
 import pytest
 
 from lab import GATEWAY, Gateway, Lab, binary
+from terminal import Terminal
 
 
 def cli(lab, *argv):
@@ -168,3 +169,26 @@ def test_a_gateway_without_any_file_is_a_working_hotspot(bare):
     assert "password" not in bare.gateway.start().log.read_text()
     assert guest.login(name, password).status == 303
     assert guest.is_online()
+
+
+def test_an_accounts_password_is_asked_for_twice_and_not_shown(lab):
+    def add(*answers):
+        argv = ("user", "add", "ada", "--ask-password", "--config", lab.gateway.config)
+        with Terminal(lab.gw, *argv) as at:
+            for question, answer in zip(("New password of ada: ", "The same again: "), answers, strict=False):
+                assert at.asks(question, answer), at.shown
+            return at.ended(), at.shown
+
+    assert lab.guest.lease()
+    for answers, words in (
+        (("countess\n", "duchess\n"), "two different passwords"),
+        (("count\x03",), "no password was typed"),
+        (("\n",), "is empty"),
+    ):
+        status, shown = add(*answers)
+        assert status == 1 and words in shown and "ess" not in shown, shown
+    assert lab.guest.login().status == 303, "nothing was changed"
+    assert lab.guest.logout().status == 303
+    status, shown = add("countess\n", "countess\n")
+    assert status == 0 and "changed ada" in shown and "countess" not in shown, shown
+    assert lab.guest.login(password="countess").status == 303

@@ -198,3 +198,48 @@ def test_an_access_point_names_a_device_in_any_usual_form_and_nothing_but_a_stat
         assert guest.is_online()
         assert record(lab, "Stop", guest.mac.replace(":", "").upper())
         wait_for(lambda: not lab.gateway.sessions(), "the end of the session")
+
+
+def test_a_device_that_joins_has_the_address_that_the_server_names_unless_somebody_else_has_it():
+    address = "10.85.3.77"
+    users = USERS.replace("Session-Timeout", f"Framed-IP-Address = {address},\n    Session-Timeout")
+    with proxy_lab(users=users, guests=2) as lab:
+        phone, tablet = lab.guests
+        assert phone.lease()
+        former = phone.address
+        assert joins(lab, tablet.mac).accepted
+        assert tablet.lease() and tablet.address == address
+        assert tablet.is_online()
+        assert joins(lab, phone.mac).accepted
+        assert phone.is_online() and phone.address == former
+
+
+def test_what_a_server_says_of_vlans_reaches_the_access_point_as_it_is():
+    vlan = (
+        "Tunnel-Type:1 = VLAN,\n    Tunnel-Medium-Type:1 = IEEE-802,\n    "
+        'Tunnel-Private-Group-Id:1 = "20",\n    Egress-VLANID = 0x31000014,\n    Session-Timeout'
+    )
+    client = {"require_message_authenticator": False}
+    with proxy_lab(client=client, users=USERS.replace("Session-Timeout", vlan)) as lab:
+        answer = ask(lab, "auth", 'User-Name = "ada", User-Password = "lovelace"')
+        for line in (
+            "Tunnel-Type:1 = VLAN",
+            "Tunnel-Medium-Type:1 = IEEE-802",
+            'Tunnel-Private-Group-Id:1 = "20"',
+            "Egress-VLANID = 822083604",
+        ):
+            assert f"\t{line}\n" in answer, answer
+
+
+def test_who_joined_before_a_crash_leaves_as_any_other_after_it():
+    with proxy_lab() as lab:
+        guest = lab.guest
+        assert joins(lab, guest.mac).accepted
+        assert guest.lease() and guest.is_online()
+        lab.gateway.wait_until_written()
+        lab.gateway.kill()
+        lab.gateway.start()
+        assert guest.is_online()
+        assert record(lab, "Stop", guest.mac)
+        assert lab.radius.wait("Stop")["Acct-Terminate-Cause"] == "Lost-Carrier"
+        assert meets_portal(guest)

@@ -1,17 +1,15 @@
 """`poblano radius test`: what an operator reads who wants to know why nobody can log in."""
 
 import contextlib
-import hashlib
-import hmac
 import re
-import socket
-import threading
 
 import pytest
 
 from aaa import ADDRESS, SECRET, FreeRadius, settings
 from lab import Lab, binary
 from pki import Authority
+from radius_server import accept, server
+from terminal import Terminal
 
 USERS = """
 ada Cleartext-Password := "lovelace"
@@ -28,7 +26,6 @@ lead Cleartext-Password := "lead"
 DEFAULT Auth-Type := Reject
     Reply-Message = "Your ticket is used up"
 """
-MESSAGE_AUTHENTICATOR = bytes((80, 18))
 
 
 @contextlib.contextmanager
@@ -52,44 +49,6 @@ def radius_test(lab, *options, password=None):
     done = lab.gw.done(*argv, input=None if password is None else f"{password}\n")
     assert SECRET not in done.stdout + done.stderr
     return done.returncode, done.stdout + done.stderr
-
-
-def server(answer):
-    """A server that answers a request with what `answer` makes of it; silent if that is nothing."""
-
-    class Server:
-        def __init__(self, lab, _):
-            lab.inet.ip("addr", "add", f"{ADDRESS}/32", "dev", "lo")
-            self.udp = lab.inet.socket(socket.AF_INET, socket.SOCK_DGRAM)
-            self.udp.bind((ADDRESS, 1812))
-            self.thread = threading.Thread(target=self.serve)
-            self.thread.start()
-
-        def serve(self):
-            while True:
-                request, client = self.udp.recvfrom(4096)
-                if not request:
-                    return
-                reply = answer(request)
-                if reply:
-                    self.udp.sendto(reply, client)
-
-        def stop(self):
-            self.udp.sendto(b"", (ADDRESS, 1812))
-            self.thread.join()
-            self.udp.close()
-
-    return Server
-
-
-def accept(request, secret, signed=True):
-    """RFC 2865, 3 and RFC 3579, 3.2."""
-    attributes = MESSAGE_AUTHENTICATOR + bytes(16) if signed else b""
-    head = bytes((2, request[1])) + (20 + len(attributes)).to_bytes(2, "big")
-    if signed:
-        over = head + request[4:20] + attributes
-        attributes = MESSAGE_AUTHENTICATOR + hmac.digest(secret.encode(), over, "md5")
-    return head + hashlib.md5(head + request[4:20] + attributes + secret.encode()).digest() + attributes
 
 
 def test_a_right_password_shows_what_the_guest_would_have():
@@ -254,3 +213,10 @@ def test_over_tls_a_server_under_another_name_is_told_with_what_to_compare(tmp_p
         assert "no connection to 192.0.2.18:2083" in told
         assert "compare address, tls_port, ca_file and server_name with the server" in told
         assert "sent to" not in told
+
+
+def test_a_password_is_asked_for_at_a_terminal():
+    with radius_lab() as lab, Terminal(lab.gw, "radius", "test", "--config", lab.gateway.config, "--user", "ada") as at:
+        assert at.asks("Password of ada: ", "lovelace\n")
+        assert at.ended() == 0
+        assert "is online for 10m at most" in at.shown and "lovelace" not in at.shown

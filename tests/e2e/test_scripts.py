@@ -318,3 +318,14 @@ def test_under_the_service_unit_a_script_can_do_what_the_gateway_can_and_no_more
             own = [line.split() for line in notes.files()[0].read_text().splitlines()]
             assert ["CapEff:", caps[0][1]] in own and caps[0] in own
             lab.gw.run("nft", "delete", "table", "ip", "guests")
+
+
+def test_invented_devices_and_a_slow_script_do_not_delay_what_is_run_for_a_session(tmp_path):
+    notes = Notes(tmp_path / "notes", NOTE.replace("# Keeps", '[ "$POBLANO_EVENT" != guest_up ] || sleep 1\n# Keeps'))
+    with Lab(settings=notes.settings(["guest_up", "session_up"], at_once=4)) as lab:
+        with crowd.Wire(lab.guest.ns, lab.guest.nic, buffer=64 << 20) as wire:
+            assert crowd.lease(wire, 200, 64) == 200
+        assert lab.guest.lease() and lab.guest.login().status == 303
+        assert notes.words("session_up")["CALLING_STATION_ID"] == lab.guest.mac.upper().replace(":", "-")
+        events = notes.events()
+        assert events.index("session_up") == len(events) - 1 < 200, "it came behind all of them"

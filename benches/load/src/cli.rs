@@ -49,6 +49,8 @@ pub(crate) enum Auth {
     Local,
     /// FreeRADIUS, which must be installed
     Radius,
+    /// The same over TLS
+    Radsec,
 }
 
 /// A part of a run.

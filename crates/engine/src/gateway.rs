@@ -97,6 +97,8 @@ pub enum Output {
     LeaseBound(Lease),
     /// A guest is there that was not, or not with this address: its first lease.
     GuestCame(Lease),
+    /// A guest is not in its place in the table any more: nothing that is kept by place is about it.
+    GuestLeft(SlotIndex, GuestKey),
     /// A lease is over: to be forgotten.
     LeaseEnded(Lease),
     /// A session has begun or was used: to be written down.
@@ -110,6 +112,9 @@ pub enum Output {
     Device(Attempt),
     /// Somebody leads guests elsewhere: the operator should hear of it.
     Rogue(Rogue),
+    /// A device that has joined at an access point has its lease: [`Engine::finish_join`] as soon as nothing of whoever had
+    /// its address before comes there.
+    Joined(Attempt),
 }
 
 /// Why a guest may not try to log in now.
@@ -328,6 +333,18 @@ impl Engine {
 
     /// The source of the grant said yes: the guest goes online, if it is still the one that asked. False if not.
     pub fn finish_login(&mut self, now: Now, attempt: &Attempt, user: &str, grant: Grant) -> bool {
+        self.begin_session(now, attempt, user, grant, None)
+    }
+
+    /// The same, for a device that may have joined at an access point.
+    fn begin_session(
+        &mut self,
+        now: Now,
+        attempt: &Attempt,
+        user: &str,
+        grant: Grant,
+        joined: Option<Association>,
+    ) -> bool {
         let Some(guest) = self.guests.get(attempt.slot) else { return false };
         if guest.key != attempt.key || guest.address != attempt.address || guest.is_online() {
             return false;
@@ -360,6 +377,9 @@ impl Engine {
         let record = record(place, &session, Status::Start, Usage::default(), now);
         self.guests.begin_session(attempt.slot, session);
         self.outputs.push_back(Output::Account(record));
+        if let Some(at) = joined {
+            self.joins.began(attempt.key, at);
+        }
         self.keep_session(now, attempt.slot);
         self.schedule(now, attempt.slot);
         true
@@ -564,7 +584,7 @@ impl Engine {
                     if self.bind(now, &lease) {
                         self.outputs.push_back(Output::GuestCame(lease.clone()));
                     }
-                    self.let_joined_in(now, lease.key);
+                    self.call_joined(now, lease.key);
                     self.handle_sign_of_device(now, lease.key, Sign::Life);
                     self.outputs.push_back(Output::LeaseBound(lease));
                 }
@@ -622,6 +642,7 @@ impl Engine {
         if let Some(guest) = self.guests.remove(slot) {
             self.devices.left(now.mono, guest.key);
             self.departed.keep(now.mono, guest.key, guest.attempts);
+            self.outputs.push_back(Output::GuestLeft(slot, guest.key));
         }
         self.writer.remove(slot);
     }

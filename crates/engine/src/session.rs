@@ -10,6 +10,8 @@ use fastpath::police::Rate;
 use fastpath::session::{Policy, SlotIndex, Usage};
 use wire::{GuestKey, Now};
 
+use crate::gateway::Association;
+
 /// What an authentication source allows a guest.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct Grant {
@@ -222,6 +224,8 @@ pub struct KeptSession {
     pub baseline: Usage,
     /// What it has used since.
     pub used: Usage,
+    /// Where it has joined, if an access point let it in.
+    pub joined: Option<Association>,
 }
 
 /// Nobody sends faster: a quota is looked at when this could have used it up. Should somebody, the packet path still

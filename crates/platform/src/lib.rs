@@ -26,6 +26,7 @@ mod mapped;
 mod meters;
 mod poll;
 pub mod raw;
+mod terminal;
 pub mod virtual_;
 mod waker;
 
@@ -53,6 +54,7 @@ pub use local_time::LocalTime;
 pub use meters::KeptMeters;
 #[cfg(not(target_os = "linux"))]
 pub use no_netns as netns;
+pub use terminal::ask_unseen;
 pub use waker::Waker;
 
 /// The most packets that a port receives at once; longer batches are filled up to here.

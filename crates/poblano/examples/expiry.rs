@@ -165,6 +165,7 @@ fn restore(engine: &mut Engine, now: Now, guests: u32) -> Duration {
         duration: Duration::ZERO,
         baseline: Usage::default(),
         used: Usage::default(),
+        joined: None,
     };
     let survivors = (0..guests).map(|guest| Survivor {
         session: session(guest),

@@ -280,9 +280,9 @@ pub(crate) enum Radius {
 #[derive(Debug, Clone, Args)]
 pub(crate) struct RadiusTest {
     /// The name to log in with
-    #[arg(long, value_name = "NAME", requires = "password_stdin")]
+    #[arg(long, value_name = "NAME")]
     pub(crate) user: Option<String>,
-    /// Read the password from standard input
+    /// Read the password from standard input, as without it; at a terminal it is asked for, and not shown
     #[arg(long, requires = "user")]
     pub(crate) password_stdin: bool,
     /// The guest's MAC address; without --user it is let in by it, as mac_authentication says
@@ -297,13 +297,13 @@ pub(crate) struct RadiusTest {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum User {
-    /// Add an account, or change its password; without --password-stdin one is made up and printed
+    /// Add an account, or change its password; without --ask-password one is made up and printed
     Add {
         /// The account's name
         name: String,
-        /// Read the password from standard input
-        #[arg(long)]
-        password_stdin: bool,
+        /// Ask for the password, without showing it; where standard input is no terminal it is read from there
+        #[arg(long, visible_alias = "password-stdin")]
+        ask_password: bool,
         #[command(flatten)]
         file: ConfigFile,
         /// Print JSON

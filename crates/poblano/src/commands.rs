@@ -235,9 +235,10 @@ pub(crate) fn offload(control: &Control, switch: Option<Switch>) -> anyhow::Resu
 
 pub(crate) fn user(command: &User) -> anyhow::Result<()> {
     match command {
-        User::Add { name, password_stdin, file, json } => {
+        User::Add { name, ask_password, file, json } => {
             let accounts = accounts_file(file)?;
-            let (password, made_up) = if *password_stdin { (read_password()?, false) } else { (make_password(), true) };
+            let (password, made_up) =
+                if *ask_password { (new_password(name)?, false) } else { (make_password(), true) };
             let changed = set_password(&accounts, name, &password)?;
             let verb = if changed { "changed" } else { "added" };
             if *json {
@@ -299,14 +300,24 @@ fn accounts_file(file: &ConfigFile) -> anyhow::Result<PathBuf> {
     Ok(settings::load(&setup)?.config.auth.accounts)
 }
 
-/// The password that is piped in.
-pub(crate) fn read_password() -> anyhow::Result<String> {
-    let input = std::io::stdin();
-    if input.is_terminal() {
-        bail!("--password-stdin wants the password from a pipe: printf %s 'secret' | poblano ... --password-stdin");
+/// A password for this account: a person types it twice, for it is not seen.
+fn new_password(name: &str) -> anyhow::Result<String> {
+    let password = read_password(&format!("New password of {name}: "))?;
+    if std::io::stdin().is_terminal() && read_password("The same again: ")? != password {
+        bail!("these were two different passwords; nothing was changed");
     }
+    Ok(password)
+}
+
+/// The password that is piped in or, at a terminal, typed where nobody sees it.
+pub(crate) fn read_password(prompt: &str) -> anyhow::Result<String> {
+    let input = std::io::stdin();
     let mut text = String::new();
-    input.take(MAX_PASSWORD).read_to_string(&mut text).context("cannot read the password from standard input")?;
+    if input.is_terminal() {
+        text = platform::ask_unseen(prompt, MAX_PASSWORD as usize).context("no password was typed")?;
+    } else {
+        input.take(MAX_PASSWORD).read_to_string(&mut text).context("cannot read the password from standard input")?;
+    }
     let password = text.trim_end_matches(['\r', '\n']);
     if password.is_empty() {
         bail!("the password on standard input is empty");

@@ -52,6 +52,8 @@ pub(crate) struct Gateway {
     pub(crate) offload: Offload,
     pub(crate) resolvers: Resolvers,
     pub(crate) scripts: Scripts,
+    /// What the portal remembers of guests.
+    pub(crate) desk: Rc<portal::Desk>,
     /// The configuration is to be read again.
     pub(crate) reload: Notify,
     /// The moment the timer task is waiting for.
@@ -70,11 +72,12 @@ pub(crate) struct Outlets {
     pub(crate) flows: Forgetting,
     pub(crate) offload: Offload,
     pub(crate) scripts: Scripts,
+    pub(crate) desk: Rc<portal::Desk>,
 }
 
 impl Gateway {
     pub(crate) fn new(plane: Arc<Plane>, aaa: Rc<Aaa>, engine: Engine, outlets: Outlets) -> Rc<Self> {
-        let Outlets { lan, store, flows, offload, scripts } = outlets;
+        let Outlets { lan, store, flows, offload, scripts, desk } = outlets;
         let mut engine = engine;
         engine.set_mirror(offload.mirror());
         Rc::new(Self {
@@ -88,6 +91,7 @@ impl Gateway {
             offload,
             resolvers: Resolvers::default(),
             scripts,
+            desk,
             reload: Notify::new(),
             armed: Cell::new(None),
             rearm: Notify::new(),
@@ -200,6 +204,10 @@ impl Gateway {
                     self.store.put_lease(&leases::to_record(&lease));
                 }
                 Output::GuestCame(lease) => self.scripts.guest_came(&lease),
+                Output::GuestLeft(slot, key) => {
+                    self.messages.borrow_mut().remove(&slot.0);
+                    self.desk.left(uam::Place { slot: slot.0, key });
+                }
                 Output::LeaseEnded(lease) => {
                     self.scripts.guest_left(&lease);
                     debug!(guest = %lease.key, address = %lease.address, "lease ended");
@@ -212,6 +220,11 @@ impl Gateway {
                 Output::Account(record) => self.account(&record, || *written),
                 Output::Rogue(rogue) => crate::rogues::tell(&rogue),
                 Output::Device(attempt) => drop(tokio::task::spawn_local(Rc::clone(self).let_device_in(attempt))),
+                // Most need not wait, and are online before their access point hears of it.
+                Output::Joined(attempt) if self.flows.is_forgetting(attempt.address) => {
+                    drop(tokio::task::spawn_local(Rc::clone(self).let_joined_in(attempt)));
+                }
+                Output::Joined(attempt) => drop(engine.finish_join(self.clock.now(), &attempt)),
             }
         }
         let due = engine.poll_timeout();
@@ -291,6 +304,11 @@ impl Gateway {
             }
             (_, Answer::Unavailable | Answer::Asked { .. }) => {}
         }
+    }
+
+    async fn let_joined_in(self: Rc<Self>, attempt: Attempt) {
+        self.inherit_nothing(attempt.address).await;
+        self.with(|engine, now| engine.finish_join(now, &attempt));
     }
 
     /// Waits until the kernel has forgotten the connections of whoever had this address before: what is still sent to them

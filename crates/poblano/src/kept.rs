@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use engine::gateway::Survivor;
+use engine::gateway::{Association, Survivor};
 use engine::session::{Grant, KeptSession, Personal, Quota, Source};
 use fastpath::police::Rate;
 use fastpath::session::{SlotIndex, Usage};
-use store::{Counts, SessionRecord, Written};
+use store::{Counts, Joined, SessionRecord, Written};
 
 pub(crate) fn to_record(kept: KeptSession, written: Written) -> SessionRecord {
     let KeptSession { grant, .. } = kept;
@@ -36,6 +36,7 @@ pub(crate) fn to_record(kept: KeptSession, written: Written) -> SessionRecord {
         },
         cui: grant.personal.as_ref().and_then(|personal| personal.cui.clone()),
         class: grant.personal.map(|personal| personal.class).unwrap_or_default(),
+        joined: kept.joined.map(|Association { access_point, radio, session }| Joined { access_point, radio, session }),
     }
 }
 
@@ -77,6 +78,11 @@ pub(crate) fn from_record(
         duration: Duration::from_millis(record.duration_millis),
         baseline,
         used,
+        joined: record.joined.map(|Joined { access_point, radio, session }| Association {
+            access_point,
+            radio,
+            session,
+        }),
     };
     // Counters never go back.
     let counted = counted(session.slot).unwrap_or_default().max(baseline + used);
@@ -134,6 +140,7 @@ mod tests {
             duration: Duration::from_millis(12_345),
             baseline: usage(100),
             used: usage(5000),
+            joined: Some(Association::new([192, 0, 2, 40].into(), Some("radio"), None)),
         };
         let survivor =
             from_record(to_record(kept.clone(), written(YEAR_2027, 1, 0)), &written(YEAR_2027, 1, 1500), |_| None);

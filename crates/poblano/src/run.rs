@@ -369,7 +369,8 @@ async fn serve(parts: Parts) -> anyhow::Result<End> {
     let base_url = &site.base_url;
     let started =
         format!("guests on {} get {} and meet the portal at {base_url}/", config.lan.interface, config.lan.network);
-    let outlets = Outlets { lan: lan_port.clone(), store: lease_writer, flows, offload, scripts };
+    let desk = Rc::new(portal::Desk::new(&site.uam));
+    let outlets = Outlets { lan: lan_port.clone(), store: lease_writer, flows, offload, scripts, desk };
     let gateway = Gateway::new(Arc::clone(&plane), Rc::clone(&aaa), engine, outlets);
     gateway.with(|_, _| ()); // what has ended meanwhile is told
 
@@ -506,7 +507,7 @@ async fn until_told(
         () = metrics::serve(metrics, Rc::clone(gateway), facts) => {}
         () = gateway.aaa.dynamic_authorization.serve(requests.of_servers, gateway) => {}
         () = gateway.aaa.access_points.serve(requests.of_access_points, gateway) => {}
-        _ = portal::serve(portal, site, backend) => {}
+        _ = portal::serve(portal, site, Rc::clone(&gateway.desk), backend) => {}
     }
     Ok(End::Stop)
 }

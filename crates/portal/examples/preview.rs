@@ -74,6 +74,7 @@ async fn main() -> std::io::Result<()> {
         uam: Uam::default(),
         limits: Limits::default(),
     };
-    let serving = portal::serve(vec![listener], Rc::new(site), Rc::new(Preview::default()));
+    let desk = Rc::new(portal::Desk::new(&site.uam));
+    let serving = portal::serve(vec![listener], Rc::new(site), desk, Rc::new(Preview::default()));
     match tokio::task::LocalSet::new().run_until(serving).await {}
 }

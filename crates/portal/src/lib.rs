@@ -27,6 +27,7 @@ mod urls;
 pub use limits::Limits;
 pub use server::serve;
 pub use uam::Credential;
+pub use uam_routes::Desk;
 
 /// What the portal asks of the rest of the gateway. Single-threaded; never called while a call is under way,
 /// except that other calls come while a [`login`](Backend::login) is waiting for its answer.

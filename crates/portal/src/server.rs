@@ -23,9 +23,13 @@ use crate::{Backend, Site, reply, routes};
 
 /// Serves listeners for ever, all within the same bounds. Has to run inside a [`tokio::task::LocalSet`]. When the future is dropped, all its
 /// connections end.
-pub async fn serve<B: Backend>(listeners: Vec<TcpListener>, site: Rc<Site>, backend: Rc<B>) -> Infallible {
+pub async fn serve<B: Backend>(
+    listeners: Vec<TcpListener>,
+    site: Rc<Site>,
+    desk: Rc<Desk>,
+    backend: Rc<B>,
+) -> Infallible {
     let gate = Gate::new(&site.limits);
-    let desk = Rc::new(Desk::new(&site.uam));
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {

@@ -30,7 +30,7 @@ const MAX_NAME: usize = 253;
 const MAX_LANG: usize = 15;
 
 /// What is remembered of guests between their requests.
-pub(crate) struct Desk {
+pub struct Desk {
     guests: RefCell<uam::Desk>,
     opened: Instant,
     /// Identifier of the next first question of EAP.
@@ -38,9 +38,16 @@ pub(crate) struct Desk {
 }
 
 impl Desk {
-    pub(crate) fn new(uam: &Uam) -> Self {
+    /// Of nobody yet.
+    #[must_use]
+    pub fn new(uam: &Uam) -> Self {
         let guests = uam::Desk::new(uam.challenge_lifetime, uam.reuse_challenges, uam.plain_passwords);
         Self { guests: RefCell::new(guests), opened: Instant::now(), next_eap: Cell::new(0) }
+    }
+
+    /// A guest has left its place: nothing is remembered of it.
+    pub fn left(&self, place: Place) {
+        self.guests.borrow_mut().left(place);
     }
 }
 

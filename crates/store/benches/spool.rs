@@ -153,6 +153,7 @@ fn session(n: u32) -> SessionRecord {
         quota_up: None,
         quota_down: None,
         quota_total: None,
+        joined: None,
         class: vec![vec![7; 16]],
         cui: None,
     }

@@ -21,7 +21,7 @@ pub use database::{Changes, Loaded, Opened, Store, StoreError};
 pub use lease::LeaseRecord;
 pub use local_users::LocalUsers;
 pub use password::{PasswordCheck, PasswordHash, readable_password};
-pub use session::{Counts, SessionRecord, Written};
+pub use session::{Counts, Joined, SessionRecord, Written};
 pub use spool::{
     AccountedSession, AccountingEvent, AccountingRecord, Backlog, BacklogOutput, Opened as OpenedSpool, Progress,
     ProgressMade, Spool, Waiting,

@@ -1,6 +1,6 @@
 //! A session as it is kept.
 
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
 use wire::GuestKey;
@@ -8,7 +8,9 @@ use wire::GuestKey;
 use crate::lease::key_from_bytes;
 
 /// The first octet of every value; another layout gets another one.
-const VERSION: u8 = 2;
+const VERSION: u8 = 3;
+/// The layout before sessions told of access points; it is still read.
+const WITHOUT_JOINED: u8 = 2;
 /// The layout before sessions had a date of their end, a source and a Chargeable-User-Identity; it is still read.
 const WITHOUT_DATE: u8 = 1;
 /// Stands for "no limit".
@@ -101,8 +103,51 @@ pub struct SessionRecord {
     pub cui: Option<Vec<u8>>,
     /// Who let the guest in, as its owner numbers them.
     pub source: u8,
+    /// Where its device has joined, if an access point let it in.
+    pub joined: Option<Joined>,
     /// What the accounting server wants back; 255 octets of each are kept.
     pub class: Vec<Vec<u8>>,
+}
+
+/// Where a device has joined.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Joined {
+    /// The access point.
+    pub access_point: IpAddr,
+    /// Which of its radios, as its owner numbers them.
+    pub radio: Option<u64>,
+    /// Which association there.
+    pub session: Option<u64>,
+}
+
+impl Joined {
+    const RADIO: u8 = 1;
+    const SESSION: u8 = 2;
+
+    /// What is known, the address as one of IPv6, then both numbers.
+    fn put(self, bytes: &mut Vec<u8>) {
+        let address = match self.access_point {
+            IpAddr::V4(address) => address.to_ipv6_mapped(),
+            IpAddr::V6(address) => address,
+        };
+        let flag = |number: Option<u64>, flag: u8| number.map_or(0, |_| flag);
+        bytes.push(flag(self.radio, Self::RADIO) | flag(self.session, Self::SESSION));
+        bytes.extend(address.octets());
+        bytes
+            .extend([self.radio, self.session].into_iter().flat_map(|number| number.unwrap_or_default().to_be_bytes()));
+    }
+
+    fn take(rest: &mut &[u8]) -> Option<Self> {
+        let [known] = take(rest)?;
+        let address = Ipv6Addr::from(take::<16>(rest)?);
+        let [radio, session] = [u64::from_be_bytes(take(rest)?), u64::from_be_bytes(take(rest)?)];
+        let number = |number: u64, flag: u8| (known & flag != 0).then_some(number);
+        Some(Self {
+            access_point: address.to_canonical(),
+            radio: number(radio, Self::RADIO),
+            session: number(session, Self::SESSION),
+        })
+    }
 }
 
 impl SessionRecord {
@@ -136,6 +181,10 @@ impl SessionRecord {
         }
         let cui = self.cui.as_deref().unwrap_or_default();
         put_short(&mut bytes, &cui[..cui.len().min(255)]);
+        bytes.push(u8::from(self.joined.is_some()));
+        if let Some(joined) = self.joined {
+            joined.put(&mut bytes);
+        }
         for class in &self.class {
             put_short(&mut bytes, &class[..class.len().min(255)]);
         }
@@ -146,7 +195,7 @@ impl SessionRecord {
     pub(crate) fn from_bytes(key: &[u8], value: &[u8]) -> Option<Self> {
         let mut rest = value;
         let [version] = take(&mut rest)?;
-        if version != VERSION && version != WITHOUT_DATE {
+        if ![VERSION, WITHOUT_JOINED, WITHOUT_DATE].contains(&version) {
             return None;
         }
         let address = Ipv4Addr::from(take::<4>(&mut rest)?);
@@ -183,6 +232,10 @@ impl SessionRecord {
             user: take_text(&mut rest)?,
             cui: if version == WITHOUT_DATE { None } else { Some(take_short(&mut rest)?.to_vec()) }
                 .filter(|cui| !cui.is_empty()),
+            joined: match version {
+                VERSION if take(&mut rest)? != [0] => Some(Joined::take(&mut rest)?),
+                _ => None,
+            },
             class: {
                 let mut class = Vec::new();
                 while !rest.is_empty() {
@@ -245,6 +298,7 @@ mod tests {
             quota_total: Some(5_000_000_000),
             cui: Some(b"cui".to_vec()),
             source: 2,
+            joined: Some(Joined { access_point: [192, 0, 2, 40].into(), radio: Some(u64::MAX), session: None }),
             class: vec![b"class".to_vec(), vec![0; 253]],
         }
     }
@@ -273,11 +327,11 @@ mod tests {
             let record = SessionRecord { class, ..record() };
             assert_eq!(SessionRecord::from_bytes(&key_bytes(record.key), &record.value_bytes()), Some(record));
         }
-        let without = SessionRecord { until_millis: None, cui: None, ..record() };
+        let without = SessionRecord { until_millis: None, cui: None, joined: None, ..record() };
         assert_eq!(
             SessionRecord::from_bytes(&key_bytes(without.key), &without.value_bytes()),
             Some(without.clone()),
-            "neither a date nor an identity"
+            "neither a date nor an identity nor an access point"
         );
         let long = SessionRecord { user: "ü".repeat(200), class: vec![vec![1; 300]], ..record() };
         let read = SessionRecord::from_bytes(&key_bytes(long.key), &long.value_bytes()).expect("it is well formed");
@@ -287,7 +341,7 @@ mod tests {
     #[test]
     fn the_layout_on_disk_stays() {
         let value = record().value_bytes();
-        assert_eq!(value[..9], [2, 10, 85, 0, 9, 1, 2, 3, 4]);
+        assert_eq!(value[..9], [3, 10, 85, 0, 9, 1, 2, 3, 4]);
         assert_eq!(value[9..25], [9; 16]);
         assert_eq!(value[25..33], 1_800_000_000_123u64.to_be_bytes());
         assert_eq!(value[33..41], 77u64.to_be_bytes());
@@ -297,15 +351,18 @@ mod tests {
         assert_eq!(value[121..129], [0xff; 8]);
         assert_eq!(value[177..185], 1_900_000_000_000u64.to_be_bytes());
         assert_eq!(value[185..187], [2, 22]);
-        assert_eq!(value.len(), 186 + 23 + 12 + 4 + 6 + 254);
+        assert_eq!(value.len(), 186 + 23 + 12 + 4 + 34 + 6 + 254);
     }
 
     #[test]
-    fn what_the_version_before_wrote_is_still_read() {
+    fn what_versions_before_wrote_is_still_read() {
         let value = record().value_bytes();
-        let older = [&[1], &value[1..177], &value[186..221], &value[225..]].concat();
-        let expected = SessionRecord { until_millis: None, source: 0, cui: None, ..record() };
+        let older = [&[2], &value[1..225], &value[259..]].concat();
+        let expected = SessionRecord { joined: None, ..record() };
         assert_eq!(SessionRecord::from_bytes(&key_bytes(record().key), &older), Some(expected));
+        let oldest = [&[1], &value[1..177], &value[186..221], &value[259..]].concat();
+        let expected = SessionRecord { until_millis: None, source: 0, cui: None, joined: None, ..record() };
+        assert_eq!(SessionRecord::from_bytes(&key_bytes(record().key), &oldest), Some(expected));
     }
 
     #[test]
@@ -316,7 +373,7 @@ mod tests {
             assert_eq!(SessionRecord::from_bytes(&key, &value[..end]), None, "{end}");
         }
         assert_eq!(SessionRecord::from_bytes(&key[..8], &value), None);
-        assert_eq!(SessionRecord::from_bytes(&key, &[&[3], &value[1..]].concat()), None);
+        assert_eq!(SessionRecord::from_bytes(&key, &[&[4], &value[1..]].concat()), None);
         assert_eq!(SessionRecord::from_bytes(&key, &[&value[..], &[9]].concat()), None, "a class that is cut");
     }
 }

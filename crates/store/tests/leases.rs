@@ -247,6 +247,7 @@ fn session(guest: u32, octets_up: u64) -> SessionRecord {
         quota_total: None,
         cui: None,
         source: 0,
+        joined: None,
         class: Vec::new(),
     }
 }

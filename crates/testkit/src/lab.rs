@@ -117,6 +117,8 @@ pub struct Lab {
     records: Vec<Record>,
     questions: Vec<Forward>,
     devices: Vec<Attempt>,
+    /// Devices that have joined, while the kernel does not forget.
+    joined: Option<Vec<Attempt>>,
     frames_in: u64,
     packets_in: u64,
     lan_tape: Tape,
@@ -146,6 +148,7 @@ impl Lab {
             records: Vec::new(),
             questions: Vec::new(),
             devices: Vec::new(),
+            joined: None,
             frames_in: 0,
             packets_in: 0,
             lan_tape: Tape::new(Link::Ethernet),
@@ -334,6 +337,18 @@ impl Lab {
         std::mem::take(&mut self.devices)
     }
 
+    /// From now on the kernel forgets no connections of guests who have left, or all of them and those to come.
+    pub fn the_kernel_forgets(&mut self, forgets: bool) {
+        if !forgets {
+            self.joined.get_or_insert_default();
+            return;
+        }
+        for attempt in self.joined.take().unwrap_or_default() {
+            self.engine.finish_join(self.now, &attempt);
+        }
+        self.carry_out();
+    }
+
     /// A guest asks to be let in by its MAC address.
     pub fn ask_about_guest(&mut self, guest: Guest) {
         let address = guest.address(self);
@@ -517,7 +532,7 @@ impl Lab {
                 Output::LeaseBound(lease) => {
                     self.stored.insert(lease.key, lease);
                 }
-                Output::GuestCame(_) => {}
+                Output::GuestCame(_) | Output::GuestLeft(..) => {}
                 Output::LeaseEnded(lease) => {
                     self.stored.remove(&lease.key);
                 }
@@ -530,6 +545,10 @@ impl Lab {
                 Output::Account(record) => self.records.push(record),
                 Output::Device(attempt) => self.devices.push(attempt),
                 Output::Rogue(_) => {}
+                Output::Joined(attempt) => match &mut self.joined {
+                    Some(waiting) => waiting.push(attempt),
+                    None => drop(self.engine.finish_join(self.now, &attempt)),
+                },
             }
         }
     }

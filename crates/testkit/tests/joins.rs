@@ -212,10 +212,132 @@ fn of_more_devices_than_can_wait_the_first_goes() {
     let devices: Vec<_> = (0..4097).map(|n| lab.guest(&n.to_string())).collect();
     for device in &devices {
         joins(&mut lab, *device, here(), "ada", hour());
+        if *device == devices[0] {
+            assert!(promise(&mut lab, *device, 77));
+        }
         lab.advance(Duration::from_millis(1));
     }
+    assert!(promise(&mut lab, devices[2], 77), "it is not kept for whoever went");
     for (device, online) in [(devices[0], false), (devices[1], true), (devices[4096], true)] {
         device.dhcp(&mut lab);
         assert_eq!(lab.is_online(device), online);
     }
+}
+
+#[test]
+fn who_has_joined_is_online_no_sooner_than_nothing_of_its_predecessor_comes_there() {
+    let mut lab = Lab::new(Setup::default());
+    let phone = lab.guest("phone");
+    joins(&mut lab, phone, here(), "ada", hour());
+    lab.the_kernel_forgets(false);
+    phone.dhcp(&mut lab);
+    phone.renew(&mut lab);
+    assert!(!lab.is_online(phone));
+    lab.the_kernel_forgets(true);
+    assert!(lab.is_online(phone));
+    let starts = lab.records().iter().filter(|record| record.status == Status::Start).count();
+    assert_eq!(starts, 1, "it was called twice");
+}
+
+#[test]
+fn whoever_is_refused_or_gone_while_it_waits_is_not_let_in() {
+    for outcome in [
+        is_refused,
+        |lab: &mut Lab, guest, at| !leaves(lab, guest, at),
+        |lab: &mut Lab, guest: Guest, _| {
+            guest.release(lab);
+            false
+        },
+    ] {
+        let mut lab = Lab::new(Setup::default());
+        let phone = lab.guest("phone");
+        joins(&mut lab, phone, here(), "ada", hour());
+        lab.the_kernel_forgets(false);
+        phone.dhcp(&mut lab);
+        outcome(&mut lab, phone, here());
+        lab.the_kernel_forgets(true);
+        assert!(!lab.is_online(phone));
+        assert_eq!(lab.records(), []);
+    }
+}
+
+#[test]
+fn who_joined_before_the_gateway_was_gone_leaves_as_any_other_after_it() {
+    for crash in [Lab::hand_over, |_: &mut Lab| {}] {
+        let (mut lab, phone) = lab_with_phone();
+        lab.tell(phone, |engine, _, key| engine.associated(key, at(AP, Some("5F"))));
+        crash(&mut lab);
+        lab.crash(Some(Duration::from_secs(5)));
+        assert!(lab.is_online(phone));
+        assert!(!leaves(&mut lab, phone, at(OTHER_AP, None)));
+        assert!(leaves(&mut lab, phone, at(AP, Some("5F"))));
+        assert!(!lab.is_online(phone));
+    }
+    // Who came by the portal is none of them.
+    let mut lab = Lab::new(Setup::default());
+    let tablet = lab.guest("tablet");
+    tablet.dhcp(&mut lab);
+    lab.login(tablet, hour());
+    lab.crash(Some(Duration::from_secs(5)));
+    assert!(lab.is_online(tablet) && !leaves(&mut lab, tablet, here()));
+}
+
+fn promise(lab: &mut Lab, guest: Guest, last: u8) -> bool {
+    let address = Ipv4Addr::new(10, 1, 1, last);
+    lab.tell(guest, |engine, now, key| engine.promise_address(now, key, address))
+}
+
+fn joins_for(lab: &mut Lab, name: &str, last: u8) -> (Guest, bool) {
+    let guest = lab.guest(name);
+    joins(lab, guest, here(), name, hour());
+    let promised = promise(lab, guest, last);
+    (guest, promised)
+}
+
+#[test]
+fn a_device_that_joins_has_the_address_that_the_server_names() {
+    let mut lab = Lab::new(Setup::default());
+    let (phone, promised) = joins_for(&mut lab, "phone", 77);
+    assert!(promised);
+    phone.dhcp(&mut lab);
+    assert_eq!(phone.address(&lab), Ipv4Addr::new(10, 1, 1, 77));
+    assert!(lab.is_online(phone));
+    assert!(promise(&mut lab, phone, 77) && !promise(&mut lab, phone, 78), "it has one");
+}
+
+#[test]
+fn an_address_that_anybody_has_is_nobody_elses_whatever_a_server_says() {
+    let mut lab = Lab::new(Setup::default());
+    let (first, _) = joins_for(&mut lab, "first", 77);
+    assert!(!joins_for(&mut lab, "promised to the first", 77).1);
+    first.dhcp(&mut lab);
+    let (second, promised) = joins_for(&mut lab, "second", 77);
+    assert!(!promised);
+    second.dhcp(&mut lab);
+    assert_ne!(second.address(&lab), first.address(&lab));
+    assert!(lab.is_online(first) && lab.is_online(second), "an address is no reason to keep anybody out");
+    let gateway = lab.guest("gateway");
+    joins(&mut lab, gateway, here(), "ada", hour());
+    for address in [testkit::GATEWAY, Ipv4Addr::new(10, 1, 15, 255), Ipv4Addr::new(10, 9, 0, 1)] {
+        assert!(!lab.tell(gateway, |engine, now, key| engine.promise_address(now, key, address)), "{address}");
+    }
+}
+
+#[test]
+fn what_was_promised_to_whoever_does_not_come_is_free_again() {
+    let mut lab = Lab::new(Setup::default());
+    joins_for(&mut lab, "late", 77);
+    lab.advance(MINUTE);
+    assert!(joins_for(&mut lab, "next", 77).1, "it did not ask in time");
+    let (refused, _) = joins_for(&mut lab, "refused", 78);
+    is_refused(&mut lab, refused, here());
+    let (left, _) = joins_for(&mut lab, "left", 79);
+    leaves(&mut lab, left, here());
+    let (again, _) = joins_for(&mut lab, "again", 80);
+    joins(&mut lab, again, here(), "again", hour());
+    for last in [78, 79, 80] {
+        assert!(joins_for(&mut lab, "another", last).1, "{last}");
+    }
+    lab.tell(left, |engine, now, _| engine.part_all(now, here()));
+    assert!(joins_for(&mut lab, "after a start of the access point", 77).1);
 }

@@ -6,7 +6,7 @@
 //! But browsers send a login twice (a reload, a second click, a sheet that closes and opens), so the very same one is told
 //! the same outcome again, and nobody is asked. A login that no server has decided may be sent again.
 //!
-//! One guest takes less than 1 kB, and there are at most as many as places.
+//! One guest takes less than 1 kB until it leaves, and there are at most as many as places.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -155,6 +155,16 @@ impl Desk {
     /// Remembers where a guest was going.
     pub fn going_to(&mut self, place: Place, user_url: &str) {
         self.guest(place).user_url = short(user_url).into();
+    }
+
+    /// The guest has left its place.
+    pub fn left(&mut self, place: Place) {
+        if self.peek(place).is_some() {
+            self.guests.remove(&place.slot);
+            if self.guests.len() < self.guests.capacity() / 4 {
+                self.guests.shrink_to(self.guests.len() * 2); // a crowd has left
+            }
+        }
     }
 
     /// Where a guest was going; may be empty.
@@ -308,6 +318,19 @@ mod tests {
         assert_ne!(desk.shown(secs(1), ben, || [2; 16]), first);
         assert_eq!(desk.user_url(ANNE), "", "it has lost its place");
         assert_eq!(desk.guests.len(), 1);
+    }
+
+    #[test]
+    fn who_has_left_leaves_nothing_and_a_crowd_its_memory() {
+        let mut desk = desk();
+        let place = |slot| Place { slot, ..ANNE };
+        (0..10_000).for_each(|slot| desk.going_to(place(slot), "http://example.org/"));
+        desk.left(Place { key: GuestKey { vlan: Vlan(7), ..ANNE.key }, ..place(3) });
+        assert_eq!(desk.user_url(place(3)), "http://example.org/", "another one has left");
+        (0..10_000).filter(|slot| *slot != 7).for_each(|slot| desk.left(place(slot)));
+        assert_eq!((desk.guests.len(), desk.user_url(place(3)).as_str()), (1, ""));
+        assert_eq!(desk.user_url(place(7)), "http://example.org/");
+        assert!(desk.guests.capacity() < 100, "{}", desk.guests.capacity());
     }
 
     #[test]

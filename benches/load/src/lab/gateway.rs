@@ -16,8 +16,8 @@ use platform::netns::{self, Netns};
 use serde_json::{Value, json};
 use wire::MacAddr;
 
-use super::network::{LAN, RADIUS, RESOLVER, UPLINK};
-use super::radius;
+use super::network::{LAN, RESOLVER, UPLINK};
+use super::radius::Radius;
 use crate::cli::{Auth, Kind, Lab};
 use crate::guests::mac_of;
 use crate::process::Usage;
@@ -254,12 +254,8 @@ fn poblano(lab: &Lab, folder: &Path, guests: u32) -> anyhow::Result<(Command, Pa
 
 /// The probe for conflicts is off: it waits for an answer that never comes, and what is measured is the server.
 fn configuration(auth: Auth, folder: &Path, guests: u32) -> String {
-    let (method, server) = match auth {
-        Auth::Local => ("local", String::new()),
-        Auth::Radius => {
-            ("radius", format!("[[radius.server]]\naddress = \"{RADIUS}\"\nsecret = {:?}\n", radius::SECRET))
-        }
-    };
+    let method = if auth == Auth::Local { "local" } else { "radius" };
+    let server = Radius::entry(folder, auth);
     let at = |name: &str| folder.join(name);
     format!(
         "[lan]\ninterface = \"{LAN}\"\nnetwork = \"10.80.0.0/14\"\n\

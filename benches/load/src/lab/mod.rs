@@ -164,10 +164,10 @@ impl Site {
         progress: &mut Progress,
     ) -> anyhow::Result<(Self, Option<Radius>)> {
         let network = Network::build()?;
-        let radius = lab.auth == Auth::Radius && lab.load.has(Phase::Login);
+        let radius = lab.auth != Auth::Local && lab.load.has(Phase::Login);
         // Both die with the thread that starts them: this one, which lives as long as the lab.
         network.internet.enter()?;
-        let radius = radius.then(|| Radius::start(folder.path(), &habits.account)).transpose()?;
+        let radius = radius.then(|| Radius::start(folder.path(), &habits.account, lab.auth)).transpose()?;
         network.gateway.enter()?;
         if lab.gateway == Kind::External {
             progress.line(&format!(

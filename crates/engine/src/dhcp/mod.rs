@@ -11,6 +11,8 @@
 //!   nobody was faster: RFC 2131, 3.1, step 2 lets a server offer an address twice, and a flood of DISCOVERs without
 //!   REQUESTs then keeps nobody out. A lease never goes before its time, so a flood of new stations cannot take the
 //!   address of a guest; leases of those who never log in may be made short to outlast a flood.
+//! * An address may be promised to a guest that is still to ask ([`Server::promise`]): it then has that one and no other, and
+//!   nobody else has it meanwhile.
 //! * A lease ends by time, release or decline even if the guest has a session; the address then stays
 //!   with the guest until [`Server::protect`] says that the session is over, so nobody inherits what is online.
 //! * We are the only server on the network unless told otherwise (`authoritative`). Who asks for an address that it
@@ -216,6 +218,24 @@ impl Server {
     /// the session is over) or has none any more.
     pub fn protect(&mut self, key: GuestKey, protected: bool) {
         self.table.protect(key, protected);
+    }
+
+    /// Keeps an address until then for a guest that has none yet. False if that cannot be: the guest has one, the address is
+    /// not for everybody, or somebody has it or was offered it.
+    pub fn promise(&mut self, now: Now, key: GuestKey, address: Ipv4Addr, until: Duration) -> bool {
+        self.handle_timeout(now);
+        let is_theirs = self.table.offered(key) == Some(address) && self.table.pool().contains(address);
+        let has_room = self.table.leases() + self.table.promises() < self.config.max_leases;
+        let may = self.table.held(key).is_none() && has_room && (is_theirs || self.table.pool().is_free(address));
+        if may {
+            self.table.promise(key, address, until);
+        }
+        may
+    }
+
+    /// What was promised to a guest is anybody's again.
+    pub fn break_promise(&mut self, key: GuestKey) {
+        self.table.break_promise(key);
     }
 
     /// The guest's lease.

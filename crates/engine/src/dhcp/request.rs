@@ -137,7 +137,10 @@ impl Server {
             Some(address) if self.lease(key).is_some_and(|lease| lease.address == address) => {
                 self.end(key, EndReason::Declined);
             }
-            Some(address) if self.table.offered(key) == Some(address) => self.table.withdraw(key),
+            Some(address) if self.table.offered(key) == Some(address) => {
+                self.table.withdraw(key);
+                self.table.break_promise(key);
+            }
             Some(_) => return Outcome::Silent(Reason::NotOwner),
             None => return Outcome::Silent(Reason::Malformed),
         }
@@ -202,7 +205,7 @@ impl Server {
 
     /// True if there may be one more guest; the oldest offer makes room.
     fn has_room(&mut self) -> bool {
-        let (leases, max) = (self.table.leases(), self.config.max_leases);
+        let (leases, max) = (self.table.leases() + self.table.promises(), self.config.max_leases);
         leases < max && (leases + self.table.offers() < max || self.table.reclaim_offer())
     }
 
@@ -211,8 +214,11 @@ impl Server {
         if let Some(held) = self.table.held(key) {
             return held.address == address;
         }
+        if let Some(promised) = self.table.promised(key) {
+            return promised == address;
+        }
         match self.table.usage(address) {
-            Some(Use::Offered(to)) if to == key => self.table.leases() < self.config.max_leases,
+            Some(Use::Offered(to)) if to == key => self.table.leases() + self.table.promises() < self.config.max_leases,
             _ => self.fits(key, address) && self.has_room(),
         }
     }

@@ -17,9 +17,11 @@ pub(super) struct Table {
     leases: BTreeMap<GuestKey, Held>,
     offers: BTreeMap<GuestKey, Offer>,
     evicted: Evicted,
+    promises: BTreeMap<GuestKey, Offer>,
     uses: BTreeMap<Ipv4Addr, Use>,
     lease_ends: Ends,
     offer_ends: Ends,
+    promise_ends: Ends,
     quarantine_ends: Ends,
     /// How many addresses are in quarantine because of each station.
     blamed: BTreeMap<GuestKey, u8>,
@@ -80,6 +82,8 @@ struct Offer {
 pub(super) enum Use {
     Leased(GuestKey),
     Offered(GuestKey),
+    /// It is kept for this guest, whoever else asks.
+    Promised(GuestKey),
     /// A stranger uses it; who said so.
     Quarantine(GuestKey),
 }
@@ -91,9 +95,11 @@ impl Table {
             leases: BTreeMap::new(),
             offers: BTreeMap::new(),
             evicted: Evicted::new(seed),
+            promises: BTreeMap::new(),
             uses: BTreeMap::new(),
             lease_ends: BTreeSet::new(),
             offer_ends: BTreeSet::new(),
+            promise_ends: BTreeSet::new(),
             quarantine_ends: BTreeSet::new(),
             blamed: BTreeMap::new(),
         }
@@ -131,12 +137,44 @@ impl Table {
         self.offers.len()
     }
 
+    /// What was offered to a guest, or is promised to it.
     pub(super) fn offered(&self, key: GuestKey) -> Option<Ipv4Addr> {
-        self.offers.get(&key).map(|offer| offer.address)
+        self.promised(key).or_else(|| self.offers.get(&key).map(|offer| offer.address))
     }
 
-    /// Holds `address` for a guest without a lease. The caller has made sure that it is free, or offered to them.
+    pub(super) fn promises(&self) -> usize {
+        self.promises.len()
+    }
+
+    pub(super) fn promised(&self, key: GuestKey) -> Option<Ipv4Addr> {
+        self.promises.get(&key).map(|promise| promise.address)
+    }
+
+    /// Keeps a free address for a guest without a lease, until it asks. Unlike an offer it makes room for nobody.
+    pub(super) fn promise(&mut self, key: GuestKey, address: Ipv4Addr, ends: Duration) {
+        self.withdraw(key);
+        self.break_promise(key);
+        let ends = Moment::from(ends);
+        self.promises.insert(key, Offer { address, ends });
+        self.uses.insert(address, Use::Promised(key));
+        self.promise_ends.insert((ends, address));
+        self.pool.take(address);
+    }
+
+    /// What is promised to a guest is anybody's again.
+    pub(super) fn break_promise(&mut self, key: GuestKey) {
+        if let Some(promise) = self.promises.remove(&key) {
+            self.promise_ends.remove(&(promise.ends, promise.address));
+            self.free(promise.address);
+        }
+    }
+
+    /// Holds `address` for a guest without a lease. The caller has made sure that it is free, or offered or promised to
+    /// them.
     pub(super) fn offer(&mut self, key: GuestKey, address: Ipv4Addr, ends: Duration) {
+        if self.promises.contains_key(&key) {
+            return;
+        }
         self.withdraw(key);
         if self.offers.len() >= MAX_OFFERS {
             self.reclaim_offer();
@@ -169,10 +207,11 @@ impl Table {
         }
     }
 
-    /// Lends an address that is free, or offered or lent to the same guest.
+    /// Lends an address that is free, or offered, promised or lent to the same guest.
     pub(super) fn lend(&mut self, key: GuestKey, held: Held) {
         let (address, ends) = (held.address, held.ends);
         self.withdraw(key);
+        self.break_promise(key);
         if let Some(before) = self.leases.insert(key, held) {
             self.lease_ends.remove(&(before.ends, before.address));
             if before.address != address {
@@ -220,7 +259,7 @@ impl Table {
         match self.usage(address) {
             None => {}
             Some(Use::Offered(to)) => self.withdraw(to),
-            Some(Use::Leased(_) | Use::Quarantine(_)) => return false,
+            Some(Use::Leased(_) | Use::Promised(_) | Use::Quarantine(_)) => return false,
         }
         if self.quarantine_ends.len() >= (self.pool.size() / QUARANTINE_SHARE).max(1) {
             self.reclaim_quarantine();
@@ -271,7 +310,10 @@ impl Table {
     /// When something ends next, monotonic.
     pub(super) fn next_end(&self) -> Option<Duration> {
         let first = |set: &Ends| set.first().map(|&(ends, _)| ends.mono());
-        [&self.lease_ends, &self.offer_ends, &self.quarantine_ends].into_iter().filter_map(first).min()
+        [&self.lease_ends, &self.offer_ends, &self.promise_ends, &self.quarantine_ends]
+            .into_iter()
+            .filter_map(first)
+            .min()
     }
 
     /// Ends what is over, and tells the leases among it, of which [`ENDS_AT_ONCE`] end at a time.
@@ -279,6 +321,12 @@ impl Table {
         let due = |set: &Ends| set.first().is_some_and(|&(ends, _)| ends.mono() <= now);
         while due(&self.offer_ends) {
             self.end_offer();
+        }
+        while due(&self.promise_ends) {
+            let Some((_, address)) = self.promise_ends.pop_first() else { break };
+            if let Some(Use::Promised(key)) = self.usage(address) {
+                self.break_promise(key);
+            }
         }
         while due(&self.quarantine_ends) {
             self.reclaim_quarantine();

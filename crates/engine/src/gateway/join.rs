@@ -2,7 +2,8 @@
 //! asked a RADIUS server through us.
 //!
 //! * Who is accepted is logged in at once if it has a lease, or with its lease if that comes within [`WAIT`]; the grant
-//!   counts for this station on this VLAN and nobody else.
+//!   counts for this station on this VLAN and nobody else. Until the lease comes an address may be kept for it.
+//! * It is called first ([`Output::Joined`]): whoever is online must have an address at which nobody else's packets come.
 //! * Who is accepted again, as devices are from time to time and at each access point, goes on with the session that it
 //!   has, by whatever way that began, and may what it is granted now, counted from now. If somebody else has joined with
 //!   the device, that session ends and another begins.
@@ -10,14 +11,13 @@
 //!   for devices that have joined there last, so that a late word of the former one does not end what goes on at the next.
 
 use std::collections::{BTreeMap, HashMap};
-use std::hash::{DefaultHasher, Hash, Hasher};
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use fastpath::session::SlotIndex;
 use wire::{GuestKey, MacAddr, Now, Vlan};
 
-use super::Engine;
+use super::{Attempt, Engine, Output};
 use crate::session::{Cause, Grant, Moment, Quota};
 
 /// Until a device that was accepted must have its lease: DHCP's first four tries take 30 s (RFC 2131, 4.1).
@@ -28,22 +28,22 @@ const WAITING: usize = 4096;
 /// Where a device has joined: on which access point and, if they are told, by which of its radios and which association.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Association {
-    access_point: IpAddr,
-    /// Digests: they are compared and nothing else.
-    radio: Option<u64>,
-    session: Option<u64>,
+    /// By its canonical address.
+    pub access_point: IpAddr,
+    /// A digest of its name for the radio: it is compared and nothing else, and is the same in each run.
+    pub radio: Option<u64>,
+    /// The same of its name for the association.
+    pub session: Option<u64>,
 }
 
 impl Association {
     /// `radio` and `session` in the access point's own words.
     #[must_use]
     pub fn new(access_point: IpAddr, radio: Option<&str>, session: Option<&str>) -> Self {
-        let digest = |text: &str| {
-            let mut hasher = DefaultHasher::new();
-            text.hash(&mut hasher);
-            hasher.finish()
-        };
-        Self { access_point, radio: radio.map(digest), session: session.map(digest) }
+        // FNV-1a
+        let fold = |hash: u64, octet: u8| (hash ^ u64::from(octet)).wrapping_mul(0x0100_0000_01b3);
+        let digest = |text: &str| text.bytes().fold(0xcbf2_9ce4_8422_2325, fold);
+        Self { access_point: access_point.to_canonical(), radio: radio.map(digest), session: session.map(digest) }
     }
 
     fn has_same_place(&self, other: &Self) -> bool {
@@ -76,19 +76,31 @@ struct Waiting {
 }
 
 impl Joins {
+    /// A session of a device that has joined there begins, or goes on.
+    pub(super) fn began(&mut self, key: GuestKey, at: Association) {
+        self.online.insert((key.mac, key), at);
+    }
+
+    /// Where the guest with this session has joined.
+    pub(super) fn association(&self, key: GuestKey) -> Option<Association> {
+        self.online.get(&(key.mac, key)).copied()
+    }
+
     /// Its session is over.
     pub(super) fn ended(&mut self, key: GuestKey) {
         self.online.remove(&(key.mac, key));
     }
 
-    fn wait(&mut self, mono: Duration, key: GuestKey, waiting: Waiting) {
+    /// Who has waited longest makes room, if there is none.
+    fn wait(&mut self, mono: Duration, key: GuestKey, waiting: Waiting) -> Option<GuestKey> {
         self.waiting.retain(|_, waiting| waiting.until > mono);
-        if self.waiting.len() >= WAITING
-            && let Some(first) = self.waiting.iter().min_by_key(|(_, waiting)| waiting.until).map(|(key, _)| *key)
-        {
+        let longest = || self.waiting.iter().min_by_key(|(_, waiting)| waiting.until).map(|(key, _)| *key);
+        let first = (self.waiting.len() >= WAITING).then(longest).flatten();
+        if let Some(first) = first {
             self.waiting.remove(&first);
         }
         self.waiting.insert(key, waiting);
+        first
     }
 }
 
@@ -96,29 +108,40 @@ impl Engine {
     /// A server has accepted a device that joins.
     pub fn join(&mut self, now: Now, key: GuestKey, at: Association, user: &str, grant: Grant) {
         self.joins.waiting.remove(&key);
+        self.dhcp.break_promise(key);
         let name = grant.personal.as_ref().and_then(|personal| personal.user.as_deref()).unwrap_or(user);
         let slot = self.writer.table().by_key(key).map(|found| found.slot);
         let session = slot.and_then(|slot| Some((slot, self.guests.session(slot)?)));
         if let Some((slot, session)) = session {
             if session.user.as_str() == name {
-                self.joins.online.insert((key.mac, key), at);
+                self.joins.began(key, at);
                 self.renew_session(now, slot, grant);
                 return;
             }
             self.end_session(now, slot, Cause::LostCarrier);
         }
         let waiting = Waiting { until: now.mono + WAIT, at, user: user.to_owned(), grant };
-        if slot.is_some() {
-            self.log_in(now, key, waiting);
-        } else {
-            self.joins.wait(now.mono, key, waiting);
+        if let Some(gone) = self.joins.wait(now.mono, key, waiting) {
+            self.dhcp.break_promise(gone);
         }
+        self.call_joined(now, key);
+    }
+
+    /// The device that has just joined is to get this address with its lease. False if that cannot be: it has another one,
+    /// somebody else has this one, or it is not one of the pool.
+    pub fn promise_address(&mut self, now: Now, key: GuestKey, address: Ipv4Addr) -> bool {
+        if let Some(lease) = self.dhcp.lease(key) {
+            return lease.address == address;
+        }
+        let until = self.joins.waiting.get(&key).map(|waiting| waiting.until);
+        until.is_some_and(|until| self.dhcp.promise(now, key, address, until))
     }
 
     /// A server has refused a device that joins. True if its session has ended.
     pub fn refuse_join(&mut self, now: Now, key: GuestKey, at: Association) -> bool {
         if self.joins.waiting.get(&key).is_some_and(|waiting| waiting.at.has_same_place(&at)) {
             self.joins.waiting.remove(&key);
+            self.dhcp.break_promise(key);
         }
         self.part_if(now, key, |known| known.has_same_place(&at))
     }
@@ -146,31 +169,45 @@ impl Engine {
     pub fn part(&mut self, now: Now, key: GuestKey, at: Association) -> bool {
         if self.joins.waiting.get(&key).is_some_and(|waiting| waiting.at.is(&at)) {
             self.joins.waiting.remove(&key);
+            self.dhcp.break_promise(key);
         }
         self.part_if(now, key, |known| known.is(&at))
     }
 
     /// An access point says that nobody is there any more. Returns how many sessions have ended.
     pub fn part_all(&mut self, now: Now, at: Association) -> usize {
-        self.joins.waiting.retain(|_, waiting| !waiting.at.has_same_place(&at));
+        let dhcp = &mut self.dhcp;
+        self.joins.waiting.retain(|key, waiting| {
+            let stays = !waiting.at.has_same_place(&at);
+            if !stays {
+                dhcp.break_promise(*key);
+            }
+            stays
+        });
         let there = self.joins.online.iter().filter(|(_, known)| known.has_same_place(&at));
         let there: Vec<_> = there.map(|((_, key), _)| *key).collect();
         there.into_iter().filter(|key| self.part_if(now, *key, |_| true)).count()
     }
 
-    /// A device has its lease.
-    pub(super) fn let_joined_in(&mut self, now: Now, key: GuestKey) {
-        if let Some(waiting) = self.joins.waiting.remove(&key).filter(|waiting| waiting.until > now.mono) {
-            self.log_in(now, key, waiting);
+    /// If this device has joined and has its lease, it is called.
+    pub(super) fn call_joined(&mut self, now: Now, key: GuestKey) {
+        if self.joins.waiting.get(&key).is_none_or(|waiting| waiting.until <= now.mono) {
+            return;
+        }
+        let Some(found) = self.writer.table().by_key(key) else { return };
+        if let Ok(attempt) = self.begin_admission(found.address) {
+            self.outputs.push_back(Output::Joined(attempt));
         }
     }
 
-    fn log_in(&mut self, now: Now, key: GuestKey, Waiting { at, user, grant, .. }: Waiting) {
-        let Some(found) = self.writer.table().by_key(key) else { return };
-        let Ok(attempt) = self.begin_admission(found.address) else { return };
-        if self.finish_login(now, &attempt, &user, grant) {
-            self.joins.online.insert((key.mac, key), at);
+    /// The device that was called comes in, unless it has left since, has another address or is refused. True if it does.
+    pub fn finish_join(&mut self, now: Now, attempt: &Attempt) -> bool {
+        let found = self.writer.table().by_key(attempt.key);
+        if found.is_none_or(|found| found.slot != attempt.slot || found.address != attempt.address) {
+            return false;
         }
+        let Some(Waiting { at, user, grant, .. }) = self.joins.waiting.remove(&attempt.key) else { return false };
+        self.begin_session(now, attempt, &user, grant, Some(at))
     }
 
     fn part_if(&mut self, now: Now, key: GuestKey, ends: impl FnOnce(&Association) -> bool) -> bool {

@@ -18,7 +18,7 @@ use std::time::Duration;
 use fastpath::session::{SlotIndex, Usage};
 use wire::{GuestKey, Now};
 
-use super::{Engine, Guest, Output};
+use super::{Association, Engine, Guest, Output};
 use crate::attempts::Attempts;
 use crate::dhcp::Lease;
 use crate::session::{Cause, Grant, KeptSession, Record, Session, SessionId, Status};
@@ -130,7 +130,8 @@ impl Engine {
     fn write_down(&mut self, now: Now, slot: SlotIndex) -> bool {
         let (Some(guest), Some(session)) = (self.guests.get(slot), self.guests.session(slot)) else { return false };
         let used = self.writer.table().usage(slot) - session.baseline;
-        self.outputs.push_back(Output::SessionKept(keep(guest, slot, session, used, now)));
+        let joined = self.joins.association(guest.key);
+        self.outputs.push_back(Output::SessionKept(keep(guest, slot, session, used, joined, now)));
         true
     }
 
@@ -173,11 +174,21 @@ impl Engine {
         self.dhcp.protect(kept.key, true);
         self.guests.insert(kept.slot, Guest::new(kept.key, kept.address, Attempts::default()));
         self.guests.begin_session(kept.slot, session);
+        if let Some(at) = kept.joined {
+            self.joins.began(kept.key, at);
+        }
         self.check_session(now, kept.slot); // its time or its octets may be over
     }
 }
 
-fn keep(guest: &Guest, slot: SlotIndex, session: &Session, used: Usage, now: Now) -> KeptSession {
+fn keep(
+    guest: &Guest,
+    slot: SlotIndex,
+    session: &Session,
+    used: Usage,
+    joined: Option<Association>,
+    now: Now,
+) -> KeptSession {
     KeptSession {
         key: guest.key,
         address: guest.address,
@@ -188,6 +199,7 @@ fn keep(guest: &Guest, slot: SlotIndex, session: &Session, used: Usage, now: Now
         duration: session.duration(now.mono),
         baseline: session.baseline,
         used,
+        joined,
     }
 }
 

@@ -3,6 +3,7 @@
 use engine::gateway::Attempt;
 use radius::text::ConfigWord;
 use radius::{Reply, attr};
+use tracing::debug;
 
 use super::grant::Unusable;
 use super::{Aaa, Answer};
@@ -14,7 +15,7 @@ impl Aaa {
         let mut words = Vec::new();
         let answer = if self.asks.devices.allow.contains(&attempt.key.mac) {
             Answer::Granted { grant: self.default_grant(), message: None, redirect: None, eap: None }
-        } else {
+        } else if let Ok(_asked) = self.device_questions.try_acquire() {
             match self.ask_radius(self.asks.device(attempt)).await {
                 // The server knows the device, but wants a person to log in, or to see the portal, all the same.
                 Ok(reply) if wants_the_portal(&reply) => {
@@ -24,6 +25,10 @@ impl Aaa {
                 Ok(reply) => self.granted(attempt, &reply),
                 Err(why) => why.into(),
             }
+        } else {
+            // It shows itself again.
+            debug!(device = %attempt.key, "not asked about: the servers are slow");
+            Answer::Unavailable
         };
         (self.asks.device_name(attempt.key), answer, words)
     }

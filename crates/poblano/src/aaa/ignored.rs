@@ -67,11 +67,10 @@ pub(super) fn ignored(reply: &Reply, guest: Ipv4Addr) -> Vec<Ignored> {
         })
         .collect();
     let mut add = |text: String| found.push(Ignored { text, restricts: None });
-    // RFC 2865, 5.8: the two highest leave the choice to the guest and to us. An address is DHCP's to give, before anybody
-    // logs in.
-    let fixed = reply.get(attr::FRAMED_IP_ADDRESS).filter(|address| {
-        ![guest, Ipv4Addr::BROADCAST, Ipv4Addr::new(255, 255, 255, 254)].contains(address) && !guest.is_unspecified()
-    });
+    // An address is DHCP's to give, before anybody logs in.
+    let fixed = reply
+        .get(attr::FRAMED_IP_ADDRESS)
+        .filter(|address| *address != guest && !is_any(*address) && !guest.is_unspecified());
     if let Some(address) = fixed {
         add(format!("Framed-IP-Address={address} (the guest has {guest})"));
     }
@@ -84,6 +83,11 @@ pub(super) fn ignored(reply: &Reply, guest: Ipv4Addr) -> Vec<Ignored> {
         }
     }
     found
+}
+
+/// RFC 2865, 5.8: as Framed-IP-Address the two highest leave the choice to the guest and to us.
+pub(super) fn is_any(address: Ipv4Addr) -> bool {
+    address.to_bits() >= u32::MAX - 1
 }
 
 #[cfg(test)]

@@ -55,6 +55,9 @@ const CHECKS: usize = 2;
 const TELL_AGAIN: Duration = Duration::from_secs(60);
 /// Logins that wait for one; more are told to try again.
 const WAITING_CHECKS: usize = 64;
+/// For so long the servers may think about a device, on average: more questions are not asked, and a slow server's time is
+/// for those who wait at the portal. FreeRADIUS thinks for a second about whom it refuses.
+const DEVICE_ANSWER: Duration = Duration::from_secs(2);
 /// What it means that an Accept cannot be obeyed.
 const REFUSED_HERE: &str = "a RADIUS server accepts guests who are refused here";
 /// What has an effect where a device joins, for it is passed on there.
@@ -121,6 +124,8 @@ pub(crate) struct Aaa {
     accounts: RefCell<Option<Accounts>>,
     checks: Arc<Semaphore>,
     waiting_checks: Semaphore,
+    /// Questions about devices.
+    device_questions: Semaphore,
     conversations: RefCell<Conversations>,
     radius: Option<Rc<RadiusClient>>,
     pub(crate) dynamic_authorization: DynamicAuthorization,
@@ -164,6 +169,9 @@ impl Aaa {
             accounts: RefCell::new(None),
             checks: Arc::new(Semaphore::new(CHECKS)),
             waiting_checks: Semaphore::new(WAITING_CHECKS),
+            device_questions: Semaphore::new(
+                config.mac_authentication.per_second as usize * DEVICE_ANSWER.as_secs() as usize,
+            ),
             conversations: RefCell::default(),
             radius,
             dynamic_authorization: DynamicAuthorization::new(config, lan_mac, clock),

@@ -26,6 +26,7 @@ use tokio::net::UdpSocket;
 use tracing::{debug, warn};
 use wire::{GuestKey, MacAddr, Vlan};
 
+use super::ignored::is_any;
 use crate::clock::Clock;
 use crate::gateway::Gateway;
 use crate::udp;
@@ -164,7 +165,17 @@ impl AccessPoints {
                 };
                 let user = request.get(attr::USER_NAME).unwrap_or_else(|| mac.to_station_id());
                 debug!(device = %key, "joined at an access point");
-                gateway.with(|engine, now| engine.join(now, key, at, &user, grant));
+                let address = reply.get(attr::FRAMED_IP_ADDRESS).filter(|address| !is_any(*address));
+                let promised = gateway.with(|engine, now| {
+                    engine.join(now, key, at, &user, grant);
+                    address.is_none_or(|address| engine.promise_address(now, key, address))
+                });
+                if let Some(address) = address.filter(|_| !promised) {
+                    debug!(
+                        device = %key, %address,
+                        "Framed-IP-Address has no effect: the device has another address, or this one is not free"
+                    );
+                }
             }
             Code::AccessReject => {
                 for key in self.keys(mac, access_point, gateway) {
@@ -243,7 +254,7 @@ impl AccessPoints {
 }
 
 fn association(source: IpAddr, radio: Option<&str>, session: Option<&str>) -> Association {
-    Association::new(source.to_canonical(), radio, session)
+    Association::new(source, radio, session)
 }
 
 /// One that does not go out is as lost as on the wire: the access point asks again.

@@ -70,6 +70,10 @@ impl Event {
         matches!(self, Self::SessionUp | Self::GuestUp)
     }
 
+    fn is_of_session(self) -> bool {
+        matches!(self, Self::SessionUp | Self::SessionDown)
+    }
+
     fn script(self, config: &config::Scripts) -> Option<&Path> {
         match self {
             Self::SessionUp => config.session_up.as_deref(),

@@ -4,6 +4,9 @@
 //! and few wait; of all together at most [`MOST`]. What tells of a beginning gets less of either: when too much happens, room
 //! is left for what tells of ends. What anybody can make happen, with invented addresses, gets no more than half in all: the
 //! rest is for those who have logged in.
+//!
+//! Of whom a session is to be told have turns of their own, before all others, and with all that is to be run before it.
+//! Others take no more than half of the places: a slow script of theirs leaves one for a session's, unless there is but one.
 
 use std::collections::{HashMap, VecDeque};
 use std::time::{Duration, Instant};
@@ -28,9 +31,12 @@ pub(super) struct Job {
 pub(super) struct Queue {
     at_once: usize,
     guests: HashMap<GuestKey, Guest>,
-    /// Guests with something to run, of whom nothing runs.
-    turns: VecDeque<GuestKey>,
+    /// Guests with something to run, of whom nothing runs: those of whom a session is to be told, and the others.
+    sessions: VecDeque<GuestKey>,
+    leases: VecDeque<GuestKey>,
     running: usize,
+    /// How many of those that run had the turn of a lease.
+    running_of_leases: usize,
     waiting: usize,
     started: u64,
     lost: u64,
@@ -40,6 +46,14 @@ pub(super) struct Queue {
 struct Guest {
     jobs: VecDeque<Job>,
     running: Option<Running>,
+    /// What runs had the turn of a lease.
+    has_place_of_lease: bool,
+}
+
+impl Guest {
+    fn is_of_session(&self) -> bool {
+        self.jobs.iter().any(|job| job.event.is_of_session())
+    }
 }
 
 #[derive(Clone, Copy)]
@@ -55,7 +69,17 @@ enum Running {
 
 impl Queue {
     pub(super) fn new(at_once: usize) -> Self {
-        Self { at_once, guests: HashMap::new(), turns: VecDeque::new(), running: 0, waiting: 0, started: 0, lost: 0 }
+        Self {
+            at_once,
+            guests: HashMap::new(),
+            sessions: VecDeque::new(),
+            leases: VecDeque::new(),
+            running: 0,
+            running_of_leases: 0,
+            waiting: 0,
+            started: 0,
+            lost: 0,
+        }
     }
 
     /// True if such a note can be put; otherwise it is counted as lost.
@@ -75,11 +99,21 @@ impl Queue {
 
     pub(super) fn put(&mut self, key: GuestKey, job: Job) {
         let guest = self.guests.entry(key).or_default();
-        if guest.jobs.is_empty() && guest.running.is_none() {
-            self.turns.push_back(key);
-        }
+        let (had_turn, was_of_session) = (!guest.jobs.is_empty() && guest.running.is_none(), guest.is_of_session());
+        let is_running = guest.running.is_some();
         guest.jobs.push_back(job);
         self.waiting += 1;
+        let is_of_session = guest.is_of_session();
+        if had_turn && is_of_session && !was_of_session {
+            self.leases.retain(|waits| *waits != key);
+            self.sessions.push_back(key);
+        } else if !had_turn && !is_running {
+            self.take_turn(key, is_of_session);
+        }
+    }
+
+    fn take_turn(&mut self, key: GuestKey, is_of_session: bool) {
+        if is_of_session { &mut self.sessions } else { &mut self.leases }.push_back(key);
     }
 
     /// What is to be started now; [`Queue::done`] when it has ended.
@@ -87,10 +121,17 @@ impl Queue {
         if self.running >= self.at_once {
             return None;
         }
-        let key = self.turns.pop_front()?;
+        let of_session = self.sessions.pop_front();
+        let is_of_lease = of_session.is_none();
+        if is_of_lease && self.running_of_leases >= (self.at_once / 2).max(1) {
+            return None;
+        }
+        let key = of_session.or_else(|| self.leases.pop_front())?;
         let guest = self.guests.get_mut(&key)?;
         let job = guest.jobs.pop_front()?;
         guest.running = Some(Running::Soon);
+        guest.has_place_of_lease = is_of_lease;
+        self.running_of_leases += usize::from(is_of_lease);
         self.running += 1;
         self.waiting -= 1;
         Some((key, job))
@@ -108,11 +149,13 @@ impl Queue {
         let Some(guest) = self.guests.get_mut(&key) else { return };
         if guest.running.take().is_some() {
             self.running -= 1;
+            self.running_of_leases -= usize::from(guest.has_place_of_lease);
         }
         if guest.jobs.is_empty() {
             self.guests.remove(&key);
         } else {
-            self.turns.push_back(key);
+            let is_of_session = guest.is_of_session();
+            self.take_turn(key, is_of_session);
         }
     }
 
@@ -186,10 +229,41 @@ mod tests {
     #[test]
     fn no_more_run_than_may() {
         let mut queue = Queue::new(2);
-        (0..3).for_each(|n| assert!(put(&mut queue, n, Event::GuestUp)));
+        (0..3).for_each(|n| assert!(put(&mut queue, n, Event::SessionUp)));
         assert!(next(&mut queue).is_some() && next(&mut queue).is_some() && next(&mut queue).is_none());
         queue.done(guest(0));
-        assert_eq!(next(&mut queue), Some((guest(2), Event::GuestUp)));
+        assert_eq!(next(&mut queue), Some((guest(2), Event::SessionUp)));
+    }
+
+    #[test]
+    fn leases_take_half_of_the_places_and_whose_session_begins_is_first_with_all_that_comes_before_it() {
+        let mut queue = Queue::new(4);
+        (0..9).for_each(|n| assert!(put(&mut queue, n, Event::GuestUp)));
+        assert_eq!((next(&mut queue), next(&mut queue), next(&mut queue)).2, None, "two places are for sessions");
+        assert!(put(&mut queue, 8, Event::SessionUp));
+        assert_eq!(next(&mut queue), Some((guest(8), Event::GuestUp)), "it was the last in the line");
+        assert_eq!(next(&mut queue), None, "one of a guest at a time");
+        queue.done(guest(8));
+        assert_eq!(next(&mut queue), Some((guest(8), Event::SessionUp)));
+        queue.done(guest(0));
+        assert_eq!(next(&mut queue), Some((guest(2), Event::GuestUp)), "as before");
+        for n in 1..9 {
+            queue.done(guest(n));
+            while let Some((key, _)) = next(&mut queue) {
+                queue.done(key);
+            }
+        }
+        assert!((queue.guests.is_empty(), queue.running, queue.running_of_leases, queue.waiting) == (true, 0, 0, 0));
+    }
+
+    #[test]
+    fn with_one_place_a_session_waits_for_what_runs_and_no_longer() {
+        let mut queue = Queue::new(1);
+        (0..9).for_each(|n| assert!(put(&mut queue, n, Event::GuestUp)));
+        assert_eq!(next(&mut queue), Some((guest(0), Event::GuestUp)));
+        assert!(put(&mut queue, 20, Event::SessionDown));
+        queue.done(guest(0));
+        assert_eq!(next(&mut queue), Some((guest(20), Event::SessionDown)));
     }
 
     #[test]

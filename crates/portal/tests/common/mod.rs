@@ -149,7 +149,8 @@ fn with_site(limits: Limits, terms: Option<&str>, uam: Uam, test: impl AsyncFnOn
         });
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("listener");
         let address = listener.local_addr().expect("address");
-        tokio::task::spawn_local(portal::serve(vec![listener], Rc::clone(&site), Rc::clone(&house)));
+        let desk = Rc::new(portal::Desk::new(&site.uam));
+        tokio::task::spawn_local(portal::serve(vec![listener], Rc::clone(&site), desk, Rc::clone(&house)));
         test(Portal { house, address }).await;
     });
 }

@@ -3,6 +3,7 @@
 mod flood;
 mod life;
 mod options;
+mod promise;
 mod states;
 
 use super::*;

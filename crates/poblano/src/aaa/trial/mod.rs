@@ -64,7 +64,9 @@ pub(crate) fn test(command: &RadiusTest) -> anyhow::Result<ExitCode> {
         anyhow::bail!("there is no RADIUS server to test; add a [[radius.server]] to the configuration");
     }
     let login = match &command.user {
-        Some(name) => Login::Person { name: name.clone(), password: commands::read_password()? },
+        Some(name) => {
+            Login::Person { name: name.clone(), password: commands::read_password(&format!("Password of {name}: "))? }
+        }
         None if command.mac.is_some() => Login::Device,
         None => Login::Nobody { password: commands::make_password() },
     };

@@ -1,0 +1,48 @@
+"""A RADIUS server that says what a test has it say."""
+
+import hashlib
+import hmac
+import socket
+import threading
+
+from aaa import ADDRESS
+
+MESSAGE_AUTHENTICATOR = bytes((80, 18))
+
+
+def server(answer):
+    """A server that answers a request with what `answer` makes of it; silent if that is nothing."""
+
+    class Server:
+        def __init__(self, lab, _):
+            lab.inet.ip("addr", "add", f"{ADDRESS}/32", "dev", "lo")
+            self.udp = lab.inet.socket(socket.AF_INET, socket.SOCK_DGRAM)
+            self.udp.bind((ADDRESS, 1812))
+            self.thread = threading.Thread(target=self.serve)
+            self.thread.start()
+
+        def serve(self):
+            while True:
+                request, client = self.udp.recvfrom(4096)
+                if not request:
+                    return
+                reply = answer(request)
+                if reply:
+                    self.udp.sendto(reply, client)
+
+        def stop(self):
+            self.udp.sendto(b"", (ADDRESS, 1812))
+            self.thread.join()
+            self.udp.close()
+
+    return Server
+
+
+def accept(request, secret, signed=True):
+    """RFC 2865, 3 and RFC 3579, 3.2."""
+    attributes = MESSAGE_AUTHENTICATOR + bytes(16) if signed else b""
+    head = bytes((2, request[1])) + (20 + len(attributes)).to_bytes(2, "big")
+    if signed:
+        over = head + request[4:20] + attributes
+        attributes = MESSAGE_AUTHENTICATOR + hmac.digest(secret.encode(), over, "md5")
+    return head + hashlib.md5(head + request[4:20] + attributes + secret.encode()).digest() + attributes
