@@ -58,8 +58,8 @@ pub struct Lease {
     pub address: Ipv4Addr,
     /// What it calls itself (option 12), only letters, digits, `-`, `_` and `.`.
     pub hostname: Option<Box<str>>,
-    /// When the lease ends, since 1970.
-    pub expires_unix: Duration,
+    /// When the lease ends, on the monotonic clock.
+    pub ends: Duration,
     /// The guest has logged in during this lease.
     pub logged_in: bool,
 }
@@ -203,11 +203,14 @@ impl Server {
         for mut lease in leases {
             // A clock that went back must not make a lease last longer than a new one would.
             let most = self.config.lease_time(lease.logged_in);
-            let left = lease.expires_unix.saturating_sub(now.unix).min(most);
-            lease.expires_unix = now.unix + left;
+            lease.ends = lease.ends.min(now.mono + most);
             let room = self.table.leases() < self.config.max_leases;
-            if !left.is_zero() && room && self.table.held(lease.key).is_none() && self.fits(lease.key, lease.address) {
-                self.table.lend(lease.key, Held::new(lease, now.mono + left, false));
+            if lease.ends > now.mono
+                && room
+                && self.table.held(lease.key).is_none()
+                && self.fits(lease.key, lease.address)
+            {
+                self.table.lend(lease.key, Held::new(lease, false));
             }
         }
     }

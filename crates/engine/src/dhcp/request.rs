@@ -226,11 +226,11 @@ impl Server {
             key: question.key,
             address,
             hostname: question.packet.option(code::HOST_NAME).and_then(|name| host_name(&name)),
-            expires_unix: now.unix + time,
+            ends: now.mono + time,
             logged_in,
         };
         self.outputs.push_back(Output::Bound(lease.clone()));
-        self.table.lend(question.key, Held::new(lease, now.mono + time, protected));
+        self.table.lend(question.key, Held::new(lease, protected));
         let ciaddr = question.packet.ciaddr();
         self.send(question, Reply { address, ciaddr, lease: Some(time), ..Reply::new(MessageType::Ack) });
     }

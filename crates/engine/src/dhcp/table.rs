@@ -7,7 +7,8 @@ use super::limits::{ENDS_AT_ONCE, MAX_OFFERS, MAX_QUARANTINE_PER_STATION, QUARAN
 use super::pool::Pool;
 use super::{EndReason, Lease};
 use crate::session::Moment;
-use std::collections::{BTreeMap, BTreeSet, btree_map};
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap, btree_map};
 use std::net::Ipv4Addr;
 use std::time::Duration;
 use wire::GuestKey;
@@ -18,7 +19,10 @@ pub(super) struct Table {
     offers: BTreeMap<GuestKey, Offer>,
     evicted: Evicted,
     uses: BTreeMap<Ipv4Addr, Use>,
-    lease_ends: Ends,
+    /// When to look whether the lease of an address has ended: no later than it does, and each lease has an entry. A heap
+    /// is half as large as a tree, but nothing in it is found: a lease that is renewed is looked at once in vain, and what
+    /// is left of one that ended early is thrown away when its time comes or when there is too much of it.
+    lease_ends: BinaryHeap<Reverse<(Moment, Ipv4Addr)>>,
     offer_ends: Ends,
     quarantine_ends: Ends,
     /// How many addresses are in quarantine because of each station.
@@ -32,8 +36,6 @@ type Ends = BTreeSet<(Moment, Ipv4Addr)>;
 pub(super) struct Held {
     pub(super) address: Ipv4Addr,
     hostname: Option<Box<str>>,
-    expires_unix_nanos: u64,
-    /// When it ends, monotonic.
     ends: Moment,
     pub(super) logged_in: bool,
     /// The guest has a session.
@@ -42,15 +44,14 @@ pub(super) struct Held {
     pub(super) lapsed: bool,
 }
 
-const _: () = assert!(size_of::<Held>() <= 40);
+const _: () = assert!(size_of::<Held>() <= 32);
 
 impl Held {
-    pub(super) fn new(lease: Lease, ends: Duration, protected: bool) -> Self {
+    pub(super) fn new(lease: Lease, protected: bool) -> Self {
         Self {
             address: lease.address,
             hostname: lease.hostname,
-            expires_unix_nanos: lease.expires_unix.as_nanos() as u64,
-            ends: ends.into(),
+            ends: lease.ends.into(),
             logged_in: lease.logged_in,
             protected,
             lapsed: false,
@@ -63,7 +64,7 @@ impl Held {
             key,
             address: self.address,
             hostname: self.hostname.clone(),
-            expires_unix: Duration::from_nanos(self.expires_unix_nanos),
+            ends: self.ends.mono(),
             logged_in: self.logged_in,
         }
     }
@@ -92,7 +93,7 @@ impl Table {
             offers: BTreeMap::new(),
             evicted: Evicted::new(seed),
             uses: BTreeMap::new(),
-            lease_ends: BTreeSet::new(),
+            lease_ends: BinaryHeap::new(),
             offer_ends: BTreeSet::new(),
             quarantine_ends: BTreeSet::new(),
             blamed: BTreeMap::new(),
@@ -173,22 +174,32 @@ impl Table {
     pub(super) fn lend(&mut self, key: GuestKey, held: Held) {
         let (address, ends) = (held.address, held.ends);
         self.withdraw(key);
-        if let Some(before) = self.leases.insert(key, held) {
-            self.lease_ends.remove(&(before.ends, before.address));
-            if before.address != address {
-                self.free(before.address);
-            }
+        let before = self.leases.insert(key, held);
+        let goes_on = |before: &Held| !before.lapsed && before.address == address && before.ends <= ends;
+        let will_be_looked_at = before.as_ref().is_some_and(goes_on);
+        if let Some(before) = before.filter(|before| before.address != address) {
+            self.free(before.address);
         }
         self.uses.insert(address, Use::Leased(key));
-        self.lease_ends.insert((ends, address));
         self.pool.take(address);
+        if !will_be_looked_at {
+            self.look_at(ends, address);
+        }
+    }
+
+    /// Has the lease of an address looked at by then.
+    fn look_at(&mut self, by: Moment, address: Ipv4Addr) {
+        self.lease_ends.push(Reverse((by, address)));
+        if self.lease_ends.len() > 64 + 2 * self.leases.len() {
+            let all = self.leases.values().filter(|held| !held.lapsed);
+            self.lease_ends = all.map(|held| Reverse((held.ends, held.address))).collect();
+        }
     }
 
     /// Ends a lease. Its address is free, unless the guest has a session.
     pub(super) fn end(&mut self, key: GuestKey) -> Option<Lease> {
         let held = self.leases.get_mut(&key).filter(|held| !held.lapsed)?;
         let lease = held.lease(key);
-        self.lease_ends.remove(&(held.ends, lease.address));
         if held.protected {
             held.lapsed = true;
         } else {
@@ -268,13 +279,14 @@ impl Table {
         true
     }
 
-    /// When something ends next, monotonic.
+    /// When something ends next, monotonic; it may be in vain.
     pub(super) fn next_end(&self) -> Option<Duration> {
         let first = |set: &Ends| set.first().map(|&(ends, _)| ends.mono());
-        [&self.lease_ends, &self.offer_ends, &self.quarantine_ends].into_iter().filter_map(first).min()
+        let lease = self.lease_ends.peek().map(|Reverse((by, _))| by.mono());
+        [lease, first(&self.offer_ends), first(&self.quarantine_ends)].into_iter().flatten().min()
     }
 
-    /// Ends what is over, and tells the leases among it, of which [`ENDS_AT_ONCE`] end at a time.
+    /// Ends what is over, and tells the leases among it, of which [`ENDS_AT_ONCE`] are looked at at a time.
     pub(super) fn expire(&mut self, now: Duration, mut ended: impl FnMut(Lease, EndReason)) {
         let due = |set: &Ends| set.first().is_some_and(|&(ends, _)| ends.mono() <= now);
         while due(&self.offer_ends) {
@@ -284,14 +296,20 @@ impl Table {
             self.reclaim_quarantine();
         }
         for _ in 0..ENDS_AT_ONCE {
-            if !due(&self.lease_ends) {
+            let Some(Reverse((_, address))) =
+                self.lease_ends.peek().copied().filter(|Reverse((by, _))| by.mono() <= now)
+            else {
                 break;
-            }
-            let Some((_, address)) = self.lease_ends.pop_first() else { break };
-            if let Some(Use::Leased(key)) = self.usage(address)
-                && let Some(lease) = self.end(key)
-            {
-                ended(lease, EndReason::Expired);
+            };
+            self.lease_ends.pop();
+            let Some(Use::Leased(key)) = self.usage(address) else { continue };
+            match self.leases.get(&key).filter(|held| !held.lapsed).map(|held| held.ends) {
+                Some(ends) if ends.mono() > now => self.look_at(ends, address),
+                _ => {
+                    if let Some(lease) = self.end(key) {
+                        ended(lease, EndReason::Expired);
+                    }
+                }
             }
         }
     }
@@ -299,5 +317,26 @@ impl Table {
     fn free(&mut self, address: Ipv4Addr) {
         self.uses.remove(&address);
         self.pool.give_back(address);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use wire::{MacAddr, Vlan};
+
+    #[test]
+    fn whoever_comes_and_goes_all_day_leaves_few_ends_to_look_at() {
+        let network = Config::new(Ipv4Addr::new(10, 1, 0, 1), 24, MacAddr([2, 0, 0, 0, 0, 1]));
+        let mut table = Table::new(&network, 7);
+        let key = GuestKey { lan: 0, vlan: Vlan::NONE, mac: MacAddr([2, 0, 0, 0, 0, 9]) };
+        let (address, mut ends) = (Ipv4Addr::new(10, 1, 0, 9), Duration::from_secs(3600));
+        for _ in 0..10_000 {
+            ends += Duration::from_secs(1);
+            table.lend(key, Held::new(Lease { key, address, hostname: None, ends, logged_in: false }, false));
+            assert!(table.lease_ends.len() <= 64 + 2);
+            table.end(key);
+        }
+        assert!(table.lease_ends.len() <= 64 + 2);
     }
 }
