@@ -3,21 +3,23 @@
 
 use super::config::Config;
 use super::evicted::Evicted;
+use super::held::{Held, Leases, Stage};
 use super::limits::{ENDS_AT_ONCE, MAX_OFFERS, MAX_QUARANTINE_PER_STATION, QUARANTINE_SHARE};
 use super::pool::Pool;
 use super::{EndReason, Lease};
 use crate::session::Moment;
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet, BinaryHeap, btree_map};
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 use std::net::Ipv4Addr;
 use std::time::Duration;
 use wire::GuestKey;
 
 pub(super) struct Table {
     pool: Pool,
-    leases: BTreeMap<GuestKey, Held>,
+    leases: Leases,
     offers: BTreeMap<GuestKey, Offer>,
     evicted: Evicted,
+    /// Of addresses that are not leased.
     uses: BTreeMap<Ipv4Addr, Use>,
     /// When to look whether the lease of an address has ended: no later than it does, and each lease has an entry. A heap
     /// is half as large as a tree, but nothing in it is found: a lease that is renewed is looked at once in vain, and what
@@ -31,44 +33,6 @@ pub(super) struct Table {
 
 /// Addresses in the order in which their uses end.
 type Ends = BTreeSet<(Moment, Ipv4Addr)>;
-
-/// A lease and what we must know about it, small: there are as many as guests.
-pub(super) struct Held {
-    pub(super) address: Ipv4Addr,
-    hostname: Option<Box<str>>,
-    ends: Moment,
-    pub(super) logged_in: bool,
-    /// The guest has a session.
-    pub(super) protected: bool,
-    /// It ended while the guest had a session: its address waits until the session is over too.
-    pub(super) lapsed: bool,
-}
-
-const _: () = assert!(size_of::<Held>() <= 32);
-
-impl Held {
-    pub(super) fn new(lease: Lease, protected: bool) -> Self {
-        Self {
-            address: lease.address,
-            hostname: lease.hostname,
-            ends: lease.ends.into(),
-            logged_in: lease.logged_in,
-            protected,
-            lapsed: false,
-        }
-    }
-
-    /// The lease as others know it.
-    pub(super) fn lease(&self, key: GuestKey) -> Lease {
-        Lease {
-            key,
-            address: self.address,
-            hostname: self.hostname.clone(),
-            ends: self.ends.mono(),
-            logged_in: self.logged_in,
-        }
-    }
-}
 
 #[derive(Clone, Copy)]
 struct Offer {
@@ -89,7 +53,7 @@ impl Table {
     pub(super) fn new(config: &Config, seed: u64) -> Self {
         Self {
             pool: Pool::new(config),
-            leases: BTreeMap::new(),
+            leases: Leases::new(seed),
             offers: BTreeMap::new(),
             evicted: Evicted::new(seed),
             uses: BTreeMap::new(),
@@ -105,18 +69,19 @@ impl Table {
     }
 
     pub(super) fn usage(&self, address: Ipv4Addr) -> Option<Use> {
-        self.uses.get(&address).copied()
+        let leased = self.leases.at(address).map(|held| Use::Leased(held.key));
+        leased.or_else(|| self.uses.get(&address).copied())
     }
 
     pub(super) fn held(&self, key: GuestKey) -> Option<&Held> {
-        self.leases.get(&key)
+        self.leases.get(key)
     }
 
-    pub(super) fn all_held(&self) -> btree_map::Iter<'_, GuestKey, Held> {
+    pub(super) fn all_held(&self) -> impl Iterator<Item = &Held> {
         self.leases.iter()
     }
 
-    pub(super) fn into_held(self) -> impl Iterator<Item = (GuestKey, Held)> {
+    pub(super) fn into_held(self) -> impl Iterator<Item = Held> {
         self.leases.into_iter()
     }
 
@@ -171,16 +136,15 @@ impl Table {
     }
 
     /// Lends an address that is free, or offered or lent to the same guest.
-    pub(super) fn lend(&mut self, key: GuestKey, held: Held) {
+    pub(super) fn lend(&mut self, held: Held) {
         let (address, ends) = (held.address, held.ends);
-        self.withdraw(key);
-        let before = self.leases.insert(key, held);
-        let goes_on = |before: &Held| !before.lapsed && before.address == address && before.ends <= ends;
+        self.withdraw(held.key);
+        let before = self.leases.insert(held);
+        let goes_on = |before: &Held| !before.has_lapsed() && before.address == address && before.ends <= ends;
         let will_be_looked_at = before.as_ref().is_some_and(goes_on);
         if let Some(before) = before.filter(|before| before.address != address) {
             self.free(before.address);
         }
-        self.uses.insert(address, Use::Leased(key));
         self.pool.take(address);
         if !will_be_looked_at {
             self.look_at(ends, address);
@@ -191,19 +155,19 @@ impl Table {
     fn look_at(&mut self, by: Moment, address: Ipv4Addr) {
         self.lease_ends.push(Reverse((by, address)));
         if self.lease_ends.len() > 64 + 2 * self.leases.len() {
-            let all = self.leases.values().filter(|held| !held.lapsed);
+            let all = self.leases.iter().filter(|held| !held.has_lapsed());
             self.lease_ends = all.map(|held| Reverse((held.ends, held.address))).collect();
         }
     }
 
     /// Ends a lease. Its address is free, unless the guest has a session.
     pub(super) fn end(&mut self, key: GuestKey) -> Option<Lease> {
-        let held = self.leases.get_mut(&key).filter(|held| !held.lapsed)?;
-        let lease = held.lease(key);
-        if held.protected {
-            held.lapsed = true;
+        let held = self.leases.get(key).filter(|held| !held.has_lapsed())?;
+        let lease = held.lease();
+        if held.is_protected() {
+            self.leases.set_stage(key, Stage::Lapsed);
         } else {
-            self.leases.remove(&key);
+            self.leases.remove(key);
             self.free(lease.address);
         }
         Some(lease)
@@ -211,13 +175,16 @@ impl Table {
 
     /// Notes that the guest has a session, or has none any more.
     pub(super) fn protect(&mut self, key: GuestKey, protected: bool) {
-        let Some(held) = self.leases.get_mut(&key) else { return };
-        held.protected = protected;
-        held.logged_in |= protected;
-        if held.lapsed && !protected {
-            let address = held.address;
-            self.leases.remove(&key);
-            self.free(address);
+        let Some(held) = self.leases.get(key) else { return };
+        match (held.stage, protected) {
+            (Stage::New | Stage::LoggedIn, true) => self.leases.set_stage(key, Stage::Protected),
+            (Stage::Protected, false) => self.leases.set_stage(key, Stage::LoggedIn),
+            (Stage::Lapsed, false) => {
+                let address = held.address;
+                self.leases.remove(key);
+                self.free(address);
+            }
+            (Stage::Protected | Stage::Lapsed, true) | (Stage::New | Stage::LoggedIn, false) => {}
         }
     }
 
@@ -303,7 +270,7 @@ impl Table {
             };
             self.lease_ends.pop();
             let Some(Use::Leased(key)) = self.usage(address) else { continue };
-            match self.leases.get(&key).filter(|held| !held.lapsed).map(|held| held.ends) {
+            match self.leases.get(key).filter(|held| !held.has_lapsed()).map(|held| held.ends) {
                 Some(ends) if ends.mono() > now => self.look_at(ends, address),
                 _ => {
                     if let Some(lease) = self.end(key) {
@@ -333,7 +300,7 @@ mod tests {
         let (address, mut ends) = (Ipv4Addr::new(10, 1, 0, 9), Duration::from_secs(3600));
         for _ in 0..10_000 {
             ends += Duration::from_secs(1);
-            table.lend(key, Held::new(Lease { key, address, hostname: None, ends, logged_in: false }, false));
+            table.lend(Held::new(Lease { key, address, hostname: None, ends, logged_in: false }, false));
             assert!(table.lease_ends.len() <= 64 + 2);
             table.end(key);
         }
