@@ -741,7 +741,7 @@ impl Engine {
             slot,
             key: guest.key,
             address: guest.address,
-            lease_left: lease.as_ref().map(|lease| lease.expires_unix.saturating_sub(now.unix)),
+            lease_left: lease.as_ref().map(|lease| lease.ends.saturating_sub(now.mono)),
             lease_time: self.dhcp.config().lease_time(logged_in),
             hostname: lease.and_then(|lease| lease.hostname),
             session: self.guests.session(slot).map(|session| SessionView {

@@ -152,7 +152,7 @@ fn restore(engine: &mut Engine, now: Now, guests: u32) -> Duration {
         key: key(guest),
         address: Ipv4Addr::from_bits(GATEWAY.to_bits() + 1 + guest),
         hostname: None,
-        expires_unix: now.unix + Duration::from_secs(1800),
+        ends: now.mono + Duration::from_secs(1800),
         logged_in: true,
     };
     let session = |guest| KeptSession {

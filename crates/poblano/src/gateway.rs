@@ -201,7 +201,7 @@ impl Gateway {
                 Output::Query(question) => self.resolvers.ask(self, &question),
                 Output::LeaseBound(lease) => {
                     debug!(guest = %lease.key, address = %lease.address, "lease");
-                    self.store.put_lease(&leases::to_record(&lease));
+                    self.store.put_lease(&leases::to_record(&lease, self.clock.now()));
                 }
                 Output::GuestCame(lease) => self.scripts.guest_came(&lease),
                 Output::GuestLeft(slot, key) => {

@@ -4,23 +4,24 @@ use std::time::Duration;
 
 use engine::dhcp::Lease;
 use store::LeaseRecord;
+use wire::Now;
 
-pub(crate) fn to_record(lease: &Lease) -> LeaseRecord {
+pub(crate) fn to_record(lease: &Lease, now: Now) -> LeaseRecord {
     LeaseRecord {
         key: lease.key,
         address: lease.address,
         hostname: lease.hostname.as_deref().map(str::to_owned),
-        expires_unix_secs: lease.expires_unix.as_secs(),
+        expires_unix_secs: (now.unix + lease.ends.saturating_sub(now.mono)).as_secs(),
     }
 }
 
 /// A lease of a former run. Its guest has to log in again.
-pub(crate) fn from_record(record: LeaseRecord) -> Lease {
+pub(crate) fn from_record(record: LeaseRecord, now: Now) -> Lease {
     Lease {
         key: record.key,
         address: record.address,
         hostname: record.hostname.map(String::into_boxed_str),
-        expires_unix: Duration::from_secs(record.expires_unix_secs),
+        ends: now.mono.saturating_add(Duration::from_secs(record.expires_unix_secs).saturating_sub(now.unix)),
         logged_in: false,
     }
 }

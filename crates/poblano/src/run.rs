@@ -453,9 +453,9 @@ fn restore(
         unsent.end_forgotten(&ids, written, &counted);
         sessions.records = go_on;
     }
-    let leases = leases.records.into_iter().map(leases::from_record).collect();
-    let survivors = sessions.records.into_iter().map(|record| kept::from_record(record, &written, &counted)).collect();
     let now = clock.now();
+    let leases = leases.records.into_iter().map(|record| leases::from_record(record, now)).collect();
+    let survivors = sessions.records.into_iter().map(|record| kept::from_record(record, &written, &counted)).collect();
     engine.restore(now, leases, survivors);
     // The kernel was told of an end at once, the disk a little later.
     let is_over = |slot: &SlotIndex| engine.table().snapshot(*slot).is_some_and(|guest| !offload.may_go_on(&guest));

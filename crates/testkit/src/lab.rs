@@ -111,7 +111,8 @@ pub struct Lab {
     control_is_busy: bool,
     pub(crate) stations: Vec<Station>,
     who: BTreeMap<(Vlan, MacAddr), usize>,
-    stored: BTreeMap<GuestKey, Lease>,
+    /// With the date at which each ends.
+    stored: BTreeMap<GuestKey, (Lease, Duration)>,
     kept: BTreeMap<GuestKey, (KeptSession, Now)>,
     internet: Vec<Seen>,
     records: Vec<Record>,
@@ -195,7 +196,11 @@ impl Lab {
         (self.frames_in, self.packets_in) = (0, 0);
         self.pacers = pacers();
         // What the binary's records of leases have.
-        let lease = |lease: &Lease| Lease { logged_in: false, ..lease.clone() };
+        let lease = |(lease, date): &(Lease, Duration)| Lease {
+            ends: self.now.mono + date.saturating_sub(self.now.unix),
+            logged_in: false,
+            ..lease.clone()
+        };
         self.engine.restore(self.now, self.stored.values().map(lease).collect(), survivors);
         self.carry_out();
     }
@@ -449,7 +454,7 @@ impl Lab {
 
     /// The leases that are written down.
     pub fn stored(&self) -> impl Iterator<Item = &Lease> {
-        self.stored.values()
+        self.stored.values().map(|(lease, _)| lease)
     }
 
     /// How many packets from guests got this verdict, by its label.
@@ -530,7 +535,8 @@ impl Lab {
                 Output::Frame { vlan, frame } => self.deliver(vlan, &frame, VnetHeader::default()),
                 Output::Query(question) => self.questions.push(question),
                 Output::LeaseBound(lease) => {
-                    self.stored.insert(lease.key, lease);
+                    let date = self.now.unix + lease.ends.saturating_sub(self.now.mono);
+                    self.stored.insert(lease.key, (lease, date));
                 }
                 Output::GuestCame(_) | Output::GuestLeft(..) => {}
                 Output::LeaseEnded(lease) => {

@@ -149,8 +149,8 @@ impl World {
     fn bound(&mut self, lease: &Lease) {
         let config = self.server.config();
         assert!(config.is_host_address(lease.address) && lease.address != GATEWAY, "{lease:?}");
-        assert!(lease.expires_unix > self.now.unix);
-        if let Some((key, _)) = self.lent.insert(lease.address, (lease.key, lease.expires_unix)) {
+        assert!(lease.ends > self.now.mono);
+        if let Some((key, _)) = self.lent.insert(lease.address, (lease.key, lease.ends)) {
             assert_eq!(key, lease.key, "{} is lent twice", lease.address);
         }
         for (key, address) in &self.online {

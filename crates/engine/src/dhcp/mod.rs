@@ -33,6 +33,7 @@
 mod config;
 mod conflict;
 mod evicted;
+mod held;
 pub mod limits;
 mod pool;
 mod rate;
@@ -42,11 +43,12 @@ mod table;
 #[cfg(test)]
 mod tests;
 
+use held::{Held, Stage};
 use rate::Rates;
 use std::collections::{BTreeMap, VecDeque};
 use std::net::Ipv4Addr;
 use std::time::Duration;
-use table::{Held, Table, Use};
+use table::{Table, Use};
 use wire::{GuestKey, Now, Vlan};
 
 pub use config::{Config, Host, is_reserved};
@@ -60,8 +62,8 @@ pub struct Lease {
     pub address: Ipv4Addr,
     /// What it calls itself (option 12), only letters, digits, `-`, `_` and `.`.
     pub hostname: Option<Box<str>>,
-    /// When the lease ends, since 1970.
-    pub expires_unix: Duration,
+    /// When the lease ends, on the monotonic clock.
+    pub ends: Duration,
     /// The guest has logged in during this lease.
     pub logged_in: bool,
 }
@@ -186,16 +188,17 @@ impl Server {
         self.handle_timeout(now);
         let before = std::mem::replace(&mut self.table, Table::new(&config, self.seed));
         self.config = config;
-        for (key, mut held) in before.into_held() {
+        for mut held in before.into_held() {
             // A lapsed lease is only there because a session is on its address, which stays so until that has ended.
-            if held.lapsed || self.fits(key, held.address) {
-                let lapsed = std::mem::take(&mut held.lapsed);
-                self.table.lend(key, held);
-                if lapsed {
+            if held.has_lapsed() || self.fits(held.key, held.address) {
+                let lapsed = held.has_lapsed().then_some(held.key);
+                held.stage = held.stage.min(Stage::Protected);
+                self.table.lend(held);
+                if let Some(key) = lapsed {
                     self.table.end(key);
                 }
             } else {
-                self.outputs.push_back(Output::Ended { lease: held.lease(key), why: EndReason::Reconfigured });
+                self.outputs.push_back(Output::Ended { lease: held.lease(), why: EndReason::Reconfigured });
             }
         }
     }
@@ -205,11 +208,14 @@ impl Server {
         for mut lease in leases {
             // A clock that went back must not make a lease last longer than a new one would.
             let most = self.config.lease_time(lease.logged_in);
-            let left = lease.expires_unix.saturating_sub(now.unix).min(most);
-            lease.expires_unix = now.unix + left;
+            lease.ends = lease.ends.min(now.mono + most);
             let room = self.table.leases() < self.config.max_leases;
-            if !left.is_zero() && room && self.table.held(lease.key).is_none() && self.fits(lease.key, lease.address) {
-                self.table.lend(lease.key, Held::new(lease, now.mono + left, false));
+            if lease.ends > now.mono
+                && room
+                && self.table.held(lease.key).is_none()
+                && self.fits(lease.key, lease.address)
+            {
+                self.table.lend(Held::new(lease, false));
             }
         }
     }
@@ -241,7 +247,7 @@ impl Server {
     /// The guest's lease.
     #[must_use]
     pub fn lease(&self, key: GuestKey) -> Option<Lease> {
-        self.table.held(key).filter(|held| !held.lapsed).map(|held| held.lease(key))
+        self.table.held(key).filter(|held| !held.has_lapsed()).map(Held::lease)
     }
 
     /// The lease of an address.
@@ -253,9 +259,9 @@ impl Server {
         }
     }
 
-    /// All leases, in order of their keys.
+    /// All leases, in no particular order.
     pub fn leases(&self) -> impl Iterator<Item = Lease> {
-        self.table.all_held().filter(|(_, held)| !held.lapsed).map(|(key, held)| held.lease(*key))
+        self.table.all_held().filter(|held| !held.has_lapsed()).map(Held::lease)
     }
 
     /// How often each outcome was, since the start.
@@ -302,8 +308,12 @@ impl Server {
 fn hash(seed: u64, key: GuestKey) -> u64 {
     let [a, b, c, d, e, f] = key.mac.0;
     let vlan = key.vlan.0.to_be_bytes();
-    let mut mixed = seed ^ u64::from_be_bytes([vlan[0], vlan[1], a, b, c, d, e, f]);
-    for salt in [0x9e37_79b9_7f4a_7c15, u64::from(key.lan) | 1 << 40] {
+    mix(seed, u64::from_be_bytes([vlan[0], vlan[1], a, b, c, d, e, f]), u64::from(key.lan) | 1 << 40)
+}
+
+fn mix(seed: u64, bits: u64, salt: u64) -> u64 {
+    let mut mixed = seed ^ bits;
+    for salt in [0x9e37_79b9_7f4a_7c15, salt] {
         // The finalizer of MurmurHash3: each bit of input reaches each bit of output.
         mixed = (mixed ^ salt ^ (mixed >> 33)).wrapping_mul(0xff51_afd7_ed55_8ccd);
         mixed = (mixed ^ (mixed >> 33)).wrapping_mul(0xc4ce_b9fe_1a85_ec53);

@@ -1,8 +1,9 @@
 //! What clients ask, and what they are told (RFC 2131, 4.3).
 
+use super::held::Held;
 use super::limits::{MAX_HOST_NAME, MIN_LEASE, OFFER_HOLD, QUARANTINE};
 use super::reply::Reply;
-use super::table::{Held, Use};
+use super::table::Use;
 use super::{EndReason, Lease, Outcome, Output, Reason, Server, hash};
 use std::net::Ipv4Addr;
 use std::time::Duration;
@@ -227,16 +228,16 @@ impl Server {
     fn bind(&mut self, now: Now, question: &Question<'_>, address: Ipv4Addr) {
         let time = self.lease_time(question);
         let (protected, logged_in) =
-            self.table.held(question.key).map_or((false, false), |held| (held.protected, held.logged_in));
+            self.table.held(question.key).map_or((false, false), |held| (held.is_protected(), held.has_logged_in()));
         let lease = Lease {
             key: question.key,
             address,
             hostname: question.packet.option(code::HOST_NAME).and_then(|name| host_name(&name)),
-            expires_unix: now.unix + time,
+            ends: now.mono + time,
             logged_in,
         };
         self.outputs.push_back(Output::Bound(lease.clone()));
-        self.table.lend(question.key, Held::new(lease, now.mono + time, protected));
+        self.table.lend(Held::new(lease, protected));
         let ciaddr = question.packet.ciaddr();
         self.send(question, Reply { address, ciaddr, lease: Some(time), ..Reply::new(MessageType::Ack) });
     }
@@ -254,7 +255,7 @@ impl Server {
 
     /// What the configuration gives, or less if the client wants less.
     fn lease_time(&self, question: &Question<'_>) -> Duration {
-        let most = self.config.lease_time(self.table.held(question.key).is_some_and(|held| held.logged_in));
+        let most = self.config.lease_time(self.table.held(question.key).is_some_and(Held::has_logged_in));
         match question.packet.option(code::LEASE_TIME).as_deref() {
             Some(&[a, b, c, d]) => {
                 let wanted = Duration::from_secs(u32::from_be_bytes([a, b, c, d]).into());

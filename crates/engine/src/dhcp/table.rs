@@ -3,23 +3,29 @@
 
 use super::config::Config;
 use super::evicted::Evicted;
+use super::held::{Held, Leases, Stage};
 use super::limits::{ENDS_AT_ONCE, MAX_OFFERS, MAX_QUARANTINE_PER_STATION, QUARANTINE_SHARE};
 use super::pool::Pool;
 use super::{EndReason, Lease};
 use crate::session::Moment;
-use std::collections::{BTreeMap, BTreeSet, btree_map};
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 use std::net::Ipv4Addr;
 use std::time::Duration;
 use wire::GuestKey;
 
 pub(super) struct Table {
     pool: Pool,
-    leases: BTreeMap<GuestKey, Held>,
+    leases: Leases,
     offers: BTreeMap<GuestKey, Offer>,
     evicted: Evicted,
     promises: BTreeMap<GuestKey, Offer>,
+    /// Of addresses that are not leased.
     uses: BTreeMap<Ipv4Addr, Use>,
-    lease_ends: Ends,
+    /// When to look whether the lease of an address has ended: no later than it does, and each lease has an entry. A heap
+    /// is half as large as a tree, but nothing in it is found: a lease that is renewed is looked at once in vain, and what
+    /// is left of one that ended early is thrown away when its time comes or when there is too much of it.
+    lease_ends: BinaryHeap<Reverse<(Moment, Ipv4Addr)>>,
     offer_ends: Ends,
     promise_ends: Ends,
     quarantine_ends: Ends,
@@ -29,47 +35,6 @@ pub(super) struct Table {
 
 /// Addresses in the order in which their uses end.
 type Ends = BTreeSet<(Moment, Ipv4Addr)>;
-
-/// A lease and what we must know about it, small: there are as many as guests.
-pub(super) struct Held {
-    pub(super) address: Ipv4Addr,
-    hostname: Option<Box<str>>,
-    expires_unix_nanos: u64,
-    /// When it ends, monotonic.
-    ends: Moment,
-    pub(super) logged_in: bool,
-    /// The guest has a session.
-    pub(super) protected: bool,
-    /// It ended while the guest had a session: its address waits until the session is over too.
-    pub(super) lapsed: bool,
-}
-
-const _: () = assert!(size_of::<Held>() <= 40);
-
-impl Held {
-    pub(super) fn new(lease: Lease, ends: Duration, protected: bool) -> Self {
-        Self {
-            address: lease.address,
-            hostname: lease.hostname,
-            expires_unix_nanos: lease.expires_unix.as_nanos() as u64,
-            ends: ends.into(),
-            logged_in: lease.logged_in,
-            protected,
-            lapsed: false,
-        }
-    }
-
-    /// The lease as others know it.
-    pub(super) fn lease(&self, key: GuestKey) -> Lease {
-        Lease {
-            key,
-            address: self.address,
-            hostname: self.hostname.clone(),
-            expires_unix: Duration::from_nanos(self.expires_unix_nanos),
-            logged_in: self.logged_in,
-        }
-    }
-}
 
 #[derive(Clone, Copy)]
 struct Offer {
@@ -92,12 +57,12 @@ impl Table {
     pub(super) fn new(config: &Config, seed: u64) -> Self {
         Self {
             pool: Pool::new(config),
-            leases: BTreeMap::new(),
+            leases: Leases::new(seed),
             offers: BTreeMap::new(),
             evicted: Evicted::new(seed),
             promises: BTreeMap::new(),
             uses: BTreeMap::new(),
-            lease_ends: BTreeSet::new(),
+            lease_ends: BinaryHeap::new(),
             offer_ends: BTreeSet::new(),
             promise_ends: BTreeSet::new(),
             quarantine_ends: BTreeSet::new(),
@@ -110,18 +75,19 @@ impl Table {
     }
 
     pub(super) fn usage(&self, address: Ipv4Addr) -> Option<Use> {
-        self.uses.get(&address).copied()
+        let leased = self.leases.at(address).map(|held| Use::Leased(held.key));
+        leased.or_else(|| self.uses.get(&address).copied())
     }
 
     pub(super) fn held(&self, key: GuestKey) -> Option<&Held> {
-        self.leases.get(&key)
+        self.leases.get(key)
     }
 
-    pub(super) fn all_held(&self) -> btree_map::Iter<'_, GuestKey, Held> {
+    pub(super) fn all_held(&self) -> impl Iterator<Item = &Held> {
         self.leases.iter()
     }
 
-    pub(super) fn into_held(self) -> impl Iterator<Item = (GuestKey, Held)> {
+    pub(super) fn into_held(self) -> impl Iterator<Item = Held> {
         self.leases.into_iter()
     }
 
@@ -208,30 +174,39 @@ impl Table {
     }
 
     /// Lends an address that is free, or offered, promised or lent to the same guest.
-    pub(super) fn lend(&mut self, key: GuestKey, held: Held) {
+    pub(super) fn lend(&mut self, held: Held) {
         let (address, ends) = (held.address, held.ends);
-        self.withdraw(key);
-        self.break_promise(key);
-        if let Some(before) = self.leases.insert(key, held) {
-            self.lease_ends.remove(&(before.ends, before.address));
-            if before.address != address {
-                self.free(before.address);
-            }
+        self.withdraw(held.key);
+        self.break_promise(held.key);
+        let before = self.leases.insert(held);
+        let goes_on = |before: &Held| !before.has_lapsed() && before.address == address && before.ends <= ends;
+        let will_be_looked_at = before.as_ref().is_some_and(goes_on);
+        if let Some(before) = before.filter(|before| before.address != address) {
+            self.free(before.address);
         }
-        self.uses.insert(address, Use::Leased(key));
-        self.lease_ends.insert((ends, address));
         self.pool.take(address);
+        if !will_be_looked_at {
+            self.look_at(ends, address);
+        }
+    }
+
+    /// Has the lease of an address looked at by then.
+    fn look_at(&mut self, by: Moment, address: Ipv4Addr) {
+        self.lease_ends.push(Reverse((by, address)));
+        if self.lease_ends.len() > 64 + 2 * self.leases.len() {
+            let all = self.leases.iter().filter(|held| !held.has_lapsed());
+            self.lease_ends = all.map(|held| Reverse((held.ends, held.address))).collect();
+        }
     }
 
     /// Ends a lease. Its address is free, unless the guest has a session.
     pub(super) fn end(&mut self, key: GuestKey) -> Option<Lease> {
-        let held = self.leases.get_mut(&key).filter(|held| !held.lapsed)?;
-        let lease = held.lease(key);
-        self.lease_ends.remove(&(held.ends, lease.address));
-        if held.protected {
-            held.lapsed = true;
+        let held = self.leases.get(key).filter(|held| !held.has_lapsed())?;
+        let lease = held.lease();
+        if held.is_protected() {
+            self.leases.set_stage(key, Stage::Lapsed);
         } else {
-            self.leases.remove(&key);
+            self.leases.remove(key);
             self.free(lease.address);
         }
         Some(lease)
@@ -239,13 +214,16 @@ impl Table {
 
     /// Notes that the guest has a session, or has none any more.
     pub(super) fn protect(&mut self, key: GuestKey, protected: bool) {
-        let Some(held) = self.leases.get_mut(&key) else { return };
-        held.protected = protected;
-        held.logged_in |= protected;
-        if held.lapsed && !protected {
-            let address = held.address;
-            self.leases.remove(&key);
-            self.free(address);
+        let Some(held) = self.leases.get(key) else { return };
+        match (held.stage, protected) {
+            (Stage::New | Stage::LoggedIn, true) => self.leases.set_stage(key, Stage::Protected),
+            (Stage::Protected, false) => self.leases.set_stage(key, Stage::LoggedIn),
+            (Stage::Lapsed, false) => {
+                let address = held.address;
+                self.leases.remove(key);
+                self.free(address);
+            }
+            (Stage::Protected | Stage::Lapsed, true) | (Stage::New | Stage::LoggedIn, false) => {}
         }
     }
 
@@ -307,16 +285,15 @@ impl Table {
         true
     }
 
-    /// When something ends next, monotonic.
+    /// When something ends next, monotonic; it may be in vain.
     pub(super) fn next_end(&self) -> Option<Duration> {
         let first = |set: &Ends| set.first().map(|&(ends, _)| ends.mono());
-        [&self.lease_ends, &self.offer_ends, &self.promise_ends, &self.quarantine_ends]
-            .into_iter()
-            .filter_map(first)
-            .min()
+        let lease = self.lease_ends.peek().map(|Reverse((by, _))| by.mono());
+        let others = [&self.offer_ends, &self.promise_ends, &self.quarantine_ends].into_iter().map(first);
+        others.chain([lease]).flatten().min()
     }
 
-    /// Ends what is over, and tells the leases among it, of which [`ENDS_AT_ONCE`] end at a time.
+    /// Ends what is over, and tells the leases among it, of which [`ENDS_AT_ONCE`] are looked at at a time.
     pub(super) fn expire(&mut self, now: Duration, mut ended: impl FnMut(Lease, EndReason)) {
         let due = |set: &Ends| set.first().is_some_and(|&(ends, _)| ends.mono() <= now);
         while due(&self.offer_ends) {
@@ -332,14 +309,20 @@ impl Table {
             self.reclaim_quarantine();
         }
         for _ in 0..ENDS_AT_ONCE {
-            if !due(&self.lease_ends) {
+            let Some(Reverse((_, address))) =
+                self.lease_ends.peek().copied().filter(|Reverse((by, _))| by.mono() <= now)
+            else {
                 break;
-            }
-            let Some((_, address)) = self.lease_ends.pop_first() else { break };
-            if let Some(Use::Leased(key)) = self.usage(address)
-                && let Some(lease) = self.end(key)
-            {
-                ended(lease, EndReason::Expired);
+            };
+            self.lease_ends.pop();
+            let Some(Use::Leased(key)) = self.usage(address) else { continue };
+            match self.leases.get(key).filter(|held| !held.has_lapsed()).map(|held| held.ends) {
+                Some(ends) if ends.mono() > now => self.look_at(ends, address),
+                _ => {
+                    if let Some(lease) = self.end(key) {
+                        ended(lease, EndReason::Expired);
+                    }
+                }
             }
         }
     }
@@ -347,5 +330,26 @@ impl Table {
     fn free(&mut self, address: Ipv4Addr) {
         self.uses.remove(&address);
         self.pool.give_back(address);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use wire::{MacAddr, Vlan};
+
+    #[test]
+    fn whoever_comes_and_goes_all_day_leaves_few_ends_to_look_at() {
+        let network = Config::new(Ipv4Addr::new(10, 1, 0, 1), 24, MacAddr([2, 0, 0, 0, 0, 1]));
+        let mut table = Table::new(&network, 7);
+        let key = GuestKey { lan: 0, vlan: Vlan::NONE, mac: MacAddr([2, 0, 0, 0, 0, 9]) };
+        let (address, mut ends) = (Ipv4Addr::new(10, 1, 0, 9), Duration::from_secs(3600));
+        for _ in 0..10_000 {
+            ends += Duration::from_secs(1);
+            table.lend(Held::new(Lease { key, address, hostname: None, ends, logged_in: false }, false));
+            assert!(table.lease_ends.len() <= 64 + 2);
+            table.end(key);
+        }
+        assert!(table.lease_ends.len() <= 64 + 2);
     }
 }

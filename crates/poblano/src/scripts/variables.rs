@@ -229,7 +229,7 @@ mod tests {
             key,
             address: Ipv4Addr::new(10, 85, 0, 9),
             hostname: Some("phone".into()),
-            expires_unix: Duration::ZERO,
+            ends: Duration::ZERO,
             logged_in: false,
         };
         let all = facts.of_guest(Event::GuestUp, &lease);

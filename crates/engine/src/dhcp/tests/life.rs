@@ -78,9 +78,9 @@ fn leases_survive_a_restart_but_not_their_end() {
     let address = lan.join(guest(7));
     lan.join(guest(8));
     let mut leases: Vec<Lease> = lan.server.leases().collect();
-    leases[1].expires_unix = lan.now.unix + Duration::from_secs(99);
+    leases[1].ends = lan.now.mono + Duration::from_secs(99);
     let mut after = Lan::new(config());
-    after.now = Now { mono: Duration::ZERO, unix: lan.now.unix + Duration::from_secs(100) };
+    after.now.mono = lan.now.mono + Duration::from_secs(100);
     // A thief's record of the same address, a stranger's network, the gateway: none is believed.
     let thief = |key, address| Lease { key, address, ..leases[0].clone() };
     let bad = [thief(guest(9), address), thief(guest(10), Ipv4Addr::new(192, 0, 2, 1)), thief(guest(11), GATEWAY)];
@@ -95,9 +95,8 @@ fn leases_survive_a_restart_but_not_their_end() {
 fn a_clock_that_went_back_does_not_make_a_lease_eternal() {
     let mut lan = Lan::new(config());
     lan.join(guest(7));
-    let leases: Vec<Lease> = lan.server.leases().collect();
+    let leases: Vec<Lease> = lan.server.leases().map(|lease| Lease { ends: Duration::MAX, ..lease }).collect();
     let mut after = Lan::new(config());
-    after.now.unix = Duration::ZERO;
     after.server.restore(after.now, leases.into_iter());
     assert_eq!(after.addresses().len(), 1);
     after.pass(1800);
@@ -156,6 +155,8 @@ fn a_guest_with_a_session_that_was_late_goes_on_with_its_address() {
     assert_eq!(lan.join(guest(7)), address);
     lan.server.protect(guest(7), false);
     assert_eq!(lan.addresses(), [address], "the lease outlives the session");
+    lan.pass(1800);
+    assert!(lan.addresses().is_empty(), "and ends in its turn");
 }
 
 #[test]
@@ -171,6 +172,22 @@ fn passers_by_have_short_leases_and_guests_who_logged_in_have_long_ones() {
     assert!(lan.bound.last().unwrap().logged_in);
     lan.pass(900);
     assert_eq!(lan.renew(guest(7), address).1.unwrap().secs(code::LEASE_TIME), Some(1800), "it has been a guest");
+}
+
+#[test]
+fn whoever_renews_in_time_goes_on_and_whoever_then_wants_less_ends_sooner() {
+    let mut lan = Lan::new(config());
+    let address = lan.join(guest(7));
+    for _ in 0..3 {
+        lan.pass(900);
+        assert_eq!(lan.renew(guest(7), address).0, Outcome::Acknowledged);
+    }
+    let mut less = Message::request(MessageType::Request, 1, guest(7).mac);
+    less.ciaddr = address;
+    less.options.push(code::LEASE_TIME, &60u32.to_be_bytes());
+    assert_eq!(lan.ask(guest(7), &less).0, Outcome::Acknowledged);
+    lan.pass(60);
+    assert!(lan.addresses().is_empty());
 }
 
 #[test]

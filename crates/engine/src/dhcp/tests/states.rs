@@ -21,7 +21,7 @@ fn a_newcomer_gets_an_address_in_four_messages() {
     assert_eq!(lan.server.lease(guest(7)).unwrap().address, address);
     assert_eq!(lan.server.lease_at(address).unwrap().key, guest(7));
     assert_eq!(lan.bound.len(), 1);
-    assert_eq!(lan.bound[0].expires_unix, lan.now.unix + Duration::from_secs(1800));
+    assert_eq!(lan.bound[0].ends, lan.now.mono + Duration::from_secs(1800));
 }
 
 #[test]
