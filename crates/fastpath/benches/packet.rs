@@ -142,10 +142,9 @@ fn decisions(criterion: &mut Criterion) {
                     write(packet, address(n), internet, mac(n));
                 };
                 timed(packets, &mut batch, &mut make, &mut |batch| {
-                    plane.expect_from_guests(batch);
-                    for packet in batch {
-                        black_box(plane.from_guest(packet, NOW, &mut pacer));
-                    }
+                    plane.from_guests(batch, NOW, &mut pacer, |_, _, action| {
+                        black_box(action);
+                    });
                 })
             });
         });
@@ -156,10 +155,9 @@ fn decisions(criterion: &mut Criterion) {
                     write(packet, internet, address(n), mac(n));
                 };
                 timed(packets, &mut batch, &mut make, &mut |batch| {
-                    plane.expect_to_guests(batch);
-                    for packet in batch {
-                        black_box(plane.to_guest(packet, NOW, &mut pacer));
-                    }
+                    plane.to_guests(batch, NOW, &mut pacer, |_, _, action| {
+                        black_box(action);
+                    });
                 })
             });
         });
@@ -387,10 +385,9 @@ fn gardens(criterion: &mut Criterion) {
                     write(packet, address(n % 1000), to, mac(n % 1000));
                 };
                 timed(packets, &mut batch, &mut make, &mut |batch| {
-                    plane.expect_from_guests(batch);
-                    for packet in batch {
-                        black_box(plane.from_guest(packet, NOW, &mut pacer));
-                    }
+                    plane.from_guests(batch, NOW, &mut pacer, |_, _, action| {
+                        black_box(action);
+                    });
                 })
             });
         });

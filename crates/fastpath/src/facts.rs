@@ -17,16 +17,14 @@ const DNS_PORT: u16 = 53;
 const HTTP_PORT: u16 = 80;
 const ICMP_ECHO_REQUEST: u8 = 8;
 
-/// A packet with everything that was found out about it.
-pub(crate) struct Classified {
-    pub(crate) facts: Facts,
-    pub(crate) guest: Option<Snapshot>,
-    /// The headers, of an IPv4 packet.
-    pub(crate) ip: Option<Ipv4>,
-}
-
-/// Looks at a frame that a guest sent.
-pub(crate) fn up(plane: &Plane, packet: &Packet, key: GuestKey, now: Duration) -> Classified {
+/// Looks at a frame that `guest` sent, if the station is one; says the headers, too, of an IPv4 packet.
+pub(crate) fn up(
+    plane: &Plane,
+    packet: &Packet,
+    key: GuestKey,
+    guest: Option<&Snapshot>,
+    now: Duration,
+) -> (Facts, Option<Ipv4>) {
     let mut facts = Facts {
         // A frame that comes from us and did not is a stranger's, or a loop in the LAN.
         from_station: key.mac.is_station() && key.mac != plane.lan_mac,
@@ -62,10 +60,9 @@ pub(crate) fn up(plane: &Plane, packet: &Packet, key: GuestKey, now: Duration) -
         _ => {}
     }
     if !facts.from_station || !facts.to_us || facts.network == Network::Arp {
-        return Classified { facts, guest: None, ip };
+        return (facts, ip);
     }
-    let guest = plane.table.by_key(key);
-    if let Some(guest) = &guest {
+    if let Some(guest) = guest {
         facts.guest = match ip {
             Some(ip) if ip.source != guest.address => Guest::Spoofing,
             _ if guest.online_at(now) => Guest::Online,
@@ -78,15 +75,21 @@ pub(crate) fn up(plane: &Plane, packet: &Packet, key: GuestKey, now: Duration) -
             // RFC 1122, 3.3.6: a frame for everybody carries no packet for one host.
             facts.peer = Peer::Multicast;
         }
-        if facts.peer == Peer::Internet && in_garden(plane, facts.guest, guest.as_ref(), ip, true, now) {
+        if facts.peer == Peer::Internet && in_garden(plane, facts.guest, guest, ip, true, now) {
             facts.peer = Peer::Garden;
         }
     }
-    Classified { facts, guest, ip }
+    (facts, ip)
 }
 
-/// Looks at a packet that the kernel routed towards a guest.
-pub(crate) fn down(plane: &Plane, packet: &Packet, now: Duration) -> Classified {
+/// Looks at a packet that the kernel routed towards `guest`, if its destination has one. `ip` is what its headers say.
+pub(crate) fn down(
+    plane: &Plane,
+    packet: &Packet,
+    ip: Option<&Ipv4>,
+    guest: Option<&Snapshot>,
+    now: Duration,
+) -> Facts {
     let mut facts = Facts {
         from_station: true,
         to_us: true,
@@ -95,22 +98,18 @@ pub(crate) fn down(plane: &Plane, packet: &Packet, now: Duration) -> Classified 
         peer: Peer::Internet,
         kind: Kind::Other,
     };
-    let ip = match packet.l3().first().map(|first| first >> 4) {
-        Some(4) => Ipv4::parse(packet.l3()).ok(),
-        Some(6) => {
+    let Some(ip) = ip else {
+        if packet.l3().first().is_some_and(|first| first >> 4 == 6) {
             facts.network = Network::Ipv6;
-            None
         }
-        _ => None,
+        return facts;
     };
-    let Some(ip) = ip else { return Classified { facts, guest: None, ip } };
     facts.network = Network::Ipv4;
-    let guest = plane.table.by_address(ip.destination);
-    if let Some(guest) = &guest {
+    if let Some(guest) = guest {
         facts.guest = if guest.online_at(now) { Guest::Online } else { Guest::Offline };
     }
     facts.peer = peer(plane, ip.source);
-    if facts.peer == Peer::Internet && in_garden(plane, facts.guest, guest.as_ref(), &ip, false, now) {
+    if facts.peer == Peer::Internet && in_garden(plane, facts.guest, guest, ip, false, now) {
         facts.peer = Peer::Garden;
     }
     facts.kind = match ip.transport {
@@ -118,7 +117,7 @@ pub(crate) fn down(plane: &Plane, packet: &Packet, now: Duration) -> Classified 
         Transport::Fragment => Kind::Fragment,
         _ => Kind::Other,
     };
-    Classified { facts, guest, ip: Some(ip) }
+    facts
 }
 
 /// Unicast to us, or to everybody; multicast groups are looked at too, to be counted as such.

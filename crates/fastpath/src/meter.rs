@@ -7,7 +7,7 @@
 //! |--|--|--|
 //! | 0 | `free_at_nanos` | whoever admits a packet, by an atomic addition or a compare-and-swap |
 //! | 8 | `paced_until_nanos` | whoever lets a packet wait, or sends it to where it may have to |
-//! | 16 | `octets` | whoever forwards a packet, by an atomic addition |
+//! | 16 | `octets` | whoever forwards a packet, by an atomic addition unless nobody else does ([`Adders`]) |
 //! | 24 | `packets` | the same |
 //! | 32 | `last_secs` | the same, by a store |
 //! | 40 | `share` | user space |
@@ -96,24 +96,62 @@ impl Direction {
     }
 }
 
-/// Meters that somebody else shares, one for each slot of a table.
-pub type SharedMeters = Box<dyn AsRef<[Meter]> + Send + Sync>;
+/// Who adds to the meters of a table.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Adders {
+    /// Of each direction of a guest one thread of ours: then an addition is a load and a store. A locked one takes as long
+    /// as the rest of a verdict, and the processor begins nothing of the next packet before it is done.
+    OneThread,
+    /// The kernel's programs too.
+    KernelToo,
+}
+
+impl Adders {
+    fn add(self, cell: &AtomicU64, more: u64) {
+        match self {
+            Self::OneThread => cell.store(cell.load(Ordering::Relaxed).wrapping_add(more), Ordering::Relaxed),
+            Self::KernelToo => {
+                cell.fetch_add(more, Ordering::Relaxed);
+            }
+        }
+    }
+}
+
+/// Meters that are not the table's own, one for each slot.
+pub struct SharedMeters {
+    memory: Box<dyn AsRef<[Meter]> + Send + Sync>,
+    pub(crate) adders: Adders,
+}
+
+impl SharedMeters {
+    /// Those in `memory`, to which `adders` add.
+    #[must_use]
+    pub fn new(memory: Box<dyn AsRef<[Meter]> + Send + Sync>, adders: Adders) -> Self {
+        Self { memory, adders }
+    }
+}
+
+impl AsRef<[Meter]> for SharedMeters {
+    fn as_ref(&self) -> &[Meter] {
+        (*self.memory).as_ref()
+    }
+}
 
 impl Way {
     /// How long packets go on taking the way through user space after the last one that had to wait there.
     pub const PACED_FOR: Duration = Duration::from_millis(100);
 
     /// Counts what is forwarded; false, and nothing is counted, if there would be more than `max` octets.
-    pub(crate) fn count(&self, octets: u64, packets: u32, max: u64, now: Duration) -> bool {
+    pub(crate) fn count(&self, octets: u64, packets: u32, max: u64, now: Duration, adders: Adders) -> bool {
         if max == u64::MAX {
-            self.octets.fetch_add(octets, Ordering::Relaxed);
+            adders.add(&self.octets, octets);
         } else {
             let sum = |counted: u64| counted.checked_add(octets).filter(|&sum| sum <= max);
             if self.octets.fetch_update(Ordering::Relaxed, Ordering::Relaxed, sum).is_err() {
                 return false;
             }
         }
-        self.packets.fetch_add(u64::from(packets), Ordering::Relaxed);
+        adders.add(&self.packets, u64::from(packets));
         self.mark_busy(now);
         true
     }

@@ -10,7 +10,7 @@ use wire::{GuestKey, MacAddr};
 use crate::answer::Answer;
 use crate::checksum;
 use crate::counters::{Counters, Reason};
-use crate::facts::{self, Classified};
+use crate::facts;
 use crate::garden::{Garden, Network};
 use crate::meter::Direction;
 use crate::pacer::{Pacer, Waiting};
@@ -21,7 +21,7 @@ use crate::reject;
 use crate::session::{SlotIndex, Snapshot};
 use crate::shape::{self, Flows};
 use crate::slow::{SlowFrame, SlowPath, StationLimit};
-use crate::table::Table;
+use crate::table::{NOWHERE, Table};
 use crate::verdict::{self, Guest, Service, Verdict, down, up};
 
 /// What a refusal takes of the guest's share of our own answers: 100 a second, as a phone with many connections needs, and
@@ -74,24 +74,49 @@ pub enum Action {
 }
 
 impl Plane {
-    /// To be called before the decisions about frames from the LAN, with up to a batch of them: fetches what is known
-    /// of their guests into the processor's cache, of all at once, where each decision would wait for its own.
-    pub fn expect_from_guests(&self, frames: &[Packet]) {
-        self.table.expect_keys(frames.iter().map(|frame| self.key(frame)));
+    /// Decides about up to a batch of frames from the LAN, in their order; `apply` does with each what is said. What is known
+    /// of their guests is fetched into the processor's cache for all at once, where each decision would wait for its own.
+    pub fn from_guests(
+        &self,
+        frames: &mut [Packet],
+        now: Duration,
+        pacer: &mut Pacer,
+        mut apply: impl FnMut(&mut [Packet], usize, Action),
+    ) {
+        let expected = self.table.expect_keys(frames.iter().map(|frame| self.key(frame)));
+        for index in 0..frames.len() {
+            let action = self.judge_up(expected.slot(index), &mut frames[index], now, pacer);
+            apply(frames, index, action);
+        }
     }
 
     /// The same for packets from the TUN device.
-    pub fn expect_to_guests(&self, packets: &[Packet]) {
-        self.table.expect_addresses(packets.iter().map(|packet| {
+    pub fn to_guests(
+        &self,
+        packets: &mut [Packet],
+        now: Duration,
+        pacer: &mut Pacer,
+        mut apply: impl FnMut(&mut [Packet], usize, Action),
+    ) {
+        let expected = self.table.expect_addresses(packets.iter().map(|packet| {
             packet.l3().get(16..20).map_or(Ipv4Addr::UNSPECIFIED, |a| Ipv4Addr::new(a[0], a[1], a[2], a[3]))
         }));
+        for index in 0..packets.len() {
+            let action = self.judge_down(expected.slot(index), &mut packets[index], now, pacer);
+            apply(packets, index, action);
+        }
     }
 
     /// Decides about a frame from the LAN. For [`Action::Send`] the packet is ready for the TUN device; one that has to
     /// wait is in `pacer`.
     pub fn from_guest(&self, packet: &mut Packet, now: Duration, pacer: &mut Pacer) -> Action {
+        self.judge_up(NOWHERE, packet, now, pacer)
+    }
+
+    fn judge_up(&self, expected: SlotIndex, packet: &mut Packet, now: Duration, pacer: &mut Pacer) -> Action {
         let key = self.key(packet);
-        let Classified { facts, guest, ip } = facts::up(self, packet, key, now);
+        let guest = self.table.expected_by_key(expected, key);
+        let (facts, ip) = facts::up(self, packet, key, guest.as_ref(), now);
         if let Some(ip) = &ip {
             packet.set_l3_len(usize::from(ip.total_len)); // without the padding of short frames
         }
@@ -105,7 +130,7 @@ impl Plane {
         match verdict {
             Verdict::Serve(service @ (Service::Dhcp | Service::Arp | Service::Dns | Service::Watch)) => {
                 checksum::finish(packet);
-                let guest = guest.map(|guest| guest.slot);
+                let guest = guest.filter(|_| service != Service::Arp).map(|guest| guest.slot);
                 let offered = self.slow_limit.admit(key, now)
                     && self.slow.offer(SlowFrame { key, service, guest, frame: packet.frame(), now });
                 self.from_guests.count(if offered { verdict } else { Verdict::Drop(Reason::QueueFull) });
@@ -114,7 +139,7 @@ impl Plane {
             Verdict::Forward | Verdict::Garden | Verdict::Serve(Service::Gateway) => {
                 if verdict == Verdict::Garden && facts.guest == Guest::Online {
                     // Not counted, but not idle either.
-                    if let Some(meter) = guest.and_then(|guest| self.table.meter(guest.slot)) {
+                    if let Some(meter) = guest.as_ref().and_then(|guest| self.table.meter(guest.slot)) {
                         meter.up.mark_busy(now);
                     }
                 }
@@ -123,11 +148,11 @@ impl Plane {
             }
             Verdict::Redirect => {
                 self.from_guests.count(verdict);
-                self.redirect(packet, guest, ip, now)
+                self.redirect(packet, guest.map(|guest| guest.slot), ip, now)
             }
             Verdict::Reject(_) => {
                 self.from_guests.count(verdict);
-                self.refuse(packet, facts.network, guest, ip, now)
+                self.refuse(packet, facts.network, guest.map(|guest| guest.slot), ip, now)
             }
             Verdict::Drop(_) => {
                 self.from_guests.count(verdict);
@@ -139,7 +164,13 @@ impl Plane {
     /// Decides about a packet from the TUN device. For [`Action::Send`] it is a frame ready for the LAN; one that has to
     /// wait is in `pacer`.
     pub fn to_guest(&self, packet: &mut Packet, now: Duration, pacer: &mut Pacer) -> Action {
-        let Classified { facts, guest, ip } = facts::down(self, packet, now);
+        self.judge_down(NOWHERE, packet, now, pacer)
+    }
+
+    fn judge_down(&self, expected: SlotIndex, packet: &mut Packet, now: Duration, pacer: &mut Pacer) -> Action {
+        let ip = Ipv4::parse(packet.l3()).ok();
+        let guest = ip.as_ref().and_then(|ip| self.table.expected_by_address(expected, ip.destination));
+        let facts = facts::down(self, packet, ip.as_ref(), guest.as_ref(), now);
         let mut verdict = down(&facts);
         if let (Verdict::Forward, Some(guest), Some(ip)) = (verdict, &guest, &ip) {
             match self.shape(Direction::Down, guest, ip, packet, now, pacer) {
@@ -148,7 +179,7 @@ impl Plane {
             }
         }
         self.to_guests.count(verdict);
-        match (verdict, guest) {
+        match (verdict, &guest) {
             (Verdict::Drop(_) | Verdict::Reject(_), _) | (_, None) => Action::Done,
             (_, Some(guest)) => {
                 self.address(packet, guest.key);
@@ -228,14 +259,16 @@ impl Plane {
     /// Counts a packet that is to be forwarded, if the guest may still use its octets.
     fn account(&self, direction: Direction, guest: &Snapshot, size: (u64, u32), now: Duration) -> Verdict {
         match self.table.slot_and_meter(guest.slot) {
-            Some((slot, meter)) if slot.count(meter, direction, guest, size, now) => Verdict::Forward,
+            Some((slot, meter)) if slot.count(meter, direction, guest, size, now, self.table.adders()) => {
+                Verdict::Forward
+            }
             Some(_) => Verdict::Drop(Reason::QuotaExceeded),
             None => Verdict::Drop(Reason::UnknownGuest),
         }
     }
 
     /// Answers http. What came damaged is not answered, nor what is above the guest's share.
-    fn redirect(&self, packet: &mut Packet, guest: Option<Snapshot>, ip: Option<Ipv4>, now: Duration) -> Action {
+    fn redirect(&self, packet: &mut Packet, guest: Option<SlotIndex>, ip: Option<Ipv4>, now: Duration) -> Action {
         let Some(ip) = ip else { return Action::Done };
         let (ip_len, total_len) = (usize::from(ip.header_len), usize::from(ip.total_len));
         if !checksum::is_intact(packet, ip_len, total_len) {
@@ -255,7 +288,7 @@ impl Plane {
         &self,
         packet: &mut Packet,
         network: verdict::Network,
-        guest: Option<Snapshot>,
+        guest: Option<SlotIndex>,
         ip: Option<Ipv4>,
         now: Duration,
     ) -> Action {
@@ -271,8 +304,8 @@ impl Plane {
     }
 
     /// True if the guest's share of our own answers is not used up.
-    fn may_answer(&self, guest: Option<Snapshot>, cost: Duration, now: Duration) -> bool {
-        guest.and_then(|guest| self.table.slot(guest.slot)).is_some_and(|slot| slot.answers.admit(cost, now))
+    fn may_answer(&self, guest: Option<SlotIndex>, cost: Duration, now: Duration) -> bool {
+        guest.and_then(|guest| self.table.slot(guest)).is_some_and(|slot| slot.answers.admit(cost, now))
     }
 
     /// The guest in `slot`, if any.

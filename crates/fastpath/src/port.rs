@@ -120,9 +120,8 @@ impl Packet {
     }
 
     fn mac_at(&self, at: usize) -> MacAddr {
-        let mut mac = [0; 6];
-        mac.copy_from_slice(&self.memory[at..at + 6]);
-        MacAddr(mac)
+        let octets = &self.memory[at..at + 6];
+        MacAddr([octets[0], octets[1], octets[2], octets[3], octets[4], octets[5]])
     }
 }
 

@@ -40,16 +40,11 @@ pub fn carry_up(
         let received = lan.recv(&mut batch[..BATCH], wait(&pacer, clock))?;
         let now = clock();
         depart(plane, Direction::Up, &mut pacer, now, &mut batch, &mut joiner, &mut send);
-        plane.expect_from_guests(&batch[..received]);
-        for index in 0..received {
-            match plane.from_guest(&mut batch[index], now, &mut pacer) {
-                Action::Send => joiner.offer(&mut batch, index),
-                Action::Answer => {
-                    answers.push(index);
-                }
-                Action::Done => {}
-            }
-        }
+        plane.from_guests(&mut batch[..received], now, &mut pacer, |batch, index, action| match action {
+            Action::Send => joiner.offer(batch, index),
+            Action::Answer => answers.push(index),
+            Action::Done => {}
+        });
         let which = joiner.finish(&mut batch);
         send(&mut batch, which);
         plane.from_guests.count_not_sent(lan.send(&mut batch, &answers));
@@ -77,12 +72,11 @@ pub fn carry_down(
         let received = tun.recv(&mut batch[..BATCH], wait(&pacer, clock))?;
         let now = clock();
         depart(plane, Direction::Down, &mut pacer, now, &mut batch, &mut joiner, &mut send);
-        plane.expect_to_guests(&batch[..received]);
-        for index in 0..received {
-            if matches!(plane.to_guest(&mut batch[index], now, &mut pacer), Action::Send) {
-                joiner.offer(&mut batch, index);
+        plane.to_guests(&mut batch[..received], now, &mut pacer, |batch, index, action| {
+            if matches!(action, Action::Send) {
+                joiner.offer(batch, index);
             }
-        }
+        });
         let which = joiner.finish(&mut batch);
         send(&mut batch, which);
     }

@@ -12,7 +12,7 @@ use loom::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
 use portable_atomic::{AtomicU32, AtomicU64, Ordering, fence};
 use wire::{GuestKey, MacAddr, Vlan};
 
-use crate::meter::{Direction, Meter};
+use crate::meter::{Adders, Direction, Meter};
 use crate::police::{Policer, Rate};
 
 /// Which slot of the table; stable for as long as the guest has its lease.
@@ -141,6 +141,29 @@ impl std::ops::Sub for Usage {
     }
 }
 
+/// Whose a slot is, as it stands there: a look-up compares words before it copies anything.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Identity {
+    mac_high: u32,
+    mac_low: u32,
+    lan: u32,
+}
+
+impl From<GuestKey> for Identity {
+    fn from(key: GuestKey) -> Self {
+        let (mac_high, low) = key.mac.words();
+        Self { mac_high, mac_low: u32::from(low) << 16 | u32::from(key.vlan.0), lan: u32::from(key.lan) }
+    }
+}
+
+impl Identity {
+    fn key(self) -> GuestKey {
+        let [a, b, c, d] = self.mac_high.to_be_bytes();
+        let [e, f, ..] = self.mac_low.to_be_bytes();
+        GuestKey { lan: self.lan as u8, vlan: Vlan(self.mac_low as u16), mac: MacAddr([a, b, c, d, e, f]) }
+    }
+}
+
 const ONLINE: u32 = 1;
 const QUOTA: u32 = 2;
 const OWN_GARDEN: u32 = 4;
@@ -190,15 +213,26 @@ impl Slot {
         self.sequence.load(Ordering::Relaxed)
     }
 
-    /// A consistent copy, or `None` if the slot is being written just now.
-    pub(crate) fn read(&self, slot: SlotIndex, limits: &impl LimitsOf) -> Option<Snapshot> {
+    /// A consistent copy, or `None` if the slot is being written just now, or is not the one that is `wanted`.
+    pub(crate) fn read(
+        &self,
+        slot: SlotIndex,
+        limits: &impl LimitsOf,
+        wanted: impl Fn(Identity, Ipv4Addr) -> bool,
+    ) -> Option<Snapshot> {
         let before = self.sequence.load(Ordering::Acquire);
         if before & 1 != 0 {
             return None;
         }
-        let high = self.mac_high.load(Ordering::Relaxed).to_be_bytes();
-        let low = self.mac_low.load(Ordering::Relaxed);
-        let [a, b, ..] = low.to_be_bytes();
+        let identity = Identity {
+            mac_high: self.mac_high.load(Ordering::Relaxed),
+            mac_low: self.mac_low.load(Ordering::Relaxed),
+            lan: self.lan.load(Ordering::Relaxed),
+        };
+        let address = Ipv4Addr::from_bits(self.address.load(Ordering::Relaxed));
+        if !wanted(identity, address) {
+            return None;
+        }
         let end = self.ends_at_secs.load(Ordering::Relaxed);
         let flags = self.flags.load(Ordering::Relaxed);
         let limits = if flags & QUOTA == 0 { None } else { limits.get() };
@@ -207,12 +241,8 @@ impl Slot {
         let max = |cell: fn(&Limits) -> &AtomicU64| limits.map_or(without, |max| cell(max).load(Ordering::Relaxed));
         let snapshot = Snapshot {
             slot,
-            key: GuestKey {
-                lan: self.lan.load(Ordering::Relaxed) as u8,
-                vlan: Vlan(low as u16),
-                mac: MacAddr([high[0], high[1], high[2], high[3], a, b]),
-            },
-            address: Ipv4Addr::from_bits(self.address.load(Ordering::Relaxed)),
+            key: identity.key(),
+            address,
             policy: Policy {
                 online: flags & ONLINE != 0,
                 own_garden: flags & OWN_GARDEN != 0,
@@ -241,15 +271,15 @@ impl Slot {
         let sequence = self.sequence.load(Ordering::Relaxed);
         self.sequence.store(sequence.wrapping_add(1), Ordering::Relaxed);
         fence(Ordering::Release);
-        let m = key.mac.0;
-        let identity = [
-            (&self.mac_high, u32::from_be_bytes([m[0], m[1], m[2], m[3]])),
-            (&self.mac_low, u32::from_be_bytes([m[4], m[5], 0, 0]) | u32::from(key.vlan.0)),
-            (&self.lan, u32::from(key.lan)),
+        let Identity { mac_high, mac_low, lan } = key.into();
+        let words = [
+            (&self.mac_high, mac_high),
+            (&self.mac_low, mac_low),
+            (&self.lan, lan),
             (&self.address, address.to_bits()),
         ];
         let mut another = false;
-        for (cell, value) in identity {
+        for (cell, value) in words {
             another |= cell.swap(value, Ordering::Relaxed) != value;
         }
         if another {
@@ -288,6 +318,7 @@ impl Slot {
         guest: &Snapshot,
         (octets, packets): (u64, u32),
         now: Duration,
+        adders: Adders,
     ) -> bool {
         let (way, other) = direction.ways(meter);
         let mut max = match direction {
@@ -297,7 +328,7 @@ impl Slot {
         if guest.policy.octets_total_max != u64::MAX {
             max = max.min(guest.policy.octets_total_max.saturating_sub(other.octets.load(Ordering::Relaxed)));
         }
-        let fits = way.count(octets, packets, max, now);
+        let fits = way.count(octets, packets, max, now, adders);
         if !fits {
             self.used_up.store(guest.version | 1, Ordering::Relaxed);
         }
@@ -350,12 +381,12 @@ mod tests {
                     slot.write((&Meter::default(), &NoLimits), key, address, &policy);
                 })
             };
-            if let Some(seen) = slot.read(SlotIndex(0), &NoLimits) {
+            if let Some(seen) = slot.read(SlotIndex(0), &NoLimits, |_, _| true) {
                 let (key, address, policy) = guest(seen.key.lan);
                 assert_eq!((seen.key, seen.address, seen.policy), (key, address, policy));
             }
             writer.join().expect("the writer ends");
-            assert_eq!(slot.read(SlotIndex(0), &NoLimits).map(|seen| seen.key), Some(guest(2).0));
+            assert_eq!(slot.read(SlotIndex(0), &NoLimits, |_, _| true).map(|seen| seen.key), Some(guest(2).0));
         });
     }
 }

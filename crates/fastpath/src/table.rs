@@ -14,10 +14,10 @@ use std::sync::{Arc, OnceLock};
 
 use wire::GuestKey;
 
-use crate::meter::{Direction, Meter, SharedMeters};
+use crate::meter::{Adders, Direction, Meter, SharedMeters};
 use crate::mirror::Mirror;
 use crate::pump::BATCH;
-use crate::session::{Limits, LimitsOf, Policy, Slot, SlotIndex, Snapshot, Usage};
+use crate::session::{Identity, Limits, LimitsOf, Policy, Slot, SlotIndex, Snapshot, Usage};
 
 /// The most guests a table can hold: a cell has 24 bits for the slot.
 pub const MAX_CAPACITY: u32 = (1 << 24) - 2;
@@ -32,6 +32,19 @@ const CHUNK: usize = 256;
 /// The table has as many guests as it was made for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Full;
+
+/// Where the guests of a batch of packets probably are. Nothing but time depends on it.
+pub struct Expected([SlotIndex; BATCH]);
+
+/// The slot of nobody who was expected.
+pub(crate) const NOWHERE: SlotIndex = SlotIndex(u32::MAX);
+
+impl Expected {
+    /// Where that of packet `index` of the batch is.
+    pub(crate) fn slot(&self, index: usize) -> SlotIndex {
+        self.0.get(index).copied().unwrap_or(NOWHERE)
+    }
+}
 
 /// The shared part: readers.
 pub struct Table {
@@ -61,7 +74,7 @@ impl Table {
     /// As [`Table::new`], and if there is not a meter for each guest.
     #[must_use]
     pub fn with_meters(capacity: u32, seed: u64, meters: SharedMeters) -> (Arc<Self>, Writer) {
-        assert!(meters.as_ref().as_ref().len() >= capacity as usize, "{capacity} guests want as many meters");
+        assert!(meters.as_ref().len() >= capacity as usize, "{capacity} guests want as many meters");
         Self::make(capacity, seed, Some(meters))
     }
 
@@ -82,30 +95,41 @@ impl Table {
     /// The guest that sends from `key`.
     #[must_use]
     pub fn by_key(&self, key: GuestKey) -> Option<Snapshot> {
-        self.by_key.find(self.hash_key(key), |slot| self.snapshot(slot).filter(|found| found.key == key))
+        let wanted = Identity::from(key);
+        self.by_key.find(self.hash_key(key), |slot| self.read(slot, |found, _| found == wanted))
     }
 
     /// The guest that has `address`.
     #[must_use]
     pub fn by_address(&self, address: Ipv4Addr) -> Option<Snapshot> {
-        self.by_address
-            .find(self.hash_address(address), |slot| self.snapshot(slot).filter(|found| found.address == address))
+        self.by_address.find(self.hash_address(address), |slot| self.read(slot, |_, found| found == address))
     }
 
-    /// Fetches what lookups of these keys will read into the processor's cache: in each of two passes no access depends
-    /// on another, so the processor waits for many at once.
-    pub fn expect_keys(&self, keys: impl Iterator<Item = GuestKey>) {
-        self.expect(&self.by_key, Direction::Up, keys.map(|key| self.hash_key(key)));
+    /// The same as [`Table::by_key`], and sooner if it is the one in the slot that was expected.
+    pub(crate) fn expected_by_key(&self, expected: SlotIndex, key: GuestKey) -> Option<Snapshot> {
+        let wanted = Identity::from(key);
+        self.read_once(expected, |found, _| found == wanted).or_else(|| self.by_key(key))
+    }
+
+    /// The same as [`Table::by_address`].
+    pub(crate) fn expected_by_address(&self, expected: SlotIndex, address: Ipv4Addr) -> Option<Snapshot> {
+        self.read_once(expected, |_, found| found == address).or_else(|| self.by_address(address))
+    }
+
+    /// Says in which slots these keys probably are, and fetches what lookups of them will read into the processor's cache:
+    /// in each of two passes no access depends on another, so the processor waits for many at once.
+    pub fn expect_keys(&self, keys: impl Iterator<Item = GuestKey>) -> Expected {
+        self.expect(&self.by_key, Direction::Up, keys.map(|key| self.hash_key(key)))
     }
 
     /// The same for lookups of addresses.
-    pub fn expect_addresses(&self, addresses: impl Iterator<Item = Ipv4Addr>) {
-        self.expect(&self.by_address, Direction::Down, addresses.map(|address| self.hash_address(address)));
+    pub fn expect_addresses(&self, addresses: impl Iterator<Item = Ipv4Addr>) -> Expected {
+        self.expect(&self.by_address, Direction::Down, addresses.map(|address| self.hash_address(address)))
     }
 
     /// A loop for each step, as short as can be: then the processor has the accesses of a whole batch under way before
     /// the first has come.
-    fn expect(&self, index: &Index, direction: Direction, hashes: impl Iterator<Item = u64>) {
+    fn expect(&self, index: &Index, direction: Direction, hashes: impl Iterator<Item = u64>) -> Expected {
         let mut expected = [0; BATCH];
         let mut count = 0;
         for (expected, hash) in expected.iter_mut().zip(hashes) {
@@ -114,21 +138,34 @@ impl Table {
         }
         let expected = &expected[..count];
         black_box(expected.iter().fold(0, |all, &hash| all ^ index.touch(hash)));
-        let mut slots = [None; BATCH];
+        let mut slots = [NOWHERE; BATCH];
         for (slot, &hash) in slots.iter_mut().zip(expected) {
             // The first with the right tag is mostly the right one; if not, nothing is wrong but slower.
-            *slot = index.find(hash, |slot| self.slot_and_meter(slot));
+            *slot = index.find(hash, Some).unwrap_or(NOWHERE);
+        }
+        let mut guests = [None; BATCH];
+        for (guest, &slot) in guests.iter_mut().zip(&slots[..count]) {
+            *guest = self.slot_and_meter(slot);
         }
         let touch = |(slot, meter): &(&Slot, &Meter)| slot.touch() ^ direction.ways(meter).0.touch();
-        black_box(slots[..count].iter().flatten().fold(0, |all, found| all ^ touch(found)));
+        black_box(guests[..count].iter().flatten().fold(0, |all, found| all ^ touch(found)));
+        Expected(slots)
     }
 
-    /// The guest in `slot` as it is now. A reader that meets the writer tries again a few times, then gives up.
+    /// The guest in `slot` as it is now.
     #[must_use]
     pub fn snapshot(&self, slot: SlotIndex) -> Option<Snapshot> {
+        self.read(slot, |_, _| true)
+    }
+
+    /// The same, if it is `wanted`. A reader that meets the writer tries again a few times, then gives up.
+    fn read(&self, slot: SlotIndex, wanted: impl Fn(Identity, Ipv4Addr) -> bool) -> Option<Snapshot> {
+        (0..4).find_map(|_| self.read_once(slot, &wanted))
+    }
+
+    fn read_once(&self, slot: SlotIndex, wanted: impl Fn(Identity, Ipv4Addr) -> bool) -> Option<Snapshot> {
         let chunk = self.chunk(slot)?;
-        let (memory, limits) = (chunk.slot(slot)?, chunk.limits(slot));
-        (0..4).find_map(|_| memory.read(slot, &limits))
+        chunk.slot(slot)?.read(slot, &chunk.limits(slot), wanted)
     }
 
     /// What the guest in `slot` has sent and received since the table was made; subtract an earlier reading.
@@ -156,10 +193,15 @@ impl Table {
         match &self.chunk(slot)?.guests {
             Guests::Whole(guests) => guests.get(at).map(|guest| (&guest.slot, &guest.meter)),
             Guests::Slots(slots) => {
-                let meters = self.meters.as_ref()?.as_ref().as_ref();
+                let meters = self.meters.as_ref()?.as_ref();
                 Some((slots.get(at)?, meters.get(slot.0 as usize)?))
             }
         }
+    }
+
+    /// Who adds to the meters.
+    pub(crate) fn adders(&self) -> Adders {
+        self.meters.as_ref().map_or(Adders::OneThread, |meters| meters.adders)
     }
 
     fn chunk(&self, slot: SlotIndex) -> Option<&Chunk> {
@@ -179,9 +221,9 @@ impl Table {
     }
 
     fn hash_key(&self, key: GuestKey) -> u64 {
-        let m = key.mac.0;
-        let mac = u64::from_be_bytes([key.lan, 0, m[0], m[1], m[2], m[3], m[4], m[5]]);
-        mix(mac ^ u64::from(key.vlan.0) << 48, self.seed)
+        let (high, low) = key.mac.words();
+        let mac = u64::from(high) << 16 | u64::from(low);
+        mix(mac ^ u64::from(key.lan) << 56 ^ u64::from(key.vlan.0) << 48, self.seed)
     }
 
     fn hash_address(&self, address: Ipv4Addr) -> u64 {
@@ -519,11 +561,12 @@ mod tests {
             }
         }
         let meters: Arc<[Meter]> = (0..2).map(|_| Meter::default()).collect();
-        let (table, mut writer) = Table::with_meters(2, 1, Box::new(Shared(Arc::clone(&meters))));
+        let shared = SharedMeters::new(Box::new(Shared(Arc::clone(&meters))), Adders::KernelToo);
+        let (table, mut writer) = Table::with_meters(2, 1, shared);
         writer.insert(key(1), address(1), &online()).unwrap();
         let slot = writer.insert(key(2), address(2), &online()).unwrap();
         let way = &meters[slot.0 as usize].up;
-        assert!(way.count(1500, 1, u64::MAX, Duration::from_secs(77)));
+        assert!(way.count(1500, 1, u64::MAX, Duration::from_secs(77), Adders::KernelToo));
         way.free_at_nanos.store(5, Ordering::Relaxed);
         way.paced_until_nanos.store(6, Ordering::Relaxed);
         let used = Usage { octets_up: 1500, packets_up: 1, ..Usage::default() };

@@ -12,7 +12,7 @@ use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
 use std::sync::Arc;
 
-use fastpath::meter::{Meter, SharedMeters};
+use fastpath::meter::{Adders, Meter, SharedMeters};
 
 use crate::mapped::Mapped;
 use crate::{Error, Result};
@@ -58,7 +58,7 @@ impl KeptMeters {
     /// One for each guest.
     #[must_use]
     pub fn meters(self: &Arc<Self>) -> SharedMeters {
-        Box::new(Meters(Arc::clone(self)))
+        SharedMeters::new(Box::new(Meters(Arc::clone(self))), Adders::OneThread)
     }
 
     /// Removes the file at `path`, if there is one: nobody goes on from it.
@@ -152,7 +152,7 @@ mod tests {
     }
 
     fn count(kept: &Arc<KeptMeters>) -> u64 {
-        kept.meters().as_ref().as_ref()[1].up.octets.fetch_add(7, Ordering::Relaxed)
+        kept.meters().as_ref()[1].up.octets.fetch_add(7, Ordering::Relaxed)
     }
 
     #[test]

@@ -42,7 +42,7 @@ impl Meters {
     pub(crate) fn counted(&self, offload: &Offload, slot: SlotIndex) -> Option<Usage> {
         offload.counted(slot).or_else(|| {
             let kept = self.kept.as_ref().filter(|kept| kept.took_over())?;
-            kept.meters().as_ref().as_ref().get(slot.0 as usize).map(Usage::from)
+            kept.meters().as_ref().get(slot.0 as usize).map(Usage::from)
         })
     }
 

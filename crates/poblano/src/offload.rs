@@ -61,7 +61,7 @@ impl Offload {
     /// What the kernel has counted in a slot, while we were gone too.
     pub(crate) fn counted(&self, slot: SlotIndex) -> Option<Usage> {
         let loaded = self.loaded.as_ref().filter(|loaded| loaded.took_over())?;
-        loaded.meters().as_ref().as_ref().get(slot.0 as usize).map(Usage::from)
+        loaded.meters().as_ref().get(slot.0 as usize).map(Usage::from)
     }
 
     /// False if the kernel knows that this guest's session was over when the former life ended, however it stands on the disk.

@@ -11,10 +11,17 @@ impl MacAddr {
     /// 00:00:00:00:00:00, which is nobody.
     pub const ZERO: Self = Self([0; 6]);
 
+    /// Its first four octets and its last two, as numbers.
+    #[must_use]
+    pub const fn words(self) -> (u32, u16) {
+        let [a, b, c, d, e, f] = self.0;
+        (u32::from_be_bytes([a, b, c, d]), u16::from_be_bytes([e, f]))
+    }
+
     /// True for an address that one station can have: not zero, and no group bit (IEEE 802, 8.2.2).
     #[must_use]
     pub fn is_station(self) -> bool {
-        self.0[0] & 1 == 0 && self != Self::ZERO
+        self.0[0] & 1 == 0 && self.words() != (0, 0)
     }
 
     /// `AA-BB-CC-DD-EE-FF`, the form of Calling-Station-Id (RFC 3580, 3.21).

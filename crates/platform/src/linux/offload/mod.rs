@@ -26,7 +26,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use fastpath::meter::{Meter, SharedMeters};
+use fastpath::meter::{Adders, Meter, SharedMeters};
 use fastpath::mirror::Mirror;
 use fastpath::session::Snapshot;
 
@@ -215,7 +215,7 @@ impl Offload {
     /// What guests use, in the kernel's memory: for [`fastpath::table::Table::with_meters`].
     #[must_use]
     pub fn meters(&self) -> SharedMeters {
-        Box::new(Meters(Arc::clone(&self.shared)))
+        SharedMeters::new(Box::new(Meters(Arc::clone(&self.shared))), Adders::KernelToo)
     }
 
     /// The kernel's copy of the session table, for its [writer](fastpath::table::Writer::set_mirror). Without entries
