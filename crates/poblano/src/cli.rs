@@ -138,6 +138,9 @@ pub(crate) struct ConfigFile {
     /// Configuration file [default: /etc/poblano/poblano.toml, if there is one]
     #[arg(long, short, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
+    /// The zone that is meant, where each has its own
+    #[arg(long, value_name = "NAME")]
+    pub(crate) zone: Option<String>,
 }
 
 /// Where the configuration comes from.
@@ -188,6 +191,9 @@ pub(crate) struct Control {
     /// The gateway's control socket
     #[arg(long, value_name = "PATH", default_value = "/run/poblano.sock")]
     pub(crate) socket: PathBuf,
+    /// The zone that is meant, where there are several
+    #[arg(long, value_name = "NAME")]
+    pub(crate) zone: Option<String>,
     /// Print JSON
     #[arg(long)]
     pub(crate) json: bool,
@@ -256,6 +262,9 @@ pub(crate) struct RadiusTest {
     /// Account for a session that is over as soon as it began
     #[arg(long)]
     pub(crate) accounting: bool,
+    /// The zone whose servers are tested, where there are several
+    #[arg(long, value_name = "NAME")]
+    pub(crate) zone: Option<String>,
     #[command(flatten)]
     pub(crate) setup: Setup,
 }

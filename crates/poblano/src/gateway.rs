@@ -210,7 +210,7 @@ impl Gateway {
                 Output::SessionKept(session) => self.store.put_session(&kept::to_record(session, *written)),
                 Output::SessionEnded(guest) => self.store.delete_session(guest),
                 Output::Account(record) => self.account(&record, || *written),
-                Output::Device(attempt) => drop(tokio::task::spawn_local(Rc::clone(self).let_device_in(attempt))),
+                Output::Device(attempt) => drop(crate::log::spawn(Rc::clone(self).let_device_in(attempt))),
             }
         }
         let due = engine.poll_timeout();
