@@ -31,6 +31,7 @@ pub(crate) fn assemble(read: &Read<'_>) -> Config {
     let directory: PathBuf = read.required("state.directory");
     let guests = Guests { max: read.optional("guests.max").unwrap_or_else(|| addresses(&dhcp, &lan)) };
     Config {
+        zone: read.zone_name().to_owned(),
         accounting: accounting(read, &guests),
         guests,
         lan,

@@ -21,6 +21,7 @@ mod sample;
 pub mod schema;
 mod uci;
 mod units;
+mod zones;
 
 pub use garden::{GardenDomain, GardenEntry, GardenHost};
 pub use model::{
@@ -49,10 +50,19 @@ pub struct Overrides {
 /// A configuration that may be run, and what its owner should hear.
 #[derive(Clone, Debug)]
 pub struct Loaded {
-    /// The checked values.
+    /// The checked values: of the only gateway, or of the first zone's.
     pub config: Config,
+    /// Those of the other zones' gateways, in the order of their names.
+    pub others: Vec<Config>,
     /// What is allowed but unwise.
     pub warnings: Vec<Problem>,
+}
+
+impl Loaded {
+    /// All gateways: of each zone one, or the only one.
+    pub fn configs(&self) -> impl Iterator<Item = &Config> {
+        [&self.config].into_iter().chain(&self.others)
+    }
 }
 
 impl Config {
@@ -61,7 +71,7 @@ impl Config {
         let name = path.display().to_string();
         let text = std::fs::read_to_string(path).map_err(|e| Errors::about_file(&name, &e))?;
         let mut loaded = parse_at(&text, &name, path.parent(), overrides)?;
-        if (loaded.config.radius.has_secret_in_config() || loaded.config.uam.secret_in_config)
+        if loaded.configs().any(|config| config.radius.has_secret_in_config() || config.uam.secret_in_config)
             && read::others_can_read(path)
         {
             loaded.warnings.push(Problem::new(
@@ -88,23 +98,44 @@ impl Config {
 impl Default for Config {
     /// Every default. Its LAN interface is empty, for that has no default: it cannot be run as it is.
     fn default() -> Self {
-        let read = read::read("", "", None);
-        assemble::assemble(&read)
+        assemble::assemble(&read::parse("", "").read(None, None))
     }
 }
 
 fn parse_at(text: &str, file: &str, folder: Option<&Path>, overrides: &Overrides) -> Result<Loaded, Errors> {
-    let (text, mut problems) = if uci::is_uci(text) {
+    let (text, unread) = if uci::is_uci(text) {
         let (toml, problems) = uci::to_toml(text, file);
         (Cow::Owned(toml), problems)
     } else {
         (Cow::Borrowed(text), Vec::new())
     };
-    let mut read = read::read(&text, file, folder);
-    read.override_with(overrides);
-    let config = assemble::assemble(&read);
-    check::check(&config, &mut read);
-    let (more, warnings) = read.into_problems();
-    problems.extend(more);
-    if problems.is_empty() { Ok(Loaded { config, warnings }) } else { Err(Errors { problems, warnings }) }
+    let mut parsed = read::parse(&text, file);
+    let zones = zones::split(&mut parsed);
+    let mut gateways = Vec::new();
+    for zone in zones.iter().map(Some).chain(zones.is_empty().then_some(None)) {
+        let mut read = parsed.read(zone, folder);
+        read.override_with(overrides);
+        if zone.is_some() {
+            zones::complete(&mut read);
+        }
+        let config = assemble::assemble(&read);
+        check::check(&config, &mut read);
+        gateways.push((config, read));
+    }
+    zones::check(&mut gateways);
+    let (mut configs, mut errors, mut warnings) = (Vec::new(), Vec::new(), Vec::new());
+    for (config, read) in gateways {
+        let (wrong, unwise) = read.into_problems();
+        errors.push((config.zone.clone(), wrong));
+        warnings.push((config.zone.clone(), unwise));
+        configs.push(config);
+    }
+    let mut problems = unread;
+    problems.extend(zones::problems(parsed.errors, errors));
+    let warnings = zones::problems(Vec::new(), warnings);
+    let mut configs = configs.into_iter();
+    match configs.next() {
+        Some(config) if problems.is_empty() => Ok(Loaded { config, others: configs.collect(), warnings }),
+        _ => Err(Errors { problems, warnings }),
+    }
 }

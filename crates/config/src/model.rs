@@ -12,6 +12,8 @@ use crate::{BitRate, DhcpOption, GardenDomain, GardenEntry, HostNetwork, Interfa
 /// [`Config::load`], [`Config::parse`] or [`Config::without_file`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
+    /// The name of the zone that this is the gateway of; empty if there are none.
+    pub zone: String,
     /// The guests' side.
     pub lan: Lan,
     /// The Internet side.

@@ -14,6 +14,7 @@ use wire::url::WebUrl;
 use crate::problem::{Problem, nearest, position};
 use crate::schema::{Absent, Key, Kind, SECTIONS, Section, section};
 use crate::units::{is_name, parse_address_prefix, parse_duration, parse_octets, parse_rate};
+use crate::zones::Zone;
 use crate::{
     BitRate, DhcpOption, GardenDomain, GardenEntry, HostNetwork, InterfaceAddress, Network, Octets, Overrides, Secret,
 };
@@ -56,47 +57,73 @@ pub(crate) enum Value {
 /// Names a key, such as `lan.network` or, of the third host, `dhcp.host[2].mac`.
 pub(crate) type KeyPath = String;
 
-/// What a text says.
+/// A problem, and where in the text it is.
+pub(crate) type Found = (Option<usize>, Problem);
+
+/// A text as TOML, whatever it means.
+pub(crate) struct Parsed<'t> {
+    text: &'t str,
+    file: &'t str,
+    pub(crate) document: DeTable<'t>,
+    /// What is no TOML.
+    pub(crate) errors: Vec<Found>,
+    spoilt_lines: BTreeSet<usize>,
+}
+
+/// What a text says to one gateway.
 pub(crate) struct Read<'t> {
     text: &'t str,
     file: &'t str,
+    zone: Option<&'t Zone<'t>>,
     values: BTreeMap<KeyPath, Value>,
     places: BTreeMap<KeyPath, usize>,
     /// Keys that are there but wrong: nothing more is to be said about them.
     broken: BTreeSet<KeyPath>,
     repeated: BTreeMap<&'static str, usize>,
-    errors: Vec<(Option<usize>, Problem)>,
-    warnings: Vec<(Option<usize>, Problem)>,
+    errors: Vec<Found>,
+    warnings: Vec<Found>,
 }
 
-/// Reads `text`. Keys that are absent or wrong have their default.
-pub(crate) fn read<'t>(text: &'t str, file: &'t str, folder: Option<&Path>) -> Read<'t> {
-    let mut read = Read {
-        text,
-        file,
-        values: BTreeMap::new(),
-        places: BTreeMap::new(),
-        broken: BTreeSet::new(),
-        repeated: BTreeMap::new(),
-        errors: Vec::new(),
-        warnings: Vec::new(),
-    };
+/// Takes `text` for TOML, and finds where it is none.
+pub(crate) fn parse<'t>(text: &'t str, file: &'t str) -> Parsed<'t> {
     let (document, syntax_errors) = DeTable::parse_recoverable(text);
-    let mut spoilt_lines = BTreeSet::new();
+    let document = document.into_inner();
+    let mut parsed = Parsed { text, file, document, errors: Vec::new(), spoilt_lines: BTreeSet::new() };
     for error in &syntax_errors {
         let offset = error.span().map_or(0, |s| s.start);
-        spoilt_lines.insert(position(text, offset).0);
-        read.error_at(Some(offset), "", format!("not TOML: {}", error.message()));
+        parsed.wrong(offset, "", format!("not TOML: {}", error.message()));
+        parsed.spoilt_lines.insert(position(text, offset).0);
     }
-    let syntax_problems = read.errors.len();
-    read.document(document.get_ref(), folder);
-    // What the parser made up to go on after a syntax error is not the operator's mistake.
-    let mut index = 0;
-    read.errors.retain(|(offset, _)| {
-        index += 1;
-        index <= syntax_problems || offset.is_none_or(|o| !spoilt_lines.contains(&position(text, o).0))
-    });
-    read
+    parsed
+}
+
+impl<'t> Parsed<'t> {
+    /// Reports what is wrong with the file as such.
+    pub(crate) fn wrong(&mut self, offset: usize, place: &str, message: String) {
+        let position = Some(position(self.text, offset));
+        let problem = Problem { file: self.file.to_owned(), position, place: place.to_owned(), message };
+        self.errors.push((Some(offset), problem));
+    }
+
+    /// Reads it for the only gateway, or for that of a zone. Keys that are absent or wrong have their default.
+    pub(crate) fn read(&self, zone: Option<&'t Zone<'t>>, folder: Option<&Path>) -> Read<'t> {
+        let mut read = Read {
+            text: self.text,
+            file: self.file,
+            zone,
+            values: BTreeMap::new(),
+            places: BTreeMap::new(),
+            broken: BTreeSet::new(),
+            repeated: BTreeMap::new(),
+            errors: Vec::new(),
+            warnings: Vec::new(),
+        };
+        read.document(zone.map_or(&self.document, |zone| &zone.document), folder);
+        // What the parser made up to go on after a syntax error is not the operator's mistake.
+        let is_spoilt = |offset: usize| self.spoilt_lines.contains(&position(self.text, offset).0);
+        read.errors.retain(|(offset, _)| offset.is_none_or(|offset| !is_spoilt(offset)));
+        read
+    }
 }
 
 impl Read<'_> {
@@ -105,6 +132,12 @@ impl Read<'_> {
             [("lan.interface", "--lan", &overrides.lan), ("uplink.interface", "--uplink", &overrides.uplink)]
         {
             let Some(name) = name else { continue };
+            if path == "lan.interface" && self.zone.is_some() {
+                let problem =
+                    Problem::new("command line", option, "means nothing: each zone has an interface of its own");
+                self.warnings.push((None, problem));
+                continue;
+            }
             self.places.remove(path);
             match interface(name) {
                 Ok(value) => drop(self.values.insert(path.to_owned(), value)),
@@ -114,6 +147,30 @@ impl Read<'_> {
                 }
             }
         }
+    }
+
+    /// The name of the zone whose gateway this is for; empty if there are none.
+    pub(crate) fn zone_name(&self) -> &str {
+        self.zone.map_or("", |zone| &zone.name)
+    }
+
+    /// Gives a value to a key of which the file says nothing.
+    pub(crate) fn set(&mut self, path: &str, value: Value) {
+        self.values.insert(path.to_owned(), value);
+    }
+
+    /// True when the zone itself has the key.
+    pub(crate) fn is_of_zone(&self, path: &str) -> bool {
+        self.zone.is_some_and(|zone| self.places.get(path).is_some_and(|offset| zone.given.contains(offset)))
+    }
+
+    /// Reports of a key that it is missing in the zone.
+    pub(crate) fn missing_in_zone(&mut self, path: &str, message: &str) {
+        let section = path.rsplit_once('.').map_or(path, |(section, _)| section);
+        let at = [section].into_iter().filter(|section| self.is_of_zone(section)).find_map(|s| self.places.get(s));
+        let offset = at.copied().or(self.zone.map(|zone| zone.offset));
+        self.broken.insert(path.to_owned());
+        self.error_at(offset, &place(path), message);
     }
 
     /// The value at a path, the file's or the default.
@@ -140,6 +197,12 @@ impl Read<'_> {
         }
     }
 
+    /// Reports that there must be no value at `path`, whatever it is.
+    pub(crate) fn refuse(&mut self, path: &str, message: &str) {
+        self.conflict(path, &[], message);
+        self.broken.insert(path.to_owned());
+    }
+
     /// Reports that the value at `path`, considering those at `others`, is unwise.
     pub(crate) fn warn(&mut self, path: &str, others: &[&str], message: impl Into<String>) {
         if !self.is_broken(path, others) {
@@ -156,13 +219,9 @@ impl Read<'_> {
         }
     }
 
-    /// Errors and warnings in the order of the file; what has no place comes last.
-    pub(crate) fn into_problems(mut self) -> (Vec<Problem>, Vec<Problem>) {
-        let sorted = |problems: &mut Vec<(Option<usize>, Problem)>| {
-            problems.sort_by_key(|(offset, _)| offset.unwrap_or(usize::MAX));
-            std::mem::take(problems).into_iter().map(|(_, p)| p).collect()
-        };
-        (sorted(&mut self.errors), sorted(&mut self.warnings))
+    /// Errors and warnings.
+    pub(crate) fn into_problems(self) -> (Vec<Found>, Vec<Found>) {
+        (self.errors, self.warnings)
     }
 
     fn is_broken(&self, path: &str, others: &[&str]) -> bool {
@@ -171,7 +230,11 @@ impl Read<'_> {
 
     fn problem(&self, offset: Option<usize>, place: &str, message: String) -> Problem {
         let position = offset.map(|o| position(self.text, o));
-        Problem { file: self.file.to_owned(), position, place: place.to_owned(), message }
+        let place = match self.zone {
+            Some(zone) if offset.is_none_or(|offset| zone.given.contains(&offset)) => zone.place(place),
+            _ => place.to_owned(),
+        };
+        Problem { file: self.file.to_owned(), position, place, message }
     }
 
     fn error_at(&mut self, offset: Option<usize>, place: &str, message: impl Into<String>) {

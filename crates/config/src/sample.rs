@@ -4,6 +4,10 @@ use std::fmt::Write;
 
 use crate::schema::{Absent, Key, SECTIONS, Section};
 
+/// What the file can say beside the sections.
+const ZONES: &str = "Several guests' networks in one gateway are zones: [zone.NAME.lan], [zone.NAME.portal] and so on stand over the sections of the same name, key by key; a list such as [[zone.NAME.radius.server]] takes the place of the whole list. What a zone does not say is as it stands in the sections. Each zone has a lan.interface and a lan.network of its own, and all else that is a guest's: pool, sessions, portal, garden, limits. If it does not say otherwise its NAS-Identifier is the common one with -NAME behind it, its tun.name is pob-NAME, its state.directory is zones/NAME in the common one, and its accounts are common to all. [control] and [log] are the whole process's. At most 16 zones; a name has up to 11 of a-z, 0-9 and -. Guests of two zones do not reach each other. For example:";
+const ZONES_EXAMPLE: &str = "[zone.guests.lan]\ninterface = \"eth1\"\nnetwork = \"10.85.0.0/20\"\n[zone.staff.lan]\ninterface = \"eth2.20\"\nnetwork = \"10.86.0.0/24\"\n[zone.staff.portal]\ntitle = \"Staff\"";
+
 /// `conf/poblano.toml`: every key with its type, unit, default and consequence, commented out, so that the file means
 /// the defaults.
 #[must_use]
@@ -12,6 +16,11 @@ pub fn sample() -> String {
         "# Configuration of Poblano. Every key is here, with its default or, where there is none, an example.\n\
          # Remove the # before a key to set it; `poblano check` says what the file means and what is wrong with it.\n",
     );
+    out.push('\n');
+    comment(&mut out, ZONES);
+    for example in ZONES_EXAMPLE.lines() {
+        line(&mut out, format_args!("#     {example}"));
+    }
     for section in SECTIONS {
         out.push('\n');
         comment(&mut out, section.doc);
@@ -31,7 +40,7 @@ pub fn sample() -> String {
 /// The reference of all keys, as Markdown.
 #[must_use]
 pub fn reference() -> String {
-    let mut out = String::from("# Configuration keys\n");
+    let mut out = format!("# Configuration keys\n\n## Zones\n\n{ZONES}\n\n```toml\n{ZONES_EXAMPLE}\n```\n");
     for section in SECTIONS {
         line(&mut out, format_args!("\n## {}\n\n{}", header(section), section.doc));
         for key in section.keys {

@@ -3,7 +3,7 @@
 //! [`System`] says what the gateway needs of the machine. [`Host`] is the machine we run on, [`virtual_::Virtual`]
 //! one that exists in memory only. All of unsafe and of `cfg(target_os)` in Poblano is in this crate.
 //!
-//! The order of use is the security argument. [`System::lock_lan`] comes first: from then on the kernel neither
+//! The order of use is the security argument. [`System::lock_lans`] comes first: from then on the kernel neither
 //! answers nor forwards anything of the guests' interface, and this lock survives our death. What is changed later
 //! is remembered and taken back by [`System::undo`], the lock last.
 #![allow(unsafe_code, reason = "system calls; every other crate forbids it")]
@@ -90,14 +90,23 @@ pub trait System {
     /// The kernel's.
     fn default_route(&self) -> Result<Option<DefaultRoute>>;
 
-    /// Shuts the kernel out of the guests' interface `lan` and brings it up. What the wire says is seen by our
-    /// port alone: the kernel's stack gets nothing from it, sends nothing to it, and does no IPv6 on it. The lock
-    /// stays when the process dies; a lock that is there already is taken over without a gap.
+    /// The guests' interface called `name`; one that [`System::lock_lans`] makes, as it will be.
     ///
     /// # Errors
-    /// If the interface has an IPv4 address, belongs to a bridge, or is the way of the default route, if another
+    /// The kernel's, or that there is none.
+    fn lan(&self, name: &str) -> Result<Interface> {
+        self.interface(name)
+    }
+
+    /// Shuts the kernel out of the guests' interfaces and brings them up. What the wire says is seen by our
+    /// ports alone: the kernel's stack gets nothing from it, sends nothing to it, and does no IPv6 on it. The lock
+    /// stays when the process dies; a lock that is there already is taken over without a gap. To be called once, with
+    /// all that there are. One that does not exist and is called as a VLAN of one that does ("eth1.20") is made.
+    ///
+    /// # Errors
+    /// If an interface has an IPv4 address, belongs to a bridge, or is the way of the default route, if another
     /// gateway has this machine, or the kernel refuses. Then nobody may be let online.
-    fn lock_lan(&mut self, lan: &str) -> Result<()>;
+    fn lock_lans(&mut self, lans: &[&str]) -> Result<()>;
 
     /// Opens the guests' interface, which must be locked, for frames.
     ///
@@ -106,7 +115,7 @@ pub trait System {
     fn open_lan(&mut self, lan: &str, waker: &Waker) -> Result<Arc<dyn LanPort>>;
 
     /// Loads programs that let the kernel forward packets of guests who are online by itself, and takes over those that
-    /// a former life left. To be called between [`System::lock_lan`] and [`System::open_lan`]; they begin to work with
+    /// a former life left. To be called between [`System::lock_lans`] and [`System::open_lan`]; they begin to work with
     /// [`System::forward`]. From now on the TUN outlives us too.
     ///
     /// # Errors
@@ -129,12 +138,12 @@ pub trait System {
     /// If there is another default route, or the kernel refuses.
     fn configure_uplink(&mut self, spec: &UplinkSpec) -> Result<()>;
 
-    /// Lets the kernel forward between TUN and uplink, with NAT, and guards the gateway's own address. Called again
-    /// it replaces the rules in one step.
+    /// Lets the kernel forward between each TUN and its uplink, with NAT, and guards the gateway's own addresses; what
+    /// comes from one TUN never goes to another. Called again it replaces the rules in one step.
     ///
     /// # Errors
     /// The kernel's. Then nothing is forwarded.
-    fn forward(&mut self, spec: &ForwardSpec) -> Result<()>;
+    fn forward(&mut self, specs: &[ForwardSpec]) -> Result<()>;
 
     /// Watches over the rules of [`System::forward`] and the lock. Close it before [`System::undo`]. None where nobody else
     /// can take them away.
@@ -151,7 +160,7 @@ pub trait System {
     /// The kernel's.
     fn open_flows(&mut self) -> Result<Box<dyn Flows>>;
 
-    /// True if [`System::lock_lan`] found the lock of a former life that ended without [`System::undo`]: guests were
+    /// True if [`System::lock_lans`] found the lock of a former life that ended without [`System::undo`]: guests were
     /// relying on it, so it should not be taken back because of a failure.
     fn took_over(&self) -> bool {
         false
@@ -252,6 +261,8 @@ pub enum TunMode {
 /// The device towards the kernel.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TunSpec {
+    /// Name of the guests' interface whose packets it is for.
+    pub lan: String,
     /// Name of the interface.
     pub name: String,
     /// TUN or TAP.
@@ -413,7 +424,7 @@ pub(crate) fn same_network(a: Ipv4Addr, b: Ipv4Addr, prefix: u8) -> bool {
     (u32::from(a) ^ u32::from(b)) & mask(prefix) == 0
 }
 
-/// What every implementation refuses of a LAN interface; `lock_lan` asks it too.
+/// What every implementation refuses of a LAN interface; `lock_lans` asks it too.
 ///
 /// # Errors
 /// What makes the interface unfit for guests, and what to do about it.

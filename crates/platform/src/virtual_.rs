@@ -34,7 +34,7 @@ pub struct Virtual {
 /// One thing that the gateway did to its machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Call {
-    /// [`System::lock_lan`]
+    /// [`System::lock_lans`], of one of them
     LockLan(String),
     /// [`System::open_lan`]
     OpenLan(String),
@@ -43,7 +43,7 @@ pub enum Call {
     /// [`System::configure_uplink`]
     ConfigureUplink(UplinkSpec),
     /// [`System::forward`]
-    Forward(ForwardSpec),
+    Forward(Vec<ForwardSpec>),
     /// [`System::open_flows`]
     OpenFlows,
     /// [`System::undo`]
@@ -89,9 +89,11 @@ impl System for Virtual {
         Ok(self.route.clone())
     }
 
-    fn lock_lan(&mut self, lan: &str) -> Result<()> {
-        check_lan(&self.interface(lan)?, self.route.as_ref())?;
-        self.calls.push(Call::LockLan(lan.to_owned()));
+    fn lock_lans(&mut self, lans: &[&str]) -> Result<()> {
+        for lan in lans {
+            check_lan(&self.interface(lan)?, self.route.as_ref())?;
+            self.calls.push(Call::LockLan((*lan).to_owned()));
+        }
         Ok(())
     }
 
@@ -113,8 +115,8 @@ impl System for Virtual {
         Ok(())
     }
 
-    fn forward(&mut self, spec: &ForwardSpec) -> Result<()> {
-        self.calls.push(Call::Forward(spec.clone()));
+    fn forward(&mut self, specs: &[ForwardSpec]) -> Result<()> {
+        self.calls.push(Call::Forward(specs.to_vec()));
         Ok(())
     }
 

@@ -31,7 +31,7 @@ fn a_virtual_lan_carries_frames_both_ways() {
     let mut machine = machine();
     let waker = Waker::new().unwrap();
     assert!(machine.open_lan("lan0", &waker).is_err(), "a LAN must be locked before it is opened");
-    machine.lock_lan("lan0").unwrap();
+    machine.lock_lans(&["lan0"]).unwrap();
     let port = machine.open_lan("lan0", &waker).unwrap();
     let wire = machine.wire("lan0").unwrap();
     assert!(wire.push(Queued { vlan: Vlan(7), ..Queued::plain(frame(1)) }));
@@ -54,6 +54,7 @@ fn a_virtual_tun_carries_packets_and_a_wake_ends_the_waiting() {
     let mut machine = machine();
     let waker = Waker::new().unwrap();
     let spec = TunSpec {
+        lan: "lan0".into(),
         name: "tun9".into(),
         mode: crate::TunMode::Tun,
         mtu: 1500,
@@ -77,7 +78,7 @@ fn a_virtual_tun_carries_packets_and_a_wake_ends_the_waiting() {
 #[test]
 fn a_full_queue_loses_packets_and_does_not_block() {
     let mut machine = machine();
-    machine.lock_lan("lan0").unwrap();
+    machine.lock_lans(&["lan0"]).unwrap();
     let port = machine.open_lan("lan0", &Waker::new().unwrap()).unwrap();
     let wire = machine.wire("lan0").unwrap();
     for _ in 0..QUEUE_LEN {

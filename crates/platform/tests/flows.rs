@@ -43,9 +43,9 @@ impl Routed {
             .gateway
             .run(|| {
                 let mut host = Host::new();
-                host.lock_lan(LAN).unwrap();
+                host.lock_lans(&[LAN]).unwrap();
                 host.configure_uplink(&uplink).unwrap();
-                host.forward(&platform::ForwardSpec { tun: TUN_STAND_IN.into(), ..forward_spec() }).unwrap();
+                host.forward(&[platform::ForwardSpec { tun: TUN_STAND_IN.into(), ..forward_spec() }]).unwrap();
                 let flows = host.open_flows().unwrap();
                 (host, flows)
             })

@@ -19,7 +19,7 @@ fn open(namespace: &Netns, name: &str, waker: &Waker) -> Arc<dyn LanPort> {
     namespace
         .run(|| {
             let mut host = Host::new();
-            host.lock_lan(name).unwrap();
+            host.lock_lans(&[name]).unwrap();
             host.open_lan(name, waker).unwrap()
         })
         .unwrap()

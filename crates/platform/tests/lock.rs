@@ -22,7 +22,7 @@ fn bare_guest(net: &Net, waker: &Waker) -> Arc<dyn LanPort> {
     net.guest
         .run(|| {
             let mut host = Host::new();
-            host.lock_lan("eth0").unwrap();
+            host.lock_lans(&["eth0"]).unwrap();
             host.open_lan("eth0", waker).unwrap()
         })
         .unwrap()
@@ -86,7 +86,7 @@ fn the_kernel_is_mute_and_deaf_on_a_locked_lan_even_after_our_death() {
     net.gateway
         .run(|| {
             let mut host = Host::new();
-            host.lock_lan(LAN).unwrap();
+            host.lock_lans(&[LAN]).unwrap();
             let gateway = host.open_lan(LAN, &waker).unwrap();
             // What the kernel had begun before, for instance its search for the guest, ends here.
             answers(&*guest, &*gateway, &frame(LAN_MAC, MARK, &[1]));
@@ -99,7 +99,7 @@ fn the_kernel_is_mute_and_deaf_on_a_locked_lan_even_after_our_death() {
             let state = net.state();
             assert!(state.contains("policy drop") && state.contains(&format!("conf/{LAN}/disable_ipv6 1")), "{state}");
             let mut host = Host::new();
-            host.lock_lan(LAN).unwrap();
+            host.lock_lans(&[LAN]).unwrap();
             let gateway = host.open_lan(LAN, &waker).unwrap();
             for question in &questions {
                 assert_eq!(answers(&*guest, &*gateway, question), Vec::<Vec<u8>>::new());
@@ -118,15 +118,15 @@ fn a_second_gateway_is_refused_and_takes_nothing_from_the_first() {
     net.gateway
         .run(|| {
             let mut first = Host::new();
-            first.lock_lan(LAN).unwrap();
+            first.lock_lans(&[LAN]).unwrap();
             let during = net.state();
             let mut second = Host::new();
-            let refusal = second.lock_lan(LAN).unwrap_err().to_string();
+            let refusal = second.lock_lans(&[LAN]).unwrap_err().to_string();
             assert!(refusal.contains("another gateway runs on this machine"), "{refusal}");
             second.undo().unwrap();
             assert_eq!(net.state(), during);
             first.undo().unwrap();
-            second.lock_lan(LAN).unwrap();
+            second.lock_lans(&[LAN]).unwrap();
             second.undo().unwrap();
         })
         .unwrap();
@@ -138,7 +138,7 @@ fn an_interface_that_is_not_for_guests_is_refused_with_a_way_out() {
     net.gateway.add_address(UPLINK, UPLINK_ADDRESS, 24).unwrap();
     net.gateway
         .run(|| {
-            let refusal = |name: &str| Host::new().lock_lan(name).unwrap_err().to_string();
+            let refusal = |name: &str| Host::new().lock_lans(&[name]).unwrap_err().to_string();
             assert_eq!(
                 refusal(UPLINK),
                 format!(
@@ -153,8 +153,8 @@ fn an_interface_that_is_not_for_guests_is_refused_with_a_way_out() {
             let waker = Waker::new().unwrap();
             assert!(Host::new().open_lan(LAN, &waker).is_err(), "a LAN must be locked before it is opened");
             let mut host = Host::new();
-            host.lock_lan(LAN).unwrap();
-            let both = host.forward(&platform::ForwardSpec { uplink: LAN.into(), ..common::forward_spec() });
+            host.lock_lans(&[LAN]).unwrap();
+            let both = host.forward(&[platform::ForwardSpec { uplink: LAN.into(), ..common::forward_spec() }]);
             assert!(both.unwrap_err().to_string().contains("it is the guests' interface"));
         })
         .unwrap();

@@ -36,11 +36,11 @@ fn routed(uplink: UplinkSpec) -> Option<Routed> {
         .gateway
         .run(|| {
             let mut host = Host::new();
-            host.lock_lan(common::LAN).unwrap();
+            host.lock_lans(&[common::LAN]).unwrap();
             host.configure_uplink(&uplink).unwrap();
             let mut spec = forward_spec();
             spec.tun = TUN_STAND_IN.into();
-            host.forward(&spec).unwrap();
+            host.forward(&[spec]).unwrap();
             host
         })
         .unwrap();

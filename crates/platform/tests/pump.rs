@@ -63,11 +63,11 @@ fn kernel_to_guest(tun: &dyn TunPort, lan: &dyn LanPort, waker: &Waker, longest:
 fn start(mode: TunMode, uplink: &UplinkSpec) -> Pump {
     let waker = Waker::new().unwrap();
     let mut host = Host::new();
-    host.lock_lan(LAN).unwrap();
+    host.lock_lans(&[LAN]).unwrap();
     let lan = host.open_lan(LAN, &waker).unwrap();
     let tun = host.create_tun(&tun_spec(mode), &waker).unwrap();
     host.configure_uplink(uplink).unwrap();
-    host.forward(&forward_spec()).unwrap();
+    host.forward(&[forward_spec()]).unwrap();
     let longest = [Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0))];
     let up = {
         let (lan, tun, waker, longest) = (lan.clone(), tun.clone(), waker.clone(), longest[0].clone());

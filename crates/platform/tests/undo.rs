@@ -21,11 +21,11 @@ fn a_clean_stop_leaves_the_machine_as_it_was() {
         .run(|| {
             let waker = Waker::new().unwrap();
             let mut host = Host::new();
-            host.lock_lan(LAN).unwrap();
+            host.lock_lans(&[LAN]).unwrap();
             let _lan = host.open_lan(LAN, &waker).unwrap();
             let _tun = host.create_tun(&tun_spec(TunMode::Tun), &waker).unwrap();
             host.configure_uplink(&uplink_spec()).unwrap();
-            host.forward(&forward_spec()).unwrap();
+            host.forward(&[forward_spec()]).unwrap();
             let during = net.state();
             host.undo().unwrap();
             during

@@ -46,10 +46,17 @@ fn a_user_without_rights_builds_a_network_of_its_own() {
         .run(|| {
             let waker = Waker::new().unwrap();
             let mut host = Host::new();
-            host.lock_lan("lan0").unwrap();
+            host.lock_lans(&["lan0"]).unwrap();
             host.open_lan("lan0", &waker).unwrap();
             let address = Ipv4Addr::new(10, 1, 0, 1);
-            let tun = TunSpec { name: "poblano0".into(), mode: TunMode::Tun, mtu: 1500, address, prefix: 16 };
+            let tun = TunSpec {
+                lan: "lan0".into(),
+                name: "poblano0".into(),
+                mode: TunMode::Tun,
+                mtu: 1500,
+                address,
+                prefix: 16,
+            };
             host.create_tun(&tun, &waker).unwrap();
             host.undo().unwrap();
         })

@@ -1,9 +1,11 @@
 //! `poblano check`: would `run` work, and what would it do?
 
+use std::collections::BTreeSet;
 use std::fmt::Write;
 
-use platform::Host;
-use serde_json::json;
+use config::Config;
+use platform::{Host, Interface};
+use serde_json::{Value, json};
 
 use crate::cli::Setup;
 use crate::{aaa, commands, run, scripts, settings};
@@ -18,39 +20,66 @@ pub(crate) fn check(setup: &Setup, as_json: bool) -> anyhow::Result<()> {
         }
         Err(errors) => return Err(errors.into()),
     };
-    if let Err(error) = aaa::check(&loaded.config).and_then(|()| scripts::check(&loaded.config)) {
+    let warnings = loaded.warnings.iter().map(ToString::to_string);
+    let warnings = warnings.chain(loaded.configs().filter_map(run::damaged_accounts));
+    let warnings: Vec<String> = warnings.collect::<BTreeSet<_>>().into_iter().collect();
+    let configs: Vec<Config> = [loaded.config].into_iter().chain(loaded.others).collect();
+    let usable = run::of_each(&configs, |config| aaa::check(config).and_then(|()| scripts::check(config)));
+    if let Err(error) = usable {
         if as_json {
             commands::say(&json!({ "valid": false, "errors": [format!("{error:#}")] }).to_string());
         }
         return Err(error);
     }
-    let machine = run::check_machine(&Host::new(), &loaded.config);
-    let config = &loaded.config;
-    let resolvers: Vec<String> = settings::resolvers(config).iter().map(ToString::to_string).collect();
-    let warnings = loaded.warnings.iter().map(ToString::to_string);
-    let warnings: Vec<String> = warnings.chain(run::damaged_accounts(config)).collect();
-    let fits = match &machine {
-        Ok(_) => None,
-        Err(error) => Some(format!("{error:#}")),
-    };
+    let host = Host::new();
+    let gateways: Vec<_> = configs.iter().map(|config| (config, run::check_machine(&host, config))).collect();
+    let machine = run::of_each(&configs, |config| run::check_machine(&host, config)).map(drop);
+    let fits = machine.err().map(|error| format!("{error:#}"));
     if as_json {
-        commands::say(
-            &json!({
-                "valid": true,
-                "warnings": warnings,
-                "machine": fits,
-                "lan": config.lan.interface,
-                "uplink": machine.as_ref().ok().map(|(_, uplink)| &uplink.name),
-                "network": config.lan.network.to_string(),
-                "gateway": config.lan.gateway,
-                "portal": format!("http://{}:{}/", config.lan.gateway, config.portal.port),
-                "resolvers": resolvers,
-            })
-            .to_string(),
-        );
+        let mut told = json!({ "valid": true, "warnings": warnings });
+        let mut zones: Vec<Value> = gateways.iter().map(|(config, machine)| facts(config, machine)).collect();
+        match (&mut zones[..], told.as_object_mut()) {
+            ([Value::Object(only)], Some(told)) if configs[0].zone.is_empty() => told.append(only),
+            _ => told["zones"] = zones.into(),
+        }
+        commands::say(&told.to_string());
         return not_ready(fits);
     }
     let mut text = String::from("the configuration is valid; `poblano run` would\n");
+    for (config, machine) in &gateways {
+        if !config.zone.is_empty() {
+            writeln!(text, " in zone {}", config.zone)?;
+        }
+        plan(&mut text, config, machine)?;
+    }
+    commands::say(text.trim_end());
+    for warning in warnings {
+        commands::say(&format!("warning: {warning}"));
+    }
+    not_ready(fits)
+}
+
+type Machine = anyhow::Result<(Interface, Interface)>;
+
+fn facts(config: &Config, machine: &Machine) -> Value {
+    json!({
+        "zone": (!config.zone.is_empty()).then_some(&config.zone),
+        "machine": machine.as_ref().err().map(|error| format!("{error:#}")),
+        "lan": config.lan.interface,
+        "uplink": machine.as_ref().ok().map(|(_, uplink)| &uplink.name),
+        "network": config.lan.network.to_string(),
+        "gateway": config.lan.gateway,
+        "portal": format!("http://{}:{}/", config.lan.gateway, config.portal.port),
+        "resolvers": resolvers(config),
+    })
+}
+
+fn resolvers(config: &Config) -> Vec<String> {
+    settings::resolvers(config).iter().map(ToString::to_string).collect()
+}
+
+/// What would be done, as people read it.
+fn plan(text: &mut String, config: &Config, machine: &Machine) -> std::fmt::Result {
     let uplink = machine.as_ref().map_or("the uplink", |(_, uplink)| uplink.name.as_str());
     let lan = &config.lan.interface;
     writeln!(text, "  shut the kernel out of {lan} and serve guests there")?;
@@ -65,15 +94,10 @@ pub(crate) fn check(setup: &Setup, as_json: bool) -> anyhow::Result<()> {
     let nat = if config.uplink.masquerade { "with NAT" } else { "without NAT" };
     writeln!(text, "  forward guests that are logged in to {uplink}, {nat}")?;
     writeln!(text, "  show the portal at http://{}:{}/", config.lan.gateway, config.portal.port)?;
-    match resolvers.as_slice() {
-        [] => writeln!(text, "  answer DNS with SERVFAIL: there is no resolver (dns.resolvers, /etc/resolv.conf)")?,
-        some => writeln!(text, "  answer DNS through {}", some.join(", "))?,
+    match resolvers(config).as_slice() {
+        [] => writeln!(text, "  answer DNS with SERVFAIL: there is no resolver (dns.resolvers, /etc/resolv.conf)"),
+        some => writeln!(text, "  answer DNS through {}", some.join(", ")),
     }
-    commands::say(text.trim_end());
-    for warning in warnings {
-        commands::say(&format!("warning: {warning}"));
-    }
-    not_ready(fits)
 }
 
 /// What is in the way is an error of the check, whoever reads its output.

@@ -147,6 +147,9 @@ pub(crate) struct ConfigFile {
     /// if there is one]
     #[arg(long, short, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
+    /// The zone that is meant, where each has its own
+    #[arg(long, value_name = "NAME")]
+    pub(crate) zone: Option<String>,
 }
 
 /// Where the configuration comes from.
@@ -198,6 +201,9 @@ pub(crate) struct Control {
     /// The gateway's control socket
     #[arg(long, value_name = "PATH", default_value = "/var/run/poblano.sock")]
     pub(crate) socket: PathBuf,
+    /// The zone that is meant, where there are several
+    #[arg(long, value_name = "NAME")]
+    pub(crate) zone: Option<String>,
     /// Print JSON
     #[arg(long)]
     pub(crate) json: bool,
@@ -291,6 +297,9 @@ pub(crate) struct RadiusTest {
     /// Account for a session that is over as soon as it began
     #[arg(long)]
     pub(crate) accounting: bool,
+    /// The zone whose servers are tested, where there are several
+    #[arg(long, value_name = "NAME")]
+    pub(crate) zone: Option<String>,
     #[command(flatten)]
     pub(crate) setup: Setup,
 }

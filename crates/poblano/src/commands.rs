@@ -19,6 +19,14 @@ const COLUMNS: [&str; 12] =
 /// Longest password that is taken from standard input.
 const MAX_PASSWORD: u64 = 1024;
 
+/// Asks the gateway, or the zone of it that is meant.
+fn ask(control: &Control, mut request: Value) -> anyhow::Result<Value> {
+    if let Some(zone) = &control.zone {
+        request["zone"] = zone.as_str().into();
+    }
+    control::ask(&control.socket, &request)
+}
+
 /// Prints to standard output; a closed pipe is no error, it is a reader that has seen enough.
 pub(crate) fn say(line: &str) {
     use std::io::Write;
@@ -26,7 +34,7 @@ pub(crate) fn say(line: &str) {
 }
 
 pub(crate) fn sessions(control: &Control, counters: bool) -> anyhow::Result<()> {
-    let reply = control::ask(&control.socket, &json!({ "command": "sessions" }))?;
+    let reply = ask(control, json!({ "command": "sessions" }))?;
     if control.json {
         say(&format!("{reply:#}"));
         return Ok(());
@@ -36,7 +44,7 @@ pub(crate) fn sessions(control: &Control, counters: bool) -> anyhow::Result<()> 
 }
 
 pub(crate) fn metrics(control: &Control) -> anyhow::Result<()> {
-    let reply = control::ask(&control.socket, &json!({ "command": "state" }))?;
+    let reply = ask(control, json!({ "command": "state" }))?;
     say(&if control.json { format!("{reply:#}") } else { crate::metrics::text(&reply).trim_end().to_owned() });
     Ok(())
 }
@@ -45,14 +53,17 @@ pub(crate) fn metrics(control: &Control) -> anyhow::Result<()> {
 pub(crate) fn sessions_text(reply: &Value, counters: bool) -> String {
     let empty = Vec::new();
     let guests = reply["guests"].as_array().unwrap_or(&empty);
-    let mut rows = vec![COLUMNS.map(str::to_owned)];
+    let has_zones = reply["zones"].is_array();
+    let zone = |name: &dyn Fn() -> String| has_zones.then(name);
+    let head = zone(&|| "ZONE".to_owned()).into_iter().chain(COLUMNS.map(str::to_owned));
+    let mut rows: Vec<Vec<String>> = vec![head.collect()];
     for guest in guests {
         let session = &guest["session"];
         let mac = match guest["vlan"].as_u64() {
             Some(vlan) => format!("{}%{vlan}", text(&guest["mac"])),
             None => text(&guest["mac"]),
         };
-        rows.push([
+        let columns = [
             text(&guest["ip"]),
             mac,
             text(&guest["state"]),
@@ -65,13 +76,27 @@ pub(crate) fn sessions_text(reply: &Value, counters: bool) -> String {
             session["bits_per_second_up"].as_u64().map_or_else(|| "-".to_owned(), rate_text),
             session["bits_per_second_down"].as_u64().map_or_else(|| "-".to_owned(), rate_text),
             text(&guest["hostname"]),
-        ]);
+        ];
+        rows.push(zone(&|| text(&guest["zone"])).into_iter().chain(columns).collect());
     }
     let mut lines = table(&rows);
     let online = guests.iter().filter(|guest| !guest["session"].is_null()).count();
     let guests = if guests.len() == 1 { "1 guest".to_owned() } else { format!("{} guests", guests.len()) };
     lines.push(format!("{guests}, {online} online"));
-    for server in reply["radius"].as_array().unwrap_or(&empty) {
+    match reply["zones"].as_array() {
+        None => lines.extend(beside_guests(reply, counters)),
+        Some(zones) => lines.extend(zones.iter().flat_map(|told| {
+            let name = text(&told["zone"]);
+            beside_guests(told, counters).into_iter().map(move |line| format!("{name}: {line}"))
+        })),
+    }
+    lines.join("\n")
+}
+
+/// What there is to say of a gateway, or of a zone's.
+fn beside_guests(told: &Value, counters: bool) -> Vec<String> {
+    let mut lines = Vec::new();
+    for server in told["radius"].as_array().into_iter().flatten() {
         let state = |up: &Value| if up.as_bool() == Some(true) { "up" } else { "silent" };
         lines.push(format!(
             "RADIUS {}: authentication {}, accounting {}",
@@ -80,18 +105,18 @@ pub(crate) fn sessions_text(reply: &Value, counters: bool) -> String {
             state(&server["accounting"])
         ));
     }
-    lines.extend(accounting(&reply["accounting"]));
-    lines.extend(crate::rogues::text(&reply["rogues"]));
+    lines.extend(accounting(&told["accounting"]));
+    lines.extend(crate::rogues::text(&told["rogues"]));
     if counters {
-        lines.push(format!("offload: {}", text(&reply["offload"])));
+        lines.push(format!("offload: {}", text(&told["offload"])));
         for direction in ["from_guests", "to_guests"] {
             lines.push(format!("packets {}:", direction.replace('_', " ")));
-            for (label, count) in reply["counters"][direction].as_object().into_iter().flatten() {
+            for (label, count) in told["counters"][direction].as_object().into_iter().flatten() {
                 lines.push(format!("  {label:<28} {count}"));
             }
         }
     }
-    lines.join("\n")
+    lines
 }
 
 /// What an operator should know of accounting records; nothing when all is well.
@@ -116,7 +141,7 @@ fn accounting(told: &Value) -> Vec<String> {
 }
 
 pub(crate) fn kick(control: &Control, guest: Guest) -> anyhow::Result<()> {
-    let reply = control::ask(&control.socket, &json!({ "command": "kick", "guest": guest.to_string() }))?;
+    let reply = ask(control, json!({ "command": "kick", "guest": guest.to_string() }))?;
     say(&if control.json { reply.to_string() } else { format!("{guest} is logged out") });
     Ok(())
 }
@@ -131,14 +156,14 @@ pub(crate) fn limit(control: &Control, guest: Guest, rates: Rates) -> anyhow::Re
             format!("{} {way}", rate_text(rate.0))
         })
         .collect();
-    let reply = control::ask(&control.socket, &request)?;
+    let reply = ask(control, request)?;
     say(&if control.json { reply.to_string() } else { format!("{guest} has {} from now on", words.join(", ")) });
     Ok(())
 }
 
 pub(crate) fn login(control: &Control, guest: Guest, user: &str) -> anyhow::Result<()> {
     let request = json!({ "command": "login", "guest": guest.to_string(), "user": user });
-    let reply = control::ask(&control.socket, &request)?;
+    let reply = ask(control, request)?;
     say(&if control.json { reply.to_string() } else { format!("{guest} is online as {user}") });
     Ok(())
 }
@@ -154,7 +179,7 @@ pub(crate) fn garden(command: &Garden) -> anyhow::Result<()> {
             (control, json!({ "command": "garden_remove", "entry": entry.to_string() }))
         }
     };
-    let reply = control::ask(&control.socket, &request)?;
+    let reply = ask(control, request)?;
     if control.json {
         say(&format!("{reply:#}"));
         return Ok(());
@@ -194,7 +219,7 @@ fn garden_text(reply: &Value) -> String {
 
 /// `block`, `unblock` and `release`, which mean a device whether it is a guest or not.
 pub(crate) fn device(control: &Control, command: &str, mac: MacAddr, done: &str) -> anyhow::Result<()> {
-    let reply = control::ask(&control.socket, &json!({ "command": command, "mac": mac.to_string() }))?;
+    let reply = ask(control, json!({ "command": command, "mac": mac.to_string() }))?;
     say(&if control.json { reply.to_string() } else { format!("{mac} {done}") });
     Ok(())
 }
@@ -207,7 +232,7 @@ pub(crate) fn host(command: &Host) -> anyhow::Result<()> {
         }
         Host::Remove { mac, control } => (control, json!({ "command": "host_remove", "mac": mac.to_string() })),
     };
-    let reply = control::ask(&control.socket, &request)?;
+    let reply = ask(control, request)?;
     if control.json {
         say(&format!("{reply:#}"));
         return Ok(());
@@ -228,7 +253,7 @@ pub(crate) fn host(command: &Host) -> anyhow::Result<()> {
 
 pub(crate) fn offload(control: &Control, switch: Option<Switch>) -> anyhow::Result<()> {
     let on = switch.map(|switch| switch == Switch::On);
-    let reply = control::ask(&control.socket, &json!({ "command": "offload", "on": on }))?;
+    let reply = ask(control, json!({ "command": "offload", "on": on }))?;
     say(&if control.json { reply.to_string() } else { text(&reply["offload"]) });
     Ok(())
 }
@@ -297,7 +322,12 @@ pub(crate) fn make_password() -> String {
 fn accounts_file(file: &ConfigFile) -> anyhow::Result<PathBuf> {
     // The accounts are the same whatever the interfaces are; the LAN need not be known here.
     let setup = Setup { config: file.config.clone(), lan: Some("lan".to_owned()), ..Setup::default() };
-    Ok(settings::load(&setup)?.config.auth.accounts)
+    let loaded = settings::load(&setup)?;
+    let accounts = &loaded.config.auth.accounts;
+    if file.zone.is_none() && loaded.others.iter().all(|other| other.auth.accounts == *accounts) {
+        return Ok(accounts.clone());
+    }
+    Ok(settings::of_zone(loaded, file.zone.as_deref())?.auth.accounts)
 }
 
 /// A password for this account: a person types it twice, for it is not seen.
@@ -365,15 +395,18 @@ pub(crate) fn octets(octets: u64) -> String {
     }
 }
 
-fn table<const N: usize>(rows: &[[String; N]]) -> Vec<String> {
-    let mut widths = [0; N];
+/// Rows of equal length, with their columns below each other.
+fn table<R: AsRef<[String]>>(rows: &[R]) -> Vec<String> {
+    let mut widths = Vec::new();
     for row in rows {
-        for (width, cell) in widths.iter_mut().zip(row) {
-            *width = (*width).max(cell.chars().count());
+        widths.resize(row.as_ref().len(), 0);
+        for (width, cell) in widths.iter_mut().zip(row.as_ref()) {
+            *width = cell.chars().count().max(*width);
         }
     }
-    let line = |row: &[String; N]| {
-        let cells: Vec<String> = row.iter().zip(widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
+    let line = |row: &R| {
+        let cells: Vec<String> =
+            row.as_ref().iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
         cells.join("  ").trim_end().to_owned()
     };
     rows.iter().map(line).collect()

@@ -59,6 +59,14 @@ impl Facts {
     }
 }
 
+/// A gateway to be asked about, or one of several.
+pub(crate) struct Zone {
+    /// Empty if it is the only one.
+    pub(crate) name: String,
+    pub(crate) gateway: Rc<Gateway>,
+    pub(crate) facts: Facts,
+}
+
 /// The socket's file, which goes with it.
 pub(crate) struct Socket {
     listener: UnixListener,
@@ -87,11 +95,11 @@ impl Socket {
     }
 
     /// Answers operators for as long as the gateway runs.
-    pub(crate) async fn serve(self, gateway: Rc<Gateway>, facts: Rc<Facts>) {
+    pub(crate) async fn serve(self, zones: Rc<[Zone]>) {
         loop {
             match self.listener.accept().await {
                 Ok((stream, _)) => {
-                    tokio::task::spawn_local(answer(stream, Rc::clone(&gateway), Rc::clone(&facts)));
+                    tokio::task::spawn_local(answer(stream, Rc::clone(&zones)));
                 }
                 Err(error) => {
                     warn!(%error, "control socket");
@@ -108,57 +116,126 @@ impl Drop for Socket {
     }
 }
 
-async fn answer(stream: UnixStream, gateway: Rc<Gateway>, facts: Rc<Facts>) {
+async fn answer(stream: UnixStream, zones: Rc<[Zone]>) {
     let (reader, mut writer) = stream.into_split();
     let mut line = String::new();
     let mut reader = tokio::io::BufReader::new(reader.take(MAX_REQUEST));
     let Ok(Ok(_)) = tokio::time::timeout(PATIENCE, reader.read_line(&mut line)).await else { return };
-    let reply = match serde_json::from_str::<Value>(&line) {
-        Ok(request) if request["command"] == "sessions" && request["guest"].is_null() => {
-            let _ = sessions(&gateway, &facts, &mut writer).await; // who has left hears no more
+    let request = serde_json::from_str::<Value>(&line).map_err(|error| format!("not a JSON request: {error}"));
+    let reply = match request.and_then(|request| Ok((meant(&zones, &request)?, request))) {
+        Ok((zones, request)) if request["command"] == "sessions" && request["guest"].is_null() => {
+            let _ = sessions(&zones, &mut writer).await; // who has left hears no more
             return;
         }
-        Ok(request) => {
-            let reply = perform(&gateway, &facts, &request).await;
+        Ok((zones, request)) => {
+            let reply = perform(&zones, &request).await;
             if matches!(request["command"].as_str(), Some("kick" | "login" | "authenticate" | "block" | "unblock")) {
                 // What an operator was told has happened, a crash does not take back.
-                let _ = tokio::time::timeout(PATIENCE, gateway.settle()).await;
+                for zone in zones {
+                    let _ = tokio::time::timeout(PATIENCE, zone.gateway.settle()).await;
+                }
             }
             reply
         }
-        Err(error) => json!({ "error": format!("not a JSON request: {error}") }),
+        Err(error) => json!({ "error": error }),
     };
     let mut reply = reply.to_string();
     reply.push('\n');
     let _ = tokio::time::timeout(PATIENCE, writer.write_all(reply.as_bytes())).await;
 }
 
+fn names(zones: &[&Zone]) -> String {
+    zones.iter().map(|zone| &*zone.name).collect::<Vec<_>>().join(", ")
+}
+
+/// The zone that a request names, or all.
+fn meant<'a>(zones: &'a [Zone], request: &Value) -> Result<Vec<&'a Zone>, String> {
+    let all: Vec<&Zone> = zones.iter().collect();
+    match &request["zone"] {
+        Value::Null => Ok(all),
+        name => match zones.iter().find(|zone| !zone.name.is_empty() && *name == zone.name.as_str()) {
+            Some(zone) => Ok(vec![zone]),
+            None if zones.iter().all(|zone| zone.name.is_empty()) => Err("there are no zones".to_owned()),
+            None => Err(format!("there is no zone {name}; there are {}", names(&all))),
+        },
+    }
+}
+
+/// Does what is asked in the zones that are meant: a guest is looked for in all of them, a device is blocked or released
+/// in each.
+async fn perform(zones: &[&Zone], request: &Value) -> Value {
+    let command = request["command"].as_str().unwrap_or_default();
+    let guest = request["guest"].as_str().and_then(|guest| guest.parse::<cli::Guest>().ok());
+    match zones {
+        [zone] => perform_in(&zone.gateway, &zone.facts, request, &zone.name).await,
+        // One configuration is read for all.
+        [zone, ..] if command == "reload" => perform_in(&zone.gateway, &zone.facts, request, &zone.name).await,
+        _ if command == "state" => state(zones),
+        _ if matches!(command, "block" | "unblock" | "release") => {
+            let mut answer = Value::Null;
+            for zone in zones {
+                let its = perform_in(&zone.gateway, &zone.facts, request, &zone.name).await;
+                if answer.is_null() || its["error"].is_null() {
+                    answer = its;
+                }
+            }
+            answer
+        }
+        _ => match guest {
+            None => json!({ "error": format!("there are several zones; name one with --zone: {}", names(zones)) }),
+            Some(guest) => {
+                let having: Vec<&Zone> =
+                    zones.iter().copied().filter(|zone| !zone.gateway.find(guest).is_empty()).collect();
+                match &having[..] {
+                    [] => json!({ "error": format!("there is no guest {guest}; `poblano sessions` lists guests") }),
+                    [zone] => perform_in(&zone.gateway, &zone.facts, request, &zone.name).await,
+                    several => {
+                        let names = names(several);
+                        json!({ "error": format!("{guest} is a guest of several zones; name one with --zone: {names}") })
+                    }
+                }
+            }
+        },
+    }
+}
+
 /// All guests and what else there is to say, piece by piece. Who comes or leaves meanwhile may be told of or not.
-async fn sessions(gateway: &Gateway, facts: &Facts, writer: &mut OwnedWriteHalf) -> std::io::Result<()> {
+async fn sessions(zones: &[&Zone], writer: &mut OwnedWriteHalf) -> std::io::Result<()> {
     let mut piece = "{\"guests\":[".to_owned();
     let mut is_first = true;
-    for addresses in gateway.addresses().await.chunks(GUESTS_AT_ONCE) {
-        for guest in gateway.guests_at(addresses) {
-            if !std::mem::take(&mut is_first) {
-                piece.push(',');
+    for zone in zones {
+        for addresses in zone.gateway.addresses().await.chunks(GUESTS_AT_ONCE) {
+            for guest in zone.gateway.guests_at(addresses) {
+                if !std::mem::take(&mut is_first) {
+                    piece.push(',');
+                }
+                piece.push_str(&guest_json(&guest, &zone.name).to_string());
             }
-            piece.push_str(&guest_json(&guest).to_string());
+            tokio::time::timeout(PATIENCE, writer.write_all(piece.as_bytes())).await??;
+            piece.clear();
+            tokio::task::yield_now().await;
         }
-        tokio::time::timeout(PATIENCE, writer.write_all(piece.as_bytes())).await??;
-        piece.clear();
-        tokio::task::yield_now().await;
     }
-    let rest = beside_guests(gateway, facts).to_string();
+    let rest = state(zones).to_string();
     piece.push_str("],");
     piece.push_str(rest.trim_start_matches('{'));
     piece.push('\n');
     tokio::time::timeout(PATIENCE, writer.write_all(piece.as_bytes())).await?
 }
 
-/// What is told of the gateway as a whole.
-pub(crate) fn beside_guests(gateway: &Gateway, facts: &Facts) -> Value {
+/// What is told of the gateway as a whole, or of each zone.
+pub(crate) fn state(zones: &[&Zone]) -> Value {
+    let told = |zone: &&Zone| beside_guests(&zone.gateway, &zone.facts, &zone.name);
+    match zones {
+        [zone] => told(zone),
+        several => json!({ "zones": several.iter().map(told).collect::<Vec<_>>() }),
+    }
+}
+
+fn beside_guests(gateway: &Gateway, facts: &Facts, zone: &str) -> Value {
     let (guests, sessions) = gateway.look(|engine, _| engine.population());
     json!({
+        "zone": (!zone.is_empty()).then_some(zone),
         "guests_count": guests,
         "sessions_count": sessions,
         "blocked": gateway.blocked().iter().map(ToString::to_string).collect::<Vec<_>>(),
@@ -182,7 +259,7 @@ pub(crate) fn beside_guests(gateway: &Gateway, facts: &Facts) -> Value {
     })
 }
 
-async fn perform(gateway: &Rc<Gateway>, facts: &Facts, request: &Value) -> Value {
+async fn perform_in(gateway: &Rc<Gateway>, facts: &Facts, request: &Value, zone: &str) -> Value {
     let guest = || -> Result<cli::Guest, Value> {
         let text = request["guest"].as_str().unwrap_or_default();
         text.parse().map_err(|error| json!({ "error": format!("guest {text:?}: {error}") }))
@@ -206,13 +283,13 @@ async fn perform(gateway: &Rc<Gateway>, facts: &Facts, request: &Value) -> Value
     match request["command"].as_str() {
         Some("sessions") => match guest() {
             Ok(guest) => {
-                let mut told = beside_guests(gateway, facts);
-                told["guests"] = gateway.find(guest).iter().map(guest_json).collect();
+                let mut told = beside_guests(gateway, facts, zone);
+                told["guests"] = gateway.find(guest).iter().map(|guest| guest_json(guest, zone)).collect();
                 told
             }
             Err(error) => error,
         },
-        Some("state") => beside_guests(gateway, facts),
+        Some("state") => beside_guests(gateway, facts, zone),
         Some("kick") => match guest() {
             Ok(guest) => count("kicked", "is not logged in", gateway.kick(guest, Cause::AdminReset), guest),
             Err(error) => error,
@@ -405,7 +482,7 @@ fn counters(gateway: &Gateway) -> Value {
     })
 }
 
-fn guest_json(guest: &GuestView) -> Value {
+fn guest_json(guest: &GuestView, zone: &str) -> Value {
     let session = guest.session.as_ref().map(|session| {
         json!({
             "id": session.id,
@@ -436,6 +513,7 @@ fn guest_json(guest: &GuestView) -> Value {
         })
     });
     json!({
+        "zone": (!zone.is_empty()).then_some(zone),
         "mac": guest.key.mac.to_string(),
         "vlan": (guest.key.vlan.0 != 0).then_some(guest.key.vlan.0),
         "ip": guest.address.to_string(),

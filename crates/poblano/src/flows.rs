@@ -35,8 +35,10 @@ impl Forgetting {
     /// Starts the thread, for so many guests.
     pub(crate) fn start(flows: Box<dyn Flows>, guests: usize) -> std::io::Result<Self> {
         let shared = Arc::new(Shared { most: guests, list: Mutex::default(), changed: Condvar::new() });
-        let theirs = Arc::clone(&shared);
-        std::thread::Builder::new().name("flows".into()).spawn(move || theirs.work(flows, TOGETHER))?;
+        let (theirs, span) = (Arc::clone(&shared), tracing::Span::current());
+        std::thread::Builder::new()
+            .name("flows".into())
+            .spawn(move || span.in_scope(|| theirs.work(flows, TOGETHER)))?;
         Ok(Self(shared))
     }
 

@@ -219,10 +219,10 @@ impl Gateway {
                 Output::SessionEnded(guest) => self.store.delete_session(guest),
                 Output::Account(record) => self.account(&record, || *written),
                 Output::Rogue(rogue) => crate::rogues::tell(&rogue),
-                Output::Device(attempt) => drop(tokio::task::spawn_local(Rc::clone(self).let_device_in(attempt))),
+                Output::Device(attempt) => drop(crate::log::spawn(Rc::clone(self).let_device_in(attempt))),
                 // Most need not wait, and are online before their access point hears of it.
                 Output::Joined(attempt) if self.flows.is_forgetting(attempt.address) => {
-                    drop(tokio::task::spawn_local(Rc::clone(self).let_joined_in(attempt)));
+                    drop(crate::log::spawn(Rc::clone(self).let_joined_in(attempt)));
                 }
                 Output::Joined(attempt) => drop(engine.finish_join(self.clock.now(), &attempt)),
             }

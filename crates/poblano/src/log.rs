@@ -2,8 +2,9 @@
 
 use std::io::IsTerminal;
 
-use config::LogLevel;
-use tracing::Level;
+use config::{Config, LogLevel};
+use tokio::task::JoinHandle;
+use tracing::{Instrument, Level, Span, error_span};
 
 /// From here on, what is logged is written.
 pub(crate) fn start(level: LogLevel) {
@@ -20,4 +21,14 @@ pub(crate) fn start(level: LogLevel) {
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal())
         .init();
+}
+
+/// What lines of this gateway have before them: the name of its zone, if there are zones.
+pub(crate) fn zone(config: &Config) -> Span {
+    if config.zone.is_empty() { Span::none() } else { error_span!("zone", name = %config.zone) }
+}
+
+/// Starts a task on the control thread whose lines are those of the zone that starts it.
+pub(crate) fn spawn<T: 'static>(task: impl Future<Output = T> + 'static) -> JoinHandle<T> {
+    tokio::task::spawn_local(task.in_current_span())
 }

@@ -21,6 +21,9 @@ impl Meters {
     /// Opens it where it is wanted: sessions outlive the process, and no kernel counts.
     pub(crate) fn open(config: &Config, offload: &Offload) -> Self {
         let mut path = config.control.socket.clone().into_os_string();
+        if !config.zone.is_empty() {
+            path.push(format!(".{}", config.zone));
+        }
         path.push(".meters");
         let path = PathBuf::from(path);
         if config.session.outage.is_none() || offload.meters().is_some() {

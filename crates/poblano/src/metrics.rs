@@ -21,8 +21,7 @@ use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tracing::debug;
 
-use crate::control::{Facts, beside_guests};
-use crate::gateway::Gateway;
+use crate::control::{self, Zone};
 
 /// Readers at a time: a monitoring system, its standby, a person.
 const READERS: usize = 8;
@@ -40,7 +39,7 @@ pub(crate) fn listen(config: &config::Metrics) -> anyhow::Result<Option<TcpListe
 }
 
 /// Answers for as long as the gateway runs.
-pub(crate) async fn serve(listener: Option<TcpListener>, gateway: Rc<Gateway>, facts: Rc<Facts>) {
+pub(crate) async fn serve(listener: Option<TcpListener>, zones: Rc<[Zone]>) {
     let Some(listener) = listener else { return std::future::pending().await };
     let readers = Arc::new(Semaphore::new(READERS));
     loop {
@@ -49,9 +48,9 @@ pub(crate) async fn serve(listener: Option<TcpListener>, gateway: Rc<Gateway>, f
             tokio::time::sleep(Duration::from_secs(1)).await; // out of files; they come back
             continue;
         };
-        let (gateway, facts) = (Rc::clone(&gateway), Rc::clone(&facts));
+        let zones = Rc::clone(&zones);
         tokio::task::spawn_local(async move {
-            let answer = service_fn(|request| std::future::ready(answer(&request, &gateway, &facts)));
+            let answer = service_fn(|request| std::future::ready(answer(&request, &zones)));
             let connection = http1::Builder::new()
                 .timer(TokioTimer::new())
                 .header_read_timeout(PATIENCE)
@@ -65,10 +64,10 @@ pub(crate) async fn serve(listener: Option<TcpListener>, gateway: Rc<Gateway>, f
     }
 }
 
-fn answer(request: &Request<Incoming>, gateway: &Gateway, facts: &Facts) -> Result<Response<Full<Bytes>>, Infallible> {
+fn answer(request: &Request<Incoming>, zones: &[Zone]) -> Result<Response<Full<Bytes>>, Infallible> {
     let reads = matches!(*request.method(), Method::GET | Method::HEAD);
     let (status, body) = match request.uri().path() {
-        "/metrics" if reads => (StatusCode::OK, text(&beside_guests(gateway, facts))),
+        "/metrics" if reads => (StatusCode::OK, text(&control::state(&zones.iter().collect::<Vec<_>>()))),
         "/metrics" => (StatusCode::METHOD_NOT_ALLOWED, "read it with GET\n".to_owned()),
         _ => (StatusCode::NOT_FOUND, "the numbers are at /metrics\n".to_owned()),
     };
@@ -78,85 +77,105 @@ fn answer(request: &Request<Incoming>, gateway: &Gateway, facts: &Facts) -> Resu
     Ok(response)
 }
 
-/// What is told of the gateway as a whole, as metrics.
+/// What is told of the gateway as a whole, as metrics; of several zones each has a label.
 pub(crate) fn text(told: &Value) -> String {
-    let mut out = Metrics(String::new());
-    let facts = &told["gateway"];
-    let version = env!("CARGO_PKG_VERSION");
-    out.one("build_info", "gauge", "Which program answers.", &[("version", version)], Some(1));
-    out.one("uptime_seconds", "gauge", "Since the gateway started.", &[], facts["seconds"].as_u64());
-    out.one("guests", "gauge", "Devices with a lease.", &[], told["guests_count"].as_u64());
-    out.one("sessions", "gauge", "Guests who are online.", &[], told["sessions_count"].as_u64());
-    out.one("blocked_devices", "gauge", "Devices of which nothing passes.", &[], length(&told["blocked"]));
-    let is_offloaded = u64::from(told["offload"] == "on");
-    out.one("offload", "gauge", "1 while the kernel forwards for guests who are online.", &[], Some(is_offloaded));
-
-    out.head("packets_total", "counter", "Packets by what became of them.");
-    for (direction, key) in [("up", "from_guests"), ("down", "to_guests")] {
-        for (verdict, count) in told["counters"][key].as_object().into_iter().flatten() {
-            out.line("packets_total", &[("direction", direction), ("verdict", verdict)], count.as_u64());
+    let zones = told["zones"].as_array().map_or(std::slice::from_ref(told), Vec::as_slice);
+    let mut out = Metrics { zones, text: String::new() };
+    out.head("build_info", "gauge", "Which program answers.");
+    let _ = writeln!(out.text, "poblano_build_info{{version=\"{}\"}} 1", env!("CARGO_PKG_VERSION")); // a String takes all
+    out.one("uptime_seconds", "gauge", "Since the gateway started.", |told| told["gateway"]["seconds"].as_u64());
+    out.one("guests", "gauge", "Devices with a lease.", |told| told["guests_count"].as_u64());
+    out.one("sessions", "gauge", "Guests who are online.", |told| told["sessions_count"].as_u64());
+    out.one("blocked_devices", "gauge", "Devices of which nothing passes.", |told| length(&told["blocked"]));
+    out.one("offload", "gauge", "1 while the kernel forwards for guests who are online.", |told| {
+        told["offload"].as_str().map(|state| u64::from(state == "on"))
+    });
+    out.many("packets_total", "counter", "Packets by what became of them.", |told, out| {
+        for (direction, key) in [("up", "from_guests"), ("down", "to_guests")] {
+            for (verdict, count) in told["counters"][key].as_object().into_iter().flatten() {
+                out(&[("direction", direction), ("verdict", verdict)], count.as_u64());
+            }
         }
-    }
-
-    out.head("radius_server_up", "gauge", "1 while a RADIUS server answers.");
-    for server in told["radius"].as_array().into_iter().flatten() {
-        let name = server["server"].as_str().unwrap_or_default();
-        for use_ in ["authentication", "accounting"] {
-            let up = server[use_].as_bool().map(u64::from);
-            out.line("radius_server_up", &[("server", name), ("use", use_)], up);
+    });
+    out.many("radius_server_up", "gauge", "1 while a RADIUS server answers.", |told, out| {
+        for server in told["radius"].as_array().into_iter().flatten() {
+            let name = server["server"].as_str().unwrap_or_default();
+            for use_ in ["authentication", "accounting"] {
+                out(&[("server", name), ("use", use_)], server[use_].as_bool().map(u64::from));
+            }
         }
-    }
-    let accounting = &told["accounting"];
+    });
     for (name, kind, help, key) in [
         ("accounting_records_waiting", "gauge", "Records that no server has taken yet.", "records_waiting"),
         ("accounting_oldest_record_seconds", "gauge", "How long the oldest of them has waited.", "oldest_seconds"),
         ("accounting_records_lost_total", "counter", "Records given up by size or age.", "records_lost"),
     ] {
-        out.one(name, kind, help, &[], accounting[key].as_u64());
+        out.one(name, kind, help, |told| told["accounting"][key].as_u64());
     }
     for (name, help, key) in [
         ("dynamic_authorization_requests_total", "Disconnect and CoA requests by outcome.", "dynamic_authorization"),
         ("access_point_packets_total", "RADIUS packets of access points by outcome.", "access_points"),
     ] {
-        out.head(name, "counter", help);
-        for (outcome, count) in told[key].as_object().into_iter().flatten() {
-            out.line(name, &[("outcome", outcome)], count.as_u64());
-        }
+        out.many(name, "counter", help, |told, out| {
+            for (outcome, count) in told[key].as_object().into_iter().flatten() {
+                out(&[("outcome", outcome)], count.as_u64());
+            }
+        });
     }
-    let scripts = &told["scripts"];
-    out.one("scripts_running", "gauge", "The operator's programs that run now.", &[], length(&scripts["running"]));
-    out.one("scripts_waiting", "gauge", "Those that wait for their turn.", &[], scripts["waiting"].as_u64());
-    out.one("scripts_started_total", "counter", "Those that were started.", &[], scripts["started"].as_u64());
-    let rogues = length(&told["rogues"]["stations"]);
-    out.one("rogue_stations", "gauge", "Others that play DHCP server or router on the LAN.", &[], rogues);
-    out.0
+    out.one("scripts_running", "gauge", "The operator's programs that run now.", |told| {
+        length(&told["scripts"]["running"])
+    });
+    out.one("scripts_waiting", "gauge", "Those that wait for their turn.", |told| told["scripts"]["waiting"].as_u64());
+    out.one("scripts_started_total", "counter", "Those that were started.", |told| told["scripts"]["started"].as_u64());
+    out.one("rogue_stations", "gauge", "Others that play DHCP server or router on the LAN.", |told| {
+        length(&told["rogues"]["stations"])
+    });
+    out.text
 }
 
 fn length(list: &Value) -> Option<u64> {
     list.as_array().map(|list| list.len() as u64)
 }
 
-/// The text so far.
-struct Metrics(String);
+/// The text so far, and those whom it is about.
+struct Metrics<'a> {
+    zones: &'a [Value],
+    text: String,
+}
 
-impl Metrics {
+impl Metrics<'_> {
     fn head(&mut self, name: &str, kind: &str, help: &str) {
-        let _ = writeln!(self.0, "# HELP poblano_{name} {help}\n# TYPE poblano_{name} {kind}"); // a String takes all
+        let _ = writeln!(self.text, "# HELP poblano_{name} {help}\n# TYPE poblano_{name} {kind}"); // a String takes all
     }
 
-    /// A number that is not known has no line.
-    fn line(&mut self, name: &str, labels: &[(&str, &str)], value: Option<u64>) {
-        let Some(value) = value else { return };
+    /// A number for each zone.
+    fn one(&mut self, name: &str, kind: &str, help: &str, number: impl Fn(&Value) -> Option<u64>) {
+        self.many(name, kind, help, |told, out| out(&[], number(told)));
+    }
+
+    /// Numbers with labels for each zone. One that is not known has no line.
+    fn many(
+        &mut self,
+        name: &str,
+        kind: &str,
+        help: &str,
+        numbers: impl Fn(&Value, &mut dyn FnMut(&[(&str, &str)], Option<u64>)),
+    ) {
         let escaped = |text: &str| text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
-        let labels: Vec<_> = labels.iter().map(|(label, text)| format!("{label}=\"{}\"", escaped(text))).collect();
-        let labels = if labels.is_empty() { String::new() } else { format!("{{{}}}", labels.join(",")) };
-        let _ = writeln!(self.0, "poblano_{name}{labels} {value}"); // a String takes all
-    }
-
-    fn one(&mut self, name: &str, kind: &str, help: &str, labels: &[(&str, &str)], value: Option<u64>) {
-        if value.is_some() {
+        let mut lines = String::new();
+        for told in self.zones {
+            let zone = told["zone"].as_str().map(|zone| ("zone", zone));
+            numbers(told, &mut |labels, value| {
+                let Some(value) = value else { return };
+                let labels = zone.iter().chain(labels);
+                let labels: Vec<_> = labels.map(|(label, text)| format!("{label}=\"{}\"", escaped(text))).collect();
+                let labels = if labels.is_empty() { String::new() } else { format!("{{{}}}", labels.join(",")) };
+                let _ = writeln!(lines, "poblano_{name}{labels} {value}"); // a String takes all
+            });
+        }
+        if !lines.is_empty() {
             self.head(name, kind, help);
-            self.line(name, labels, value);
+            self.text.push_str(&lines);
         }
     }
 }
@@ -201,5 +220,16 @@ mod tests {
     fn a_label_cannot_end_its_line() {
         let text = text(&json!({ "radius": [{ "server": "a\"b\\\n", "authentication": true }] }));
         assert!(text.contains(r#"server="a\"b\\\n",use"#), "{text}");
+    }
+
+    #[test]
+    fn of_several_zones_each_has_its_line_below_one_head() {
+        let text = text(&json!({ "zones": [
+            { "zone": "staff", "guests_count": 3 },
+            { "zone": "guests", "guests_count": 5, "radius": [{ "server": "192.0.2.1", "authentication": true }] },
+        ] }));
+        assert!(text.contains("poblano_guests{zone=\"staff\"} 3\npoblano_guests{zone=\"guests\"} 5\n"), "{text}");
+        assert_eq!(text.matches("# TYPE poblano_guests gauge").count(), 1);
+        assert!(text.contains("{zone=\"guests\",server=\"192.0.2.1\",use=\"authentication\"} 1"), "{text}");
     }
 }

@@ -90,7 +90,7 @@ impl State {
         let socket = udp::open(resolver)?;
         let port = socket.local_addr()?.port();
         let socket = Rc::new(socket);
-        tokio::task::spawn_local(listen(Rc::clone(gateway), Rc::clone(&socket), resolver, port));
+        crate::log::spawn(listen(Rc::clone(gateway), Rc::clone(&socket), resolver, port));
         let slot = Slot { port, socket: Rc::clone(&socket), questions: 1 };
         match slots.get_mut(self.next) {
             Some(old) => *old = slot,

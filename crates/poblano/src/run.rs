@@ -1,11 +1,13 @@
 //! The gateway from start to stop. The order is the security argument: read and check everything, take the state,
 //! shut the kernel out of the LAN, open the devices, and only then let anybody in. At the end the other way round.
 
-use std::collections::{BTreeSet, HashSet};
-use std::net::Ipv4Addr;
+mod reload;
+mod threads;
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context, bail};
@@ -15,7 +17,6 @@ use engine::session::Cause;
 use fastpath::counters::Counters;
 use fastpath::pipeline::Plane;
 use fastpath::port::{LanPort, TunPort};
-use fastpath::pump;
 use fastpath::redirect::Redirector;
 use fastpath::session::{SlotIndex, Usage};
 use fastpath::shape;
@@ -27,7 +28,11 @@ use tokio::net::{TcpListener, TcpSocket, UdpSocket};
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
-use tracing::{error, info, warn};
+use tokio::task::JoinSet;
+use tracing::{Instrument, Span, error, info, warn};
+
+use self::reload::Reload;
+use self::threads::Threads;
 
 use crate::aaa::{Aaa, AccessPointSockets, Unsent};
 use crate::cli::Setup;
@@ -56,49 +61,39 @@ enum End {
     Handover,
 }
 
-/// Runs the gateway until it is told to stop.
+/// Runs the gateway until it is told to stop; with zones, the gateway of each.
 pub(crate) fn run(setup: &Setup) -> anyhow::Result<()> {
     let loaded = settings::load(setup)?;
     log::start(loaded.config.log.level);
     for warning in &loaded.warnings {
         warn!("{warning}");
     }
-    let config = loaded.config;
+    let configs: Vec<Config> = [loaded.config].into_iter().chain(loaded.others).collect();
     let mut host = Host::new();
-    let interfaces = check_machine(&host, &config)?;
-    scripts::check(&config)?;
-
-    let opened = Store::open(&config.state.directory)?;
-    if let Some(warning) = opened.warning {
-        warn!("{warning}");
-    }
-    let store = Arc::new(opened.store);
-    first_account(&config)?;
-    if let Some(warning) = damaged_accounts(&config) {
-        warn!("{warning}");
-    }
-
-    if settings::resolvers(&config).is_empty() {
-        warn!("there is no resolver (dns.resolvers, /etc/resolv.conf): guests' names are not found");
-    }
+    let interfaces = of_each(&configs, |config| check_machine(&host, config))?;
+    of_each(&configs, scripts::check)?;
+    let stores = of_each(&configs, open_store)?;
     if let Err(error) = platform::raise_open_files() {
         warn!("{error}");
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().max_blocking_threads(4).build()?;
     // Before the first change to the machine: whoever is told to stop while it starts still takes back what it has done.
     let signals = Signals::catch(&runtime)?;
-    let locked = host.lock_lan(&interfaces.0.name);
+    let lans: Vec<&str> = configs.iter().map(|config| config.lan.interface.as_str()).collect();
+    let locked = host.lock_lans(&lans);
+    let lans = lans.join(", ");
     let mut served = host.took_over();
+    let uplinks = interfaces.into_iter().map(|(_, uplink)| uplink);
+    let zones: Vec<_> = configs.into_iter().zip(uplinks).zip(stores).collect();
     let result = match locked {
-        Ok(()) => runtime.block_on(with_devices(&mut host, signals, config, setup, &interfaces, store, &mut served)),
+        Ok(()) => runtime.block_on(with_devices(&mut host, signals, zones, setup, &mut served)),
         Err(error) => Err(error.into()), // half of a lock is undone like a whole one
     };
     drop(runtime); // and whatever it still has open
     if served && result.is_err() {
         // As after a crash: a machine that forwards by itself would now forward for everybody.
         warn!(
-            "{} stays locked; the next start takes it over, and a clean stop unlocks it (or: nft delete table netdev poblano)",
-            interfaces.0.name
+            "{lans} stays locked; the next start takes it over, and a clean stop unlocks it (or: nft delete table netdev poblano)"
         );
         return result.map(drop);
     }
@@ -114,6 +109,40 @@ pub(crate) fn run(setup: &Setup) -> anyhow::Result<()> {
         Err(errors) => error!("stopped, but: {errors}"),
     }
     result.map(drop)
+}
+
+/// Does something for each zone, the others too if one fails: what is wrong with any of them is told at once.
+pub(crate) fn of_each<T>(
+    configs: &[Config],
+    mut ask: impl FnMut(&Config) -> anyhow::Result<T>,
+) -> anyhow::Result<Vec<T>> {
+    if let [config] = configs {
+        return Ok(vec![ask(config)?]);
+    }
+    let (mut found, mut errors) = (Vec::new(), Vec::new());
+    for config in configs {
+        match log::zone(config).in_scope(|| ask(config)) {
+            Ok(value) => found.push(value),
+            Err(error) => errors.push(format!("zone {}: {error:#}", config.zone)),
+        }
+    }
+    if errors.is_empty() { Ok(found) } else { bail!("{}", errors.join("\n")) }
+}
+
+/// Opens what outlives the process, and tells what is not as it should be.
+fn open_store(config: &Config) -> anyhow::Result<Arc<Store>> {
+    let opened = Store::open(&config.state.directory)?;
+    if let Some(warning) = opened.warning {
+        warn!("{warning}");
+    }
+    first_account(config)?;
+    if let Some(warning) = damaged_accounts(config) {
+        warn!("{warning}");
+    }
+    if settings::resolvers(config).is_empty() {
+        warn!("there is no resolver (dns.resolvers, /etc/resolv.conf): guests' names are not found");
+    }
+    Ok(Arc::new(opened.store))
 }
 
 /// What the operator says. From when they are caught none of them ends the process by itself; what is told while it starts
@@ -147,7 +176,7 @@ impl Signals {
 
 /// What `run` needs of the machine; `check` asks the same.
 pub(crate) fn check_machine(host: &Host, config: &Config) -> anyhow::Result<(Interface, Interface)> {
-    let lan = host.interface(&config.lan.interface).context("lan.interface")?;
+    let lan = host.lan(&config.lan.interface).context("lan.interface")?;
     let uplink = match &config.uplink.interface {
         Some(name) => name.clone(),
         None => {
@@ -198,18 +227,44 @@ pub(crate) fn damaged_accounts(config: &Config) -> Option<String> {
 async fn with_devices(
     host: &mut Host,
     signals: Signals,
-    config: Config,
+    zones: Vec<((Config, Interface), Arc<Store>)>,
     setup: &Setup,
-    (lan, uplink): &(Interface, Interface),
-    store: Arc<Store>,
     served: &mut bool,
 ) -> anyhow::Result<End> {
-    let offload = offload::load(host, &config)?;
     let waker = Waker::new()?;
-    let lan_port = host.open_lan(&lan.name, &waker)?;
+    let (mut parts, mut ways) = (Vec::new(), Vec::new());
+    for ((config, uplink), store) in zones {
+        let span = log::zone(&config);
+        let (part, way) = span.in_scope(|| open_devices(host, config, &uplink, store, &waker))?;
+        parts.push(part);
+        ways.push(way);
+    }
+    host.forward(&ways)?;
+    for part in &parts {
+        if let Some(error) = part.offload.unkept() {
+            log::zone(&part.config).in_scope(|| warn!("{error}"));
+        }
+    }
+    let guard = host.guard_rules(&waker)?;
+    *served = true;
+    tokio::task::LocalSet::new().run_until(serve(parts, signals, setup.clone(), waker, guard)).await
+}
+
+/// Opens what one gateway has of the machine, and says what is to be forwarded for it.
+fn open_devices(
+    host: &mut Host,
+    config: Config,
+    uplink: &Interface,
+    store: Arc<Store>,
+    waker: &Waker,
+) -> anyhow::Result<(Parts, ForwardSpec)> {
+    let lan = host.interface(&config.lan.interface)?;
+    let offload = offload::load(host, &config)?;
+    let lan_port = host.open_lan(&lan.name, waker)?;
     let mtu = config.tun.mtu.map_or(lan.mtu, u32::from);
     let tun_port = host.create_tun(
         &TunSpec {
+            lan: lan.name,
             name: config.tun.name.clone(),
             mode: match config.tun.mode {
                 config::TunMode::Tun => platform::TunMode::Tun,
@@ -219,7 +274,7 @@ async fn with_devices(
             address: config.lan.gateway,
             prefix: config.lan.network.prefix,
         },
-        &waker,
+        waker,
     )?;
     if let (Some(address), Some(gateway)) = (config.uplink.address, config.uplink.gateway) {
         host.configure_uplink(&UplinkSpec {
@@ -229,10 +284,9 @@ async fn with_devices(
             gateway,
         })?;
     }
-
     let ports: Vec<u16> = [config.portal.port].into_iter().chain(config.uam.ui_port).collect();
     let portal = ports.iter().map(|port| listen(config.lan.gateway, *port)).collect::<anyhow::Result<_>>()?;
-    host.forward(&ForwardSpec {
+    let way = ForwardSpec {
         tun: config.tun.name.clone(),
         uplink: uplink.name.clone(),
         gateway: config.lan.gateway,
@@ -240,18 +294,9 @@ async fn with_devices(
         masquerade: config.uplink.masquerade,
         tcp_ports: ports,
         udp_ports: vec![],
-    })?;
-    if let Some(error) = offload.unkept() {
-        warn!("{error}");
-    }
-    let guard = host.guard_rules(&waker)?;
+    };
     let flows = host.open_flows()?;
-    let setup = setup.clone();
-    let lan_mac = lan.mac;
-    let parts =
-        Parts { signals, config, setup, lan_mac, mtu, offload, lan_port, tun_port, waker, guard, flows, portal, store };
-    *served = true;
-    tokio::task::LocalSet::new().run_until(serve(parts)).await
+    Ok((Parts { config, lan_mac: lan.mac, mtu, offload, lan_port, tun_port, flows, portal, store }, way))
 }
 
 fn listen(address: Ipv4Addr, port: u16) -> anyhow::Result<TcpListener> {
@@ -268,46 +313,100 @@ fn listen(address: Ipv4Addr, port: u16) -> anyhow::Result<TcpListener> {
     })
 }
 
+/// What one gateway is made of, open and locked.
 struct Parts {
-    signals: Signals,
     config: Config,
-    setup: Setup,
     lan_mac: wire::MacAddr,
     mtu: u32,
     offload: Offload,
     lan_port: Arc<dyn LanPort>,
     tun_port: Arc<dyn TunPort>,
-    waker: Waker,
-    guard: Option<Box<dyn Guard>>,
     flows: Box<dyn Flows>,
     portal: Vec<TcpListener>,
     store: Arc<Store>,
 }
 
+/// A gateway that is ready to serve.
+struct Zone {
+    config: Config,
+    lan_mac: wire::MacAddr,
+    mtu: u32,
+    gateway: Rc<Gateway>,
+    meters: Meters,
+    /// Sessions of a former run that go on.
+    adopted: usize,
+    ports: (Arc<dyn LanPort>, Arc<dyn TunPort>),
+}
+
+/// What a gateway's tasks take with them.
+struct Inputs {
+    frames: mpsc::Receiver<Queued>,
+    site: Rc<portal::Site>,
+    portal: Vec<TcpListener>,
+    of_access_points: Option<AccessPointSockets>,
+}
+
 /// Everything is open and locked: serves guests until a signal says stop.
-async fn serve(parts: Parts) -> anyhow::Result<End> {
-    let Parts {
-        mut signals,
-        config,
-        setup,
-        lan_mac,
-        mtu,
-        offload,
-        lan_port,
-        tun_port,
-        waker,
-        guard,
-        mut flows,
-        portal,
-        store,
-    } = parts;
-    let scripts = Scripts::start(&config, lan_mac, mtu)?;
-    if scripts.up(signals.stop()).await {
-        info!("told to stop while scripts.up ran");
-        scripts.finish(false).await;
-        return Ok(End::Stop);
-    }
+async fn serve(
+    all_parts: Vec<Parts>,
+    mut signals: Signals,
+    setup: Setup,
+    waker: Waker,
+    guard: Option<Box<dyn Guard>>,
+) -> anyhow::Result<End> {
     let clock = Clock;
+    let mut with_scripts = Vec::new();
+    for parts in all_parts {
+        let scripts = log::zone(&parts.config).in_scope(|| Scripts::start(&parts.config, parts.lan_mac, parts.mtu))?;
+        with_scripts.push((parts, scripts));
+    }
+    for (parts, scripts) in &with_scripts {
+        if scripts.up(signals.stop()).instrument(log::zone(&parts.config)).await {
+            info!("told to stop while scripts.up ran");
+            for (parts, scripts) in &with_scripts {
+                scripts.finish(false).instrument(log::zone(&parts.config)).await;
+            }
+            return Ok(End::Stop);
+        }
+    }
+    let (mut zones, mut inputs) = (Vec::new(), Vec::new());
+    for (parts, scripts) in with_scripts {
+        let (zone, its) = log::zone(&parts.config).in_scope(|| make(parts, scripts, clock))?;
+        zones.push(zone);
+        inputs.push(its);
+    }
+    let servers = servers_sockets(&zones)?;
+    let Some(first) = zones.first() else { bail!("there is no gateway to run") };
+    let of_operator = (control::Socket::open(&first.config.control.socket)?, metrics::listen(&first.config.metrics)?);
+    let mut threads = Threads::default();
+    for zone in &zones {
+        log::zone(&zone.config).in_scope(|| begin(zone, &mut threads, clock))?;
+    }
+    threads.guard_rules(guard)?;
+
+    let running = |zone: &Zone| {
+        let gateway = Rc::clone(&zone.gateway);
+        reload::Running { config: zone.config.clone(), lan_mac: zone.lan_mac, mtu: zone.mtu, gateway }
+    };
+    let reload = Reload { setup, running: zones.iter().map(running).collect() };
+    let Signals { terminate, interrupt, hand_over, reload: reread } = signals;
+    let reloading = tokio::task::spawn_local(reload.on_signal(reread));
+    let told = async {
+        tokio::select! {
+            end = tell(terminate, interrupt, hand_over) => Ok(end),
+            () = threads.ended() => bail!("the gateway cannot go on (see above)"),
+        }
+    };
+    let ended = until_told(&zones, inputs, servers, of_operator, told).await;
+    reloading.abort();
+    threads.stop(&waker);
+    finish(zones, matches!(ended, Ok(End::Handover))).await;
+    ended
+}
+
+/// Makes one gateway, which goes on where a former run ended.
+fn make(parts: Parts, scripts: Scripts, clock: Clock) -> anyhow::Result<(Zone, Inputs)> {
+    let Parts { config, lan_mac, mtu, offload, lan_port, tun_port, mut flows, portal, store } = parts;
     let mut seed = [0; 32];
     crate::dice(&mut seed);
     let mut word = [0; 8];
@@ -356,64 +455,64 @@ async fn serve(parts: Parts) -> anyhow::Result<End> {
     }
     let flows = Forgetting::start(flows, config.guests.max as usize)?;
     let capacity = config.guests.max as usize * 2;
-    let report = Box::new(|error: &store::StoreError| warn!("{error}"));
+    let span = Span::current();
+    let report = Box::new(move |error: &store::StoreError| span.in_scope(|| warn!("{error}")));
     let lease_writer = store::Writer::start(store, WRITE_EVERY, capacity, report)?;
 
     let aaa = Aaa::start(&config, lan_mac, clock, unsent)?;
-    let requests =
-        Requests { of_servers: aaa.dynamic_authorization.open()?, of_access_points: aaa.access_points.open()? };
-    let socket = control::Socket::open(&config.control.socket)?;
-    let metrics = metrics::listen(&config.metrics)?;
-    let facts = Rc::new(control::Facts::new(&config));
+    let of_access_points = aaa.access_points.open()?;
     let site = Rc::new(settings::site(&config, lan_mac));
-    let base_url = &site.base_url;
-    let started =
-        format!("guests on {} get {} and meet the portal at {base_url}/", config.lan.interface, config.lan.network);
     let desk = Rc::new(portal::Desk::new(&site.uam));
-    let outlets = Outlets { lan: lan_port.clone(), store: lease_writer, flows, offload, scripts, desk };
-    let gateway = Gateway::new(Arc::clone(&plane), Rc::clone(&aaa), engine, outlets);
+    let ports = (Arc::clone(&lan_port), tun_port);
+    let outlets = Outlets { lan: lan_port, store: lease_writer, flows, offload, scripts, desk };
+    let gateway = Gateway::new(plane, aaa, engine, outlets);
     gateway.with(|_, _| ()); // what has ended meanwhile is told
+    let inputs = Inputs { frames, site, portal, of_access_points };
+    Ok((Zone { config, lan_mac, mtu, gateway, meters, adopted: adopted.len(), ports }, inputs))
+}
 
-    if adopted.is_empty() {
-        aaa.account_gateway(true);
-    } else {
+/// From here on guests are served.
+fn begin(zone: &Zone, threads: &mut Threads, clock: Clock) -> anyhow::Result<()> {
+    match zone.adopted {
+        0 => zone.gateway.aaa.account_gateway(true),
         // Accounting-On would end the sessions that go on (RFC 2866, 5.1). Those that do not have their own last records.
-        info!(sessions = adopted.len(), "sessions of the former run go on");
+        sessions => info!(sessions, "sessions of the former run go on"),
     }
-    let mut threads = Threads::default();
-    threads.carry_packets(plane, lan_port, tun_port, clock)?;
-    threads.guard_rules(guard)?;
-    info!("{started}");
-    info!("offload {}", gateway.offload.state());
-    let keeps_sessions = config.session.outage.is_some();
-    let reload = Reload { setup, config, lan_mac, mtu };
-    let Signals { terminate, interrupt, hand_over, reload: reread } = signals;
-    tokio::task::spawn_local(reload.on_signal(reread, Rc::clone(&gateway)));
-    let told = async {
-        tokio::select! {
-            end = tell(terminate, interrupt, hand_over) => Ok(end),
-            () = threads.ended() => bail!("the gateway cannot go on (see above)"),
-        }
-    };
-    let ended = until_told(&gateway, told, frames, site, portal, requests, (socket, metrics, facts)).await;
-
-    threads.stop(&waker);
-    let hands_over = matches!(ended, Ok(End::Handover));
-    if hands_over && keeps_sessions {
-        gateway.with(|engine, now| engine.hand_over(now));
-    } else {
-        gateway.with(|engine, now| engine.shutdown(now));
-        meters.forget();
-    }
-    if !hands_over {
-        aaa.account_gateway(false);
-    }
-    // At a handover they are on the disk, and guests wait.
-    tokio::join!(
-        aaa.finish(if hands_over { Duration::ZERO } else { LAST_RECORDS }),
-        gateway.scripts.finish(hands_over)
+    let (lan, tun) = &zone.ports;
+    threads.carry_packets(Arc::clone(&zone.gateway.plane), Arc::clone(lan), Arc::clone(tun), clock)?;
+    let Config { lan, portal, .. } = &zone.config;
+    info!(
+        "guests on {} get {} and meet the portal at http://{}:{}/",
+        lan.interface, lan.network, lan.gateway, portal.port
     );
-    ended
+    info!("offload {}", zone.gateway.offload.state());
+    Ok(())
+}
+
+/// Ends the sessions of all, or writes them down for the next.
+async fn finish(zones: Vec<Zone>, hands_over: bool) {
+    let mut last = JoinSet::new();
+    for Zone { config, gateway, meters, .. } in zones {
+        let span = log::zone(&config);
+        span.in_scope(|| {
+            if hands_over && config.session.outage.is_some() {
+                gateway.with(|engine, now| engine.hand_over(now));
+            } else {
+                gateway.with(|engine, now| engine.shutdown(now));
+                meters.forget();
+            }
+            if !hands_over {
+                gateway.aaa.account_gateway(false);
+            }
+        });
+        // At a handover they are on the disk, and guests wait.
+        let patience = if hands_over { Duration::ZERO } else { LAST_RECORDS };
+        let records_and_scripts = async move {
+            tokio::join!(gateway.aaa.finish(patience), gateway.scripts.finish(hands_over));
+        };
+        last.spawn_local(records_and_scripts.instrument(span));
+    }
+    last.join_all().await;
 }
 
 /// The secret of the redirector's sequence numbers.
@@ -480,167 +579,66 @@ async fn tell(mut terminate: Signal, mut interrupt: Signal, mut hand_over: Signa
     End::Stop
 }
 
-/// Sockets on which RADIUS asks us.
-struct Requests {
-    of_servers: Option<UdpSocket>,
-    of_access_points: Option<AccessPointSockets>,
+/// Sockets on which RADIUS servers ask, each with the gateways that they find there.
+type ServersSockets = Vec<(UdpSocket, Vec<(Rc<Gateway>, Span)>)>;
+
+fn servers_sockets(zones: &[Zone]) -> anyhow::Result<ServersSockets> {
+    let mut places: BTreeMap<SocketAddr, Vec<(Rc<Gateway>, Span)>> = BTreeMap::new();
+    for zone in zones {
+        if let Some(place) = zone.gateway.aaa.dynamic_authorization.listen() {
+            places.entry(place).or_default().push((Rc::clone(&zone.gateway), log::zone(&zone.config)));
+        }
+    }
+    places.into_iter().map(|(place, gateways)| Ok((aaa::open_for_servers(place)?, gateways))).collect()
 }
 
 /// All tasks of the control thread, until one of them ends.
 async fn until_told(
-    gateway: &Rc<Gateway>,
+    zones: &[Zone],
+    inputs: Vec<Inputs>,
+    servers: ServersSockets,
+    (socket, metrics): (control::Socket, Option<TcpListener>),
     told: impl Future<Output = anyhow::Result<End>>,
-    frames: mpsc::Receiver<Queued>,
-    site: Rc<portal::Site>,
-    portal: Vec<TcpListener>,
-    requests: Requests,
-    (socket, metrics, facts): (control::Socket, Option<TcpListener>, Rc<control::Facts>),
 ) -> anyhow::Result<End> {
-    let backend = Rc::new(Backend(Rc::clone(gateway)));
+    let mut tasks = JoinSet::new();
+    for (zone, inputs) in zones.iter().zip(inputs) {
+        tasks.spawn_local(tasks_of(Rc::clone(&zone.gateway), inputs).instrument(log::zone(&zone.config)));
+    }
+    for (socket, gateways) in servers {
+        tasks.spawn_local(async move {
+            aaa::serve_clients(socket, gateways).await;
+            Ok(())
+        });
+    }
+    let controlled = |zone: &Zone| control::Zone {
+        name: zone.config.zone.clone(),
+        gateway: Rc::clone(&zone.gateway),
+        facts: control::Facts::new(&zone.config),
+    };
+    let controlled: Rc<[control::Zone]> = zones.iter().map(controlled).collect();
+    let ended = tokio::select! {
+        end = told => end,
+        () = socket.serve(Rc::clone(&controlled)) => Ok(End::Stop),
+        () = metrics::serve(metrics, controlled) => Ok(End::Stop),
+        // A panic ends the process.
+        Some(Ok(ended)) = tasks.join_next() => ended.map(|()| End::Stop),
+    };
+    tasks.shutdown().await;
+    ended
+}
+
+/// Those of one gateway.
+async fn tasks_of(gateway: Rc<Gateway>, inputs: Inputs) -> anyhow::Result<()> {
+    let Inputs { frames, site, portal, of_access_points } = inputs;
+    let backend = Rc::new(Backend(Rc::clone(&gateway)));
     tokio::select! {
-        end = told => return end,
-        () = Rc::clone(gateway).serve_frames(frames) => bail!("the packet threads are gone"),
-        () = Rc::clone(gateway).keep_time() => {}
-        () = Rc::clone(gateway).keep_offload() => {}
-        () = Rc::clone(gateway).keep_small() => {}
-        () = socket.serve(Rc::clone(gateway), Rc::clone(&facts)) => {}
-        () = metrics::serve(metrics, Rc::clone(gateway), facts) => {}
-        () = gateway.aaa.dynamic_authorization.serve(requests.of_servers, gateway) => {}
-        () = gateway.aaa.access_points.serve(requests.of_access_points, gateway) => {}
+        () = Rc::clone(&gateway).serve_frames(frames) => bail!("the packet threads are gone"),
+        () = Rc::clone(&gateway).keep_time() => {}
+        () = Rc::clone(&gateway).keep_offload() => {}
+        () = Rc::clone(&gateway).keep_small() => {}
+        () = gateway.aaa.dynamic_authorization.serve_servers(&gateway) => {}
+        () = gateway.aaa.access_points.serve(of_access_points, &gateway) => {}
         _ = portal::serve(portal, site, Rc::clone(&gateway.desk), backend) => {}
     }
-    Ok(End::Stop)
-}
-
-/// What SIGHUP needs: the configuration is read again, and what can change without a restart does.
-struct Reload {
-    setup: Setup,
-    config: Config,
-    lan_mac: wire::MacAddr,
-    mtu: u32,
-}
-
-impl Reload {
-    async fn on_signal(mut self, mut hangup: Signal, gateway: Rc<Gateway>) {
-        loop {
-            tokio::select! {
-                told = hangup.recv() => if told.is_none() { return },
-                () = gateway.reload.notified() => {}
-            }
-            match settings::load(&self.setup) {
-                Ok(loaded) => self.apply(&gateway, loaded),
-                Err(errors) => error!("the configuration stays as it is:\n{errors}"),
-            }
-        }
-    }
-
-    fn apply(&mut self, gateway: &Rc<Gateway>, loaded: config::Loaded) {
-        for warning in &loaded.warnings {
-            warn!("{warning}");
-        }
-        // All else is built into devices, tables and rules at start.
-        let config::Garden { addresses, count, .. } = self.config.garden;
-        let garden = config::Garden { addresses, count, ..loaded.config.garden.clone() };
-        let now_running = Config { dhcp: loaded.config.dhcp.clone(), garden, ..self.config.clone() };
-        if now_running != loaded.config {
-            warn!("only [dhcp] and [garden] change without a restart; what else has changed waits for one");
-        }
-        if now_running.lan != loaded.config.lan || now_running.guests != loaded.config.guests {
-            warn!("[dhcp] and [garden] wait too: they depend on [lan] and [guests], which have changed");
-            return;
-        }
-        if now_running.garden != self.config.garden {
-            self.apply_garden(gateway, &now_running);
-        }
-        let dhcp = settings::dhcp(&now_running, self.lan_mac, self.mtu);
-        gateway.with(|engine, now| engine.reconfigure_dhcp(now, dhcp));
-        self.config = now_running;
-        info!("[dhcp] and [garden] are as the configuration has them now");
-    }
-
-    fn apply_garden(&self, gateway: &Rc<Gateway>, config: &Config) {
-        match garden::rules(config) {
-            Ok(rules) => {
-                let refused = gateway.with(|engine, _| engine.reconfigure_garden(rules, config.garden.domain_ttl));
-                if refused > 0 {
-                    warn!("[garden]: {refused} new networks found no room; a restart makes it");
-                }
-            }
-            Err(error) => error!("[garden] stays as it is: {error:#}"),
-        }
-    }
-}
-
-/// The threads that carry packets, and the one that watches over the firewall rules.
-#[derive(Default)]
-struct Threads {
-    stop: Arc<AtomicBool>,
-    ended: Arc<tokio::sync::Notify>,
-    threads: Vec<std::thread::JoinHandle<()>>,
-}
-
-impl Threads {
-    fn carry_packets(
-        &mut self,
-        plane: Arc<Plane>,
-        lan: Arc<dyn LanPort>,
-        tun: Arc<dyn TunPort>,
-        clock: Clock,
-    ) -> std::io::Result<()> {
-        type Carry = fn(&Plane, &dyn LanPort, &dyn TunPort, &dyn Fn() -> Duration, &AtomicBool) -> std::io::Result<()>;
-        for (name, carry) in [("packets-up", pump::carry_up as Carry), ("packets-down", pump::carry_down as Carry)] {
-            let (plane, lan, tun) = (Arc::clone(&plane), Arc::clone(&lan), Arc::clone(&tun));
-            self.start(name, move |stop| {
-                if let Err(error) = carry(&plane, &*lan, &*tun, &|| clock.mono(), stop) {
-                    error!(%error, "{name}: the device cannot be read");
-                }
-            })?;
-        }
-        Ok(())
-    }
-
-    /// On a thread of its own, which is never busy with anything else.
-    fn guard_rules(&mut self, guard: Option<Box<dyn Guard>>) -> std::io::Result<()> {
-        let Some(mut guard) = guard else { return Ok(()) };
-        self.start("rules", move |stop| {
-            let mut fails = false;
-            while !stop.load(Ordering::Relaxed) {
-                let mended = guard.mend();
-                match &mended {
-                    Ok(true) => warn!("somebody took our firewall rules away (nft flush ruleset?); they are back"),
-                    Err(error) if !fails => error!("{error}; what guests send may not be filtered until they are back"),
-                    _ => {}
-                }
-                fails = mended.is_err();
-                if let Err(error) = guard.wait() {
-                    error!(%error, "the firewall rules cannot be watched");
-                    return;
-                }
-            }
-        })
-    }
-
-    fn start(&mut self, name: &str, run: impl FnOnce(&AtomicBool) + Send + 'static) -> std::io::Result<()> {
-        let (stop, ended) = (Arc::clone(&self.stop), Arc::clone(&self.ended));
-        let thread = std::thread::Builder::new().name(name.into()).spawn(move || {
-            run(&stop);
-            ended.notify_one();
-        })?;
-        self.threads.push(thread);
-        Ok(())
-    }
-
-    /// Ends when a thread does.
-    fn ended(&self) -> impl Future<Output = ()> + use<> {
-        let ended = Arc::clone(&self.ended);
-        async move { ended.notified().await }
-    }
-
-    fn stop(self, waker: &Waker) {
-        self.stop.store(true, Ordering::Relaxed);
-        waker.wake();
-        for thread in self.threads {
-            let _ = thread.join(); // a panic ends the process: panics abort
-        }
-    }
+    Ok(())
 }

@@ -28,6 +28,21 @@ pub(crate) fn load(setup: &crate::cli::Setup) -> Result<config::Loaded, config::
     }
 }
 
+/// The configuration of the zone that is meant; where there are zones, it has to be said which.
+pub(crate) fn of_zone(loaded: config::Loaded, zone: Option<&str>) -> anyhow::Result<Config> {
+    let names: Vec<&str> = loaded.configs().map(|config| &*config.zone).filter(|name| !name.is_empty()).collect();
+    let names = names.join(", ");
+    let mut configs = [loaded.config].into_iter().chain(loaded.others);
+    match zone {
+        None if names.is_empty() => configs.next().context("there is always one"),
+        None => anyhow::bail!("the configuration has zones; name one with --zone: {names}"),
+        Some(zone) if names.is_empty() => anyhow::bail!("there are no zones, and so no zone {zone}"),
+        Some(zone) => configs
+            .find(|config| config.zone == zone)
+            .with_context(|| format!("there is no zone {zone}; there are {names}")),
+    }
+}
+
 pub(crate) fn network(network: config::Network) -> anyhow::Result<Network> {
     Network::new(network.address, network.prefix).context("a network prefix is longer than 32")
 }

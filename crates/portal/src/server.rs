@@ -16,6 +16,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
+use tracing::Instrument;
 
 use crate::gate::{Admission, Gate};
 use crate::uam_routes::Desk;
@@ -44,7 +45,7 @@ pub async fn serve<B: Backend>(
                     let (site, desk) = (Rc::clone(&site), Rc::clone(&desk));
                     let (backend, gate) = (Rc::clone(&backend), Rc::clone(&gate));
                     let connection = Connection { ip, site, desk, backend, gate };
-                    connections.spawn_local(connection.run(stream, admission));
+                    connections.spawn_local(connection.run(stream, admission).in_current_span());
                 }
                 Err(error) => {
                     // A guest that hung up early, or we are out of files. Files come back as connections end.

@@ -1,7 +1,7 @@
 //! FreeBSD, NetBSD, OpenBSD: type-checked, and never yet run.
 //!
 //! Interfaces, addresses, routes, bpf and tun are here. The firewall (pf anchors for the lock and for NAT) is not:
-//! [`System::lock_lan`] refuses, so a gateway does not start, rather than start without its lock.
+//! [`System::lock_lans`] refuses, so a gateway does not start, rather than start without its lock.
 
 mod abi;
 mod lan;
@@ -101,9 +101,11 @@ impl System for Host {
         Ok(interface.map(|i| DefaultRoute { interface: i.name, gateway }))
     }
 
-    fn lock_lan(&mut self, lan: &str) -> Result<()> {
-        check_lan(&self.interface(lan)?, self.default_route()?.as_ref())?;
-        Err(unsupported(format!("shut the kernel out of {lan}")))
+    fn lock_lans(&mut self, lans: &[&str]) -> Result<()> {
+        for lan in lans {
+            check_lan(&self.interface(lan)?, self.default_route()?.as_ref())?;
+        }
+        Err(unsupported(format!("shut the kernel out of {}", lans.join(", "))))
     }
 
     fn open_lan(&mut self, lan: &str, waker: &Waker) -> Result<Arc<dyn LanPort>> {
@@ -160,8 +162,9 @@ impl System for Host {
         Ok(())
     }
 
-    fn forward(&mut self, spec: &ForwardSpec) -> Result<()> {
-        Err(unsupported(format!("forward from {} to {}", spec.tun, spec.uplink)))
+    fn forward(&mut self, specs: &[ForwardSpec]) -> Result<()> {
+        let ways: Vec<_> = specs.iter().map(|spec| format!("{} to {}", spec.tun, spec.uplink)).collect();
+        Err(unsupported(format!("forward from {}", ways.join(" and from "))))
     }
 
     fn open_flows(&mut self) -> Result<Box<dyn Flows>> {

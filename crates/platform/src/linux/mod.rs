@@ -34,6 +34,7 @@ pub use self::offload::Offload;
 #[cfg(fuzzing)]
 pub(crate) use self::rtnetlink::read_anything;
 use self::rtnetlink::{Route, Rtnetlink};
+use self::rules::Way;
 use self::sysctl::Switch;
 use crate::netlink::Message;
 use crate::{
@@ -48,6 +49,8 @@ const ONLY_ONE: &str = "poblano";
 
 /// How the lock's memory says that a place for programs is ours: interfaces' names have neither colons nor spaces.
 const PLACE: &str = "programs:";
+/// The same of an interface that we have made for a VLAN.
+const VLAN: &str = "vlan:";
 
 /// The machine that we run on, in the network namespace of the calling thread. Dropping it undoes nothing.
 #[derive(Default)]
@@ -58,14 +61,18 @@ pub struct Host {
     alone: Option<UnixDatagram>,
     /// The lock was there already: of a run that did not end cleanly.
     took_over: bool,
-    /// What is forwarded, the number of the TUN, and whether the uplink forwarded before us.
-    forwards: Option<(ForwardSpec, u32, bool)>,
-    /// Loaded, and what it hangs on.
-    offload: Option<Arc<Offload>>,
+    /// What is forwarded.
+    ways: Vec<Way>,
+    /// Loaded, one for each LAN at most.
+    offloads: Vec<Arc<Offload>>,
 }
 
 /// Something that [`System::undo`] takes back.
 enum Change {
+    /// The interface of a VLAN is ours.
+    Vlan {
+        lan: String,
+    },
     Lock {
         lan: String,
     },
@@ -147,29 +154,40 @@ impl Host {
         firewall("remember the machine's settings", rules::lock(&self.lans, &self.memory()))
     }
 
-    fn memory(&self) -> String {
+    fn memory(&self) -> Vec<String> {
         let words = self.undo.iter().filter_map(|change| match change {
+            Change::Vlan { lan } => Some(format!("{VLAN}{lan}")),
             Change::Switch { switch, former } => Some(sysctl::remember(switch, former)),
             Change::Place { lan } => Some(format!("{PLACE}{lan}")),
             _ => None,
         });
-        words.collect::<Vec<_>>().join(" ")
+        words.collect()
     }
 
     /// Takes over what a former life that ended without undo had to restore.
     fn recall(&mut self) -> Result<()> {
         let (kind, header) = nft::list_tables(Family::Netdev);
-        let (mut line, mut found) = (None, false);
-        NetlinkSocket::open(libc::NETLINK_NETFILTER)?.dump("list the firewall tables", kind, &header, |_, body| {
-            found |= nft::is_table(rules::TABLE, body);
-            line = line.take().or_else(|| nft::parse_comment(rules::TABLE, body));
+        let mut socket = NetlinkSocket::open(libc::NETLINK_NETFILTER)?;
+        let mut found = false;
+        socket.dump("list the firewall tables", kind, &header, |_, body| found |= nft::is_table(rules::TABLE, body))?;
+        if !found {
+            return Ok(());
+        }
+        self.took_over = true;
+        let mut lines = Vec::new();
+        let (_, list) = nft::RULES;
+        let request = nft::list_of_table(list, Family::Netdev, rules::TABLE);
+        socket.list("list the firewall rules", request, |_, body| {
+            lines.extend(nft::parse_comment(rules::TABLE, body));
         })?;
-        self.took_over |= found;
-        for word in line.unwrap_or_default().split(' ') {
+        for word in lines.iter().flat_map(|line| line.split(' ')) {
             if let Some((switch, former)) = sysctl::recall(word) {
                 self.undo.push(Change::Switch { switch, former });
             } else if let Some(lan) = word.strip_prefix(PLACE) {
                 self.undo.push(Change::Place { lan: lan.to_owned() });
+            } else if let Some(lan) = word.strip_prefix(VLAN) {
+                // Before its lock, to be taken back after it.
+                self.undo.insert(0, Change::Vlan { lan: lan.to_owned() });
             }
         }
         Ok(())
@@ -194,9 +212,15 @@ impl Host {
         Ok(())
     }
 
-    /// True if there is a TUN of a former life to go on with. Those that do not fit are removed, whatever their names.
+    fn offload_of(&self, lan: &str) -> Option<&Arc<Offload>> {
+        self.offloads.iter().find(|offload| offload.lan() == lan)
+    }
+
+    /// True if there is a TUN of a former life to go on with. One that is in this one's place is removed; others are
+    /// until [`Self::end_former_tuns`].
     fn former_tun(&self, spec: &TunSpec) -> Result<bool> {
-        let takes_over = self.offload.as_ref().is_some_and(|offload| offload.took_over());
+        let ours = self.offload_of(&spec.lan);
+        let takes_over = ours.is_some_and(|offload| offload.took_over());
         let mut found = false;
         for former in self.interfaces()? {
             if !offload::is_on_egress(former.index)? {
@@ -205,15 +229,53 @@ impl Host {
             let fits = former.name == spec.name && former.v4 == [(spec.address, spec.prefix)];
             if takes_over && fits && spec.mode == TunMode::Tun {
                 found = true;
-            } else {
+            } else if former.name == spec.name
+                || former
+                    .v4
+                    .iter()
+                    .any(|(address, prefix)| same_network(*address, spec.address, spec.prefix.min(*prefix)))
+            {
                 Rtnetlink::open()?.delete_link(&former.name, former.index)?;
             }
         }
         if !found {
             // The rules that stand are not for the TUN that comes.
-            self.detach_former(|former| self.offload.as_ref().is_some_and(|ours| ours.lan_index() == former.index))?;
+            self.detach_former(|former| ours.is_some_and(|ours| ours.lan_index() == former.index))?;
         }
         Ok(found)
+    }
+
+    /// Removes TUNs of a former life that no way goes on with.
+    fn end_former_tuns(&self, specs: &[ForwardSpec]) -> Result<()> {
+        for former in self.interfaces()? {
+            if specs.iter().all(|spec| spec.tun != former.name) && offload::is_on_egress(former.index)? {
+                Rtnetlink::open()?.delete_link(&former.name, former.index)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes what is called as a VLAN of an interface that there is.
+    fn make_vlan(&mut self, lan: &str) -> Result<()> {
+        let Some((trunk, vlan)) = self.trunk(lan)? else { return Ok(()) };
+        self.undo.push(Change::Vlan { lan: lan.to_owned() });
+        Rtnetlink::open()?.add_vlan(lan, trunk.index, vlan).map_err(|e| match e.errno() {
+            Some(libc::EOPNOTSUPP) => e.hint("the kernel needs 802.1Q VLANs (the module 8021q)"),
+            _ => e,
+        })?;
+        self.bring_up(&trunk)
+    }
+
+    /// The interface of which `lan` is to be a VLAN, and which one; none if it is there already, or is no such name.
+    fn trunk(&self, lan: &str) -> Result<Option<(Interface, u16)>> {
+        let interfaces = self.interfaces()?;
+        let called = |name: &str| interfaces.iter().find(|interface| interface.name == name).cloned();
+        let Some((trunk, vlan)) = lan.rsplit_once('.') else { return Ok(None) };
+        let vlan = vlan.parse().ok().filter(|vlan| (1..=4094).contains(vlan));
+        Ok(match (called(lan), called(trunk), vlan) {
+            (None, Some(trunk), Some(vlan)) if trunk.ethernet => Some((trunk, vlan)),
+            _ => None,
+        })
     }
 
     /// The way to the Internet must not be where the guests are.
@@ -227,6 +289,13 @@ impl Host {
 
     fn take_back(&mut self, change: Change) -> Result<()> {
         match change {
+            Change::Vlan { lan } => {
+                self.lans.retain(|other| *other != lan);
+                match self.interfaces()?.into_iter().find(|found| found.name == lan) {
+                    Some(found) => Rtnetlink::open()?.delete_link(&lan, found.index),
+                    None => Ok(()),
+                }
+            }
             Change::Lock { lan } => {
                 self.lans.retain(|other| *other != lan);
                 let messages = if self.lans.is_empty() {
@@ -268,31 +337,50 @@ impl System for Host {
         Ok(interface.map(|i| DefaultRoute { interface: i.name, gateway: best.gateway }))
     }
 
-    fn lock_lan(&mut self, lan: &str) -> Result<()> {
-        let interface = self.interface(lan)?;
-        check_lan(&interface, self.default_route()?.as_ref())?;
-        self.be_alone(lan)?;
-        if !self.lans.iter().any(|locked| locked == lan) {
-            self.lans.push(lan.to_owned());
+    fn lan(&self, name: &str) -> Result<Interface> {
+        match self.trunk(name)? {
+            Some((trunk, _)) => {
+                Ok(Interface { name: name.to_owned(), index: 0, up: false, master: None, v4: Vec::new(), ..trunk })
+            }
+            None => self.interface(name),
         }
-        // Remembered before it is done: after a failure, undo must look at it as well.
-        self.undo.push(Change::Lock { lan: lan.to_owned() });
-        if self.lans.len() == 1 {
-            self.recall()?;
+    }
+
+    fn lock_lans(&mut self, lans: &[&str]) -> Result<()> {
+        let route = self.default_route()?;
+        for lan in lans {
+            check_lan(&self.lan(lan)?, route.as_ref())?;
         }
-        firewall(&format!("lock {lan}"), rules::lock(&self.lans, &self.memory()))?;
+        let all = lans.join(", ");
+        self.be_alone(&all)?;
+        for lan in lans {
+            self.make_vlan(lan)?;
+        }
+        let interfaces = lans.iter().map(|lan| self.interface(lan)).collect::<Result<Vec<_>>>()?;
+        for lan in lans {
+            self.lans.push((*lan).to_owned());
+            // Remembered before it is done: after a failure, undo must look at it as well.
+            self.undo.push(Change::Lock { lan: (*lan).to_owned() });
+        }
+        self.recall()?;
+        firewall(&format!("lock {all}"), rules::lock(&self.lans, &self.memory()))?;
         self.undo.push(Change::Filter);
         self.detach_former(|former| !self.lans.contains(&former.name))?;
         // The rules of a former life stay until ours replace them in one step: without a NAT chain for a moment, the
         // connections that go on would be translated no more, and reset by our own kernel.
         if !self.took_over {
-            firewall("set the firewall rules", rules::filter(&self.lans, None, false))?;
+            firewall("set the firewall rules", rules::filter(&self.lans, &[]))?;
         }
         // A second lock, for the time until the first one is put back if somebody takes it away: the LAN has no address, so
         // no answer goes back there and the kernel takes nothing from it.
-        let closed = [(Switch::source_check(lan), "1"), (Switch::forwarding(lan), "0"), (Switch::no_ipv6(lan), "1")];
+        let closed: Vec<_> = lans
+            .iter()
+            .flat_map(|lan| {
+                [(Switch::source_check(lan), "1"), (Switch::forwarding(lan), "0"), (Switch::no_ipv6(lan), "1")]
+            })
+            .collect();
         self.set(&closed)?;
-        self.bring_up(&interface)
+        interfaces.iter().try_for_each(|interface| self.bring_up(interface))
     }
 
     fn open_lan(&mut self, lan: &str, waker: &Waker) -> Result<Arc<dyn LanPort>> {
@@ -301,9 +389,9 @@ impl System for Host {
         }
         let interface = self.interface(lan)?;
         // Nobody would tell programs that we do not go on with who is online.
-        let goes_on = self.offload.as_ref().is_some_and(|offload| offload.took_over());
+        let goes_on = self.offload_of(lan).is_some_and(|offload| offload.took_over());
         self.detach_former(|former| former.index == interface.index && !goes_on)?;
-        let filter = self.offload.as_ref().map(|offload| offload.socket_filter());
+        let filter = self.offload_of(lan).map(|offload| offload.socket_filter());
         Ok(Arc::new(lan::Lan::open(&interface, waker, filter)?))
     }
 
@@ -314,7 +402,7 @@ impl System for Host {
             self.remember()?;
         }
         let loaded = Arc::new(Offload::load(spec, &lan)?);
-        self.offload = Some(Arc::clone(&loaded));
+        self.offloads.push(Arc::clone(&loaded));
         Ok(loaded)
     }
 
@@ -333,7 +421,7 @@ impl System for Host {
             rtnetlink.add_address(&spec.name, interface.index, spec.address, spec.prefix)?;
         }
         rtnetlink.set_up(&spec.name, interface.index, true)?;
-        if let Some(offload) = &self.offload {
+        if let Some(offload) = self.offload_of(&spec.lan) {
             // First the program, by which the next life knows the device for ours; then the device may outlive us.
             offload.attach_tun(interface.index)?;
             self.undo.push(Change::Device { name: spec.name.clone(), index: interface.index });
@@ -371,32 +459,41 @@ impl System for Host {
         Ok(())
     }
 
-    fn forward(&mut self, spec: &ForwardSpec) -> Result<()> {
-        self.check_uplink(&spec.uplink)?;
-        let uplink = Switch::forwarding(&spec.uplink);
-        let changed_by_us = self
-            .undo
-            .iter()
-            .any(|c| matches!(c, Change::Switch { switch, former } if *switch == uplink && former == "0"));
-        let forwarded = !changed_by_us && uplink.read()?.as_deref() == Some("1");
-        let tun = self.interface(&spec.tun)?.index;
+    fn forward(&mut self, specs: &[ForwardSpec]) -> Result<()> {
+        let mut ways = Vec::new();
+        for spec in specs {
+            self.check_uplink(&spec.uplink)?;
+            let uplink = Switch::forwarding(&spec.uplink);
+            let changed_by_us = self
+                .undo
+                .iter()
+                .any(|c| matches!(c, Change::Switch { switch, former } if *switch == uplink && former == "0"));
+            let uplink_forwarded = !changed_by_us && uplink.read()?.as_deref() == Some("1");
+            ways.push(Way { spec: spec.clone(), tun: self.interface(&spec.tun)?.index, uplink_forwarded });
+        }
+        self.end_former_tuns(specs)?;
         // The rules first, so that not one packet is forwarded without them.
         self.undo.push(Change::Filter);
-        firewall("set the firewall rules", rules::filter(&self.lans, Some((spec, tun)), forwarded))?;
-        self.forwards = Some((spec.clone(), tun, forwarded));
-        self.set(&[(uplink, "1")])?;
-        // Vanishes with the device.
-        Switch::forwarding(&spec.tun).write("1")?;
+        firewall("set the firewall rules", rules::filter(&self.lans, &ways))?;
+        self.ways = ways;
+        for spec in specs {
+            self.set(&[(Switch::forwarding(&spec.uplink), "1")])?;
+            // Vanishes with the device.
+            Switch::forwarding(&spec.tun).write("1")?;
+        }
         // Last: until now the kernel had no word in what is forwarded.
-        let Some(offload) = &self.offload else { return Ok(()) };
-        self.undo.push(Change::Offload { lan: offload.lan().to_owned(), index: offload.lan_index() });
-        offload.attach_lan()
+        for offload in &self.offloads {
+            self.undo.push(Change::Offload { lan: offload.lan().to_owned(), index: offload.lan_index() });
+            offload.attach_lan()?;
+        }
+        Ok(())
     }
 
     fn guard_rules(&self, waker: &Waker) -> Result<Option<Box<dyn Guard>>> {
-        let Some((spec, tun, forwarded)) = &self.forwards else { return Ok(None) };
-        let rules =
-            [rules::lock(&self.lans, &self.memory()), rules::filter(&self.lans, Some((spec, *tun)), *forwarded)];
+        if self.ways.is_empty() {
+            return Ok(None);
+        }
+        let rules = [rules::lock(&self.lans, &self.memory()), rules::filter(&self.lans, &self.ways)];
         Ok(Some(Box::new(guard::RuleGuard::open(rules, waker)?)))
     }
 

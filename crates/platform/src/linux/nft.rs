@@ -57,10 +57,11 @@ const NEWRULE: u16 = 6;
 const GETRULE: u16 = 7;
 const BATCH_BEGIN: u16 = 0x10;
 const BATCH_END: u16 = 0x11;
-/// NFTA_TABLE_USERDATA, at most 256 octets: how `nft` keeps a table's comment, as type, length, text and zero.
-const USERDATA: u16 = 6;
+/// NFTA_RULE_USERDATA, at most 256 octets: how `nft` keeps a rule's comment, as type, length, text and zero.
+const USERDATA: u16 = 7;
 const COMMENT: u8 = 0;
-const COMMENT_MAX: u8 = 254;
+/// The longest comment, without its zero.
+pub(super) const COMMENT_MAX: usize = 253;
 
 const REGISTER: u32 = 1;
 const REGISTER_VERDICT: u32 = 0;
@@ -117,7 +118,7 @@ pub(super) fn is_table(table: &str, body: &[u8]) -> bool {
     attribute(body, 1).is_some_and(|name| name.strip_suffix(&[0]) == Some(table.as_bytes()))
 }
 
-/// The table's comment that this entry of a list has, if it is about `table`.
+/// The comment of the rule that this entry of a list is about, if that is one of `table`.
 pub(super) fn parse_comment(table: &str, body: &[u8]) -> Option<String> {
     if !is_table(table, body) {
         return None;
@@ -128,20 +129,6 @@ pub(super) fn parse_comment(table: &str, body: &[u8]) -> Option<String> {
 
 fn attribute(body: &[u8], wanted: u16) -> Option<&[u8]> {
     attrs(body.get(4..)?).find(|(kind, _)| *kind == wanted).map(|(_, value)| value)
-}
-
-/// Makes the table with a comment, if it is not there. A comment that is too long is left out.
-pub(super) fn add_table_with_comment(family: Family, table: &str, comment: &str) -> Message {
-    let m = add_table(family, table);
-    match u8::try_from(comment.len() + 1) {
-        Ok(len) if !comment.is_empty() && len <= COMMENT_MAX => {
-            let mut data = vec![COMMENT, len];
-            data.extend_from_slice(comment.as_bytes());
-            data.push(0);
-            m.attr(USERDATA, &data)
-        }
-        _ => m,
-    }
 }
 
 /// Makes the table, if it is not there.
@@ -176,6 +163,26 @@ pub(super) fn add_rule(family: Family, table: &str, chain: &str, terms: &[Term<'
         .text(1, table)
         .text(2, chain)
         .nest(4, |m| terms.iter().fold(m, expressions))
+}
+
+/// Appends a rule with a comment. One that is too long is left out.
+pub(super) fn add_rule_with_comment(
+    family: Family,
+    table: &str,
+    chain: &str,
+    terms: &[Term<'_>],
+    comment: &str,
+) -> Message {
+    let m = add_rule(family, table, chain, terms);
+    match u8::try_from(comment.len() + 1) {
+        Ok(len) if comment.len() <= COMMENT_MAX => {
+            let mut data = vec![COMMENT, len];
+            data.extend_from_slice(comment.as_bytes());
+            data.push(0);
+            m.attr(USERDATA, &data)
+        }
+        _ => m,
+    }
 }
 
 fn message(kind: u16, flags: u16, family: Family) -> Message {
@@ -310,7 +317,7 @@ mod tests {
     #[test]
     fn a_comment_is_read_back_and_one_that_is_too_long_is_left_out() {
         let read = |comment: &str| {
-            let bytes = add_table_with_comment(Family::Netdev, "t", comment).finish(1);
+            let bytes = add_rule_with_comment(Family::Netdev, "t", "c", &[Term::Drop], comment).finish(1);
             let body = messages(&bytes).next().unwrap().body.to_vec();
             for cut in 0..body.len() {
                 let _ = parse_comment("t", &body[..cut]);
@@ -318,7 +325,6 @@ mod tests {
             (parse_comment("t", &body), parse_comment("u", &body))
         };
         assert_eq!(read("former=1"), (Some("former=1".to_owned()), None));
-        assert_eq!(read(""), (None, None));
         assert_eq!(read(&"x".repeat(253)).0.map(|c| c.len()), Some(253));
         assert_eq!(read(&"x".repeat(254)), (None, None));
         assert_eq!(read(&"x".repeat(300)), (None, None));

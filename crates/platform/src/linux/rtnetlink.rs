@@ -22,12 +22,14 @@ const GETROUTE: u16 = 26;
 const IFLA_ADDRESS: u16 = 1;
 const IFLA_IFNAME: u16 = 3;
 const IFLA_MTU: u16 = 4;
+const IFLA_LINK: u16 = 5;
 const IFLA_MASTER: u16 = 10;
 const IFLA_TXQLEN: u16 = 13;
 const IFLA_LINKINFO: u16 = 18;
 const IFLA_NET_NS_FD: u16 = 28;
 const IFLA_INFO_KIND: u16 = 1;
 const IFLA_INFO_DATA: u16 = 2;
+const IFLA_VLAN_ID: u16 = 1;
 const VETH_INFO_PEER: u16 = 1;
 
 const IFA_ADDRESS: u16 = 1;
@@ -152,6 +154,18 @@ impl Rtnetlink {
             })
         });
         self.0.request(&format!("make the interfaces {} and {}", here.0, there.0), message)
+    }
+
+    /// Makes the interface of a VLAN of the interface with the number `trunk`, down.
+    pub(super) fn add_vlan(&mut self, name: &str, trunk: u32, vlan: u16) -> Result<()> {
+        let message = Message::new(NEWLINK, ACK | CREATE | EXCL, &ifinfomsg(0, 0, 0))
+            .text(IFLA_IFNAME, name)
+            .u32(IFLA_LINK, trunk)
+            .nest(IFLA_LINKINFO, |m| {
+                let id = |m: Message| m.attr(IFLA_VLAN_ID, &vlan.to_ne_bytes());
+                m.text(IFLA_INFO_KIND, "vlan").nest(IFLA_INFO_DATA, id)
+            });
+        self.0.request(&format!("make the VLAN interface {name}"), message)
     }
 
     pub(super) fn delete_link(&mut self, name: &str, index: u32) -> Result<()> {

@@ -3,8 +3,8 @@
 //! * The kernel gets nothing from a guests' interface: not IPv4, not ARP, not IPv6. Packet sockets see frames
 //!   before this hook, so we get all of them. This is table `netdev poblano`, and it stays when we die.
 //! * The kernel sends nothing to a guests' interface and forwards nothing from or to it.
-//! * What the gateway lets through comes out of the TUN. From there it may go to the uplink, and only there; from
-//!   the uplink only answers come back. The uplink forwards nothing else if it did not forward before us.
+//! * What the gateway lets through comes out of a TUN. From there it may go to its uplink, and only there, so never to
+//!   another TUN; from the uplink only answers come back. The uplink forwards nothing else if it did not forward before us.
 //! * Guests reach the gateway's own address on the portal's ports and by ping, and nothing else of the machine.
 //! * Nobody else reaches that address, because the portal is for guests.
 //! * What guests say to that address leaves no trace in connection tracking: who is not logged in must not be able to
@@ -33,22 +33,41 @@ const PRIORITY_RAW: i32 = -300;
 const PRIORITY_FILTER: i32 = 0;
 const PRIORITY_SOURCE_NAT: i32 = 100;
 
-/// The lock of these interfaces, in place of the one that is there. `memory` outlives us with it.
-pub(super) fn lock(lans: &[String], memory: &str) -> Vec<Message> {
-    let mut messages = replace(Family::Netdev, memory);
+/// What is forwarded, with the number of the TUN, and whether the uplink forwarded packets before we came.
+#[derive(Clone)]
+pub(super) struct Way {
+    pub(super) spec: ForwardSpec,
+    pub(super) tun: u32,
+    pub(super) uplink_forwarded: bool,
+}
+
+/// The lock of these interfaces, in place of the one that is there. `memory` outlives us with it: words, in the comments
+/// of rules that say what their chain does anyway.
+pub(super) fn lock(lans: &[String], memory: &[String]) -> Vec<Message> {
+    let mut messages = replace(Family::Netdev);
     for (n, lan) in lans.iter().enumerate() {
         let hook =
             Hook { number: HOOK_INGRESS, priority: PRIORITY_FIRST, kind: "filter", drop: true, device: Some(lan) };
         messages.push(nft::add_chain(Family::Netdev, TABLE, &format!("lock{n}"), &hook));
     }
+    let mut comments: Vec<String> = Vec::new();
+    for word in memory {
+        match comments.last_mut() {
+            Some(comment) if comment.len() + 1 + word.len() <= nft::COMMENT_MAX => {
+                comment.push(' ');
+                comment.push_str(word);
+            }
+            _ => comments.push(word.clone()),
+        }
+    }
+    let rule = |comment: &String| nft::add_rule_with_comment(Family::Netdev, TABLE, "lock0", &[Term::Drop], comment);
+    messages.extend(comments.iter().map(rule));
     nft::batch(messages)
 }
 
-/// The rules of forwarding, in place of those that are there; with a specification the number of the TUN.
-/// `uplink_forwarded` says that the uplink forwarded packets before we came.
-pub(super) fn filter(lans: &[String], spec: Option<(&ForwardSpec, u32)>, uplink_forwarded: bool) -> Vec<Message> {
-    let mut messages = replace(Family::Inet, "");
-    let base = |number, priority, kind| Hook { number, priority, kind, drop: false, device: None };
+/// The rules of forwarding, in place of those that are there.
+pub(super) fn filter(lans: &[String], ways: &[Way]) -> Vec<Message> {
+    let mut messages = replace(Family::Inet);
     for (name, hook) in [
         ("input", base(HOOK_INPUT, PRIORITY_FILTER, "filter")),
         ("forward", base(HOOK_FORWARD, PRIORITY_FILTER, "filter")),
@@ -56,14 +75,13 @@ pub(super) fn filter(lans: &[String], spec: Option<(&ForwardSpec, u32)>, uplink_
     ] {
         messages.push(nft::add_chain(Family::Inet, TABLE, name, &hook));
     }
-    let rule = |chain: &str, terms: &[Term<'_>]| nft::add_rule(Family::Inet, TABLE, chain, terms);
     // Nearly all packets are those of guests who are online. They meet their rule first, and in it what costs least:
     // each comparison takes the kernel some seven nanoseconds, that of a name thirty, and ten are a packet in 200.
-    if let Some((spec, tun)) = spec {
+    for Way { spec, tun, .. } in ways {
         let uplink = spec.uplink.as_str();
         let guest = Term::Source(spec.guests.0, spec.guests.1);
-        messages.push(rule("forward", &[guest, Term::InNumber(tun), Term::Out(uplink), Term::Accept]));
-        messages.push(rule("forward", &[Term::OutNumber(tun), Term::In(uplink), Term::Established, Term::Accept]));
+        messages.push(rule("forward", &[guest, Term::InNumber(*tun), Term::Out(uplink), Term::Accept]));
+        messages.push(rule("forward", &[Term::OutNumber(*tun), Term::In(uplink), Term::Established, Term::Accept]));
     }
     for lan in lans {
         messages.push(rule("input", &[Term::In(lan), Term::Drop]));
@@ -71,24 +89,41 @@ pub(super) fn filter(lans: &[String], spec: Option<(&ForwardSpec, u32)>, uplink_
         messages.push(rule("forward", &[Term::Out(lan), Term::Drop]));
         messages.push(rule("output", &[Term::Out(lan), Term::Drop]));
     }
-    let Some((spec, _)) = spec else { return nft::batch(messages) };
+    for (n, way) in ways.iter().enumerate() {
+        messages.extend(way_rules(n, &way.spec));
+    }
+    // Last: what an uplink shares with a TUN is let through above.
+    let mut closed: Vec<&str> = Vec::new();
+    for way in ways.iter().filter(|way| !way.uplink_forwarded) {
+        let uplink = way.spec.uplink.as_str();
+        if !closed.contains(&uplink) {
+            closed.push(uplink);
+            messages.push(rule("forward", &[Term::In(uplink), Term::Drop]));
+        }
+    }
+    nft::batch(messages)
+}
+
+/// The rules of one TUN.
+fn way_rules(n: usize, spec: &ForwardSpec) -> Vec<Message> {
     let (tun, uplink) = (spec.tun.as_str(), spec.uplink.as_str());
     let (network, prefix) = spec.guests;
-
-    for (name, number) in [("untracked-in", HOOK_PREROUTING), ("untracked-out", HOOK_OUTPUT)] {
+    let mut messages = Vec::new();
+    let (untracked_in, untracked_out) = (format!("untracked-in{n}"), format!("untracked-out{n}"));
+    for (name, number) in [(&untracked_in, HOOK_PREROUTING), (&untracked_out, HOOK_OUTPUT)] {
         messages.push(nft::add_chain(Family::Inet, TABLE, name, &base(number, PRIORITY_RAW, "filter")));
     }
-    let untracked_in =
-        |term| rule("untracked-in", &[Term::Destination(spec.gateway), Term::In(tun), term, Term::Untracked]);
-    let untracked_out =
-        |term| rule("untracked-out", &[Term::Source(spec.gateway, 32), Term::Out(tun), term, Term::Untracked]);
-    messages.push(rule("untracked-in", &[Term::NotDestination(spec.gateway), Term::Accept]));
+    let from_guest =
+        |term| rule(&untracked_in, &[Term::Destination(spec.gateway), Term::In(tun), term, Term::Untracked]);
+    let to_guest =
+        |term| rule(&untracked_out, &[Term::Source(spec.gateway, 32), Term::Out(tun), term, Term::Untracked]);
+    messages.push(rule(&untracked_in, &[Term::NotDestination(spec.gateway), Term::Accept]));
     for port in &spec.tcp_ports {
-        messages.push(untracked_in(Term::Tcp(*port)));
-        messages.push(untracked_out(Term::TcpFrom(*port)));
+        messages.push(from_guest(Term::Tcp(*port)));
+        messages.push(to_guest(Term::TcpFrom(*port)));
     }
     // Its answer begins no connection.
-    messages.push(untracked_in(Term::EchoRequest));
+    messages.push(from_guest(Term::EchoRequest));
 
     let to_gateway = |term| rule("input", &[Term::In(tun), Term::Destination(spec.gateway), term, Term::Accept]);
     messages.extend(spec.tcp_ports.iter().map(|port| to_gateway(Term::Tcp(*port))));
@@ -100,16 +135,22 @@ pub(super) fn filter(lans: &[String], spec: Option<(&ForwardSpec, u32)>, uplink_
 
     messages.push(rule("forward", &[Term::In(tun), Term::Drop]));
     messages.push(rule("forward", &[Term::Out(tun), Term::Drop]));
-    if !uplink_forwarded {
-        messages.push(rule("forward", &[Term::In(uplink), Term::Drop]));
-    }
     if spec.masquerade {
+        let chain = format!("postrouting{n}");
         let hook = base(HOOK_POSTROUTING, PRIORITY_SOURCE_NAT, "nat");
-        messages.push(nft::add_chain(Family::Inet, TABLE, "postrouting", &hook));
+        messages.push(nft::add_chain(Family::Inet, TABLE, &chain, &hook));
         let terms = [Term::Out(uplink), Term::Source(network, prefix), Term::Masquerade];
-        messages.push(rule("postrouting", &terms));
+        messages.push(rule(&chain, &terms));
     }
-    nft::batch(messages)
+    messages
+}
+
+fn base(number: u32, priority: i32, kind: &'static str) -> Hook<'static> {
+    Hook { number, priority, kind, drop: false, device: None }
+}
+
+fn rule(chain: &str, terms: &[Term<'_>]) -> Message {
+    nft::add_rule(Family::Inet, TABLE, chain, terms)
 }
 
 /// Removes a table, if it is there.
@@ -118,10 +159,30 @@ pub(super) fn remove(family: Family) -> Vec<Message> {
 }
 
 /// Adding before deleting makes deleting succeed whether or not a former run has left the table.
-fn replace(family: Family, comment: &str) -> Vec<Message> {
-    vec![
-        nft::add_table(family, TABLE),
-        nft::delete_table(family, TABLE),
-        nft::add_table_with_comment(family, TABLE, comment),
-    ]
+fn replace(family: Family) -> Vec<Message> {
+    vec![nft::add_table(family, TABLE), nft::delete_table(family, TABLE), nft::add_table(family, TABLE)]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::netlink::messages;
+
+    #[test]
+    fn what_an_end_must_restore_fits_whatever_the_number_of_guests_interfaces() {
+        let lans: Vec<String> = (0..16).map(|n| format!("interface{n:02}.400")).collect();
+        let memory: Vec<String> = lans
+            .iter()
+            .flat_map(|lan| [format!("source-check:{lan}=0"), format!("no-ipv6:{lan}=0"), format!("vlan:{lan}")])
+            .collect();
+        let comments: Vec<String> = lock(&lans, &memory)
+            .into_iter()
+            .filter_map(|message| {
+                let bytes = message.finish(1);
+                let message = messages(&bytes).next()?;
+                nft::parse_comment(TABLE, message.body)
+            })
+            .collect();
+        assert_eq!(comments.iter().flat_map(|line| line.split(' ')).collect::<Vec<_>>(), memory);
+    }
 }

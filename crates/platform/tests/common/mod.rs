@@ -88,7 +88,7 @@ impl Net {
 }
 
 pub(crate) fn tun_spec(mode: TunMode) -> TunSpec {
-    TunSpec { name: TUN.into(), mode, mtu: 1500, address: GATEWAY, prefix: 16 }
+    TunSpec { lan: LAN.into(), name: TUN.into(), mode, mtu: 1500, address: GATEWAY, prefix: 16 }
 }
 
 pub(crate) fn forward_spec() -> ForwardSpec {

@@ -94,7 +94,7 @@ impl RadiusClient {
             asked: Notify::new(),
             watch,
         });
-        tokio::task::spawn_local(Rc::clone(&this).keep_time());
+        crate::log::spawn(Rc::clone(&this).keep_time());
         this
     }
 
@@ -135,7 +135,7 @@ impl RadiusClient {
                 Some(Connection::Open { socket, to }) => {
                     let (sender, receiver) = mpsc::channel(WAITING_PACKETS);
                     self.connections.borrow_mut().insert(socket, sender);
-                    tokio::task::spawn_local(Rc::clone(self).connect(socket, to, receiver));
+                    crate::log::spawn(Rc::clone(self).connect(socket, to, receiver));
                 }
                 // Its task ends when nobody can send any more.
                 Some(Connection::Close { socket }) => drop(self.connections.borrow_mut().remove(&socket)),
@@ -259,7 +259,7 @@ impl RadiusClient {
         }
         let socket = Rc::new(udp::open(to)?);
         self.sockets.borrow_mut().insert(name, Rc::clone(&socket));
-        tokio::task::spawn_local(Rc::clone(self).listen(name, Rc::clone(&socket), to));
+        crate::log::spawn(Rc::clone(self).listen(name, Rc::clone(&socket), to));
         Ok(socket)
     }
 

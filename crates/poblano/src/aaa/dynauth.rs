@@ -20,9 +20,10 @@ use engine::gateway::Mark;
 use fastpath::session::SlotIndex;
 use radius::attr;
 use radius::dynauth::{Action, Client, Discard, ErrorCause, Identity, Request, Server, Stats, Trust};
-use radius::{Incoming, Secret, packet};
+use radius::packet::View;
+use radius::{Code, Incoming, Secret, packet};
 use tokio::net::UdpSocket;
-use tracing::{debug, info, warn};
+use tracing::{Span, debug, info, warn};
 use wire::{MacAddr, Vlan};
 
 use super::asks::port_id;
@@ -65,45 +66,15 @@ impl DynamicAuthorization {
         }
     }
 
-    /// Opens the socket, if anybody may use it. Must be called within the control thread's runtime.
-    pub(crate) fn open(&self) -> anyhow::Result<Option<UdpSocket>> {
-        let Some(listen) = self.listen else { return Ok(None) };
-        udp::listen(listen).map(Some).with_context(|| {
-            format!(
-                "cannot take requests of RADIUS servers at {listen}; stop what listens there (ss -lunp), or set \
-                 radius.dynamic_authorization.listen and port"
-            )
-        })
+    /// Where clients find us; none if there are none.
+    pub(crate) fn listen(&self) -> Option<SocketAddr> {
+        self.listen
     }
 
-    /// Answers for as long as the gateway runs.
-    pub(crate) async fn serve(&self, socket: Option<UdpSocket>, gateway: &Rc<Gateway>) {
-        tokio::join!(self.serve_clients(socket, gateway), self.serve_servers(gateway));
-    }
-
-    async fn serve_clients(&self, socket: Option<UdpSocket>, gateway: &Rc<Gateway>) {
-        let Some(socket) = socket else { return std::future::pending().await };
-        let mut buffer = [0; radius::limits::PACKET_OCTETS];
-        loop {
-            match socket.recv_from(&mut buffer).await {
-                Ok((len, from)) => {
-                    if let Some(answer) = self.handle(gateway, from.ip(), &buffer[..len]) {
-                        // One that does not go out is as lost as on the wire: the client asks again.
-                        drop(udp::send_to(&socket, &answer, from));
-                    }
-                }
-                // An ICMP error of an earlier answer.
-                Err(error) => {
-                    debug!(%error, "dynamic authorization socket");
-                    tokio::time::sleep(Duration::from_millis(100)).await;
-                }
-            }
-        }
-    }
-
-    /// What our servers ask down the connections that we have to them: the way to a gateway behind NAT.
-    async fn serve_servers(&self, gateway: &Rc<Gateway>) {
-        let Some(radius) = gateway.aaa.radius.as_ref() else { return };
+    /// Answers what our servers ask down the connections that we have to them, for as long as the gateway runs: the way to
+    /// a gateway behind NAT.
+    pub(crate) async fn serve_servers(&self, gateway: &Rc<Gateway>) {
+        let Some(radius) = gateway.aaa.radius.as_ref() else { return std::future::pending().await };
         loop {
             let Incoming { socket, version, bytes } = radius.request().await;
             let index = usize::from(socket.server);
@@ -138,18 +109,11 @@ impl DynamicAuthorization {
         *self.server.borrow().stats()
     }
 
-    fn handle(&self, gateway: &Rc<Gateway>, source: IpAddr, datagram: &[u8]) -> Option<Vec<u8>> {
+    fn handle(&self, gateway: &Rc<Gateway>, source: IpAddr, datagram: &[u8]) -> Result<Vec<u8>, Discard> {
         let act = |request: &Request<'_>| self.carry_out(gateway, request);
-        match self.server.borrow_mut().handle_datagram(self.clock.now(), source, datagram, act) {
-            Ok(answer) => {
-                told(source, datagram, &answer);
-                Some(answer)
-            }
-            Err(discard) => {
-                self.tell(source, discard);
-                None
-            }
-        }
+        let answer = self.server.borrow_mut().handle_datagram(self.clock.now(), source, datagram, act)?;
+        told(source, datagram, &answer);
+        Ok(answer)
     }
 
     /// Does what a proven request asks for, all of it or nothing.
@@ -256,6 +220,59 @@ impl DynamicAuthorization {
             told.insert(std::mem::discriminant(&discard), now);
             warn!(%client, %discard, "a dynamic authorization request is ignored: {what_to_do}");
         }
+    }
+}
+
+/// A socket on which clients ask. Must be called within the control thread's runtime.
+pub(crate) fn open(listen: SocketAddr) -> anyhow::Result<UdpSocket> {
+    udp::listen(listen).with_context(|| {
+        format!(
+            "cannot take requests of RADIUS servers at {listen}; stop what listens there (ss -lunp), or set \
+             radius.dynamic_authorization.listen and port"
+        )
+    })
+}
+
+/// Answers clients for as long as the gateway runs. Zones that they find at one place share it: each is asked, for a request
+/// may name a session or a user and no NAS, and the best answer goes out.
+pub(crate) async fn serve_clients(socket: UdpSocket, zones: Vec<(Rc<Gateway>, Span)>) {
+    let mut buffer = [0; radius::limits::PACKET_OCTETS];
+    loop {
+        match socket.recv_from(&mut buffer).await {
+            Ok((len, from)) => {
+                let ask = |(gateway, span): &(Rc<Gateway>, Span)| {
+                    span.in_scope(|| gateway.aaa.dynamic_authorization.handle(gateway, from.ip(), &buffer[..len]))
+                };
+                let (answers, discards): (Vec<_>, Vec<_>) = zones.iter().map(ask).partition(Result::is_ok);
+                let best = answers.into_iter().flatten().max_by_key(|answer| worth(answer));
+                if let Some(answer) = best {
+                    // One that does not go out is as lost as on the wire: the client asks again.
+                    drop(udp::send_to(&socket, &answer, from));
+                } else if let (Some(Err(discard)), Some((gateway, _))) = (discards.into_iter().next(), zones.first()) {
+                    gateway.aaa.dynamic_authorization.tell(from.ip(), discard);
+                }
+            }
+            // An ICMP error of an earlier answer.
+            Err(error) => {
+                debug!(%error, "dynamic authorization socket");
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        }
+    }
+}
+
+/// What an answer is worth beside those of other zones: that it was done, that it was refused, that it is none of ours.
+fn worth(answer: &[u8]) -> u8 {
+    let Ok(view) = View::parse(answer) else { return 0 };
+    if matches!(view.code(), Code::DisconnectAck | Code::CoaAck) {
+        return 3;
+    }
+    let cause = view.get(attr::ERROR_CAUSE);
+    let is = |other: ErrorCause| cause == Some(other as u32);
+    match () {
+        () if is(ErrorCause::NasIdentificationMismatch) => 0,
+        () if is(ErrorCause::SessionContextNotFound) => 1,
+        () => 2,
     }
 }
 

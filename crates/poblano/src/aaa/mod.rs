@@ -41,6 +41,7 @@ use self::client::RadiusClient;
 pub(crate) use self::conversations::Conversation;
 use self::conversations::Conversations;
 use self::dynauth::DynamicAuthorization;
+pub(crate) use self::dynauth::{open as open_for_servers, serve_clients};
 use self::grant::{Declined, Unusable};
 use self::ignored::Ignored;
 use self::proxy::AccessPoints;

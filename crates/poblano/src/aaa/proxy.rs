@@ -116,7 +116,7 @@ impl AccessPoints {
             Ok(Action::Ask(asked)) => {
                 debug!(access_point = %from, "{}", packet::describe(datagram));
                 let (gateway, socket) = (Rc::clone(gateway), Rc::clone(socket));
-                tokio::task::spawn_local(async move {
+                crate::log::spawn(async move {
                     gateway.aaa.access_points.ask(*asked, from, &socket, &gateway).await;
                 });
             }

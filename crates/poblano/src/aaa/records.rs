@@ -142,7 +142,7 @@ impl Records {
             was_silent: Cell::new(false),
             failure: RefCell::new(None),
         });
-        tokio::task::spawn_local(Rc::clone(&this).keep_going());
+        crate::log::spawn(Rc::clone(&this).keep_going());
         this
     }
 
@@ -220,7 +220,7 @@ impl Records {
             spool.perform(std::iter::from_fn(|| backlog.poll_output())).iter().for_each(tell_lost);
         }
         while let Some((number, record)) = backlog.poll_send(now) {
-            tokio::task::spawn_local(Rc::clone(self).send(number, record));
+            crate::log::spawn(Rc::clone(self).send(number, record));
         }
         let silent = backlog.waiting().silent;
         if self.was_silent.replace(silent) != silent {

@@ -1,7 +1,7 @@
 //! `poblano query`, which also answers to the name chilli_query: the command line of CoovaChilli's tool, its formats, and
 //! behind them the requests of the other commands.
 //!
-//! What is different: `update` changes what it names and nothing else, where chilli_query sets all that is left out back
+//! Of several zones `-z ZONE` names one, as each had its own socket. What is different: `update` changes what it names and nothing else, where chilli_query sets all that is left out back
 //! to the defaults; sessionid finds its session; `drop` lasts over a restart, until `authorize`, `login` or `logout` of the
 //! same MAC address. The socket is ours, and there is none on TCP. What means nothing here ends with status 2 and says
 //! what to do instead.
@@ -62,11 +62,17 @@ pub(crate) fn query(words: &[String]) -> ExitCode {
 }
 
 fn answer(question: &Question) -> anyhow::Result<String> {
-    let Question { socket, as_json, command, arguments } = question;
+    let Question { socket, zone, as_json, command, arguments } = question;
     let socket = &socket.clone().unwrap_or_else(|| usual_socket(Path::new(RUN)));
     let patience = std::env::var("QUERY_TIMEOUT").ok().and_then(|text| text.parse().ok()).filter(|secs| *secs > 0);
     let patience = patience.map_or(PATIENCE, Duration::from_secs);
-    let ask = |request: &Value| control::ask_within(patience, socket, request);
+    let ask = |request: &Value| {
+        let mut request = request.clone();
+        if let Some(zone) = zone {
+            request["zone"] = zone.as_str().into();
+        }
+        control::ask_within(patience, socket, &request)
+    };
     let sessions = || ask(&json!({ "command": "sessions", "guest": arguments.guest }));
     match *command {
         "list" if *as_json => Ok(show::list_json(&sessions()?, arguments.guest.as_deref())),

@@ -7,7 +7,7 @@ use wire::MacAddr;
 use crate::cli::Guest;
 
 pub(super) const HELP: &str = "\
-Usage: poblano query [-s SOCKET] [-json] COMMAND [ARGUMENT VALUE]...
+Usage: poblano query [-s SOCKET] [-z ZONE] [-json] COMMAND [ARGUMENT VALUE]...
 
   list [ip ADDRESS | mac MAC | sessionid NAME]       guests, one a line
   dhcp-list [ip ADDRESS | mac MAC]                   leases
@@ -85,6 +85,8 @@ const ELSEWHERE: [(&str, &str); 17] = [
 pub(super) struct Question {
     /// None is the usual one.
     pub(super) socket: Option<PathBuf>,
+    /// The zone that is meant, where there are several; chilli_query has a socket for each.
+    pub(super) zone: Option<String>,
     pub(super) as_json: bool,
     pub(super) command: &'static str,
     pub(super) arguments: Arguments,
@@ -117,7 +119,7 @@ fn because(why: impl Into<String>) -> Refusal {
 impl Question {
     pub(super) fn parse(words: &[String]) -> Result<Self, Refusal> {
         let mut words = words.iter().map(String::as_str).peekable();
-        let (mut socket, mut as_json) = (None, false);
+        let (mut socket, mut zone, mut as_json) = (None, None, false);
         // CoovaChilli has taken a socket's path as the first word.
         if let Some(path) = words.next_if(|word| word.starts_with('/')) {
             socket = Some(path);
@@ -129,6 +131,7 @@ impl Question {
                 Some("-s") => {
                     socket = Some(words.next().ok_or_else(|| because("-s needs the path of a socket"))?);
                 }
+                Some("-z") => zone = Some(words.next().ok_or_else(|| because("-z needs the name of a zone"))?),
                 Some("help" | "-h" | "--help") => return Err(Refusal::Help),
                 Some(word) => break known(word)?,
             }
@@ -150,7 +153,8 @@ impl Question {
             let value = words.next().ok_or_else(|| because(format!("{word} needs a value")))?;
             arguments.name(word, value)?;
         }
-        Ok(Self { socket: socket.map(PathBuf::from), as_json, command, arguments })
+        let (socket, zone) = (socket.map(PathBuf::from), zone.map(str::to_owned));
+        Ok(Self { socket, zone, as_json, command, arguments })
     }
 }
 

@@ -149,8 +149,9 @@ impl Scripts {
             let (sender, ended) = oneshot::channel();
             let (shared, config, facts) = (Arc::clone(&this.shared), this.config.clone(), this.facts.clone());
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+            let span = tracing::Span::current();
             std::thread::Builder::new().name("scripts".into()).spawn(move || {
-                runtime.block_on(shared.work(&config, &facts));
+                span.in_scope(|| runtime.block_on(shared.work(&config, &facts)));
                 let _ = sender.send(()); // nobody may be waiting any more
             })?;
             *this.ended.borrow_mut() = Some(ended);

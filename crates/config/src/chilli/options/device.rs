@@ -87,7 +87,9 @@ pub(super) const OPTIONS: &[ChilliOption] = &[
     common(
         "moreif",
         super::Kind::List,
-        lacking("there is one LAN interface: bridge them, or let a switch tag them as VLANs of one"),
+        lacking(
+            "one network has one LAN interface: bridge them, let a switch tag them as VLANs of one, or give each a network by [zone.NAME]",
+        ),
     ),
     rare("dhcpmac", Mac, lacking("frames carry the interface's own address: ip link set dev LAN address MAC")),
     rare("dhcpmacset", Flag, lacking("ip link set dev LAN address MAC")),

@@ -59,7 +59,7 @@ enum Login {
 
 /// Tries all servers, one after the other, whatever became of the first.
 pub(crate) fn test(command: &RadiusTest) -> anyhow::Result<ExitCode> {
-    let config = settings::load(&command.setup)?.config;
+    let config = settings::of_zone(settings::load(&command.setup)?, command.zone.as_deref())?;
     if config.radius.servers.is_empty() {
         anyhow::bail!("there is no RADIUS server to test; add a [[radius.server]] to the configuration");
     }
@@ -70,7 +70,7 @@ pub(crate) fn test(command: &RadiusTest) -> anyhow::Result<ExitCode> {
         None if command.mac.is_some() => Login::Device,
         None => Login::Nobody { password: commands::make_password() },
     };
-    let lan_mac = Host::new().interface(&config.lan.interface).ok().map(|lan| lan.mac);
+    let lan_mac = Host::new().lan(&config.lan.interface).ok().map(|lan| lan.mac);
     let trial = Trial {
         asks: Asks::new(&config, lan_mac),
         rules: Rules::new(&config),

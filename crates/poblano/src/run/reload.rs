@@ -1,0 +1,92 @@
+//! SIGHUP: the configuration is read again, and what can change without a restart does.
+
+use std::rc::Rc;
+
+use config::Config;
+use tokio::signal::unix::Signal;
+use tracing::{error, info, warn};
+
+use crate::cli::Setup;
+use crate::gateway::Gateway;
+use crate::{garden, log, settings};
+
+/// What it needs.
+pub(super) struct Reload {
+    pub(super) setup: Setup,
+    /// What runs: one for each zone.
+    pub(super) running: Vec<Running>,
+}
+
+/// A gateway that runs, and what it runs by.
+pub(super) struct Running {
+    pub(super) config: Config,
+    pub(super) lan_mac: wire::MacAddr,
+    pub(super) mtu: u32,
+    pub(super) gateway: Rc<Gateway>,
+}
+
+impl Reload {
+    /// Reads it again with each signal, and with each word of the operator's to the first gateway.
+    pub(super) async fn on_signal(mut self, mut hangup: Signal) {
+        let Some(first) = self.running.first().map(|running| Rc::clone(&running.gateway)) else { return };
+        loop {
+            tokio::select! {
+                told = hangup.recv() => if told.is_none() { return },
+                () = first.reload.notified() => {}
+            }
+            match settings::load(&self.setup) {
+                Ok(loaded) => self.apply(&loaded),
+                Err(errors) => error!("the configuration stays as it is:\n{errors}"),
+            }
+        }
+    }
+
+    fn apply(&mut self, loaded: &config::Loaded) {
+        for warning in &loaded.warnings {
+            warn!("{warning}");
+        }
+        if !loaded.configs().map(|config| &config.zone).eq(self.running.iter().map(|running| &running.config.zone)) {
+            warn!("zones come and go with a restart only");
+        }
+        for running in &mut self.running {
+            if let Some(config) = loaded.configs().find(|config| config.zone == running.config.zone) {
+                log::zone(config).in_scope(|| running.apply(config));
+            }
+        }
+    }
+}
+
+impl Running {
+    fn apply(&mut self, loaded: &Config) {
+        // All else is built into devices, tables and rules at start.
+        let config::Garden { addresses, count, .. } = self.config.garden;
+        let garden = config::Garden { addresses, count, ..loaded.garden.clone() };
+        let now_running = Config { dhcp: loaded.dhcp.clone(), garden, ..self.config.clone() };
+        if now_running != *loaded {
+            warn!("only [dhcp] and [garden] change without a restart; what else has changed waits for one");
+        }
+        if now_running.lan != loaded.lan || now_running.guests != loaded.guests {
+            warn!("[dhcp] and [garden] wait too: they depend on [lan] and [guests], which have changed");
+            return;
+        }
+        if now_running.garden != self.config.garden {
+            self.apply_garden(&now_running);
+        }
+        let dhcp = settings::dhcp(&now_running, self.lan_mac, self.mtu);
+        self.gateway.with(|engine, now| engine.reconfigure_dhcp(now, dhcp));
+        self.config = now_running;
+        info!("[dhcp] and [garden] are as the configuration has them now");
+    }
+
+    fn apply_garden(&self, config: &Config) {
+        match garden::rules(config) {
+            Ok(rules) => {
+                let refused = self.gateway.with(|engine, _| engine.reconfigure_garden(rules, config.garden.domain_ttl));
+                if refused > 0 {
+                    warn!("[garden]: {refused} new networks found no room; a restart makes it");
+                }
+            }
+            Err(error) => error!("[garden] stays as it is: {error:#}"),
+        }
+    }
+}
