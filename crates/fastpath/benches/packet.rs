@@ -142,7 +142,7 @@ fn decisions(criterion: &mut Criterion) {
                     write(packet, address(n), internet, mac(n));
                 };
                 timed(packets, &mut batch, &mut make, &mut |batch| {
-                    plane.from_guests(batch, NOW, &mut pacer, |_, _, action| {
+                    plane.from_guests(batch, 0..batch.len(), NOW, &mut pacer, |_, _, action| {
                         black_box(action);
                     });
                 })
@@ -155,7 +155,7 @@ fn decisions(criterion: &mut Criterion) {
                     write(packet, internet, address(n), mac(n));
                 };
                 timed(packets, &mut batch, &mut make, &mut |batch| {
-                    plane.to_guests(batch, NOW, &mut pacer, |_, _, action| {
+                    plane.to_guests(batch, 0..batch.len(), NOW, &mut pacer, |_, _, action| {
                         black_box(action);
                     });
                 })
@@ -385,7 +385,7 @@ fn gardens(criterion: &mut Criterion) {
                     write(packet, address(n % 1000), to, mac(n % 1000));
                 };
                 timed(packets, &mut batch, &mut make, &mut |batch| {
-                    plane.from_guests(batch, NOW, &mut pacer, |_, _, action| {
+                    plane.from_guests(batch, 0..batch.len(), NOW, &mut pacer, |_, _, action| {
                         black_box(action);
                     });
                 })

@@ -1,6 +1,7 @@
 //! One packet through classify, verdict and apply. `apply` is the only place that counts.
 
 use std::net::Ipv4Addr;
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -74,18 +75,19 @@ pub enum Action {
 }
 
 impl Plane {
-    /// Decides about up to a batch of frames from the LAN, in their order; `apply` does with each what is said. What is known
+    /// Decides about up to a batch of frames from the LAN, those at `received`, in their order; `apply` does with each what is said. What is known
     /// of their guests is fetched into the processor's cache for all at once, where each decision would wait for its own.
     pub fn from_guests(
         &self,
         frames: &mut [Packet],
+        received: Range<usize>,
         now: Duration,
         pacer: &mut Pacer,
         mut apply: impl FnMut(&mut [Packet], usize, Action),
     ) {
-        let expected = self.table.expect_keys(frames.iter().map(|frame| self.key(frame)));
-        for index in 0..frames.len() {
-            let action = self.judge_up(expected.slot(index), &mut frames[index], now, pacer);
+        let expected = self.table.expect_keys(frames[received.clone()].iter().map(|frame| self.key(frame)));
+        for (place, index) in received.enumerate() {
+            let action = self.judge_up(expected.slot(place), &mut frames[index], now, pacer);
             apply(frames, index, action);
         }
     }
@@ -94,15 +96,16 @@ impl Plane {
     pub fn to_guests(
         &self,
         packets: &mut [Packet],
+        received: Range<usize>,
         now: Duration,
         pacer: &mut Pacer,
         mut apply: impl FnMut(&mut [Packet], usize, Action),
     ) {
-        let expected = self.table.expect_addresses(packets.iter().map(|packet| {
+        let expected = self.table.expect_addresses(packets[received.clone()].iter().map(|packet| {
             packet.l3().get(16..20).map_or(Ipv4Addr::UNSPECIFIED, |a| Ipv4Addr::new(a[0], a[1], a[2], a[3]))
         }));
-        for index in 0..packets.len() {
-            let action = self.judge_down(expected.slot(index), &mut packets[index], now, pacer);
+        for (place, index) in received.enumerate() {
+            let action = self.judge_down(expected.slot(place), &mut packets[index], now, pacer);
             apply(packets, index, action);
         }
     }

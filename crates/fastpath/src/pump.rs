@@ -10,8 +10,10 @@ use crate::pacer::Pacer;
 use crate::pipeline::{Action, Plane};
 use crate::port::{LanPort, Packet, TunPort};
 
-/// Packets taken from a device at once. Buffers cost memory only as far as they are used.
+/// Packets taken from a device at once.
 pub const BATCH: usize = 64;
+/// The same until more than that have come at once: a gateway that nobody uses has buffers for few.
+const FIRST_BATCH: usize = 8;
 /// Packets that depart at once after they have waited: what 100 Mbit/s have in a millisecond, twice.
 const DEPARTING: usize = 16;
 /// The longest wait for a packet: then the stop flag is looked at.
@@ -37,18 +39,21 @@ pub fn carry_up(
     let mut send = |batch: &mut [Packet], which: &[usize]| plane.from_guests.count_not_sent(tun.send(batch, which));
     let mut answers = Vec::with_capacity(BATCH);
     while !stop.load(Ordering::Relaxed) {
-        let received = lan.recv(&mut batch[..BATCH], wait(&pacer, clock))?;
+        let received = lan.recv(&mut batch[DEPARTING..], wait(&pacer, clock))?;
         let now = clock();
         depart(plane, Direction::Up, &mut pacer, now, &mut batch, &mut joiner, &mut send);
-        plane.from_guests(&mut batch[..received], now, &mut pacer, |batch, index, action| match action {
-            Action::Send => joiner.offer(batch, index),
-            Action::Answer => answers.push(index),
-            Action::Done => {}
+        plane.from_guests(&mut batch, DEPARTING..DEPARTING + received, now, &mut pacer, |batch, index, action| {
+            match action {
+                Action::Send => joiner.offer(batch, index),
+                Action::Answer => answers.push(index),
+                Action::Done => {}
+            }
         });
         let which = joiner.finish(&mut batch);
         send(&mut batch, which);
         plane.from_guests.count_not_sent(lan.send(&mut batch, &answers));
         answers.clear();
+        make_room(&mut batch, received);
     }
     Ok(())
 }
@@ -69,23 +74,31 @@ pub fn carry_down(
     let mut joiner = Joiner::new(tun.segmentation());
     let mut send = |batch: &mut [Packet], which: &[usize]| plane.to_guests.count_not_sent(lan.send(batch, which));
     while !stop.load(Ordering::Relaxed) {
-        let received = tun.recv(&mut batch[..BATCH], wait(&pacer, clock))?;
+        let received = tun.recv(&mut batch[DEPARTING..], wait(&pacer, clock))?;
         let now = clock();
         depart(plane, Direction::Down, &mut pacer, now, &mut batch, &mut joiner, &mut send);
-        plane.to_guests(&mut batch[..received], now, &mut pacer, |batch, index, action| {
+        plane.to_guests(&mut batch, DEPARTING..DEPARTING + received, now, &mut pacer, |batch, index, action| {
             if matches!(action, Action::Send) {
                 joiner.offer(batch, index);
             }
         });
         let which = joiner.finish(&mut batch);
         send(&mut batch, which);
+        make_room(&mut batch, received);
     }
     Ok(())
 }
 
-/// Buffers for what is received, and behind them those for what has waited.
+/// Buffers for what has waited, and behind them those for what is received.
 fn batch() -> Vec<Packet> {
-    (0..BATCH + DEPARTING).map(|_| Packet::new()).collect()
+    (0..DEPARTING + FIRST_BATCH).map(|_| Packet::new()).collect()
+}
+
+/// More buffers when all were needed.
+fn make_room(batch: &mut Vec<Packet>, received: usize) {
+    if received == batch.len() - DEPARTING && received < BATCH {
+        batch.resize_with(DEPARTING + BATCH, Packet::new);
+    }
 }
 
 /// How long to wait for packets: until one that waits here departs.
@@ -103,17 +116,17 @@ fn depart(
     joiner: &mut Joiner,
     send: &mut dyn FnMut(&mut [Packet], &[usize]),
 ) {
-    let mut index = BATCH;
+    let mut index = 0;
     while let Some(waiting) = pacer.poll(now, &mut batch[index]) {
         if !plane.depart(direction, &mut batch[index], &waiting, now) {
             continue;
         }
         joiner.offer(batch, index);
         index += 1;
-        if index == batch.len() {
+        if index == DEPARTING {
             let which = joiner.finish(batch);
             send(batch, which);
-            index = BATCH;
+            index = 0;
         }
     }
 }
