@@ -126,6 +126,7 @@ fn dhcp(read: &Read<'_>, lan: &Lan) -> Dhcp {
         lease,
         offline_lease: read.optional("dhcp.offline_lease").unwrap_or(lease),
         host_routes: read.required("dhcp.host_routes"),
+        any_address: read.required("dhcp.any_address"),
         domain: read.optional("dhcp.domain"),
         dns: read.optional("dhcp.dns").filter(|d: &Vec<_>| !d.is_empty()).unwrap_or_else(|| vec![lan.gateway]),
         ntp: read.required("dhcp.ntp"),

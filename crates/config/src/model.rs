@@ -136,6 +136,8 @@ pub struct Dhcp {
     pub offline_lease: Duration,
     /// Leases are /32 with a host route, so that guests send each other nothing directly.
     pub host_routes: bool,
+    /// Guests with an address of another network get online with it.
+    pub any_address: bool,
     /// Option 15.
     pub domain: Option<String>,
     /// Option 6; never empty.

@@ -3,6 +3,7 @@
 
 mod block;
 mod change;
+mod foreign;
 mod garden;
 mod guests;
 mod join;
@@ -137,6 +138,8 @@ pub struct GuestView {
     pub key: GuestKey,
     /// The leased address.
     pub address: Ipv4Addr,
+    /// The address that it uses instead, one of another network.
+    pub foreign: Option<Ipv4Addr>,
     /// The name it gave to DHCP.
     pub hostname: Option<Box<str>>,
     /// How long its lease lasts from now on; none if it is over, or the guest keeps its address only for its session.
@@ -476,10 +479,14 @@ impl Engine {
     fn handle_arp(&mut self, now: Now, key: GuestKey, frame: &[u8]) {
         let Some(Ok(message)) = frame.get(ETH_LEN..).map(Arp::parse) else { return };
         self.dhcp.handle_arp(now, key, &message);
+        self.look_for_foreigner(now, key, &message);
         self.drain_dhcp(now);
         self.handle_sign_of_device(now, key, Sign::Life);
-        let leased = self.writer.table().by_key(key).map(|guest| guest.address);
-        match self.arp.handle(now, key, leased, &message) {
+        let guest = self.writer.table().by_key(key);
+        let own = guest.map(|guest| guest.own_address());
+        let abroad =
+            guest.is_some_and(|guest| guest.foreign.is_some()) && self.dhcp.config().is_foreign(message.target);
+        match self.arp.handle(now, key, own, abroad, &message) {
             arp::Outcome::Answer(frame) | arp::Outcome::Defend(frame) => {
                 self.outputs.push_back(Output::Frame { vlan: key.vlan, frame });
             }
@@ -491,10 +498,8 @@ impl Engine {
         let Ok(datagram) = UdpDatagram::parse(frame, Checksum::Verify) else { return };
         let Some(slot) = guest else { return };
         // The guest may have left since the packet path looked.
-        let Some(guest) = self.guests.get(slot).filter(|guest| guest.key == key && guest.address == datagram.src)
-        else {
-            return;
-        };
+        let own = self.writer.table().snapshot(slot).filter(|guest| guest.key == key).map(|guest| guest.own_address());
+        let Some(guest) = self.guests.get(slot).filter(|_| own == Some(datagram.src)) else { return };
         let asker = Asker { address: guest.address, authorised: guest.is_online() };
         self.handle_sign_of_device(now, key, Sign::Life);
         let return_path = ReturnPath {
@@ -537,6 +542,7 @@ impl Engine {
                     self.handle_sign_of_device(now, lease.key, Sign::Life);
                     self.outputs.push_back(Output::LeaseBound(lease));
                 }
+                dhcp::Output::Ended { lease, why } if self.stays(now, &lease, why) => {}
                 dhcp::Output::Ended { lease, .. } => {
                     if let Some(found) = self.writer.table().by_key(lease.key) {
                         self.forget(now, found.slot);
@@ -554,7 +560,10 @@ impl Engine {
         }
         let table = self.writer.table();
         let former = table.by_key(lease.key);
-        if former.is_some_and(|former| former.address == lease.address) {
+        if let Some(former) = former.filter(|former| former.address == lease.address) {
+            if former.foreign != lease.foreign {
+                self.writer.set_foreign(former.slot, lease.foreign);
+            }
             return false;
         }
         let owner = table.by_address(lease.address);
@@ -565,6 +574,7 @@ impl Engine {
         let Ok(slot) = self.writer.insert(lease.key, lease.address, &Policy::default()) else { return false };
         let attempts = self.departed.take(lease.key);
         self.guests.insert(slot, Guest::new(lease.key, lease.address, attempts));
+        self.writer.set_foreign(slot, lease.foreign);
         true
     }
 
@@ -689,6 +699,7 @@ impl Engine {
             slot,
             key: guest.key,
             address: guest.address,
+            foreign: lease.as_ref().and_then(|lease| lease.foreign),
             lease_left: lease.as_ref().map(|lease| lease.expires_unix.saturating_sub(now.unix)),
             lease_time: self.dhcp.config().lease_time(logged_in),
             hostname: lease.and_then(|lease| lease.hostname),

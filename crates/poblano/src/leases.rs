@@ -9,6 +9,7 @@ pub(crate) fn to_record(lease: &Lease) -> LeaseRecord {
     LeaseRecord {
         key: lease.key,
         address: lease.address,
+        foreign: lease.foreign,
         hostname: lease.hostname.as_deref().map(str::to_owned),
         expires_unix_secs: lease.expires_unix.as_secs(),
     }
@@ -19,6 +20,7 @@ pub(crate) fn from_record(record: LeaseRecord) -> Lease {
     Lease {
         key: record.key,
         address: record.address,
+        foreign: record.foreign,
         hostname: record.hostname.map(String::into_boxed_str),
         expires_unix: Duration::from_secs(record.expires_unix_secs),
         logged_in: false,

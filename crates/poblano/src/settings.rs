@@ -146,6 +146,7 @@ pub(crate) fn dhcp(config: &Config, lan_mac: MacAddr, mtu: u32) -> engine::dhcp:
         options: options(&config.dhcp.options),
         hosts: config.dhcp.hosts.iter().map(host).collect(),
         host_routes: config.dhcp.host_routes,
+        any_address: config.dhcp.any_address,
         conflict_probe: config.dhcp.conflict_probe,
         max_leases: config.guests.max as usize,
         ..engine::dhcp::Config::new(config.lan.gateway, config.lan.network.prefix, lan_mac)

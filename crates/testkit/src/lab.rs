@@ -358,7 +358,8 @@ impl Lab {
     /// # Errors
     /// The gateway's refusal.
     pub fn begin_login(&mut self, guest: Guest) -> Result<Attempt, LoginRefusal> {
-        let address = guest.address(self);
+        // The portal sees the leased address, also of a guest who uses another one.
+        let address = self.view(guest).map_or_else(|| guest.address(self), |view| view.address);
         let attempt = self.engine.begin_login(self.now, address);
         self.carry_out();
         attempt

@@ -22,6 +22,9 @@
 //!   REQUEST, the offer is withdrawn, the REQUEST gets a NAK and the address goes to quarantine. An answer that comes later
 //!   is left to the client, which probes too (RFC 2131, 4.4.1) and declines; the stranger's packets
 //!   are dropped anyway, having no lease. A station that holds a lease is not believed to use another address.
+//! * A station that shows itself with an address of another network, and has no lease, gets one without asking if the
+//!   configuration says so: somebody else translates between the two. These have a part of the pool at most, so whoever
+//!   invents stations leaves the rest to those who ask. A message of DHCP makes it a lease like any other.
 //! * Relay agents are refused unless configured, and then believed.
 //!
 //! Nothing waits: [`Server::handle`], [`Server::handle_arp`] and [`Server::handle_timeout`] leave their results for
@@ -39,6 +42,7 @@ mod request;
 mod table;
 #[cfg(test)]
 mod tests;
+mod unasked;
 
 use rate::Rates;
 use std::collections::{BTreeMap, VecDeque};
@@ -56,6 +60,8 @@ pub struct Lease {
     pub key: GuestKey,
     /// What it has.
     pub address: Ipv4Addr,
+    /// What it uses instead, an address of another network: it never asked for ours.
+    pub foreign: Option<Ipv4Addr>,
     /// What it calls itself (option 12), only letters, digits, `-`, `_` and `.`.
     pub hostname: Option<Box<str>>,
     /// When the lease ends, since 1970.
@@ -184,16 +190,17 @@ impl Server {
         self.handle_timeout(now);
         let before = std::mem::replace(&mut self.table, Table::new(&config, self.seed));
         self.config = config;
-        for (key, mut held) in before.into_held() {
+        for (key, mut held, foreign) in before.into_held() {
             // A lapsed lease is only there because a session is on its address, which stays so until that has ended.
-            if held.lapsed || self.fits(key, held.address) {
+            if held.lapsed || (self.fits(key, held.address) && foreign.is_none_or(|foreign| self.may_stay(foreign))) {
                 let lapsed = std::mem::take(&mut held.lapsed);
-                self.table.lend(key, held);
+                self.table.lend(key, held, foreign);
                 if lapsed {
                     self.table.end(key);
                 }
             } else {
-                self.outputs.push_back(Output::Ended { lease: held.lease(key), why: EndReason::Reconfigured });
+                let lease = held.lease(key, foreign);
+                self.outputs.push_back(Output::Ended { lease, why: EndReason::Reconfigured });
             }
         }
     }
@@ -205,9 +212,11 @@ impl Server {
             let most = self.config.lease_time(lease.logged_in);
             let left = lease.expires_unix.saturating_sub(now.unix).min(most);
             lease.expires_unix = now.unix + left;
-            let room = self.table.leases() < self.config.max_leases;
+            let room = self.table.leases() < self.config.max_leases
+                && lease.foreign.is_none_or(|foreign| self.may_stay(foreign));
             if !left.is_zero() && room && self.table.held(lease.key).is_none() && self.fits(lease.key, lease.address) {
-                self.table.lend(lease.key, Held::new(lease, now.mono + left, false));
+                let (key, foreign) = (lease.key, lease.foreign);
+                self.table.lend(key, Held::new(lease, now.mono + left, false), foreign);
             }
         }
     }
@@ -221,7 +230,8 @@ impl Server {
     /// The guest's lease.
     #[must_use]
     pub fn lease(&self, key: GuestKey) -> Option<Lease> {
-        self.table.held(key).filter(|held| !held.lapsed).map(|held| held.lease(key))
+        self.table.held(key).filter(|held| !held.lapsed)?;
+        self.table.lease(key)
     }
 
     /// The lease of an address.
@@ -235,7 +245,7 @@ impl Server {
 
     /// All leases, in order of their keys.
     pub fn leases(&self) -> impl Iterator<Item = Lease> {
-        self.table.all_held().filter(|(_, held)| !held.lapsed).map(|(key, held)| held.lease(*key))
+        self.table.all_leases()
     }
 
     /// How often each outcome was, since the start.

@@ -7,7 +7,7 @@ use super::limits::{ENDS_AT_ONCE, MAX_OFFERS, MAX_QUARANTINE_PER_STATION, QUARAN
 use super::pool::Pool;
 use super::{EndReason, Lease};
 use crate::session::Moment;
-use std::collections::{BTreeMap, BTreeSet, btree_map};
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 use std::time::Duration;
 use wire::GuestKey;
@@ -15,6 +15,8 @@ use wire::GuestKey;
 pub(super) struct Table {
     pool: Pool,
     leases: BTreeMap<GuestKey, Held>,
+    /// What they use instead who got their lease without asking: few, so it is not in [`Held`].
+    foreign: BTreeMap<GuestKey, Ipv4Addr>,
     offers: BTreeMap<GuestKey, Offer>,
     evicted: Evicted,
     uses: BTreeMap<Ipv4Addr, Use>,
@@ -34,7 +36,7 @@ pub(super) struct Held {
     hostname: Option<Box<str>>,
     expires_unix_nanos: u64,
     /// When it ends, monotonic.
-    ends: Moment,
+    pub(super) ends: Moment,
     pub(super) logged_in: bool,
     /// The guest has a session.
     pub(super) protected: bool,
@@ -58,10 +60,11 @@ impl Held {
     }
 
     /// The lease as others know it.
-    pub(super) fn lease(&self, key: GuestKey) -> Lease {
+    pub(super) fn lease(&self, key: GuestKey, foreign: Option<Ipv4Addr>) -> Lease {
         Lease {
             key,
             address: self.address,
+            foreign,
             hostname: self.hostname.clone(),
             expires_unix: Duration::from_nanos(self.expires_unix_nanos),
             logged_in: self.logged_in,
@@ -89,6 +92,7 @@ impl Table {
         Self {
             pool: Pool::new(config),
             leases: BTreeMap::new(),
+            foreign: BTreeMap::new(),
             offers: BTreeMap::new(),
             evicted: Evicted::new(seed),
             uses: BTreeMap::new(),
@@ -111,12 +115,30 @@ impl Table {
         self.leases.get(&key)
     }
 
-    pub(super) fn all_held(&self) -> btree_map::Iter<'_, GuestKey, Held> {
-        self.leases.iter()
+    /// What it uses instead of its leased address.
+    pub(super) fn foreign(&self, key: GuestKey) -> Option<Ipv4Addr> {
+        self.foreign.get(&key).copied()
     }
 
-    pub(super) fn into_held(self) -> impl Iterator<Item = (GuestKey, Held)> {
-        self.leases.into_iter()
+    /// How many use another address than the leased one.
+    pub(super) fn foreigners(&self) -> usize {
+        self.foreign.len()
+    }
+
+    /// The guest's lease.
+    pub(super) fn lease(&self, key: GuestKey) -> Option<Lease> {
+        Some(self.held(key)?.lease(key, self.foreign(key)))
+    }
+
+    /// All leases that are in force.
+    pub(super) fn all_leases(&self) -> impl Iterator<Item = Lease> {
+        let in_force = self.leases.iter().filter(|(_, held)| !held.lapsed);
+        in_force.map(|(&key, held)| held.lease(key, self.foreign(key)))
+    }
+
+    pub(super) fn into_held(self) -> impl Iterator<Item = (GuestKey, Held, Option<Ipv4Addr>)> {
+        let foreign = self.foreign;
+        self.leases.into_iter().map(move |(key, held)| (key, held, foreign.get(&key).copied()))
     }
 
     pub(super) fn leases(&self) -> usize {
@@ -169,10 +191,14 @@ impl Table {
         }
     }
 
-    /// Lends an address that is free, or offered or lent to the same guest.
-    pub(super) fn lend(&mut self, key: GuestKey, held: Held) {
+    /// Lends an address that is free, or offered or lent to the same guest, who uses `foreign` instead.
+    pub(super) fn lend(&mut self, key: GuestKey, held: Held, foreign: Option<Ipv4Addr>) {
         let (address, ends) = (held.address, held.ends);
         self.withdraw(key);
+        match foreign {
+            Some(foreign) => self.foreign.insert(key, foreign),
+            None => self.foreign.remove(&key),
+        };
         if let Some(before) = self.leases.insert(key, held) {
             self.lease_ends.remove(&(before.ends, before.address));
             if before.address != address {
@@ -186,14 +212,14 @@ impl Table {
 
     /// Ends a lease. Its address is free, unless the guest has a session.
     pub(super) fn end(&mut self, key: GuestKey) -> Option<Lease> {
+        let foreign = self.foreign(key);
         let held = self.leases.get_mut(&key).filter(|held| !held.lapsed)?;
-        let lease = held.lease(key);
+        let lease = held.lease(key, foreign);
         self.lease_ends.remove(&(held.ends, lease.address));
         if held.protected {
             held.lapsed = true;
         } else {
-            self.leases.remove(&key);
-            self.free(lease.address);
+            self.forget(key, lease.address);
         }
         Some(lease)
     }
@@ -205,8 +231,7 @@ impl Table {
         held.logged_in |= protected;
         if held.lapsed && !protected {
             let address = held.address;
-            self.leases.remove(&key);
-            self.free(address);
+            self.forget(key, address);
         }
     }
 
@@ -294,6 +319,12 @@ impl Table {
                 ended(lease, EndReason::Expired);
             }
         }
+    }
+
+    fn forget(&mut self, key: GuestKey, address: Ipv4Addr) {
+        self.leases.remove(&key);
+        self.foreign.remove(&key);
+        self.free(address);
     }
 
     fn free(&mut self, address: Ipv4Addr) {

@@ -157,7 +157,8 @@ mod tests {
         if has_room {
             let address = std::net::Ipv4Addr::new(10, 85, 0, 1);
             let expires_unix = Duration::ZERO;
-            let lease = engine::dhcp::Lease { key, address, hostname: None, expires_unix, logged_in: false };
+            let lease =
+                engine::dhcp::Lease { key, address, foreign: None, hostname: None, expires_unix, logged_in: false };
             queue.put(key, Job { event, subject: Subject::Guest(lease) });
         }
         has_room
