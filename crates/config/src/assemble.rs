@@ -127,6 +127,7 @@ fn dhcp(read: &Read<'_>, lan: &Lan) -> Dhcp {
         offline_lease: read.optional("dhcp.offline_lease").unwrap_or(lease),
         host_routes: read.required("dhcp.host_routes"),
         any_address: read.required("dhcp.any_address"),
+        renewal_is_activity: read.required("dhcp.renewal_is_activity"),
         domain: read.optional("dhcp.domain"),
         dns: read.optional("dhcp.dns").filter(|d: &Vec<_>| !d.is_empty()).unwrap_or_else(|| vec![lan.gateway]),
         ntp: read.required("dhcp.ntp"),

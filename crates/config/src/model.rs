@@ -138,6 +138,8 @@ pub struct Dhcp {
     pub host_routes: bool,
     /// Guests with an address of another network get online with it.
     pub any_address: bool,
+    /// A guest that renews its lease is not idle.
+    pub renewal_is_activity: bool,
     /// Option 15.
     pub domain: Option<String>,
     /// Option 6; never empty.

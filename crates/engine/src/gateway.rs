@@ -538,6 +538,9 @@ impl Engine {
                     if self.bind(now, &lease) {
                         self.outputs.push_back(Output::GuestCame(lease.clone()));
                     }
+                    if self.dhcp.config().renewal_is_activity && lease.foreign.is_none() {
+                        self.note_activity(now, lease.key);
+                    }
                     self.let_joined_in(now, lease.key);
                     self.handle_sign_of_device(now, lease.key, Sign::Life);
                     self.outputs.push_back(Output::LeaseBound(lease));
@@ -592,6 +595,13 @@ impl Engine {
         let Some(found) = self.writer.table().by_key(key) else { return };
         if let Ok(attempt) = self.begin_admission(found.address) {
             self.outputs.push_back(Output::Device(attempt));
+        }
+    }
+
+    fn note_activity(&self, now: Now, key: GuestKey) {
+        let table = self.writer.table();
+        if let Some(guest) = table.by_key(key) {
+            table.note_activity(guest.slot, now.mono);
         }
     }
 

@@ -120,8 +120,8 @@ impl Plane {
             Verdict::Forward | Verdict::Garden | Verdict::Serve(Service::Gateway) => {
                 if verdict == Verdict::Garden && facts.guest == Guest::Online {
                     // Not counted, but not idle either.
-                    if let Some(meter) = guest.and_then(|guest| self.table.meter(guest.slot)) {
-                        meter.up.mark_busy(now);
+                    if let Some(guest) = guest {
+                        self.table.note_activity(guest.slot, now);
                     }
                 }
                 self.from_guests.count(verdict);

@@ -11,6 +11,7 @@ use std::hint::black_box;
 use std::net::Ipv4Addr;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use wire::GuestKey;
 
@@ -141,6 +142,13 @@ impl Table {
     #[must_use]
     pub fn last_up_secs(&self, slot: SlotIndex) -> u64 {
         self.meter(slot).map(|meter| meter.up.last_secs.load(Ordering::Relaxed)).unwrap_or_default()
+    }
+
+    /// Notes that the guest in `slot` is not idle, though nothing of it is forwarded.
+    pub fn note_activity(&self, slot: SlotIndex, now: Duration) {
+        if let Some(meter) = self.meter(slot) {
+            meter.up.mark_busy(now);
+        }
     }
 
     pub(crate) fn slot(&self, slot: SlotIndex) -> Option<&Slot> {

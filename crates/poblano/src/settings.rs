@@ -147,6 +147,7 @@ pub(crate) fn dhcp(config: &Config, lan_mac: MacAddr, mtu: u32) -> engine::dhcp:
         hosts: config.dhcp.hosts.iter().map(host).collect(),
         host_routes: config.dhcp.host_routes,
         any_address: config.dhcp.any_address,
+        renewal_is_activity: config.dhcp.renewal_is_activity,
         conflict_probe: config.dhcp.conflict_probe,
         max_leases: config.guests.max as usize,
         ..engine::dhcp::Config::new(config.lan.gateway, config.lan.network.prefix, lan_mac)

@@ -50,6 +50,8 @@ pub struct Config {
     /// Stations that use an address of another network get one of ours too, without asking: see
     /// [`Server::lend_unasked`](super::Server::lend_unasked). Default: off.
     pub any_address: bool,
+    /// A guest that renews its lease is not idle; the server itself does not care. Default: off.
+    pub renewal_is_activity: bool,
     /// Leases at a time, at most; each takes less than 400 octets. Default: 65,536.
     pub max_leases: usize,
 }
@@ -94,6 +96,7 @@ impl Config {
             authoritative: true,
             conflict_probe: true,
             any_address: false,
+            renewal_is_activity: false,
             max_leases: 65_536,
         };
         config.ranges = vec![config.network()..=config.broadcast()];

@@ -34,12 +34,16 @@ pub(super) const OPTIONS: &[ChilliOption] = &[
     core("macpasswd", Secret, Key("mac_authentication.password")),
     common("macallowlocal", Flag, Key("mac_authentication.allow")),
     rare("strictmacauth", Flag, lacking("no lease waits for the RADIUS server")),
-    rare("strictdhcp", Flag, NotNeeded("only DHCP gives addresses")),
+    rare(
+        "strictdhcp",
+        Flag,
+        NotNeeded("an address of the pool is only to be had by DHCP, unless dhcp.any_address says otherwise"),
+    ),
     common("maxclients", Int, Key("guests.max")),
     common("dhcphashsize", Int, NotNeeded("tables grow by themselves")),
     common("seskeepalive", Flag, Key("session.outage")),
     common("usestatusfile", Text, NotNeeded("sessions and leases are kept in state.directory")),
     rare("statusfilesave", Flag, NotNeeded("what changes is written within two seconds")),
-    rare("dhcpnotidle", Flag, lacking("only forwarded packets keep a session from being idle")),
+    rare("dhcpnotidle", Flag, Key("dhcp.renewal_is_activity")),
     common("ethers", Text, Key("dhcp.host.mac, dhcp.host.address")),
 ];
