@@ -263,6 +263,7 @@ fn mac_authentication(read: &Read<'_>) -> MacAuthentication {
         },
         per_second: read.required(&key("per_second")),
         again: read.required(&key("again")),
+        before_lease: read.required(&key("before_lease")),
     }
 }
 

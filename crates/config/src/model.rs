@@ -309,6 +309,8 @@ pub struct MacAuthentication {
     pub per_second: u32,
     /// Until a device that was refused is asked about again.
     pub again: Duration,
+    /// The lease of a device waits for what is said of it.
+    pub before_lease: bool,
 }
 
 impl MacAuthentication {

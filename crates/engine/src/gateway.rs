@@ -6,6 +6,7 @@ mod change;
 mod foreign;
 mod garden;
 mod guests;
+mod held;
 mod join;
 mod restore;
 
@@ -34,6 +35,7 @@ use crate::session::{Cause, Grant, KeptSession, Moment, Record, Session, Session
 
 use self::block::Blocked;
 use self::guests::{Guest, Guests};
+use self::held::Held;
 use self::join::Joins;
 use self::restore::Keeping;
 
@@ -208,6 +210,7 @@ pub struct Engine {
     devices: Devices,
     blocked: Blocked,
     joins: Joins,
+    held: Held,
     closing: VecDeque<Closing>,
     /// When sessions are to be written down next; none if there are none.
     next_keep: Option<Duration>,
@@ -241,6 +244,7 @@ impl Engine {
             departed: Departed::default(),
             blocked: Blocked::default(),
             joins: Joins::default(),
+            held: Held::default(),
             closing: VecDeque::new(),
             next_keep: None,
             keeping: Keeping::default(),
@@ -348,6 +352,7 @@ impl Engine {
         self.outputs.push_back(Output::Account(record));
         self.keep_session(now, attempt.slot);
         self.schedule(now, attempt.slot);
+        self.outputs.extend(self.held.take(attempt.key));
         true
     }
 
@@ -361,6 +366,7 @@ impl Engine {
     /// The device may not come in by its MAC address, and nobody is asked about it again soon.
     pub fn refuse_device(&mut self, now: Now, attempt: &Attempt) {
         self.devices.refused(now.mono, attempt.key);
+        self.outputs.extend(self.held.take(attempt.key));
     }
 
     /// Ends the session in `slot`. False if there is none.
@@ -452,6 +458,9 @@ impl Engine {
         if self.next_keep.is_some_and(|due| due <= now.mono) {
             self.keep_some(now);
         }
+        while let Some(answer) = self.held.pop_due(now.mono) {
+            self.outputs.push_back(answer);
+        }
     }
 
     /// When [`Engine::handle_timeout`] is wanted next, on the gateway's monotonic clock.
@@ -465,6 +474,7 @@ impl Engine {
             self.devices.poll_timeout(),
             self.garden.poll_timeout(),
             self.next_keep,
+            self.held.next_due(),
         ]
         .into_iter()
         .flatten()
@@ -531,18 +541,29 @@ impl Engine {
     }
 
     fn drain_dhcp(&mut self, now: Now) {
+        let mut waits = None;
         while let Some(output) = self.dhcp.poll_output() {
             match output {
-                dhcp::Output::Send { vlan, frame, .. } => self.outputs.push_back(Output::Frame { vlan, frame }),
+                dhcp::Output::Send { vlan, frame, .. } => {
+                    let answer = Output::Frame { vlan, frame };
+                    match waits.take() {
+                        Some(key) => self.outputs.extend(self.held.put(now.mono, key, answer)),
+                        None => self.outputs.push_back(answer),
+                    }
+                }
                 dhcp::Output::Bound(lease) => {
-                    if self.bind(now, &lease) {
+                    let came = self.bind(now, &lease);
+                    if came {
                         self.outputs.push_back(Output::GuestCame(lease.clone()));
                     }
                     if self.dhcp.config().renewal_is_activity && lease.foreign.is_none() {
                         self.note_activity(now, lease.key);
                     }
                     self.let_joined_in(now, lease.key);
-                    self.handle_sign_of_device(now, lease.key, Sign::Life);
+                    let asked = self.handle_sign_of_device(now, lease.key, Sign::Life);
+                    // Its ACK comes next; who never asked for the lease gets none.
+                    let waits_for_it = came && asked && lease.foreign.is_none() && self.config.devices.before_lease;
+                    waits = waits_for_it.then_some(lease.key);
                     self.outputs.push_back(Output::LeaseBound(lease));
                 }
                 dhcp::Output::Ended { lease, why } if self.stays(now, &lease, why) => {}
@@ -581,13 +602,15 @@ impl Engine {
         true
     }
 
-    /// Has its question asked, if it is offline.
-    fn handle_sign_of_device(&mut self, now: Now, key: GuestKey, sign: Sign) {
-        let Some(found) = self.writer.table().by_key(key) else { return };
+    /// Has its question asked, if it is offline. True if it was asked now.
+    fn handle_sign_of_device(&mut self, now: Now, key: GuestKey, sign: Sign) -> bool {
+        let Some(found) = self.writer.table().by_key(key) else { return false };
         let offline = self.guests.get(found.slot).is_some_and(|guest| !guest.is_online());
-        if offline && self.devices.handle_sign(now.mono, key, sign) {
+        let asks = offline && self.devices.handle_sign(now.mono, key, sign);
+        if asks {
             self.ask_about_device(key);
         }
+        asks
     }
 
     /// Unless it has left or logged in while it waited.
@@ -610,6 +633,7 @@ impl Engine {
         self.forget_own_garden(slot);
         if let Some(guest) = self.guests.remove(slot) {
             self.devices.left(now.mono, guest.key);
+            self.held.take(guest.key);
             self.departed.keep(now.mono, guest.key, guest.attempts);
         }
         self.writer.remove(slot);

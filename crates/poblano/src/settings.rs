@@ -56,6 +56,7 @@ fn devices(macs: &config::MacAuthentication) -> engine::devices::Config {
         only: macs.radius_only.iter().copied().collect(),
         per_sec: if macs.radius { macs.per_second } else { 0 },
         again: macs.again,
+        before_lease: macs.before_lease,
     }
 }
 

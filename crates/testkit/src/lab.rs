@@ -344,6 +344,7 @@ impl Lab {
     /// The source of grants does not know a device.
     pub fn refuse_device(&mut self, attempt: &Attempt) {
         self.engine.refuse_device(self.now, attempt);
+        self.carry_out();
     }
 
     /// A resolver answers. False if the gateway did not want it.

@@ -33,7 +33,7 @@ pub(super) const OPTIONS: &[ChilliOption] = &[
     common("macsuffix", Text, Key("mac_authentication.suffix")),
     core("macpasswd", Secret, Key("mac_authentication.password")),
     common("macallowlocal", Flag, Key("mac_authentication.allow")),
-    rare("strictmacauth", Flag, lacking("no lease waits for the RADIUS server")),
+    rare("strictmacauth", Flag, Key("mac_authentication.before_lease")),
     rare(
         "strictdhcp",
         Flag,
