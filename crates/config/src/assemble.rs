@@ -128,6 +128,8 @@ fn dhcp(read: &Read<'_>, lan: &Lan) -> Dhcp {
         lease,
         offline_lease: read.optional("dhcp.offline_lease").unwrap_or(lease),
         host_routes: read.required("dhcp.host_routes"),
+        any_address: read.required("dhcp.any_address"),
+        renewal_is_activity: read.required("dhcp.renewal_is_activity"),
         domain: read.optional("dhcp.domain"),
         dns: read.optional("dhcp.dns").filter(|d: &Vec<_>| !d.is_empty()).unwrap_or_else(|| vec![lan.gateway]),
         ntp: read.required("dhcp.ntp"),
@@ -264,6 +266,7 @@ fn mac_authentication(read: &Read<'_>) -> MacAuthentication {
         },
         per_second: read.required(&key("per_second")),
         again: read.required(&key("again")),
+        before_lease: read.required(&key("before_lease")),
     }
 }
 

@@ -140,6 +140,10 @@ pub struct Dhcp {
     pub offline_lease: Duration,
     /// Leases are /32 with a host route, so that guests send each other nothing directly.
     pub host_routes: bool,
+    /// Guests with an address of another network get online with it.
+    pub any_address: bool,
+    /// A guest that renews its lease is not idle.
+    pub renewal_is_activity: bool,
     /// Option 15.
     pub domain: Option<String>,
     /// Option 6; never empty.
@@ -311,6 +315,8 @@ pub struct MacAuthentication {
     pub per_second: u32,
     /// Until a device that was refused is asked about again.
     pub again: Duration,
+    /// The lease of a device waits for what is said of it.
+    pub before_lease: bool,
 }
 
 impl MacAuthentication {

@@ -1,8 +1,11 @@
-//! Who answers ARP on the guests' LAN: we, for the gateway's address, and nobody for any other.
+//! Who answers ARP on the guests' LAN: we, for the gateway's address, and nobody for any other of our network.
 //!
 //! Policy:
 //! * Only a guest whose message names its own station and its own lease, or a station that has no address yet (a probe,
 //!   RFC 5227, 2.1.1), is answered, and the answer goes to it alone.
+//! * A guest that uses an address of another network looks for a router there: to it we are at every address that is not of
+//!   our network. Whether another guest uses that one too, we do not ask: it could keep all others from their router. A probe
+//!   is not answered, or a guest would find its own address taken.
 //! * A guest that claims the gateway's address is told off in front of all: we announce the address, at most once in
 //!   [`DEFEND_INTERVAL`] (RFC 5227, 2.4, choice c), so that two parties do not shout each other down for ever.
 //! * Everything else is silence. Guests on one LAN find each other only if the LAN lets them; with /32 leases they
@@ -57,8 +60,9 @@ impl Responder {
         Self { gateway, gateway_mac, defended: None }
     }
 
-    /// Judges a message that `key` sent; `leased` is the address that this guest has.
-    pub fn handle(&mut self, now: Now, key: GuestKey, leased: Option<Ipv4Addr>, arp: &Arp) -> Outcome {
+    /// Judges a message that `key` sent; `own` is the address that this guest has, or uses instead. With `abroad` it looks for
+    /// somebody outside of our network, whom we stand for.
+    pub fn handle(&mut self, now: Now, key: GuestKey, own: Option<Ipv4Addr>, abroad: bool, arp: &Arp) -> Outcome {
         // An impostor first: whatever station it names, others may believe it, unless it names ours.
         if arp.sender == self.gateway && arp.sender_mac != self.gateway_mac {
             return self.defend(now);
@@ -69,10 +73,11 @@ impl Responder {
         if arp.operation != Operation::Request {
             return Outcome::Silent(Reason::NotARequest);
         }
-        if arp.target != self.gateway {
+        let stands_for = abroad && !arp.is_probe() && arp.target != arp.sender;
+        if arp.target != self.gateway && !stands_for {
             return Outcome::Silent(Reason::NotForUs);
         }
-        if !arp.is_probe() && leased != Some(arp.sender) {
+        if !arp.is_probe() && own != Some(arp.sender) {
             return Outcome::Silent(Reason::Unbound);
         }
         Outcome::Answer(build::arp(key.mac, self.gateway_mac, &arp.answer(self.gateway_mac)))
@@ -115,43 +120,64 @@ mod tests {
     #[test]
     fn a_guest_with_a_lease_finds_the_gateway_and_nothing_else() {
         let mut responder = Responder::new(GATEWAY, GATEWAY_MAC);
-        let Outcome::Answer(frame) = responder.handle(at(0), KEY, Some(ADDRESS), &ask(GATEWAY)) else {
+        let Outcome::Answer(frame) = responder.handle(at(0), KEY, Some(ADDRESS), false, &ask(GATEWAY)) else {
             panic!("no answer")
         };
         assert_eq!(frame[..6], KEY.mac.0, "to nobody else");
         let answer = Arp::parse(&frame[build::ETHERNET_LEN..]).unwrap();
         assert_eq!(answer.to_string(), "ARP 10.1.0.1 is at 02:00:00:00:00:01, to 10.1.0.7 (02:00:00:00:00:07)");
         let other = ask(Ipv4Addr::new(10, 1, 0, 8));
-        assert_eq!(responder.handle(at(0), KEY, Some(ADDRESS), &other), Outcome::Silent(Reason::NotForUs));
+        assert_eq!(responder.handle(at(0), KEY, Some(ADDRESS), false, &other), Outcome::Silent(Reason::NotForUs));
     }
 
     #[test]
     fn a_guest_without_that_lease_is_not_answered_but_a_probe_is() {
         let mut responder = Responder::new(GATEWAY, GATEWAY_MAC);
         for leased in [None, Some(Ipv4Addr::new(10, 1, 0, 8))] {
-            let outcome = responder.handle(at(0), KEY, leased, &ask(GATEWAY));
+            let outcome = responder.handle(at(0), KEY, leased, false, &ask(GATEWAY));
             assert_eq!(outcome, Outcome::Silent(Reason::Unbound));
         }
         let probe = Arp::probe(KEY.mac, GATEWAY);
-        assert!(matches!(responder.handle(at(0), KEY, None, &probe), Outcome::Answer(_)));
+        assert!(matches!(responder.handle(at(0), KEY, None, false, &probe), Outcome::Answer(_)));
         let foreign = Arp { sender_mac: MacAddr([2, 0, 0, 0, 0, 9]), ..ask(GATEWAY) };
-        let outcome = responder.handle(at(0), KEY, Some(ADDRESS), &foreign);
+        let outcome = responder.handle(at(0), KEY, Some(ADDRESS), false, &foreign);
         assert_eq!(outcome, Outcome::Silent(Reason::ForeignHardware));
         let reply = Arp { operation: Operation::Reply, ..ask(GATEWAY) };
-        assert_eq!(responder.handle(at(0), KEY, Some(ADDRESS), &reply), Outcome::Silent(Reason::NotARequest));
+        assert_eq!(responder.handle(at(0), KEY, Some(ADDRESS), false, &reply), Outcome::Silent(Reason::NotARequest));
+    }
+
+    #[test]
+    fn a_guest_from_elsewhere_finds_us_at_every_address_there_but_its_own() {
+        let mut responder = Responder::new(GATEWAY, GATEWAY_MAC);
+        let (own, router) = (Ipv4Addr::new(192, 168, 7, 5), Ipv4Addr::new(192, 168, 7, 1));
+        let ask = |target| Arp { sender: own, ..Arp::probe(KEY.mac, target) };
+        let mut handle = |own, abroad, arp: &Arp| responder.handle(at(0), KEY, own, abroad, arp);
+        let Outcome::Answer(frame) = handle(Some(own), true, &ask(router)) else { panic!("no answer") };
+        let answer = Arp::parse(&frame[build::ETHERNET_LEN..]).unwrap();
+        assert_eq!(answer.to_string(), "ARP 192.168.7.1 is at 02:00:00:00:00:01, to 192.168.7.5 (02:00:00:00:00:07)");
+        assert_eq!(handle(Some(own), false, &ask(router)), Outcome::Silent(Reason::NotForUs));
+        assert_eq!(handle(Some(router), true, &ask(router)), Outcome::Silent(Reason::Unbound), "not its address");
+        assert_eq!(handle(Some(own), true, &Arp::announcement(KEY.mac, own)), Outcome::Silent(Reason::NotForUs));
+        assert_eq!(handle(Some(own), true, &Arp::probe(KEY.mac, own)), Outcome::Silent(Reason::NotForUs));
     }
 
     #[test]
     fn who_claims_to_be_the_gateway_is_told_off_in_front_of_all_but_not_without_end() {
         let mut responder = Responder::new(GATEWAY, GATEWAY_MAC);
         let claim = Arp::announcement(KEY.mac, GATEWAY);
-        let Outcome::Defend(frame) = responder.handle(at(5), KEY, Some(ADDRESS), &claim) else { panic!("no defence") };
+        let Outcome::Defend(frame) = responder.handle(at(5), KEY, Some(ADDRESS), false, &claim) else {
+            panic!("no defence")
+        };
         assert_eq!(frame[..6], MacAddr::BROADCAST.0);
         assert_eq!(Arp::parse(&frame[build::ETHERNET_LEN..]), Ok(Arp::announcement(GATEWAY_MAC, GATEWAY)));
-        assert_eq!(responder.handle(at(14), KEY, None, &claim), Outcome::Silent(Reason::Impostor));
-        assert!(matches!(responder.handle(at(15), KEY, None, &claim), Outcome::Defend(_)));
+        assert_eq!(responder.handle(at(14), KEY, None, false, &claim), Outcome::Silent(Reason::Impostor));
+        assert!(matches!(responder.handle(at(15), KEY, None, false, &claim), Outcome::Defend(_)));
         let echo = Arp::announcement(GATEWAY_MAC, GATEWAY);
         let own = GuestKey { mac: GATEWAY_MAC, ..KEY };
-        assert_eq!(responder.handle(at(99), own, None, &echo), Outcome::Silent(Reason::Unbound), "our own, come back");
+        assert_eq!(
+            responder.handle(at(99), own, None, false, &echo),
+            Outcome::Silent(Reason::Unbound),
+            "our own, come back"
+        );
     }
 }

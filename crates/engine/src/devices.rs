@@ -1,7 +1,8 @@
 //! Devices that come in by their MAC address: about whom somebody is asked, and when.
 //!
 //! * A device shows itself when it has a new lease, renews it, looks for somebody (ARP) or asks for a name. If it is
-//!   offline then, it is asked about; it never waits for the answer, and without a good one it is a guest like any other.
+//!   offline then, it is asked about, and without a good answer it is a guest like any other. It does not wait for it, unless
+//!   [`Config::before_lease`] has its new lease wait.
 //! * Devices that the configuration lets in have no turn to wait for. About all others the servers are asked in the
 //!   order in which they showed themselves, so many in a second and no more: whoever invents addresses makes devices wait,
 //!   not servers work. Those that find no room in the line will show themselves again.
@@ -37,6 +38,8 @@ pub struct Config {
     pub per_sec: u32,
     /// Until a device that was refused is asked about again.
     pub again: Duration,
+    /// The lease of a device that is asked about waits for the answer.
+    pub before_lease: bool,
 }
 
 impl Config {

@@ -3,8 +3,10 @@
 
 mod block;
 mod change;
+mod foreign;
 mod garden;
 mod guests;
+mod held;
 mod hosts;
 mod join;
 mod restore;
@@ -35,6 +37,7 @@ use crate::watch::{Rogue, Watch};
 
 use self::block::Blocked;
 use self::guests::{Guest, Guests};
+use self::held::Held;
 use self::hosts::OwnHosts;
 use self::join::Joins;
 use self::restore::Keeping;
@@ -150,6 +153,8 @@ pub struct GuestView {
     pub key: GuestKey,
     /// The leased address.
     pub address: Ipv4Addr,
+    /// The address that it uses instead, one of another network.
+    pub foreign: Option<Ipv4Addr>,
     /// The name it gave to DHCP.
     pub hostname: Option<Box<str>>,
     /// How long its lease lasts from now on; none if it is over, or the guest keeps its address only for its session.
@@ -220,6 +225,7 @@ pub struct Engine {
     own_hosts: OwnHosts,
     watch: Watch,
     joins: Joins,
+    held: Held,
     closing: VecDeque<Closing>,
     /// When sessions are to be written down next; none if there are none.
     next_keep: Option<Duration>,
@@ -256,6 +262,7 @@ impl Engine {
             own_hosts: OwnHosts::default(),
             watch,
             joins: Joins::default(),
+            held: Held::default(),
             closing: VecDeque::new(),
             next_keep: None,
             keeping: Keeping::default(),
@@ -382,6 +389,7 @@ impl Engine {
         }
         self.keep_session(now, attempt.slot);
         self.schedule(now, attempt.slot);
+        self.outputs.extend(self.held.take(attempt.key));
         true
     }
 
@@ -395,6 +403,7 @@ impl Engine {
     /// The device may not come in by its MAC address, and nobody is asked about it again soon.
     pub fn refuse_device(&mut self, now: Now, attempt: &Attempt) {
         self.devices.refused(now.mono, attempt.key);
+        self.outputs.extend(self.held.take(attempt.key));
     }
 
     /// Ends the session in `slot`. False if there is none.
@@ -487,6 +496,9 @@ impl Engine {
         if self.next_keep.is_some_and(|due| due <= now.mono) {
             self.keep_some(now);
         }
+        while let Some(answer) = self.held.pop_due(now.mono) {
+            self.outputs.push_back(answer);
+        }
     }
 
     /// When [`Engine::handle_timeout`] is wanted next, on the gateway's monotonic clock.
@@ -501,6 +513,7 @@ impl Engine {
             self.watch.poll_timeout(),
             self.garden.poll_timeout(),
             self.next_keep,
+            self.held.next_due(),
         ]
         .into_iter()
         .flatten()
@@ -527,10 +540,14 @@ impl Engine {
     fn handle_arp(&mut self, now: Now, key: GuestKey, frame: &[u8]) {
         let Some(Ok(message)) = frame.get(ETH_LEN..).map(Arp::parse) else { return };
         self.dhcp.handle_arp(now, key, &message);
+        self.look_for_foreigner(now, key, &message);
         self.drain_dhcp(now);
         self.handle_sign_of_device(now, key, Sign::Life);
-        let leased = self.writer.table().by_key(key).map(|guest| guest.address);
-        match self.arp.handle(now, key, leased, &message) {
+        let guest = self.writer.table().by_key(key);
+        let own = guest.map(|guest| guest.own_address());
+        let abroad =
+            guest.is_some_and(|guest| guest.foreign.is_some()) && self.dhcp.config().is_foreign(message.target);
+        match self.arp.handle(now, key, own, abroad, &message) {
             arp::Outcome::Answer(frame) | arp::Outcome::Defend(frame) => {
                 self.outputs.push_back(Output::Frame { vlan: key.vlan, frame });
             }
@@ -542,10 +559,8 @@ impl Engine {
         let Ok(datagram) = UdpDatagram::parse(frame, Checksum::Verify) else { return };
         let Some(slot) = guest else { return };
         // The guest may have left since the packet path looked.
-        let Some(guest) = self.guests.get(slot).filter(|guest| guest.key == key && guest.address == datagram.src)
-        else {
-            return;
-        };
+        let own = self.writer.table().snapshot(slot).filter(|guest| guest.key == key).map(|guest| guest.own_address());
+        let Some(guest) = self.guests.get(slot).filter(|_| own == Some(datagram.src)) else { return };
         let asker = Asker { address: guest.address, authorised: guest.is_online() };
         self.handle_sign_of_device(now, key, Sign::Life);
         let return_path = ReturnPath {
@@ -577,17 +592,32 @@ impl Engine {
     }
 
     fn drain_dhcp(&mut self, now: Now) {
+        let mut waits = None;
         while let Some(output) = self.dhcp.poll_output() {
             match output {
-                dhcp::Output::Send { vlan, frame, .. } => self.outputs.push_back(Output::Frame { vlan, frame }),
+                dhcp::Output::Send { vlan, frame, .. } => {
+                    let answer = Output::Frame { vlan, frame };
+                    match waits.take() {
+                        Some(key) => self.outputs.extend(self.held.put(now.mono, key, answer)),
+                        None => self.outputs.push_back(answer),
+                    }
+                }
                 dhcp::Output::Bound(lease) => {
-                    if self.bind(now, &lease) {
+                    let came = self.bind(now, &lease);
+                    if came {
                         self.outputs.push_back(Output::GuestCame(lease.clone()));
                     }
                     self.call_joined(now, lease.key);
-                    self.handle_sign_of_device(now, lease.key, Sign::Life);
+                    if self.dhcp.config().renewal_is_activity && lease.foreign.is_none() {
+                        self.note_activity(now, lease.key);
+                    }
+                    let asked = self.handle_sign_of_device(now, lease.key, Sign::Life);
+                    // Its ACK comes next; who never asked for the lease gets none.
+                    let waits_for_it = came && asked && lease.foreign.is_none() && self.config.devices.before_lease;
+                    waits = waits_for_it.then_some(lease.key);
                     self.outputs.push_back(Output::LeaseBound(lease));
                 }
+                dhcp::Output::Ended { lease, why } if self.stays(now, &lease, why) => {}
                 dhcp::Output::Ended { lease, .. } => {
                     if let Some(found) = self.writer.table().by_key(lease.key) {
                         self.forget(now, found.slot);
@@ -605,7 +635,10 @@ impl Engine {
         }
         let table = self.writer.table();
         let former = table.by_key(lease.key);
-        if former.is_some_and(|former| former.address == lease.address) {
+        if let Some(former) = former.filter(|former| former.address == lease.address) {
+            if former.foreign != lease.foreign {
+                self.writer.set_foreign(former.slot, lease.foreign);
+            }
             return false;
         }
         let owner = table.by_address(lease.address);
@@ -616,16 +649,19 @@ impl Engine {
         let Ok(slot) = self.writer.insert(lease.key, lease.address, &Policy::default()) else { return false };
         let attempts = self.departed.take(lease.key);
         self.guests.insert(slot, Guest::new(lease.key, lease.address, attempts));
+        self.writer.set_foreign(slot, lease.foreign);
         true
     }
 
-    /// Has its question asked, if it is offline.
-    fn handle_sign_of_device(&mut self, now: Now, key: GuestKey, sign: Sign) {
-        let Some(found) = self.writer.table().by_key(key) else { return };
+    /// Has its question asked, if it is offline. True if it was asked now.
+    fn handle_sign_of_device(&mut self, now: Now, key: GuestKey, sign: Sign) -> bool {
+        let Some(found) = self.writer.table().by_key(key) else { return false };
         let offline = self.guests.get(found.slot).is_some_and(|guest| !guest.is_online());
-        if offline && self.devices.handle_sign(now.mono, key, sign) {
+        let asks = offline && self.devices.handle_sign(now.mono, key, sign);
+        if asks {
             self.ask_about_device(key);
         }
+        asks
     }
 
     /// Unless it has left or logged in while it waited.
@@ -636,11 +672,19 @@ impl Engine {
         }
     }
 
+    fn note_activity(&self, now: Now, key: GuestKey) {
+        let table = self.writer.table();
+        if let Some(guest) = table.by_key(key) {
+            table.note_activity(guest.slot, now.mono);
+        }
+    }
+
     fn forget(&mut self, now: Now, slot: SlotIndex) {
         self.end_session(now, slot, Cause::LostCarrier);
         self.forget_own_garden(slot);
         if let Some(guest) = self.guests.remove(slot) {
             self.devices.left(now.mono, guest.key);
+            self.held.take(guest.key);
             self.departed.keep(now.mono, guest.key, guest.attempts);
             self.outputs.push_back(Output::GuestLeft(slot, guest.key));
         }
@@ -741,6 +785,7 @@ impl Engine {
             slot,
             key: guest.key,
             address: guest.address,
+            foreign: lease.as_ref().and_then(|lease| lease.foreign),
             lease_left: lease.as_ref().map(|lease| lease.ends.saturating_sub(now.mono)),
             lease_time: self.dhcp.config().lease_time(logged_in),
             hostname: lease.and_then(|lease| lease.hostname),

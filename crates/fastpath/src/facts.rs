@@ -3,7 +3,7 @@
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
-use wire::frame::{Ipv4, Transport, ethertype, protocol};
+use wire::frame::{Ipv4, Transport, ethertype, is_never_routed, protocol};
 use wire::{GuestKey, MacAddr};
 
 use crate::pipeline::Plane;
@@ -64,7 +64,7 @@ pub(crate) fn up(
     }
     if let Some(guest) = guest {
         facts.guest = match ip {
-            Some(ip) if ip.source != guest.address => Guest::Spoofing,
+            Some(ip) if ip.source != guest.own_address() => Guest::Spoofing,
             _ if guest.online_at(now) => Guest::Online,
             _ => Guest::Offline,
         };
@@ -74,6 +74,11 @@ pub(crate) fn up(
         if packet.destination() != plane.lan_mac && facts.kind != Kind::Dhcp {
             // RFC 1122, 3.3.6: a frame for everybody carries no packet for one host.
             facts.peer = Peer::Multicast;
+        }
+        if guest.is_some_and(|guest| guest.foreign.is_some()) && (facts.peer, facts.kind) == (Peer::Internet, Kind::Dns)
+        {
+            // The server that it knows may be its router at home.
+            facts.peer = Peer::Gateway;
         }
         if facts.peer == Peer::Internet && in_garden(plane, facts.guest, guest, ip, true, now) {
             facts.peer = Peer::Garden;
@@ -152,11 +157,7 @@ fn peer(plane: &Plane, address: Ipv4Addr) -> Peer {
     if plane.network.contains(address) {
         return Peer::Guests;
     }
-    // RFC 6890: "this host", loopback, link-local, reserved.
-    match address.octets() {
-        [0 | 127 | 240..=255, ..] | [169, 254, ..] => Peer::Unroutable,
-        _ => Peer::Internet,
-    }
+    if is_never_routed(address) { Peer::Unroutable } else { Peer::Internet }
 }
 
 /// Looked at only where it matters: before login, and after it if the garden is not counted.

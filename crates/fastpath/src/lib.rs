@@ -22,4 +22,5 @@ pub mod shape;
 mod siphash;
 pub mod slow;
 pub mod table;
+mod translate;
 pub mod verdict;

@@ -23,6 +23,7 @@ use crate::session::{SlotIndex, Snapshot};
 use crate::shape::{self, Flows};
 use crate::slow::{SlowFrame, SlowPath, StationLimit};
 use crate::table::{NOWHERE, Table};
+use crate::translate;
 use crate::verdict::{self, Guest, Service, Verdict, down, up};
 
 /// What a refusal takes of the guest's share of our own answers: 100 a second, as a phone with many connections needs, and
@@ -124,6 +125,11 @@ impl Plane {
             packet.set_l3_len(usize::from(ip.total_len)); // without the padding of short frames
         }
         let mut verdict = up(&facts);
+        if let Verdict::Forward | Verdict::Garden | Verdict::Serve(Service::Gateway) = verdict
+            && let Some(guest) = guest.filter(|guest| guest.foreign.is_some())
+        {
+            translate::source(packet, guest.address);
+        }
         if let (Verdict::Forward, Some(guest), Some(ip)) = (verdict, &guest, &ip) {
             match self.shape(Direction::Up, guest, ip, packet, now, pacer) {
                 Some(shaped) => verdict = shaped,
@@ -142,8 +148,8 @@ impl Plane {
             Verdict::Forward | Verdict::Garden | Verdict::Serve(Service::Gateway) => {
                 if verdict == Verdict::Garden && facts.guest == Guest::Online {
                     // Not counted, but not idle either.
-                    if let Some(meter) = guest.as_ref().and_then(|guest| self.table.meter(guest.slot)) {
-                        meter.up.mark_busy(now);
+                    if let Some(guest) = &guest {
+                        self.table.note_activity(guest.slot, now);
                     }
                 }
                 self.from_guests.count(verdict);
@@ -185,7 +191,7 @@ impl Plane {
         match (verdict, &guest) {
             (Verdict::Drop(_) | Verdict::Reject(_), _) | (_, None) => Action::Done,
             (_, Some(guest)) => {
-                self.address(packet, guest.key);
+                self.address(packet, &guest);
                 Action::Send
             }
         }
@@ -206,8 +212,8 @@ impl Plane {
         let verdict =
             guest.map_or(Verdict::Drop(Reason::NotLoggedIn), |guest| self.account(direction, &guest, size, now));
         self.counters(direction).count(verdict);
-        if direction == Direction::Down {
-            self.address(packet, waiting.key);
+        if let (Direction::Down, Some(guest)) = (direction, &guest) {
+            self.address(packet, guest);
         }
         verdict == Verdict::Forward
     }
@@ -221,9 +227,12 @@ impl Plane {
         }
     }
 
-    fn address(&self, packet: &mut Packet, to: GuestKey) {
-        packet.set_link(to.mac, self.lan_mac, ethertype::IPV4);
-        packet.vlan = to.vlan;
+    fn address(&self, packet: &mut Packet, to: &Snapshot) {
+        if let Some(foreign) = to.foreign {
+            translate::destination(packet, foreign);
+        }
+        packet.set_link(to.key.mac, self.lan_mac, ethertype::IPV4);
+        packet.vlan = to.key.vlan;
     }
 
     /// Forwards a packet on its guest's account, as soon as the rate allows; `None` if that is later, and the

@@ -72,6 +72,8 @@ pub struct Snapshot {
     pub key: GuestKey,
     /// The address leased to it.
     pub address: Ipv4Addr,
+    /// The address that it uses instead, on the LAN alone: one of another network, that it brought along.
+    pub foreign: Option<Ipv4Addr>,
     /// What it may do.
     pub policy: Policy,
     /// A packet was more than its octets allow. From then on it is offline, however small the next one is.
@@ -81,6 +83,12 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
+    /// The address that the guest itself sends from.
+    #[must_use]
+    pub fn own_address(&self) -> Ipv4Addr {
+        self.foreign.unwrap_or(self.address)
+    }
+
     /// True if the guest is logged in and neither its time nor its octets are over.
     #[must_use]
     pub fn online_at(&self, now: Duration) -> bool {
@@ -167,6 +175,8 @@ impl Identity {
 const ONLINE: u32 = 1;
 const QUOTA: u32 = 2;
 const OWN_GARDEN: u32 = 4;
+/// The number of the LAN stands above the flags.
+const LAN_SHIFT: u32 = 24;
 
 /// How far a guest's counters may count; of those with a quota only.
 #[derive(Default)]
@@ -192,9 +202,9 @@ pub(crate) struct Slot {
     sequence: AtomicU32,
     mac_high: AtomicU32, // first four octets
     mac_low: AtomicU32,  // last two octets, then VLAN
-    lan: AtomicU32,
     address: AtomicU32,
-    flags: AtomicU32,
+    foreign: AtomicU32,      // 0: none
+    flags: AtomicU32,        // and the LAN
     ends_at_secs: AtomicU32, // 0: not by time
     /// The version, made odd, under which the octets were used up; another writing of the slot is another chance.
     used_up: AtomicU32,
@@ -224,17 +234,18 @@ impl Slot {
         if before & 1 != 0 {
             return None;
         }
+        let flags = self.flags.load(Ordering::Relaxed);
         let identity = Identity {
             mac_high: self.mac_high.load(Ordering::Relaxed),
             mac_low: self.mac_low.load(Ordering::Relaxed),
-            lan: self.lan.load(Ordering::Relaxed),
+            lan: flags >> LAN_SHIFT,
         };
         let address = Ipv4Addr::from_bits(self.address.load(Ordering::Relaxed));
         if !wanted(identity, address) {
             return None;
         }
         let end = self.ends_at_secs.load(Ordering::Relaxed);
-        let flags = self.flags.load(Ordering::Relaxed);
+        let foreign = self.foreign.load(Ordering::Relaxed);
         let limits = if flags & QUOTA == 0 { None } else { limits.get() };
         // Limits that are not there yet belong to a writing that this reading meets, and nothing comes of it.
         let without = if flags & QUOTA == 0 { u64::MAX } else { 0 };
@@ -243,6 +254,7 @@ impl Slot {
             slot,
             key: identity.key(),
             address,
+            foreign: (foreign != 0).then_some(Ipv4Addr::from_bits(foreign)),
             policy: Policy {
                 online: flags & ONLINE != 0,
                 own_garden: flags & OWN_GARDEN != 0,
@@ -266,29 +278,27 @@ impl Slot {
         (meter, limits): (&Meter, &impl LimitsOf),
         key: GuestKey,
         address: Ipv4Addr,
+        foreign: Option<Ipv4Addr>,
         policy: &Policy,
     ) {
         let sequence = self.sequence.load(Ordering::Relaxed);
         self.sequence.store(sequence.wrapping_add(1), Ordering::Relaxed);
         fence(Ordering::Release);
         let Identity { mac_high, mac_low, lan } = key.into();
-        let words = [
-            (&self.mac_high, mac_high),
-            (&self.mac_low, mac_low),
-            (&self.lan, lan),
-            (&self.address, address.to_bits()),
-        ];
-        let mut another = false;
-        for (cell, value) in words {
+        let identity = [(&self.mac_high, mac_high), (&self.mac_low, mac_low), (&self.address, address.to_bits())];
+        let online = if policy.online { ONLINE } else { 0 };
+        let quota = if policy.has_quota() { QUOTA } else { 0 };
+        let own_garden = if policy.own_garden { OWN_GARDEN } else { 0 };
+        let flags = online | quota | own_garden | lan << LAN_SHIFT;
+        let mut another = (self.flags.swap(flags, Ordering::Relaxed) ^ flags) >> LAN_SHIFT != 0;
+        for (cell, value) in identity {
             another |= cell.swap(value, Ordering::Relaxed) != value;
         }
         if another {
             self.answers.refill();
         }
-        let online = if policy.online { ONLINE } else { 0 };
-        let quota = if policy.has_quota() { QUOTA } else { 0 };
-        let own_garden = if policy.own_garden { OWN_GARDEN } else { 0 };
-        self.flags.store(online | quota | own_garden, Ordering::Relaxed);
+        // Whoever uses another address is the same guest: that renews no share and forgives no debt.
+        self.foreign.store(foreign.map_or(0, Ipv4Addr::to_bits), Ordering::Relaxed);
         if policy.has_quota() {
             let limits = limits.make();
             limits.octets_up_max.store(policy.octets_up_max, Ordering::Relaxed);
@@ -353,6 +363,12 @@ mod tests {
         (key, Ipv4Addr::new(10, 0, 0, n), Policy { online: n == 2, ends_at_secs, rate_up, ..Policy::default() })
     }
 
+    /// What the guest at `address` uses instead.
+    fn foreign(address: Ipv4Addr) -> Option<Ipv4Addr> {
+        let [.., n] = address.octets();
+        Some(Ipv4Addr::new(192, 168, n, n))
+    }
+
     /// Of guests without a quota.
     struct NoLimits;
 
@@ -373,17 +389,18 @@ mod tests {
         model.check(|| {
             let slot = Arc::new(Slot::default());
             let (key, address, policy) = guest(1);
-            slot.write((&Meter::default(), &NoLimits), key, address, &policy);
+            slot.write((&Meter::default(), &NoLimits), key, address, foreign(address), &policy);
             let writer = {
                 let slot = Arc::clone(&slot);
                 thread::spawn(move || {
                     let (key, address, policy) = guest(2);
-                    slot.write((&Meter::default(), &NoLimits), key, address, &policy);
+                    slot.write((&Meter::default(), &NoLimits), key, address, foreign(address), &policy);
                 })
             };
             if let Some(seen) = slot.read(SlotIndex(0), &NoLimits, |_, _| true) {
                 let (key, address, policy) = guest(seen.key.lan);
                 assert_eq!((seen.key, seen.address, seen.policy), (key, address, policy));
+                assert_eq!(seen.foreign, foreign(address));
             }
             writer.join().expect("the writer ends");
             assert_eq!(slot.read(SlotIndex(0), &NoLimits, |_, _| true).map(|seen| seen.key), Some(guest(2).0));

@@ -11,6 +11,7 @@ use std::hint::black_box;
 use std::net::Ipv4Addr;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use wire::GuestKey;
 
@@ -180,6 +181,13 @@ impl Table {
         self.meter(slot).map(|meter| meter.up.last_secs.load(Ordering::Relaxed)).unwrap_or_default()
     }
 
+    /// Notes that the guest in `slot` is not idle, though nothing of it is forwarded.
+    pub fn note_activity(&self, slot: SlotIndex, now: Duration) {
+        if let Some(meter) = self.meter(slot) {
+            meter.up.mark_busy(now);
+        }
+    }
+
     pub(crate) fn slot(&self, slot: SlotIndex) -> Option<&Slot> {
         self.chunk(slot)?.slot(slot)
     }
@@ -208,10 +216,10 @@ impl Table {
         self.chunks.get(slot.0 as usize / CHUNK)?.get()
     }
 
-    fn write(&self, slot: SlotIndex, key: GuestKey, address: Ipv4Addr, policy: &Policy) {
+    fn write(&self, slot: SlotIndex, key: GuestKey, address: Ipv4Addr, foreign: Option<Ipv4Addr>, policy: &Policy) {
         let chunk = self.chunks[slot.0 as usize / CHUNK].get_or_init(|| Chunk::new(self.meters.is_none()));
         let (memory, meter) = self.slot_and_meter(slot).expect("the chunk is there, with a meter for each slot");
-        memory.write((meter, &chunk.limits(slot)), key, address, policy);
+        memory.write((meter, &chunk.limits(slot)), key, address, foreign, policy);
     }
 
     /// How many guests fit.
@@ -300,7 +308,7 @@ impl Writer {
 
     fn enter(&self, slot: u32, key: GuestKey, address: Ipv4Addr, policy: &Policy) {
         let table = &self.table;
-        table.write(SlotIndex(slot), key, address, policy);
+        table.write(SlotIndex(slot), key, address, None, policy);
         table.by_key.insert(table.hash_key(key), slot);
         table.by_address.insert(table.hash_address(address), slot);
     }
@@ -308,7 +316,15 @@ impl Writer {
     /// Changes what the guest in `slot` may do.
     pub fn set_policy(&mut self, slot: SlotIndex, policy: &Policy) {
         if let Some(found) = self.table.snapshot(slot) {
-            self.table.write(slot, found.key, found.address, policy);
+            self.table.write(slot, found.key, found.address, found.foreign, policy);
+            self.tell_mirror(slot);
+        }
+    }
+
+    /// Says which address the guest in `slot` uses on the LAN instead of its leased one.
+    pub fn set_foreign(&mut self, slot: SlotIndex, foreign: Option<Ipv4Addr>) {
+        if let Some(found) = self.table.snapshot(slot) {
+            self.table.write(slot, found.key, found.address, foreign, &found.policy);
             self.tell_mirror(slot);
         }
     }
@@ -321,13 +337,13 @@ impl Writer {
         let Some(mut mirror) = mirror else { return };
         let table = &self.table;
         let all = (0..self.next_fresh).filter_map(|slot| table.snapshot(SlotIndex(slot)));
-        mirror.replace(&mut all.filter(|guest| guest.policy.online));
+        mirror.replace(&mut all.filter(is_mirrored));
         self.mirror = Some(mirror);
     }
 
     fn tell_mirror(&mut self, slot: SlotIndex) {
         let (Some(mirror), Some(guest)) = (&mut self.mirror, self.table.snapshot(slot)) else { return };
-        if guest.policy.online {
+        if is_mirrored(&guest) {
             mirror.put(&guest);
         } else {
             mirror.remove(&guest);
@@ -346,7 +362,7 @@ impl Writer {
             mirror.remove(&found);
         }
         let nobody = GuestKey { lan: 0, vlan: wire::Vlan::NONE, mac: wire::MacAddr::ZERO };
-        table.write(slot, nobody, Ipv4Addr::UNSPECIFIED, &Policy::default());
+        table.write(slot, nobody, Ipv4Addr::UNSPECIFIED, None, &Policy::default());
         self.free.push(slot.0);
     }
 
@@ -355,6 +371,11 @@ impl Writer {
     pub fn table(&self) -> &Arc<Table> {
         &self.table
     }
+}
+
+/// The mirror rewrites no addresses.
+fn is_mirrored(guest: &Snapshot) -> bool {
+    guest.policy.online && guest.foreign.is_none()
 }
 
 /// The memory of so many guests.

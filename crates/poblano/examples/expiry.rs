@@ -151,6 +151,7 @@ fn restore(engine: &mut Engine, now: Now, guests: u32) -> Duration {
     let lease = |guest| Lease {
         key: key(guest),
         address: Ipv4Addr::from_bits(GATEWAY.to_bits() + 1 + guest),
+        foreign: None,
         hostname: None,
         ends: now.mono + Duration::from_secs(1800),
         logged_in: true,

@@ -63,8 +63,12 @@ pub(crate) fn sessions_text(reply: &Value, counters: bool) -> String {
             Some(vlan) => format!("{}%{vlan}", text(&guest["mac"])),
             None => text(&guest["mac"]),
         };
+        let address = match guest["foreign_ip"].as_str() {
+            Some(foreign) => format!("{}({foreign})", text(&guest["ip"])),
+            None => text(&guest["ip"]),
+        };
         let columns = [
-            text(&guest["ip"]),
+            address,
             mac,
             text(&guest["state"]),
             text(&session["user"]),

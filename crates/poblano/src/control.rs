@@ -517,6 +517,7 @@ fn guest_json(guest: &GuestView, zone: &str) -> Value {
         "mac": guest.key.mac.to_string(),
         "vlan": (guest.key.vlan.0 != 0).then_some(guest.key.vlan.0),
         "ip": guest.address.to_string(),
+        "foreign_ip": guest.foreign.map(|address| address.to_string()),
         "hostname": guest.hostname.as_deref(),
         "port": guest.slot.0,
         "lease_seconds": guest.lease_time.as_secs(),

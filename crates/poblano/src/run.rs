@@ -556,8 +556,11 @@ fn restore(
     let leases = leases.records.into_iter().map(|record| leases::from_record(record, now)).collect();
     let survivors = sessions.records.into_iter().map(|record| kept::from_record(record, &written, &counted)).collect();
     engine.restore(now, leases, survivors);
-    // The kernel was told of an end at once, the disk a little later.
-    let is_over = |slot: &SlotIndex| engine.table().snapshot(*slot).is_some_and(|guest| !offload.may_go_on(&guest));
+    // The kernel was told of an end at once, the disk a little later; of guests with a foreign address it knows nothing.
+    let is_over = |slot: &SlotIndex| {
+        let guest = engine.table().snapshot(*slot).filter(|guest| guest.foreign.is_none());
+        guest.is_some_and(|guest| !offload.may_go_on(&guest))
+    };
     let with_session = engine.guests(now).filter(|guest| guest.session.is_some()).map(|guest| guest.slot);
     for slot in with_session.filter(is_over).collect::<Vec<_>>() {
         engine.end_session(now, slot, Cause::NasReboot);

@@ -73,6 +73,7 @@ fn devices(macs: &config::MacAuthentication) -> engine::devices::Config {
         only: macs.radius_only.iter().copied().collect(),
         per_sec: if macs.radius { macs.per_second } else { 0 },
         again: macs.again,
+        before_lease: macs.before_lease,
     }
 }
 
@@ -163,6 +164,8 @@ pub(crate) fn dhcp(config: &Config, lan_mac: MacAddr, mtu: u32) -> engine::dhcp:
         options: options(&config.dhcp.options),
         hosts: config.dhcp.hosts.iter().map(host).collect(),
         host_routes: config.dhcp.host_routes,
+        any_address: config.dhcp.any_address,
+        renewal_is_activity: config.dhcp.renewal_is_activity,
         conflict_probe: config.dhcp.conflict_probe,
         max_leases: config.guests.max as usize,
         ..engine::dhcp::Config::new(config.lan.gateway, config.lan.network.prefix, lan_mac)

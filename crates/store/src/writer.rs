@@ -240,6 +240,7 @@ mod tests {
         LeaseRecord {
             key: GuestKey { lan: 0, vlan: Vlan::NONE, mac: MacAddr([2, 0, 0, 0, 0, guest]) },
             address: Ipv4Addr::new(10, 85, 0, guest),
+            foreign: None,
             hostname: None,
             expires_unix_secs: 1_800_000_000,
         }

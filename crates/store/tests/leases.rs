@@ -34,6 +34,7 @@ fn lease(guest: u32) -> LeaseRecord {
     LeaseRecord {
         key: GuestKey { lan: 0, vlan: Vlan::NONE, mac: MacAddr([2, 0, 0, a, b, c]) },
         address: Ipv4Addr::new(10, a, b, c),
+        foreign: None,
         hostname: Some(format!("phone-{guest}")),
         expires_unix_secs: 1_800_000_000 + u64::from(guest),
     }

@@ -199,6 +199,22 @@ impl Guest {
         self.sends_frame(lab, &frame);
     }
 
+    /// Uses a static address of its own, and looks for its router. True if somebody says to be it.
+    pub fn comes_with(self, lab: &mut Lab, address: Ipv4Addr, router: Ipv4Addr) -> bool {
+        lab.stations[self.0].address = Some(address);
+        self.looks_for(lab, router)
+    }
+
+    /// Asks by ARP who has an address. True if somebody answers.
+    pub fn looks_for(self, lab: &mut Lab, target: Ipv4Addr) -> bool {
+        self.frames(lab);
+        let question = Arp { sender: self.address(lab), ..Arp::probe(self.key(lab).mac, target) };
+        self.sends_arp(lab, &question);
+        let frames = self.frames(lab);
+        let answers = frames.iter().filter_map(|frame| Arp::parse(frame.get(build::ETHERNET_LEN..)?).ok());
+        answers.into_iter().any(|answer| answer.sender == target && answer.sender_mac == GATEWAY_MAC)
+    }
+
     /// All frames that reached it since the last look.
     pub fn frames(self, lab: &mut Lab) -> Vec<Vec<u8>> {
         std::mem::take(&mut lab.stations[self.0].inbox).into_iter().map(|(frame, _)| frame).collect()

@@ -364,6 +364,7 @@ impl Lab {
     /// The source of grants does not know a device.
     pub fn refuse_device(&mut self, attempt: &Attempt) {
         self.engine.refuse_device(self.now, attempt);
+        self.carry_out();
     }
 
     /// A resolver answers. False if the gateway did not want it.
@@ -378,7 +379,8 @@ impl Lab {
     /// # Errors
     /// The gateway's refusal.
     pub fn begin_login(&mut self, guest: Guest) -> Result<Attempt, LoginRefusal> {
-        let address = guest.address(self);
+        // The portal sees the leased address, also of a guest who uses another one.
+        let address = self.view(guest).map_or_else(|| guest.address(self), |view| view.address);
         let attempt = self.engine.begin_login(self.now, address);
         self.carry_out();
         attempt

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use engine::devices;
 use engine::session::{Cause, Grant};
-use testkit::{GATEWAY, Guest, Lab, Setup};
+use testkit::{GATEWAY, Guest, Lab, Offer, Setup};
 use wire::arp::Arp;
 use wire::{MacAddr, Vlan};
 
@@ -42,6 +42,32 @@ fn a_device_is_asked_about_with_its_lease_and_waits_for_nobody() {
     printer.asks_dns(&mut lab, GATEWAY, "example.org");
     lab.advance(AGAIN);
     assert_eq!(asked(&mut lab), [], "it is online");
+}
+
+#[test]
+fn a_lease_waits_for_the_servers_word_if_it_shall_but_not_for_ever() {
+    let devices = devices::Config { per_sec: 2, again: AGAIN, before_lease: true, ..devices::Config::default() };
+    let mut lab = Lab::new(Setup { devices, ..Setup::default() });
+    for case in ["may come in", "is refused", "nobody answers", "asks again"] {
+        let printer = lab.guest(case);
+        let Some(Offer::Address(offered)) = printer.discover(&mut lab) else { panic!("no offer") };
+        assert_eq!(printer.request(&mut lab, offered), None, "{case}");
+        printer.receives(&mut lab);
+        let attempt = lab.devices().remove(0);
+        match case {
+            "may come in" => assert!(lab.finish_login(&attempt, "printer", Grant::default())),
+            "is refused" => lab.refuse_device(&attempt),
+            "nobody answers" => lab.advance(Duration::from_secs(5)),
+            _ => {
+                assert_eq!(printer.request(&mut lab, offered), Some(Offer::Address(offered)));
+                continue;
+            }
+        }
+        assert_eq!(printer.receives(&mut lab).len(), 1, "the ACK of one that {case}");
+        assert_eq!(lab.is_online(printer), case == "may come in");
+        lab.advance(MINUTE);
+        assert_eq!(printer.receives(&mut lab).len(), 0, "once");
+    }
 }
 
 #[test]

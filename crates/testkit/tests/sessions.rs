@@ -184,6 +184,23 @@ fn a_silent_guest_is_idle_and_a_talking_one_is_not() {
 }
 
 #[test]
+fn a_guest_that_renews_its_lease_is_not_idle_if_that_counts() {
+    let mut setup = Setup::default();
+    setup.dhcp.renewal_is_activity = true;
+    let mut lab = Lab::new(setup);
+    let phone = lab.guest("phone");
+    phone.dhcp(&mut lab);
+    lab.login(phone, Grant { idle_timeout: Some(Duration::from_secs(300)), ..Grant::default() });
+    for _ in 0..4 {
+        lab.advance(Duration::from_secs(299));
+        phone.renew(&mut lab);
+    }
+    assert!(lab.is_online(phone));
+    lab.advance(Duration::from_secs(302));
+    assert!(!lab.is_online(phone));
+}
+
+#[test]
 fn interim_records_come_at_their_interval_with_the_usage_so_far() {
     let (mut lab, phone) = lab_with_phone();
     lab.login(phone, Grant { interim: Some(Duration::from_secs(60)), ..Grant::default() });

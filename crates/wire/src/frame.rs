@@ -39,6 +39,12 @@ pub mod tcp_flags {
     pub const ACK: u8 = 0x10;
 }
 
+/// True for addresses that no router passes on (RFC 6890): "this host", loopback, link-local, reserved.
+#[must_use]
+pub fn is_never_routed(address: Ipv4Addr) -> bool {
+    matches!(address.octets(), [0 | 127 | 240..=255, ..] | [169, 254, ..])
+}
+
 /// Why bytes are not an IPv4 packet: the field at fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Malformed {

@@ -1,5 +1,5 @@
 //! Five stations talk to the DHCP server of a network with five addresses: any messages in any order, well formed and
-//! not, with time passing. A simple model remembers who was told that it has which address.
+//! not, with time passing; or they are lent one unasked. A simple model remembers who was told that it has which address.
 #![no_main]
 
 use std::collections::BTreeMap;
@@ -42,6 +42,7 @@ fn config(flags: u8) -> Config {
     config.authoritative = flags & 2 == 0;
     config.conflict_probe = flags & 4 == 0;
     config.host_routes = flags & 8 != 0;
+    config.any_address = flags & 8 == 0;
     if flags & 16 != 0 {
         config.relays.push(RELAY);
     }
@@ -99,6 +100,10 @@ impl World {
                 let payload = input.short();
                 self.send(key, Ipv4Addr::UNSPECIFIED, Ipv4Addr::BROADCAST, payload);
             }
+            5 if what & 8 != 0 => {
+                let foreign = input.address(&[Ipv4Addr::new(192, 168, 7, 5), Ipv4Addr::new(10, 1, 0, 3)]);
+                self.server.lend_unasked(self.now, key, foreign);
+            }
             5 => {
                 let arp = Arp { sender: Ipv4Addr::new(10, 1, 0, input.u8() % 8), ..Arp::probe(key.mac, GATEWAY) };
                 self.server.handle_arp(self.now, key, &arp);
@@ -150,6 +155,7 @@ impl World {
         let config = self.server.config();
         assert!(config.is_host_address(lease.address) && lease.address != GATEWAY, "{lease:?}");
         assert!(lease.ends > self.now.mono);
+        assert!(lease.foreign.is_none_or(|foreign| config.any_address && config.is_foreign(foreign)), "{lease:?}");
         if let Some((key, _)) = self.lent.insert(lease.address, (lease.key, lease.ends)) {
             assert_eq!(key, lease.key, "{} is lent twice", lease.address);
         }

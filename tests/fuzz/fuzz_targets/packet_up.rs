@@ -8,13 +8,14 @@ use fastpath::pacer::Pacer;
 use fastpath::pipeline::Action;
 use fastpath::port::Packet;
 use libfuzzer_sys::fuzz_target;
-use poblano_fuzz::plane::{self, GARDEN, GATEWAY, LAN_MAC};
+use poblano_fuzz::plane::{self, FOREIGN, GARDEN, GATEWAY, LAN_MAC};
 use poblano_fuzz::{Input, start};
 use wire::GuestKey;
 use wire::frame::Ipv4;
 use wire::vnet::VnetHeader;
 
-const KNOWN: [Ipv4Addr; 9] = [
+const KNOWN: [Ipv4Addr; 10] = [
+    FOREIGN,
     Ipv4Addr::new(10, 1, 0, 2),
     Ipv4Addr::new(10, 1, 0, 3),
     Ipv4Addr::new(10, 1, 0, 4),

@@ -41,7 +41,11 @@ impl SlowPath for Offered {
     }
 }
 
-/// Guests 2 (online), 3 (its time is over), 4 (never logged in) and 5 (online, slow), by their last octets.
+/// What guest 6 uses instead of its leased address.
+pub const FOREIGN: Ipv4Addr = Ipv4Addr::new(192, 168, 7, 5);
+
+/// Guests 2 (online), 3 (its time is over), 4 (never logged in), 5 (online, slow) and 6 (online with an address of another
+/// network), by their last octets.
 #[must_use]
 pub fn guest(number: u8) -> GuestKey {
     GuestKey { lan: 0, vlan: Vlan(u16::from(number & 1)), mac: MacAddr([2, 0, 0, 0, 1, number]) }
@@ -63,8 +67,9 @@ pub fn plane() -> Plane {
     let online = Policy { online: true, ..Policy::default() };
     let over = Policy { ends_at_secs: Some(start().mono.as_secs() as u32), ..online };
     let slow = Policy { rate_up: Rate::bits_per_second(8000), rate_down: Rate::bits_per_second(8000), ..online };
-    for (number, policy) in [(2, online), (3, over), (4, Policy::default()), (5, slow)] {
-        writer.insert(guest(number), address(number), &policy).expect("there is room");
+    for (number, policy) in [(2, online), (3, over), (4, Policy::default()), (5, slow), (6, online)] {
+        let slot = writer.insert(guest(number), address(number), &policy).expect("there is room");
+        writer.set_foreign(slot, (number == 6).then_some(FOREIGN));
     }
     let entry = Entry { network: Network::host(GARDEN), protocol: Some(6), port: Some(443) };
     let garden = Garden::new(16, 7);
@@ -96,7 +101,7 @@ pub fn counted(counters: &Counters) -> u64 {
 /// True for the guests that are online at the start, by the rules of [`plane`].
 #[must_use]
 pub fn is_online(key: GuestKey) -> bool {
-    key == guest(2) || key == guest(5)
+    key == guest(2) || key == guest(5) || key == guest(6)
 }
 
 /// True if somebody who is not logged in may exchange this packet with that far end.

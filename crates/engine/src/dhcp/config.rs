@@ -3,6 +3,7 @@ use std::net::Ipv4Addr;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 use wire::MacAddr;
+use wire::frame::is_never_routed;
 
 /// What the server offers, on one network.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,6 +47,11 @@ pub struct Config {
     pub authoritative: bool,
     /// Ask by ARP whether somebody uses an address when it is offered to a new guest. Default: on.
     pub conflict_probe: bool,
+    /// Stations that use an address of another network get one of ours too, without asking: see
+    /// [`Server::lend_unasked`](super::Server::lend_unasked). Default: off.
+    pub any_address: bool,
+    /// A guest that renews its lease is not idle; the server itself does not care. Default: off.
+    pub renewal_is_activity: bool,
     /// Leases at a time, at most; each takes less than 400 octets. Default: 65,536.
     pub max_leases: usize,
 }
@@ -89,6 +95,8 @@ impl Config {
             relays: Vec::new(),
             authoritative: true,
             conflict_probe: true,
+            any_address: false,
+            renewal_is_activity: false,
             max_leases: 65_536,
         };
         config.ranges = vec![config.network()..=config.broadcast()];
@@ -127,6 +135,12 @@ impl Config {
         // RFC 3021: a /31 has neither network nor broadcast address.
         let edges = self.prefix_len < 31 && (address == self.network() || address == self.broadcast());
         address & self.mask() == self.network() && !edges
+    }
+
+    /// True for an address of another network: one host's, that could be routed.
+    #[must_use]
+    pub fn is_foreign(&self, address: Ipv4Addr) -> bool {
+        address & self.mask() != self.network() && !address.is_multicast() && !is_never_routed(address)
     }
 
     /// The address that is kept for that station.

@@ -43,10 +43,11 @@ impl Held {
     }
 
     /// The lease as others know it.
-    pub(super) fn lease(&self) -> Lease {
+    pub(super) fn lease(&self, foreign: Option<Ipv4Addr>) -> Lease {
         Lease {
             key: self.key,
             address: self.address,
+            foreign,
             hostname: self.hostname.clone(),
             ends: self.ends.mono(),
             logged_in: self.has_logged_in(),
@@ -260,7 +261,8 @@ mod tests {
             let before = simple.get(&key).copied();
             if dice(4) > 2 * ebb {
                 if !simple.values().any(|&other| other == address) {
-                    let lease = Lease { key, address, hostname: None, ends: Duration::from_secs(9), logged_in: false };
+                    let ends = Duration::from_secs(9);
+                    let lease = Lease { key, address, foreign: None, hostname: None, ends, logged_in: false };
                     assert_eq!(leases.insert(Held::new(lease, false)).map(|held| held.address), before);
                     simple.insert(key, address);
                 }
@@ -285,7 +287,8 @@ mod tests {
         let key = |guest| GuestKey { lan: 0, vlan: Vlan(guest), mac: MacAddr([2, 0, 0, 0, 0, 9]) };
         for guest in 0..1000 {
             let address = Ipv4Addr::from_bits(guest.into());
-            let lease = Lease { key: key(guest), address, hostname: None, ends: Duration::MAX, logged_in: false };
+            let ends = Duration::MAX;
+            let lease = Lease { key: key(guest), address, foreign: None, hostname: None, ends, logged_in: false };
             leases.insert(Held::new(lease, false));
         }
         for guest in 0..1000 {

@@ -24,6 +24,9 @@
 //!   REQUEST, the offer is withdrawn, the REQUEST gets a NAK and the address goes to quarantine. An answer that comes later
 //!   is left to the client, which probes too (RFC 2131, 4.4.1) and declines; the stranger's packets
 //!   are dropped anyway, having no lease. A station that holds a lease is not believed to use another address.
+//! * A station that shows itself with an address of another network, and has no lease, gets one without asking if the
+//!   configuration says so: somebody else translates between the two. These have a part of the pool at most, so whoever
+//!   invents stations leaves the rest to those who ask. A message of DHCP makes it a lease like any other.
 //! * Relay agents are refused unless configured, and then believed.
 //!
 //! Nothing waits: [`Server::handle`], [`Server::handle_arp`] and [`Server::handle_timeout`] leave their results for
@@ -42,6 +45,7 @@ mod request;
 mod table;
 #[cfg(test)]
 mod tests;
+mod unasked;
 
 use held::{Held, Stage};
 use rate::Rates;
@@ -60,6 +64,8 @@ pub struct Lease {
     pub key: GuestKey,
     /// What it has.
     pub address: Ipv4Addr,
+    /// What it uses instead, an address of another network: it never asked for ours.
+    pub foreign: Option<Ipv4Addr>,
     /// What it calls itself (option 12), only letters, digits, `-`, `_` and `.`.
     pub hostname: Option<Box<str>>,
     /// When the lease ends, on the monotonic clock.
@@ -188,17 +194,18 @@ impl Server {
         self.handle_timeout(now);
         let before = std::mem::replace(&mut self.table, Table::new(&config, self.seed));
         self.config = config;
-        for mut held in before.into_held() {
+        for (mut held, foreign) in before.into_held() {
             // A lapsed lease is only there because a session is on its address, which stays so until that has ended.
-            if held.has_lapsed() || self.fits(held.key, held.address) {
+            let fits = || self.fits(held.key, held.address) && foreign.is_none_or(|foreign| self.may_stay(foreign));
+            if held.has_lapsed() || fits() {
                 let lapsed = held.has_lapsed().then_some(held.key);
                 held.stage = held.stage.min(Stage::Protected);
-                self.table.lend(held);
+                self.table.lend(held, foreign);
                 if let Some(key) = lapsed {
                     self.table.end(key);
                 }
             } else {
-                self.outputs.push_back(Output::Ended { lease: held.lease(), why: EndReason::Reconfigured });
+                self.outputs.push_back(Output::Ended { lease: held.lease(foreign), why: EndReason::Reconfigured });
             }
         }
     }
@@ -209,13 +216,15 @@ impl Server {
             // A clock that went back must not make a lease last longer than a new one would.
             let most = self.config.lease_time(lease.logged_in);
             lease.ends = lease.ends.min(now.mono + most);
-            let room = self.table.leases() < self.config.max_leases;
+            let room = self.table.leases() < self.config.max_leases
+                && lease.foreign.is_none_or(|foreign| self.may_stay(foreign));
             if lease.ends > now.mono
                 && room
                 && self.table.held(lease.key).is_none()
                 && self.fits(lease.key, lease.address)
             {
-                self.table.lend(Held::new(lease, false));
+                let foreign = lease.foreign;
+                self.table.lend(Held::new(lease, false), foreign);
             }
         }
     }
@@ -247,7 +256,8 @@ impl Server {
     /// The guest's lease.
     #[must_use]
     pub fn lease(&self, key: GuestKey) -> Option<Lease> {
-        self.table.held(key).filter(|held| !held.has_lapsed()).map(Held::lease)
+        self.table.held(key).filter(|held| !held.has_lapsed())?;
+        self.table.lease(key)
     }
 
     /// The lease of an address.
@@ -261,7 +271,7 @@ impl Server {
 
     /// All leases, in no particular order.
     pub fn leases(&self) -> impl Iterator<Item = Lease> {
-        self.table.all_held().filter(|held| !held.has_lapsed()).map(Held::lease)
+        self.table.all_leases()
     }
 
     /// How often each outcome was, since the start.

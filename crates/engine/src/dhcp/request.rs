@@ -185,7 +185,7 @@ impl Server {
     }
 
     /// An address for a guest that has none: RFC 2131, 4.3.1, from the second bullet on.
-    fn choose(&mut self, key: GuestKey, wanted: Option<Ipv4Addr>) -> Option<Ipv4Addr> {
+    pub(super) fn choose(&mut self, key: GuestKey, wanted: Option<Ipv4Addr>) -> Option<Ipv4Addr> {
         if !self.has_room() {
             return None;
         }
@@ -232,12 +232,13 @@ impl Server {
         let lease = Lease {
             key: question.key,
             address,
+            foreign: None,
             hostname: question.packet.option(code::HOST_NAME).and_then(|name| host_name(&name)),
             ends: now.mono + time,
             logged_in,
         };
         self.outputs.push_back(Output::Bound(lease.clone()));
-        self.table.lend(Held::new(lease, protected));
+        self.table.lend(Held::new(lease, protected), None);
         let ciaddr = question.packet.ciaddr();
         self.send(question, Reply { address, ciaddr, lease: Some(time), ..Reply::new(MessageType::Ack) });
     }

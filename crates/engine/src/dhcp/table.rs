@@ -17,6 +17,8 @@ use wire::GuestKey;
 pub(super) struct Table {
     pool: Pool,
     leases: Leases,
+    /// What they use instead who got their lease without asking: few, so it is not in [`Held`].
+    foreign: BTreeMap<GuestKey, Ipv4Addr>,
     offers: BTreeMap<GuestKey, Offer>,
     evicted: Evicted,
     promises: BTreeMap<GuestKey, Offer>,
@@ -58,6 +60,7 @@ impl Table {
         Self {
             pool: Pool::new(config),
             leases: Leases::new(seed),
+            foreign: BTreeMap::new(),
             offers: BTreeMap::new(),
             evicted: Evicted::new(seed),
             promises: BTreeMap::new(),
@@ -83,12 +86,33 @@ impl Table {
         self.leases.get(key)
     }
 
-    pub(super) fn all_held(&self) -> impl Iterator<Item = &Held> {
-        self.leases.iter()
+    /// What it uses instead of its leased address.
+    pub(super) fn foreign(&self, key: GuestKey) -> Option<Ipv4Addr> {
+        self.foreign.get(&key).copied()
     }
 
-    pub(super) fn into_held(self) -> impl Iterator<Item = Held> {
-        self.leases.into_iter()
+    /// How many use another address than the leased one.
+    pub(super) fn foreigners(&self) -> usize {
+        self.foreign.len()
+    }
+
+    /// The guest's lease.
+    pub(super) fn lease(&self, key: GuestKey) -> Option<Lease> {
+        Some(self.held(key)?.lease(self.foreign(key)))
+    }
+
+    /// All leases that are in force.
+    pub(super) fn all_leases(&self) -> impl Iterator<Item = Lease> {
+        let in_force = self.leases.iter().filter(|held| !held.has_lapsed());
+        in_force.map(|held| held.lease(self.foreign(held.key)))
+    }
+
+    pub(super) fn into_held(self) -> impl Iterator<Item = (Held, Option<Ipv4Addr>)> {
+        let foreign = self.foreign;
+        self.leases.into_iter().map(move |held| {
+            let its = foreign.get(&held.key).copied();
+            (held, its)
+        })
     }
 
     pub(super) fn leases(&self) -> usize {
@@ -173,11 +197,15 @@ impl Table {
         }
     }
 
-    /// Lends an address that is free, or offered, promised or lent to the same guest.
-    pub(super) fn lend(&mut self, held: Held) {
+    /// Lends an address that is free, or offered, promised or lent to the same guest, who uses `foreign` instead.
+    pub(super) fn lend(&mut self, held: Held, foreign: Option<Ipv4Addr>) {
         let (address, ends) = (held.address, held.ends);
         self.withdraw(held.key);
         self.break_promise(held.key);
+        match foreign {
+            Some(foreign) => self.foreign.insert(held.key, foreign),
+            None => self.foreign.remove(&held.key),
+        };
         let before = self.leases.insert(held);
         let goes_on = |before: &Held| !before.has_lapsed() && before.address == address && before.ends <= ends;
         let will_be_looked_at = before.as_ref().is_some_and(goes_on);
@@ -202,12 +230,11 @@ impl Table {
     /// Ends a lease. Its address is free, unless the guest has a session.
     pub(super) fn end(&mut self, key: GuestKey) -> Option<Lease> {
         let held = self.leases.get(key).filter(|held| !held.has_lapsed())?;
-        let lease = held.lease();
+        let lease = held.lease(self.foreign(key));
         if held.is_protected() {
             self.leases.set_stage(key, Stage::Lapsed);
         } else {
-            self.leases.remove(key);
-            self.free(lease.address);
+            self.forget(key, lease.address);
         }
         Some(lease)
     }
@@ -220,8 +247,7 @@ impl Table {
             (Stage::Protected, false) => self.leases.set_stage(key, Stage::LoggedIn),
             (Stage::Lapsed, false) => {
                 let address = held.address;
-                self.leases.remove(key);
-                self.free(address);
+                self.forget(key, address);
             }
             (Stage::Protected | Stage::Lapsed, true) | (Stage::New | Stage::LoggedIn, false) => {}
         }
@@ -327,6 +353,12 @@ impl Table {
         }
     }
 
+    fn forget(&mut self, key: GuestKey, address: Ipv4Addr) {
+        self.leases.remove(key);
+        self.foreign.remove(&key);
+        self.free(address);
+    }
+
     fn free(&mut self, address: Ipv4Addr) {
         self.uses.remove(&address);
         self.pool.give_back(address);
@@ -346,7 +378,8 @@ mod tests {
         let (address, mut ends) = (Ipv4Addr::new(10, 1, 0, 9), Duration::from_secs(3600));
         for _ in 0..10_000 {
             ends += Duration::from_secs(1);
-            table.lend(Held::new(Lease { key, address, hostname: None, ends, logged_in: false }, false));
+            let lease = Lease { key, address, foreign: None, hostname: None, ends, logged_in: false };
+            table.lend(Held::new(lease, false), None);
             assert!(table.lease_ends.len() <= 64 + 2);
             table.end(key);
         }

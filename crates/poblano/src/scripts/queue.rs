@@ -199,7 +199,8 @@ mod tests {
         let has_room = queue.has_room(key, event);
         if has_room {
             let address = std::net::Ipv4Addr::new(10, 85, 0, 1);
-            let lease = engine::dhcp::Lease { key, address, hostname: None, ends: Duration::ZERO, logged_in: false };
+            let ends = Duration::ZERO;
+            let lease = engine::dhcp::Lease { key, address, foreign: None, hostname: None, ends, logged_in: false };
             queue.put(key, Job { event, subject: Subject::Guest(lease) });
         }
         has_room

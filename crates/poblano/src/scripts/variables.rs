@@ -228,6 +228,7 @@ mod tests {
         let lease = Lease {
             key,
             address: Ipv4Addr::new(10, 85, 0, 9),
+            foreign: None,
             hostname: Some("phone".into()),
             ends: Duration::ZERO,
             logged_in: false,

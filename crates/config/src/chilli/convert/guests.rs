@@ -45,6 +45,7 @@ impl Converter<'_> {
             self.set("mac_authentication.radius", "true".to_owned(), setting);
             self.set("mac_authentication.service_type", quoted("framed"), setting);
         }
+        self.flag("strictmacauth", "mac_authentication.before_lease", "true");
         self.text("macsuffix", "mac_authentication.suffix");
         self.text("macpasswd", "mac_authentication.password");
         let is_local = self.has("macallowlocal");

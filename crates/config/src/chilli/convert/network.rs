@@ -40,6 +40,8 @@ impl Converter<'_> {
             false => self.default("dhcp.lease", quoted("10m"), "lease"),
         }
         self.flag("noc2c", "dhcp.host_routes", "true");
+        self.flag("uamanyip", "dhcp.any_address", "true");
+        self.flag("dhcpnotidle", "dhcp.renewal_is_activity", "true");
         match self.has("domain") {
             true => self.text("domain", "dhcp.domain"),
             false => self.default_changed("domain", "guests are given no domain: coova.org is not yours"),

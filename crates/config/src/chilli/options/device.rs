@@ -42,8 +42,8 @@ pub(super) const OPTIONS: &[ChilliOption] = &[
             "a static address of the guest's own is not served; [[dhcp.host]] gives a device the one it is to have",
         ),
     ),
-    rare("uamanyipex", Network, lacking("see uamanyip")),
-    rare("uamnatanyipex", Network, lacking("see uamnatanyip")),
+    rare("uamanyipex", Network, lacking("guests of every other network are served with dhcp.any_address")),
+    rare("uamnatanyipex", Network, lacking("every foreign address is translated")),
     core(
         "dns1",
         Address,

@@ -96,6 +96,12 @@ pub(super) const MAC_AUTHENTICATION: Section = section(
             Is("\"10m\""),
             "A device that was refused, or whose session has ended, is not asked about again for so long. One that logged out, or was logged out by an operator, only with its next lease.",
         ),
+        key(
+            "before_lease",
+            Bool,
+            Is("false"),
+            "A device gets its address when the servers have said whether it may come in, so that one that may is online from its first packet on. It waits five seconds at most, and not for its turn among others.",
+        ),
     ],
 );
 

@@ -145,6 +145,18 @@ pub(super) const DHCP: Section = section(
             "Leases are /32 with a route to the gateway (RFC 3442), so that guests send everything through us, also to each other. A few old or embedded devices do not understand it and stay offline.",
         ),
         key(
+            "any_address",
+            Bool,
+            Is("false"),
+            "A guest that does not ask for a lease but uses a static address of another network, such as 192.168.7.5, gets online too: the gateway answers for its router, and its packets are translated to an address of the pool, by which everything else knows it. Such guests have a quarter of the pool at most; their packets are never offloaded.",
+        ),
+        key(
+            "renewal_is_activity",
+            Bool,
+            Is("false"),
+            "A guest that renews its lease is not idle. So a device that sleeps keeps its session beyond session.idle_timeout if the lease is shorter; without it only forwarded packets count.",
+        ),
+        key(
             "domain",
             Name,
             or("none; not sent", "\"guests.example.org\""),

@@ -1,0 +1,44 @@
+//! Leases for stations that never ask: they use an address of another network.
+
+use super::held::Held;
+use super::limits::UNASKED_SHARE;
+use super::{Lease, Output, Server};
+use std::net::Ipv4Addr;
+use wire::{GuestKey, Now};
+
+impl Server {
+    /// Lends an address of ours to a station that uses `foreign`, or lends it for longer; nothing happens if it may not have
+    /// one, if it has a lease by DHCP or is about to get one. [`Output::Bound`] says what it got.
+    pub fn lend_unasked(&mut self, now: Now, key: GuestKey, foreign: Ipv4Addr) {
+        self.handle_timeout(now);
+        let time = self.config.lease_time(self.table.held(key).is_some_and(Held::has_logged_in));
+        let address = match (self.table.held(key), self.table.foreign(key)) {
+            (Some(_), None) => return,
+            (Some(held), Some(before)) => {
+                // Half of the time is left: as a client would renew it (RFC 2131, 4.4.5).
+                let early = held.ends.mono().saturating_sub(now.mono) > time / 2;
+                if !self.config.is_foreign(foreign) || (before == foreign && early && !held.has_lapsed()) {
+                    return;
+                }
+                held.address
+            }
+            (None, _) if self.table.offered(key).is_some() || !self.may_stay(foreign) => return,
+            (None, _) => match self.choose(key, None) {
+                Some(address) => address,
+                None => return,
+            },
+        };
+        let (protected, logged_in) =
+            self.table.held(key).map_or((false, false), |held| (held.is_protected(), held.has_logged_in()));
+        let ends = now.mono + time;
+        let lease = Lease { key, address, foreign: Some(foreign), hostname: None, ends, logged_in };
+        self.outputs.push_back(Output::Bound(lease.clone()));
+        self.table.lend(Held::new(lease, protected), Some(foreign));
+    }
+
+    /// True if one more station may use that address of another network.
+    pub(super) fn may_stay(&self, foreign: Ipv4Addr) -> bool {
+        let most = (self.table.pool().size() / UNASKED_SHARE).max(1);
+        self.config.any_address && self.config.is_foreign(foreign) && self.table.foreigners() < most
+    }
+}
