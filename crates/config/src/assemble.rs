@@ -12,8 +12,8 @@ use crate::{
     Accounting, Auth, AuthMethod, BitRate, Config, Control, Dhcp, DhcpOption, Direction, Dns, DynamicAuthorization,
     DynamicAuthorizationClient, Garden, GardenDomain, GardenEntry, Guests, HostLease, HostNetwork, InterfaceAddress,
     Lan, Log, LogLevel, MacAuthentication, MacServiceType, Metrics, Network, Octets, Offload, OffloadMode,
-    PasswordMethod, Policy, Portal, Radius, RadiusProxy, RadiusProxyClient, RadiusServer, RadiusTls, RadiusTransport,
-    RadiusVersion, Scripts, Secret, Session, State, Tun, TunMode, Uam, Uplink,
+    PasswordMethod, Policy, Portal, Radius, RadiusHttp, RadiusProxy, RadiusProxyClient, RadiusServer, RadiusTls,
+    RadiusTransport, RadiusVersion, Scripts, Secret, Session, State, Tun, TunMode, Uam, Uplink,
 };
 
 /// Tables are sized by the number of guests; without a wish of the operator they stay below this many.
@@ -141,21 +141,31 @@ fn dhcp(read: &Read<'_>, lan: &Lan) -> Dhcp {
 }
 
 fn radius(read: &Read<'_>) -> Radius {
-    let is_tls = |i: usize| read.word(&format!("radius.server[{i}].transport")) == "tls";
+    let transport = |i: usize| match read.word(&format!("radius.server[{i}].transport")).as_str() {
+        "tls" => RadiusTransport::Tls(radius_tls(read, i)),
+        "http" => RadiusTransport::Http(RadiusHttp {
+            url: read.optional(&format!("radius.server[{i}].url")).unwrap_or_default(),
+            ca: read.optional(&format!("radius.server[{i}].ca_file")),
+        }),
+        _ => RadiusTransport::Udp,
+    };
     let server = |i: usize| {
         let path = |key: &str| format!("radius.server[{i}].{key}");
         let in_config: Option<Secret> = read.optional(&path("secret"));
         let secret_in_config = in_config.is_some();
+        let transport = transport(i);
         RadiusServer {
+            status_server: read
+                .optional(&path("status_server"))
+                .unwrap_or(matches!(transport, RadiusTransport::Tls(_))),
             address: read.optional(&path("address")).unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED)),
-            transport: if is_tls(i) { RadiusTransport::Tls(radius_tls(read, i)) } else { RadiusTransport::Udp },
+            transport,
             auth_port: read.port(&path("auth_port")),
             acct_port: read.port(&path("acct_port")),
             secret: in_config.or_else(|| read.optional(&path("secret_file"))).unwrap_or(Secret::new(Vec::new())),
             secret_in_config,
             require_message_authenticator: read.optional(&path("require_message_authenticator")).unwrap_or(true),
             priority: read.optional::<u32>(&path("priority")).and_then(|p| p.try_into().ok()).unwrap_or(i as u8 + 1),
-            status_server: read.optional(&path("status_server")).unwrap_or(is_tls(i)),
         }
     };
     Radius {

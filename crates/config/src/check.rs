@@ -1,6 +1,7 @@
 //! What no key shows alone: values that contradict each other, and values that are allowed but unwise.
 
 mod dynauth;
+mod http;
 mod proxy;
 mod uam;
 
@@ -305,6 +306,34 @@ fn radius(config: &Config, read: &mut Read<'_>) {
     for (i, server) in servers.iter().enumerate() {
         let path = |key: &str| format!("radius.server[{i}].{key}");
         let address = path("address");
+        let port = match &server.transport {
+            RadiusTransport::Udp => {
+                if server.auth_port == server.acct_port {
+                    let message = "is auth_port too; a server has two, usually 1812 and 1813";
+                    read.conflict(&path("acct_port"), &[&path("auth_port")], message);
+                }
+                let section = format!("radius.server[{i}]");
+                secret(read, &path("secret"), &path("secret_file"), &section, server.secret.expose());
+                useless(read, &path, "needs transport = \"tls\"; write that, or leave it out", &TLS_KEYS);
+                server.auth_port
+            }
+            RadiusTransport::Tls(tls) => {
+                radius_tls(tls, read, &path);
+                tls.port
+            }
+            RadiusTransport::Http(page) => {
+                http::check(config, server, page, read, &path);
+                if servers.iter().take(i).any(|other| other.transport == server.transport) {
+                    read.conflict(&path("url"), &[], "stands twice; leave one out");
+                }
+                continue;
+            }
+        };
+        useless(read, &path, "needs transport = \"http\"; write that, or leave it out", &["url"]);
+        if !read.is_given(&address) {
+            read.conflict(&format!("radius.server[{i}]"), &[], "has no address; add it, such as \"192.0.2.20\"");
+            continue;
+        }
         match server.address {
             IpAddr::V4(v4) if config.lan.network.contains(v4) => {
                 let message = format!("{v4} is in the guests' network, which this machine's kernel cannot reach");
@@ -315,22 +344,6 @@ fn radius(config: &Config, read: &mut Read<'_>) {
             }
             _ => {}
         }
-        match &server.transport {
-            RadiusTransport::Udp => {
-                if server.auth_port == server.acct_port {
-                    let message = "is auth_port too; a server has two, usually 1812 and 1813";
-                    read.conflict(&path("acct_port"), &[&path("auth_port")], message);
-                }
-                let section = format!("radius.server[{i}]");
-                secret(read, &path("secret"), &path("secret_file"), &section, server.secret.expose());
-                useless(read, &path, "needs transport = \"tls\"; write that, or leave it out", &TLS_KEYS);
-            }
-            RadiusTransport::Tls(tls) => radius_tls(tls, read, &path),
-        }
-        let port = match &server.transport {
-            RadiusTransport::Udp => server.auth_port,
-            RadiusTransport::Tls(tls) => tls.port,
-        };
         if !known.insert((server.address, port)) {
             read.conflict(&address, &[], format!("{} stands twice; leave one out", server.address));
         }

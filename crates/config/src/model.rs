@@ -461,6 +461,17 @@ pub enum RadiusTransport {
     Udp,
     /// Over TLS.
     Tls(RadiusTls),
+    /// Not at all: a web page is asked.
+    Http(RadiusHttp),
+}
+
+/// A web page that is asked as CoovaChilli asks its `uamaaaurl`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RadiusHttp {
+    /// Its web address, without a fragment.
+    pub url: String,
+    /// Who may vouch for it; `None` is the machine's own choice.
+    pub ca: Option<PathBuf>,
 }
 
 /// What proves both ends of a TLS connection.
@@ -498,7 +509,7 @@ pub enum RadiusVersion {
 /// One `[[radius.server]]`
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RadiusServer {
-    /// Where it is.
+    /// Where it is; 0.0.0.0 of a web page.
     pub address: IpAddr,
     /// How packets travel.
     pub transport: RadiusTransport,
@@ -506,7 +517,7 @@ pub struct RadiusServer {
     pub auth_port: u16,
     /// UDP port for Accounting-Requests.
     pub acct_port: u16,
-    /// Shared with this server; not empty over UDP.
+    /// Shared with this server; not empty over UDP. Empty of a web page: nothing is signed.
     pub secret: Secret,
     /// The secret stands in the configuration itself, not in a file of its own.
     pub secret_in_config: bool,

@@ -279,6 +279,7 @@ fn line(name: &str, kind: Kind, variant: usize) -> Option<String> {
         "uamserver" => "https://portal.example/login",
         "uamhomepage" => "https://www.example.org/",
         "wisprlogin" => "https://portal.example/wispr",
+        "uamaaaurl" => "https://billing.example/aaa",
         "uamaliasname" => "wifi",
         "uamhostname" => "gate",
         "uamport" => "3990",

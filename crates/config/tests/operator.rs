@@ -477,6 +477,38 @@ fn a_secret_may_lie_in_a_file_beside_the_configuration() {
 }
 
 #[test]
+fn a_web_page_stands_in_a_servers_place_where_that_can_work() {
+    let page = |url: &str, more: &str| {
+        format!("[auth]\nmethod = \"radius\"\n{more}\n[[radius.server]]\ntransport = \"http\"\nurl = {url:?}\n")
+    };
+    let signed = |url: &str| page(url, "") + "secret = \"0123456789abcdef\"\n";
+    read(&signed("https://billing.example/aaa"));
+    read(&signed("http://127.0.0.1:8000/aaa"));
+    for (text, told) in [
+        (signed("http://billing.example/aaa"), "everybody on the way can read passwords"),
+        (page("https://billing.example/aaa", ""), "has no secret"),
+    ] {
+        let warned = warnings(&text);
+        assert!(warned.contains(told), "{text}\n{warned}");
+    }
+    let udp = "[[radius.server]]\nsecret = \"0123456789abcdef\"\n";
+    let proxy = "[[radius.proxy.client]]\naddress = \"192.0.2.40\"\nsecret = \"0123456789abcdef\"\n";
+    for (text, told) in [
+        (udp.to_owned(), "has no address"),
+        (format!("{udp}address = \"192.0.2.2\"\nurl = \"https://a.example/\"\n"), "needs transport = \"http\""),
+        ("[[radius.server]]\ntransport = \"http\"\n".to_owned(), "needs url"),
+        (signed("https://a.example/") + "address = \"192.0.2.2\"\n", "means nothing with transport = \"http\""),
+        (signed("https://a.example/#top"), "has a fragment"),
+        (signed("http://10.85.0.9/aaa"), "is in the guests' network"),
+        (page("https://a.example/", "[radius]\nmethod = \"mschapv2\""), "a web page cannot be asked by"),
+        (signed("https://a.example/") + proxy, "has no keys for access points"),
+    ] {
+        let errors = errors(&text);
+        assert!(errors.contains(told), "{text}\n{errors}");
+    }
+}
+
+#[test]
 fn a_file_that_is_not_there_is_told_with_what_to_do() {
     let errors = Config::load(Path::new("/nowhere/poblano.toml"), &with_lan()).expect_err("no such file").to_string();
     assert!(errors.starts_with("/nowhere/poblano.toml: cannot read the configuration: "), "{errors}");

@@ -45,9 +45,9 @@ fn every_default_in_the_sample_is_the_real_one() {
 #[test]
 fn every_example_in_the_sample_can_be_used() {
     // A server is reached in one way, and has its secret in one place.
-    const TLS: [&str; 8] =
-        ["tls_port", "ca_", "certificate_", "key_", "server_name", "fingerprint", "version", "dynamic_"];
-    const UDP: [&str; 4] = ["auth_port", "acct_port", "secret =", "require_"];
+    const TLS: [&str; 9] =
+        ["url", "tls_port", "ca_", "certificate_", "key_", "server_name", "fingerprint", "version", "dynamic_"];
+    const UDP: [&str; 5] = ["url", "auth_port", "acct_port", "secret =", "require_"];
     let folder = std::env::temp_dir().join(format!("poblano-sample-{}", std::process::id()));
     std::fs::create_dir_all(&folder).expect("a folder for the files of the examples");
     for file in ["radsec-ca.pem", "gateway.pem", "gateway.key"] {

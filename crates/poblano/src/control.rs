@@ -250,7 +250,7 @@ fn beside_guests(gateway: &Gateway, facts: &Facts, zone: &str) -> Value {
             "disk_error": accounting.failure,
         })),
         "radius": gateway.aaa.health().iter().map(|(server, auth, acct)| {
-            json!({ "server": server.to_string(), "authentication": auth, "accounting": acct })
+            json!({ "server": server, "authentication": auth, "accounting": acct })
         }).collect::<Vec<_>>(),
         "dynamic_authorization": dynamic_authorization(&gateway.aaa.dynamic_authorization.stats()),
         "access_points": access_points(&gateway.aaa.access_points.stats()),

@@ -7,6 +7,7 @@
 //! Opens nothing, reads no clock, rolls no dice.
 #![forbid(unsafe_code)]
 
+pub mod aaa;
 mod challenge;
 mod credential;
 mod desk;

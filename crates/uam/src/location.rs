@@ -118,8 +118,13 @@ pub(crate) fn separator(url: &str) -> char {
 
 /// CoovaChilli's percent-encoding: lower-case digits, and `! * ~` as they are.
 fn encoded(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for octet in text.bytes() {
+    encoded_octets(text.as_bytes())
+}
+
+/// The same of what may be no text.
+pub(crate) fn encoded_octets(octets: &[u8]) -> String {
+    let mut out = String::with_capacity(octets.len());
+    for &octet in octets {
         if octet.is_ascii_alphanumeric() || b"-_.!~*".contains(&octet) {
             out.push(char::from(octet));
         } else {

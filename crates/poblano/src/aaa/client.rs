@@ -9,15 +9,17 @@ use std::time::Duration;
 use radius::packet::describe;
 use radius::{
     AccessRequest, AccountingRequest, Client, Closed, Connection, Frames, Incoming, Kind, Outcome, Refusal,
-    RelayedRequest, Socket, SubmitError, Token, Transmit, Version,
+    RelayedRequest, Socket, SubmitError, Token, Transmit, Version, View,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf};
 use tokio::net::{TcpStream, UdpSocket};
 use tokio::sync::{Notify, mpsc, oneshot};
+use tokio::task::AbortHandle;
 use tokio_rustls::client::TlsStream;
 use tracing::{debug, info, warn};
 
 use super::radsec::{self, Tls};
+use super::web::Page;
 use crate::clock::Clock;
 use crate::udp;
 
@@ -38,6 +40,22 @@ pub(super) enum Seen<'a> {
     Disconnected { server: SocketAddr, error: &'a anyhow::Error },
     /// The system says that the server cannot be reached.
     Failed { server: SocketAddr, error: &'a std::io::Error },
+    /// A web page is asked what this packet asks.
+    Asked { page: &'a str, packet: &'a [u8] },
+    /// It says what this packet says.
+    Answered { page: &'a str, packet: &'a [u8] },
+    /// It says nothing, or nothing that can be believed.
+    Unanswered { page: &'a str, error: &'a anyhow::Error },
+}
+
+/// How a server is reached.
+pub(super) enum Way {
+    /// UDP.
+    Datagrams,
+    /// TLS.
+    Connections(Tls),
+    /// Not by packets.
+    Page(Rc<Page>),
 }
 
 /// Sees everything that goes over the wire.
@@ -56,17 +74,29 @@ pub(super) fn trace(seen: Seen<'_>) {
         Seen::Connected { to, version } => info!(server = %to, ?version, "connected to the RADIUS server"),
         Seen::Disconnected { server, error } => debug!(%server, "no connection to the RADIUS server: {error:#}"),
         Seen::Failed { server, error } => debug!(%server, %error, "RADIUS socket"),
+        Seen::Asked { page, packet } => debug!(page, "asked: {}", describe(packet)),
+        Seen::Answered { page, packet } => debug!(page, "answered: {}", describe(packet)),
+        Seen::Unanswered { page, error } => debug!(page, "no answer: {error:#}"),
     }
+}
+
+/// What a page is being asked.
+struct Question {
+    /// Of the packet.
+    authenticator: [u8; 16],
+    task: AbortHandle,
 }
 
 /// The client with its sockets; lives on the control thread.
 pub(super) struct RadiusClient {
     clock: Clock,
     client: RefCell<Client>,
-    /// For each server, how to reach it over TLS.
-    tls: Vec<Option<Tls>>,
+    /// For each server.
+    ways: Vec<Way>,
     sockets: RefCell<HashMap<Socket, Rc<UdpSocket>>>,
     connections: RefCell<HashMap<Socket, mpsc::Sender<Vec<u8>>>>,
+    /// What pages are being asked. There are as many at most as sockets have identifiers.
+    questions: RefCell<HashMap<(Socket, u8), Question>>,
     waiting: RefCell<HashMap<Token, oneshot::Sender<Outcome>>>,
     /// When the log last said that a server's answers cannot be believed, or that it was silent or distrusted.
     doubted: RefCell<HashMap<(SocketAddr, Option<Closed>), Duration>>,
@@ -80,13 +110,14 @@ pub(super) struct RadiusClient {
 
 impl RadiusClient {
     /// Must be called within the control thread's local set.
-    pub(super) fn start(clock: Clock, client: Client, tls: Vec<Option<Tls>>, watch: Watch) -> Rc<Self> {
+    pub(super) fn start(clock: Clock, client: Client, ways: Vec<Way>, watch: Watch) -> Rc<Self> {
         let this = Rc::new(Self {
             clock,
             client: RefCell::new(client),
-            tls,
+            ways,
             sockets: RefCell::default(),
             connections: RefCell::default(),
+            questions: RefCell::default(),
             waiting: RefCell::default(),
             doubted: RefCell::default(),
             unsigned: RefCell::default(),
@@ -145,6 +176,10 @@ impl RadiusClient {
         loop {
             let transmit = self.client.borrow_mut().poll_transmit();
             let Some(Transmit { socket, to, bytes }) = transmit else { break };
+            if let Some(Way::Page(page)) = self.ways.get(usize::from(socket.server)) {
+                self.ask(page, socket, to, bytes);
+                continue;
+            }
             (self.watch)(Seen::Sent { to, packet: &bytes });
             if socket.kind.is_none() {
                 if let Some(connection) = self.connections.borrow().get(&socket) {
@@ -193,7 +228,7 @@ impl RadiusClient {
 
     /// The life of one connection.
     async fn connect(self: Rc<Self>, socket: Socket, to: SocketAddr, outgoing: mpsc::Receiver<Vec<u8>>) {
-        let Some(Some(tls)) = self.tls.get(usize::from(socket.server)) else { return };
+        let Some(Way::Connections(tls)) = self.ways.get(usize::from(socket.server)) else { return };
         let proven = Cell::new(false);
         let (why, error) = match tls.connect(to).await {
             Ok((stream, version)) => {
@@ -251,6 +286,46 @@ impl RadiusClient {
                 }
             }
         }
+    }
+
+    /// Asks a page, unless it is being asked this already: what is sent again is the same question.
+    fn ask(self: &Rc<Self>, page: &Rc<Page>, socket: Socket, to: SocketAddr, packet: Vec<u8>) {
+        let Ok(view) = View::parse(&packet) else { return };
+        let (key, authenticator) = ((socket, view.id()), view.authenticator());
+        let mut questions = self.questions.borrow_mut();
+        if questions.get(&key).is_some_and(|question| question.authenticator == authenticator) {
+            return;
+        }
+        let asking = Rc::clone(self).answer_of(Rc::clone(page), key, to, packet);
+        let task = tokio::task::spawn_local(asking).abort_handle();
+        // Nobody waits for the answer to an older question with this identifier.
+        if let Some(older) = questions.insert(key, Question { authenticator, task }) {
+            older.task.abort();
+        }
+    }
+
+    async fn answer_of(self: Rc<Self>, page: Rc<Page>, key: (Socket, u8), to: SocketAddr, packet: Vec<u8>) {
+        let ((socket, _), name) = (key, page.name());
+        (self.watch)(Seen::Asked { page: name, packet: &packet });
+        let answer = page.ask(&packet).await;
+        self.questions.borrow_mut().remove(&key);
+        match answer {
+            Ok(answer) => {
+                (self.watch)(Seen::Answered { page: name, packet: &answer });
+                // That it came too late is nobody's fault.
+                let _ = self.client.borrow_mut().handle_datagram(self.clock.now(), socket, to, &answer);
+            }
+            Err(error) => {
+                (self.watch)(Seen::Unanswered { page: name, error: &error });
+                let why = radsec::failed(&error);
+                self.tell_rarely(to, Some(why), || warn!(page = name, "no answer that can be believed: {error:#}"));
+                if why == Closed::Distrusted {
+                    // What is no packet tells the client that this was no silence.
+                    let _ = self.client.borrow_mut().handle_datagram(self.clock.now(), socket, to, &[]);
+                }
+            }
+        }
+        self.drive();
     }
 
     fn socket(self: &Rc<Self>, name: Socket, to: SocketAddr) -> std::io::Result<Rc<UdpSocket>> {

@@ -78,7 +78,8 @@ impl DynamicAuthorization {
         loop {
             let Incoming { socket, version, bytes } = radius.request().await;
             let index = usize::from(socket.server);
-            let address = gateway.aaa.servers.get(index).map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), SocketAddr::ip);
+            let address =
+                gateway.aaa.servers.get(index).map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |(_, address)| *address);
             let may_ask = self.servers.get(index).copied().unwrap_or(false);
             if !may_ask {
                 self.tell(address, Discard::ForeignSource);

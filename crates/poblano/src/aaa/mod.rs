@@ -13,10 +13,11 @@ mod proxy;
 mod radsec;
 mod records;
 mod trial;
+mod web;
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeSet, HashMap};
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -37,7 +38,7 @@ pub(crate) use self::trial::test;
 
 use self::asks::Ask;
 use self::asks::Asks;
-use self::client::RadiusClient;
+use self::client::{RadiusClient, Way};
 pub(crate) use self::conversations::Conversation;
 use self::conversations::Conversations;
 use self::dynauth::DynamicAuthorization;
@@ -131,7 +132,8 @@ pub(crate) struct Aaa {
     radius: Option<Rc<RadiusClient>>,
     pub(crate) dynamic_authorization: DynamicAuthorization,
     pub(crate) access_points: AccessPoints,
-    servers: Vec<SocketAddr>,
+    /// How people are told of each, and where it is.
+    servers: Vec<(String, IpAddr)>,
     records: Option<Rc<Records>>,
     logins_unanswered: Cell<bool>,
     accepts_unproven: Cell<bool>,
@@ -153,7 +155,7 @@ impl Aaa {
             None
         } else {
             let client = radius::Client::new(client_config(config, &asks.nas), Box::new(crate::dice))?;
-            Some(RadiusClient::start(clock, client, tls(config)?, Box::new(client::trace)))
+            Some(RadiusClient::start(clock, client, ways(config)?, Box::new(client::trace)))
         };
         let records = radius
             .as_ref()
@@ -177,7 +179,7 @@ impl Aaa {
             radius,
             dynamic_authorization: DynamicAuthorization::new(config, lan_mac, clock),
             access_points: AccessPoints::new(config, clock),
-            servers: config.radius.servers.iter().map(address).collect(),
+            servers: config.radius.servers.iter().map(|server| (name(server), server.address)).collect(),
             records,
             logins_unanswered: Cell::new(false),
             accepts_unproven: Cell::new(false),
@@ -253,10 +255,11 @@ impl Aaa {
     }
 
     /// The servers in order, and whether each answers for logins and for accounting.
-    pub(crate) fn health(&self) -> Vec<(SocketAddr, bool, bool)> {
+    pub(crate) fn health(&self) -> Vec<(&str, bool, bool)> {
         let Some(radius) = &self.radius else { return Vec::new() };
         let health = radius.health(self.servers.len());
-        self.servers.iter().zip(health).map(|(server, (auth, acct))| (*server, auth, acct)).collect()
+        let servers = self.servers.iter().map(|(name, _)| name.as_str());
+        servers.zip(health).map(|(server, (auth, acct))| (server, auth, acct)).collect()
     }
 
     async fn ask_accounts(&self, login: &Login<'_>) -> Result<Answer, UnknownName> {
@@ -474,29 +477,42 @@ impl Aaa {
 
 /// Whether the files that the configuration names for RADIUS are what they are to be.
 pub(crate) fn check(config: &Config) -> anyhow::Result<()> {
-    tls(config).map(drop)
+    ways(config).map(drop)
 }
 
-fn tls(config: &Config) -> anyhow::Result<Vec<Option<Tls>>> {
+fn ways(config: &Config) -> anyhow::Result<Vec<Way>> {
     let of_server = |server: &RadiusServer| match &server.transport {
-        RadiusTransport::Udp => Ok(None),
-        RadiusTransport::Tls(settings) => Tls::new(server, settings).map(Some),
+        RadiusTransport::Udp => Ok(Way::Datagrams),
+        RadiusTransport::Tls(settings) => Tls::new(server, settings).map(Way::Connections),
+        RadiusTransport::Http(http) => web::Page::new(config, server, http).map(|page| Way::Page(Rc::new(page))),
     };
     config.radius.servers.iter().map(of_server).collect()
 }
 
-/// Where a server is asked about logins.
+/// How people are told of a server.
+pub(crate) fn name(server: &RadiusServer) -> String {
+    match &server.transport {
+        // Behind the question mark may be what only the page is to know.
+        RadiusTransport::Http(http) => http.url.split('?').next().unwrap_or_default().to_owned(),
+        _ => address(server).to_string(),
+    }
+}
+
+/// Where a server is asked about logins. A page's own addresses are not looked at until it is asked.
 fn address(server: &RadiusServer) -> SocketAddr {
     let port = match &server.transport {
         RadiusTransport::Udp => server.auth_port,
         RadiusTransport::Tls(tls) => tls.port,
+        RadiusTransport::Http(_) => 0,
     };
     (server.address, port).into()
 }
 
 fn client_config(config: &Config, nas: &radius::NasFacts) -> radius::Config {
     let servers = config.radius.servers.iter().map(|server| radius::Server {
-        require_message_authenticator: server.require_message_authenticator,
+        // What a page says becomes a packet here.
+        require_message_authenticator: server.require_message_authenticator
+            && !matches!(server.transport, RadiusTransport::Http(_)),
         priority: server.priority,
         status_server: server.status_server,
         ..match server.transport {
@@ -506,6 +522,9 @@ fn client_config(config: &Config, nas: &radius::NasFacts) -> radius::Config {
                 radius::Secret::new(server.secret.expose()),
             ),
             RadiusTransport::Tls(_) => radius::Server::stream(address(server)),
+            RadiusTransport::Http(_) => {
+                radius::Server::new(address(server), address(server), radius::Secret::new(web::SECRET))
+            }
         }
     });
     radius::Config {

@@ -2,8 +2,10 @@
 //! there survives parsing and prints by number.
 
 pub mod file;
+mod written;
 
 pub use self::file::{Flags, Place, Type};
+pub use self::written::{NotWritten, written};
 
 include!(concat!(env!("OUT_DIR"), "/dictionary.rs"));
 

@@ -23,7 +23,10 @@ impl Converter<'_> {
             self.default("radius.nas_identifier", quoted("nas01"), "radiusnasid");
         }
         self.nas_address(lan);
-        self.flag("mschapv2", "radius.method", "\"mschapv2\"");
+        match self.one("mschapv2").filter(|_| self.has("uamaaaurl")) {
+            Some(setting) => self.changed(setting, "a web page is asked by password or CHAP"),
+            None => self.flag("mschapv2", "radius.method", "\"mschapv2\""),
+        }
         if servers > 0 {
             self.waits(servers);
             match self.has("swapoctets") {
@@ -35,13 +38,18 @@ impl Converter<'_> {
     }
 
     fn servers(&mut self) -> usize {
-        if self.has("uamaaaurl") {
+        if let Some(page) = self.one("uamaaaurl") {
             for option in ["radiusserver1", "radiusserver2"] {
                 if let Some(setting) = self.one(option) {
                     self.changed(setting, "is CoovaChilli's own way to uamaaaurl");
                 }
             }
-            return 0;
+            self.set("radius.server.url", quoted(&page.value), page);
+            self.set("radius.server.transport", quoted("http"), page);
+            if let Some(secret) = self.one("uamsecret") {
+                self.draft.set("radius.server.secret", quoted(&secret.value), &secret.origin);
+            }
+            return 1;
         }
         let mut addresses: Vec<(Ipv4Addr, &Setting)> = Vec::new();
         for setting in [self.one("radiusserver1"), self.one("radiusserver2")].into_iter().flatten() {
@@ -128,6 +136,9 @@ impl Converter<'_> {
 
     fn dynamic_authorization(&mut self, servers: &[(Ipv4Addr, &Setting)]) {
         let Some((port, setting)) = self.integer("coaport").filter(|(port, _)| *port != 0) else { return };
+        if self.has("uamaaaurl") {
+            return self.closed(setting, "a web page has no keys for access points: they are to ask a RADIUS server");
+        }
         let Some(secret) = self.one("radiussecret") else { return };
         self.set("radius.dynamic_authorization.port", port.to_string(), setting);
         for (index, (address, _)) in servers.iter().enumerate() {
@@ -177,7 +188,9 @@ impl Converter<'_> {
             self.set("auth.local_users", quoted(&setting.value), setting);
             let methods = if servers > 0 { list(["local_users", "radius"]) } else { list(["local_users"]) };
             self.set("auth.method", methods, setting);
-        } else if let (Some(setting), true) = (self.one("radiusserver1").or(self.one("radiusserver2")), servers > 0) {
+        } else if let (Some(setting), true) =
+            (self.one("uamaaaurl").or(self.one("radiusserver1")).or(self.one("radiusserver2")), servers > 0)
+        {
             self.set("auth.method", quoted("radius"), setting);
         }
     }

@@ -77,7 +77,14 @@ pub(super) const OPTIONS: &[ChilliOption] = &[
             "the server's certificate is checked against sslcafile, and ours is sslcertfile",
         ),
     ),
-    common("uamaaaurl", Text, closed("there is no HTTP AAA: nobody can log in until [auth] names another source")),
+    common(
+        "uamaaaurl",
+        Text,
+        Changed(
+            "radius.server.url",
+            "the certificate of https is checked; addresses are signed with uamsecret as before",
+        ),
+    ),
     rare("adminuser", Text, lacking("the gateway has no RADIUS session of its own")),
     rare("adminpasswd", Secret, lacking("see adminuser")),
     rare("adminupdatefile", Text, lacking("see adminuser")),

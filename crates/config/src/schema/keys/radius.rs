@@ -4,7 +4,7 @@ use super::{key, or, repeated, section};
 use crate::schema::Absent::{Is, Required};
 use crate::schema::Kind::{
     Address, Bool, Choice, DenyOrAdmit, Duration, File, Fingerprint, HostAddress, HostNetwork, Int, Name, Octets,
-    Secret, SecretFile, Text,
+    Secret, SecretFile, Text, WebAddress,
 };
 use crate::schema::Section;
 
@@ -70,14 +70,20 @@ pub(super) const RADIUS_SERVER: Section = repeated(
         key(
             "address",
             HostAddress,
-            Required { example: "\"192.0.2.20\"" },
+            or("none; needed but with http", "\"192.0.2.20\""),
             "Where the server is. It must not be in the guests' network.",
         ),
         key(
             "transport",
-            Choice(&["udp", "tls"]),
+            Choice(&["udp", "tls", "http"]),
             Is("\"udp\""),
-            "How packets travel. udp hides passwords with MD5 and leaves names and records readable; tls (RadSec, RFC 6614) proves both ends by certificates and hides everything: the right choice wherever others carry the packets.",
+            "How packets travel. udp hides passwords with MD5 and leaves names and records readable; tls (RadSec, RFC 6614) proves both ends by certificates and hides everything: the right choice wherever others carry the packets. With http there are none: a web page is asked, as by CoovaChilli's uamaaaurl, and answers in lines of text.",
+        ),
+        key(
+            "url",
+            WebAddress,
+            or("none; needed with http", "\"https://billing.example.org/aaa\""),
+            "The page that is asked with transport = \"http\", by GET with all of a request in the address. Of https the certificate is checked; with http everybody on the way reads passwords. A name is looked up by the machine's own resolvers.",
         ),
         key("auth_port", Int { min: 1, max: 65_535 }, Is("1812"), "The UDP port for authentication (RFC 2865)."),
         key("acct_port", Int { min: 1, max: 65_535 }, Is("1813"), "The UDP port for accounting (RFC 2866)."),
@@ -85,7 +91,7 @@ pub(super) const RADIUS_SERVER: Section = repeated(
             "secret",
             Secret,
             or("none; give this or secret_file", "\"a long random text\""),
-            "The secret shared with this server. Who has it can forge logins and read passwords: at least 16 random octets (RFC 2865, 3).",
+            "The secret shared with this server. Who has it can forge logins and read passwords: at least 16 random octets (RFC 2865, 3). With http the addresses are signed with it (md, CoovaChilli's uamsecret), and it can be left out.",
         ),
         key(
             "secret_file",
@@ -108,7 +114,7 @@ pub(super) const RADIUS_SERVER: Section = repeated(
         key(
             "ca_file",
             File,
-            or("none; needed with tls", "\"radsec-ca.pem\""),
+            or("none; needed with tls. With https, the machine's own authorities", "\"radsec-ca.pem\""),
             "Certificates (PEM) of the authorities that may vouch for the server. They should be the operator's own: whoever any of them certifies under the server's name is the server. All files of TLS are read again for each new connection.",
         ),
         key(

@@ -97,7 +97,7 @@ struct Trial {
 
 impl Trial {
     async fn run(&self, config: &Config, server: &RadiusServer) -> anyhow::Result<Verdict> {
-        commands::say(&format!("server {}", server.address));
+        commands::say(&format!("server {}", super::name(server)));
         let mut alone = config.clone();
         alone.radius.servers = vec![server.clone()];
         let transcript = Rc::new(RefCell::new(Transcript::new(Clock)));
@@ -106,7 +106,7 @@ impl Trial {
             Box::new(move |seen: super::client::Seen<'_>| transcript.borrow_mut().tell(&seen))
         };
         let client = radius::Client::new(super::client_config(&alone, &self.asks.nas), Box::new(crate::dice))?;
-        let client = RadiusClient::start(Clock, client, super::tls(&alone)?, watch);
+        let client = RadiusClient::start(Clock, client, super::ways(&alone)?, watch);
 
         let attempt = self.attempt();
         let ask = self.ask(&attempt);

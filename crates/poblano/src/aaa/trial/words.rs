@@ -22,6 +22,7 @@ pub(super) struct Transcript {
     is_connected: bool,
     /// A connection could not be made, or ended.
     is_disconnected: bool,
+    is_page: bool,
 }
 
 impl Transcript {
@@ -34,6 +35,7 @@ impl Transcript {
             nobody_listens: false,
             is_connected: false,
             is_disconnected: false,
+            is_page: false,
         }
     }
 
@@ -64,6 +66,14 @@ impl Transcript {
                 self.is_disconnected = true;
                 say(&format!("  {millis} ms: no connection to {server}: {error:#}"));
             }
+            Seen::Asked { page, packet } => {
+                self.is_page = true;
+                tell_packet(&format!("{millis} ms: asked {page} what this would ask"), packet);
+            }
+            Seen::Answered { page, packet } => {
+                tell_packet(&format!("{millis} ms: {page} answered what this would answer"), packet);
+            }
+            Seen::Unanswered { page, error } => say(&format!("  {millis} ms: no answer of {page}: {error:#}")),
             Seen::Failed { server, error } => {
                 self.nobody_listens |= error.kind() == ErrorKind::ConnectionRefused;
                 say(&format!("  {millis} ms: {server} cannot be reached: {error}"));
@@ -73,13 +83,19 @@ impl Transcript {
 
     /// Why an answer is believed.
     pub(super) fn proof(&self) -> &'static str {
-        if self.is_connected { "has the certificate that it should" } else { "has the same secret" }
+        match () {
+            () if self.is_page => "is the page that it should be, as far as its address tells",
+            () if self.is_connected => "has the certificate that it should",
+            () => "has the same secret",
+        }
     }
 
     /// What is most likely wrong, and what to do.
     pub(super) fn why_unanswered(&self, port: &str) -> String {
         let had = |wanted: &[Refusal]| self.refusals.iter().any(|refusal| wanted.contains(refusal));
-        if had(&[Refusal::WrongAuthenticator, Refusal::WrongMessageAuthenticator]) {
+        if self.is_page {
+            "it is to answer with status 200, and one line of it is to be Auth: 1, or Auth: 0 for a refusal".to_owned()
+        } else if had(&[Refusal::WrongAuthenticator, Refusal::WrongMessageAuthenticator]) {
             "it was computed with another secret: the secret must be the same here and there".to_owned()
         } else if had(&[Refusal::MissingMessageAuthenticator]) {
             "let the server send Message-Authenticator; if it cannot, set require_message_authenticator = false for it"
