@@ -23,8 +23,8 @@ pub use garden::{GardenDomain, GardenEntry, GardenHost};
 pub use model::{
     Accounting, Auth, AuthMethod, Config, Control, Dhcp, Direction, Dns, DynamicAuthorization,
     DynamicAuthorizationClient, Garden, Guests, HostLease, Lan, Log, LogLevel, MacAuthentication, MacServiceType,
-    Offload, OffloadMode, PasswordMethod, Policy, Portal, Radius, RadiusProxy, RadiusProxyClient, RadiusServer,
-    RadiusTls, RadiusTransport, RadiusVersion, Scripts, Session, State, Tun, TunMode, Uam, Uplink,
+    Offload, OffloadMode, PasswordMethod, Policy, Portal, Radius, RadiusAdministrative, RadiusProxy, RadiusProxyClient,
+    RadiusServer, RadiusTls, RadiusTransport, RadiusVersion, Scripts, Session, State, Tun, TunMode, Uam, Uplink,
 };
 pub use option::DhcpOption;
 pub use problem::{Errors, Problem};

@@ -74,6 +74,15 @@ pub(crate) fn sessions_text(reply: &Value, counters: bool) -> String {
             state(&server["accounting"])
         ));
     }
+    if let Some(own) = reply["administrative"].as_object() {
+        lines.push(format!(
+            "the gateway's own RADIUS session ({}): {}; options from the server: {}, refused: {}",
+            text(&own["user"]),
+            text(&own["answer"]),
+            own["options"],
+            own["refused"].as_array().map_or(0, Vec::len)
+        ));
+    }
     lines.extend(accounting(&reply["accounting"]));
     if counters {
         lines.push(format!("offload: {}", text(&reply["offload"])));

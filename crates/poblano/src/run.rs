@@ -30,6 +30,7 @@ use tokio::sync::mpsc;
 use tracing::{error, info, warn};
 
 use crate::aaa::{Aaa, AccessPointSockets, Unsent};
+use crate::administrative::Administrative;
 use crate::cli::Setup;
 use crate::clock::Clock;
 use crate::flows::Forgetting;
@@ -38,7 +39,7 @@ use crate::meters::Meters;
 use crate::offload::Offload;
 use crate::scripts::Scripts;
 use crate::slow::{self, Queued};
-use crate::{aaa, commands, control, garden, kept, leases, log, offload, scripts, settings};
+use crate::{aaa, administrative, commands, control, garden, kept, leases, log, offload, scripts, settings};
 
 /// Leases and sessions are written at most this often: a crash forgets that much, and the flash of a router lasts.
 const WRITE_EVERY: Duration = Duration::from_secs(2);
@@ -301,6 +302,9 @@ async fn serve(parts: Parts) -> anyhow::Result<End> {
         portal,
         store,
     } = parts;
+    let administrative = Administrative::open(&config);
+    let file = config;
+    let config = administrative.as_ref().map_or_else(|| file.clone(), |own| own.apply(&file));
     let scripts = Scripts::start(&config, lan_mac, mtu)?;
     if scripts.up(signals.stop()).await {
         info!("told to stop while scripts.up ran");
@@ -367,7 +371,7 @@ async fn serve(parts: Parts) -> anyhow::Result<End> {
     let base_url = &site.base_url;
     let started =
         format!("guests on {} get {} and meet the portal at {base_url}/", config.lan.interface, config.lan.network);
-    let outlets = Outlets { lan: lan_port.clone(), store: lease_writer, flows, offload, scripts };
+    let outlets = Outlets { lan: lan_port.clone(), store: lease_writer, flows, offload, scripts, administrative };
     let gateway = Gateway::new(Arc::clone(&plane), Rc::clone(&aaa), engine, outlets);
     gateway.with(|_, _| ()); // what has ended meanwhile is told
 
@@ -383,7 +387,7 @@ async fn serve(parts: Parts) -> anyhow::Result<End> {
     info!("{started}");
     info!("offload {}", gateway.offload.state());
     let keeps_sessions = config.session.outage.is_some();
-    let reload = Reload { setup, config, lan_mac, mtu };
+    let reload = Reload { setup, config: file, in_force: config, lan_mac, mtu };
     let Signals { terminate, interrupt, hand_over, reload: reread } = signals;
     tokio::task::spawn_local(reload.on_signal(reread, Rc::clone(&gateway)));
     let told = async {
@@ -502,16 +506,28 @@ async fn until_told(
         () = Rc::clone(gateway).keep_small() => {}
         () = socket.serve(Rc::clone(gateway), facts) => {}
         () = gateway.aaa.dynamic_authorization.serve(requests.of_servers, gateway) => {}
+        () = administrative::keep(gateway) => {}
         () = gateway.aaa.access_points.serve(requests.of_access_points, gateway) => {}
         _ = portal::serve(portal, site, backend) => {}
     }
     Ok(End::Stop)
 }
 
+/// Waits until a RADIUS server says something else about the configuration.
+async fn said_otherwise(gateway: &Gateway) {
+    match &gateway.administrative {
+        Some(own) => own.changed.notified().await,
+        None => std::future::pending().await,
+    }
+}
+
 /// What SIGHUP needs: the configuration is read again, and what can change without a restart does.
 struct Reload {
     setup: Setup,
+    /// What the file says.
     config: Config,
+    /// The same with what a RADIUS server says over it.
+    in_force: Config,
     lan_mac: wire::MacAddr,
     mtu: u32,
 }
@@ -522,6 +538,10 @@ impl Reload {
             tokio::select! {
                 told = hangup.recv() => if told.is_none() { return },
                 () = gateway.reload.notified() => {}
+                () = said_otherwise(&gateway) => {
+                    self.put_in_force(&gateway);
+                    continue;
+                }
             }
             match settings::load(&self.setup) {
                 Ok(loaded) => self.apply(&gateway, loaded),
@@ -545,13 +565,26 @@ impl Reload {
             warn!("[dhcp] and [garden] wait too: they depend on [lan] and [guests], which have changed");
             return;
         }
-        if now_running.garden != self.config.garden {
-            self.apply_garden(gateway, &now_running);
-        }
         let dhcp = settings::dhcp(&now_running, self.lan_mac, self.mtu);
         gateway.with(|engine, now| engine.reconfigure_dhcp(now, dhcp));
         self.config = now_running;
+        self.put_in_force(gateway);
         info!("[dhcp] and [garden] are as the configuration has them now");
+    }
+
+    /// The file, and what a RADIUS server says over it.
+    fn put_in_force(&mut self, gateway: &Rc<Gateway>) {
+        let own = gateway.administrative.as_ref();
+        let config = own.map_or_else(|| self.config.clone(), |own| own.apply(&self.config));
+        let before = std::mem::replace(&mut self.in_force, config.clone());
+        if config.garden != before.garden {
+            self.apply_garden(gateway, &config);
+        }
+        if config.mac_authentication != before.mac_authentication {
+            let devices = settings::devices(&config.mac_authentication);
+            gateway.with(|engine, _| engine.reconfigure_devices(devices));
+        }
+        gateway.aaa.reconfigure(&config);
     }
 
     fn apply_garden(&self, gateway: &Rc<Gateway>, config: &Config) {
