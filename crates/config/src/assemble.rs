@@ -12,8 +12,9 @@ use crate::{
     Accounting, Auth, AuthMethod, BitRate, Config, Control, Dhcp, DhcpOption, Direction, Dns, DynamicAuthorization,
     DynamicAuthorizationClient, Garden, GardenDomain, GardenEntry, Guests, HostLease, HostNetwork, InterfaceAddress,
     Lan, Log, LogLevel, MacAuthentication, MacServiceType, Metrics, Network, Octets, Offload, OffloadMode,
-    PasswordMethod, Policy, Portal, Radius, RadiusHttp, RadiusProxy, RadiusProxyClient, RadiusServer, RadiusTls,
-    RadiusTransport, RadiusVersion, Scripts, Secret, Session, State, Tun, TunMode, Uam, Uplink,
+    PasswordMethod, Policy, Portal, Radius, RadiusAdministrative, RadiusHttp, RadiusProxy, RadiusProxyClient,
+    RadiusServer, RadiusTls, RadiusTransport, RadiusVersion, Scripts, Secret, Session, State, Tun, TunMode, Uam,
+    Uplink,
 };
 
 /// Tables are sized by the number of guests; without a wish of the operator they stay below this many.
@@ -183,6 +184,7 @@ fn radius(read: &Read<'_>) -> Radius {
         admit_unreachable: read.unless_zero("radius.unreachable"),
         servers: (0..read.count("radius.server")).map(server).collect(),
         dynamic_authorization: dynamic_authorization(read),
+        administrative: administrative(read),
         proxy: proxy(read),
     }
 }
@@ -207,6 +209,18 @@ fn dynamic_authorization(read: &Read<'_>) -> DynamicAuthorization {
         port: read.port("radius.dynamic_authorization.port"),
         clients: (0..read.count("radius.dynamic_authorization.client")).map(client).collect(),
     }
+}
+
+fn administrative(read: &Read<'_>) -> Option<RadiusAdministrative> {
+    let in_config: Option<Secret> = read.optional("radius.administrative.secret");
+    Some(RadiusAdministrative {
+        user: read.optional("radius.administrative.user")?,
+        secret_in_config: in_config.is_some(),
+        secret: in_config
+            .or_else(|| read.optional("radius.administrative.secret_file"))
+            .unwrap_or(Secret::new(Vec::new())),
+        interval: read.required("radius.administrative.interval"),
+    })
 }
 
 fn proxy(read: &Read<'_>) -> RadiusProxy {

@@ -1,5 +1,6 @@
 //! What no key shows alone: values that contradict each other, and values that are allowed but unwise.
 
+mod administrative;
 mod dynauth;
 mod http;
 mod proxy;
@@ -40,6 +41,7 @@ pub(crate) fn check(config: &Config, read: &mut Read<'_>) {
     radius(config, read);
     dynauth::check(config, read);
     accounting(config, read);
+    administrative::check(config, read);
     proxy::check(config, read);
     uam::check(config, read);
 }

@@ -10,6 +10,7 @@ mod hs;
 mod lines;
 mod options;
 mod patterns;
+pub mod remote;
 mod report;
 mod shell;
 mod table;

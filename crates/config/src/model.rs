@@ -429,6 +429,8 @@ pub struct Radius {
     pub servers: Vec<RadiusServer>,
     /// `[radius.dynamic_authorization]`
     pub dynamic_authorization: DynamicAuthorization,
+    /// `[radius.administrative]`; `None` without a user.
+    pub administrative: Option<RadiusAdministrative>,
     /// `[radius.proxy]`
     pub proxy: RadiusProxy,
 }
@@ -439,6 +441,7 @@ impl Radius {
         let clients = &self.dynamic_authorization.clients;
         self.servers.iter().any(|s| s.secret_in_config)
             || clients.iter().any(|c| c.secret_in_config)
+            || self.administrative.as_ref().is_some_and(|a| a.secret_in_config)
             || self.proxy.clients.iter().any(|c| c.secret_in_config)
     }
 }
@@ -555,6 +558,19 @@ pub struct DynamicAuthorizationClient {
     pub window: Option<Duration>,
     /// Requests without Event-Timestamp are dropped.
     pub require_event_timestamp: bool,
+}
+
+/// `[radius.administrative]`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RadiusAdministrative {
+    /// The User-Name of the gateway itself.
+    pub user: String,
+    /// Its password.
+    pub secret: Secret,
+    /// The secret stands in the configuration itself, not in a file of its own.
+    pub secret_in_config: bool,
+    /// Until the servers are asked again.
+    pub interval: Duration,
 }
 
 /// `[radius.proxy]`

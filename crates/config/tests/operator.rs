@@ -292,7 +292,7 @@ fn a_key_in_the_wrong_place_is_sent_where_it_belongs() {
              1812\n[[radius.server]]\naddress = \"radius.example.org\"\nsecret = \"0123456789abcdef\""
         ),
         "poblano.toml:2:1: [radius].frobnicate: unknown key; [radius] has nas_identifier, nas_ip, method, timeout, tries, \
-         dead_time, unknown_policy, unreachable, server, dynamic_authorization, proxy\n\
+         dead_time, unknown_policy, unreachable, server, dynamic_authorization, administrative, proxy\n\
          poblano.toml:4:11: [[radius.server]].address: \"192.0.2.1:1812\" has a port; write the address alone, and the port \
          into its own key (..._port)\n\
          poblano.toml:6:1: [[radius.server]].port: unknown key; there are auth_port, acct_port, tls_port\n\
@@ -382,6 +382,16 @@ fn values_that_contradict_each_other_are_refused() {
             "[[radius.proxy.client]]\naddress = \"192.0.2.40\"\nsecret = \"0123456789abcdef\"",
             "poblano.toml:1:1: [[radius.proxy.client]]: has no server to ask",
         ),
+        (
+            "[radius.administrative]\nuser = \"gateway-7\"\nsecret = \"0123456789abcdef\"",
+            "[radius.administrative].user: has no server to ask",
+        ),
+        (
+            "[radius.administrative]\nuser = \"gateway-7\"\nsecret = \"0123456789abcdef\"\n[[radius.server]]\naddress = \
+             \"192.0.2.1\"\nsecret = \"0123456789abcdef\"\nrequire_message_authenticator = false",
+            "needs answers that nobody can forge",
+        ),
+        ("[radius.administrative]\nsecret = \"0123456789abcdef\"", "means nothing without radius.administrative.user"),
         ("[radius.proxy]\nlisten = \"10.85.0.1\"", "from which no request is taken"),
         ("[radius.proxy]\naccounting_port = 1812", "is radius.proxy.port too"),
         ("[session]\ninterim = \"10s\"", "\"0\" or \"1m\" to \"1d\""),

@@ -96,6 +96,12 @@ impl Devices {
         Self { config, waiting: VecDeque::new(), next: Duration::ZERO, known: HashMap::new() }
     }
 
+    /// Takes new settings; who waits keeps its turn, if it is still to be asked about then.
+    pub(crate) fn reconfigure(&mut self, config: Config) {
+        self.waiting.retain(|key| config.asks_about(key.mac));
+        self.config = config;
+    }
+
     /// There is a sign of a device that is offline. True if it is to be asked about now; otherwise it may be in the line.
     pub(crate) fn handle_sign(&mut self, now: Duration, key: GuestKey, sign: Sign) -> bool {
         let waits = |known: &Known| match sign {

@@ -280,6 +280,11 @@ impl Engine {
         self.apply_hosts(now);
     }
 
+    /// Takes new settings for devices that come in by their MAC address. Sessions that there are go on.
+    pub fn reconfigure_devices(&mut self, devices: devices::Config) {
+        self.devices.reconfigure(devices);
+    }
+
     /// Takes a frame for one of our servers. `guest` is what the packet path found of the sender.
     pub fn handle_frame(&mut self, now: Now, key: GuestKey, service: Service, guest: Option<SlotIndex>, frame: &[u8]) {
         if self.blocked.has(key) {

@@ -109,6 +109,15 @@ fn beside_guests(told: &Value, counters: bool) -> Vec<String> {
             state(&server["accounting"])
         ));
     }
+    if let Some(own) = told["administrative"].as_object() {
+        lines.push(format!(
+            "the gateway's own RADIUS session ({}): {}; options from the server: {}, refused: {}",
+            text(&own["user"]),
+            text(&own["answer"]),
+            own["options"],
+            own["refused"].as_array().map_or(0, Vec::len)
+        ));
+    }
     lines.extend(accounting(&told["accounting"]));
     lines.extend(crate::rogues::text(&told["rogues"]));
     if counters {

@@ -252,6 +252,7 @@ fn beside_guests(gateway: &Gateway, facts: &Facts, zone: &str) -> Value {
         "radius": gateway.aaa.health().iter().map(|(server, auth, acct)| {
             json!({ "server": server, "authentication": auth, "accounting": acct })
         }).collect::<Vec<_>>(),
+        "administrative": gateway.administrative.as_ref().map(|own| own.to_json()),
         "dynamic_authorization": dynamic_authorization(&gateway.aaa.dynamic_authorization.stats()),
         "access_points": access_points(&gateway.aaa.access_points.stats()),
         "rogues": gateway.rogues(),

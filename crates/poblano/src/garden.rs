@@ -22,7 +22,8 @@ const TCP: u8 = 6;
 /// The table that packet threads read, with room for all there may be.
 pub(crate) fn table(config: &Config, seed: u32) -> anyhow::Result<Garden> {
     let networks = rules(config)?.iter().filter(|rule| matches!(rule, Rule::Network(_))).count();
-    let room = networks + MAX_ADDED + config.garden.addresses as usize;
+    let by_server = config.radius.administrative.as_ref().map_or(0, |_| config::chilli::remote::MAX_ENTRIES);
+    let room = networks + by_server + MAX_ADDED + config.garden.addresses as usize;
     Ok(Garden::new(room, seed).counted(config.garden.count))
 }
 
@@ -93,6 +94,7 @@ pub(crate) fn own(words: &[String], lan: Network) -> Result<OwnGarden, String> {
 
 /// The answer to `garden`.
 pub(crate) fn list(gateway: &Gateway) -> Value {
+    let by_server = gateway.administrative.as_ref().map(|own| own.garden()).unwrap_or_default();
     gateway.look(|engine, now| {
         let now_secs = now.mono.as_secs() as u32;
         let left = |until: u32| until.saturating_sub(now_secs);
@@ -100,6 +102,7 @@ pub(crate) fn list(gateway: &Gateway) -> Value {
             .garden_rules()
             .map(|(rule, source)| {
                 let (from, ends) = match source {
+                    Source::Configured if by_server.contains(rule) => ("radius", None),
                     Source::Configured => ("configuration", None),
                     Source::Added(until) => ("operator", until.map(left)),
                 };

@@ -19,6 +19,7 @@ use uam::eap;
 use wire::{MacAddr, Now};
 
 use crate::aaa::{Aaa, Answer, Conversation};
+use crate::administrative::Administrative;
 use crate::cli;
 use crate::clock::Clock;
 use crate::flows::Forgetting;
@@ -56,6 +57,8 @@ pub(crate) struct Gateway {
     pub(crate) desk: Rc<portal::Desk>,
     /// The configuration is to be read again.
     pub(crate) reload: Notify,
+    /// The gateway's own session, if it is to have one.
+    pub(crate) administrative: Option<Rc<Administrative>>,
     /// The moment the timer task is waiting for.
     armed: Cell<Option<Duration>>,
     rearm: Notify,
@@ -73,11 +76,12 @@ pub(crate) struct Outlets {
     pub(crate) offload: Offload,
     pub(crate) scripts: Scripts,
     pub(crate) desk: Rc<portal::Desk>,
+    pub(crate) administrative: Option<Rc<Administrative>>,
 }
 
 impl Gateway {
     pub(crate) fn new(plane: Arc<Plane>, aaa: Rc<Aaa>, engine: Engine, outlets: Outlets) -> Rc<Self> {
-        let Outlets { lan, store, flows, offload, scripts, desk } = outlets;
+        let Outlets { lan, store, flows, offload, scripts, desk, administrative } = outlets;
         let mut engine = engine;
         engine.set_mirror(offload.mirror());
         Rc::new(Self {
@@ -93,6 +97,7 @@ impl Gateway {
             scripts,
             desk,
             reload: Notify::new(),
+            administrative,
             armed: Cell::new(None),
             rearm: Notify::new(),
             outputs: Cell::new(0),

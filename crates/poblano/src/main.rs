@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod aaa;
+mod administrative;
 mod check;
 mod cli;
 mod clock;

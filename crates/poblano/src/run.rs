@@ -35,6 +35,7 @@ use self::reload::Reload;
 use self::threads::Threads;
 
 use crate::aaa::{Aaa, AccessPointSockets, Unsent};
+use crate::administrative::Administrative;
 use crate::cli::Setup;
 use crate::clock::Clock;
 use crate::flows::Forgetting;
@@ -43,7 +44,7 @@ use crate::meters::Meters;
 use crate::offload::Offload;
 use crate::scripts::Scripts;
 use crate::slow::{self, Queued};
-use crate::{aaa, commands, control, garden, kept, leases, log, metrics, offload, scripts, settings};
+use crate::{aaa, administrative, commands, control, garden, kept, leases, log, metrics, offload, scripts, settings};
 
 /// Leases and sessions are written at most this often: a crash forgets that much, and the flash of a router lasts.
 const WRITE_EVERY: Duration = Duration::from_secs(2);
@@ -329,6 +330,8 @@ struct Parts {
 /// A gateway that is ready to serve.
 struct Zone {
     config: Config,
+    /// The same with what a RADIUS server says over it.
+    in_force: Config,
     lan_mac: wire::MacAddr,
     mtu: u32,
     gateway: Rc<Gateway>,
@@ -386,7 +389,8 @@ async fn serve(
 
     let running = |zone: &Zone| {
         let gateway = Rc::clone(&zone.gateway);
-        reload::Running { config: zone.config.clone(), lan_mac: zone.lan_mac, mtu: zone.mtu, gateway }
+        let (config, in_force) = (zone.config.clone(), zone.in_force.clone());
+        reload::Running { config, in_force, lan_mac: zone.lan_mac, mtu: zone.mtu, gateway }
     };
     let reload = Reload { setup, running: zones.iter().map(running).collect() };
     let Signals { terminate, interrupt, hand_over, reload: reread } = signals;
@@ -406,7 +410,9 @@ async fn serve(
 
 /// Makes one gateway, which goes on where a former run ended.
 fn make(parts: Parts, scripts: Scripts, clock: Clock) -> anyhow::Result<(Zone, Inputs)> {
-    let Parts { config, lan_mac, mtu, offload, lan_port, tun_port, mut flows, portal, store } = parts;
+    let Parts { config: file, lan_mac, mtu, offload, lan_port, tun_port, mut flows, portal, store } = parts;
+    let administrative = Administrative::open(&file);
+    let config = administrative.as_ref().map_or_else(|| file.clone(), |own| own.apply(&file));
     let mut seed = [0; 32];
     crate::dice(&mut seed);
     let mut word = [0; 8];
@@ -464,11 +470,11 @@ fn make(parts: Parts, scripts: Scripts, clock: Clock) -> anyhow::Result<(Zone, I
     let site = Rc::new(settings::site(&config, lan_mac));
     let desk = Rc::new(portal::Desk::new(&site.uam));
     let ports = (Arc::clone(&lan_port), tun_port);
-    let outlets = Outlets { lan: lan_port, store: lease_writer, flows, offload, scripts, desk };
+    let outlets = Outlets { lan: lan_port, store: lease_writer, flows, offload, scripts, desk, administrative };
     let gateway = Gateway::new(plane, aaa, engine, outlets);
     gateway.with(|_, _| ()); // what has ended meanwhile is told
     let inputs = Inputs { frames, site, portal, of_access_points };
-    Ok((Zone { config, lan_mac, mtu, gateway, meters, adopted: adopted.len(), ports }, inputs))
+    Ok((Zone { config: file, in_force: config, lan_mac, mtu, gateway, meters, adopted: adopted.len(), ports }, inputs))
 }
 
 /// From here on guests are served.
@@ -640,6 +646,7 @@ async fn tasks_of(gateway: Rc<Gateway>, inputs: Inputs) -> anyhow::Result<()> {
         () = Rc::clone(&gateway).keep_offload() => {}
         () = Rc::clone(&gateway).keep_small() => {}
         () = gateway.aaa.dynamic_authorization.serve_servers(&gateway) => {}
+        () = administrative::keep(&gateway) => {}
         () = gateway.aaa.access_points.serve(of_access_points, &gateway) => {}
         _ = portal::serve(portal, site, Rc::clone(&gateway.desk), backend) => {}
     }

@@ -67,7 +67,7 @@ pub(crate) fn engine(
     })
 }
 
-fn devices(macs: &config::MacAuthentication) -> engine::devices::Config {
+pub(crate) fn devices(macs: &config::MacAuthentication) -> engine::devices::Config {
     engine::devices::Config {
         allow: macs.allow.iter().copied().collect(),
         only: macs.radius_only.iter().copied().collect(),

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use wire::{MacAddr, Now};
 
-use crate::attr::value::{acct_status_type as status, service_type};
+use crate::attr::value::{acct_status_type as status, nas_port_type, service_type};
 use crate::attr::{self, Attr, AttributeList};
 use crate::auth::{self, Secret};
 use crate::credential::Credential;
@@ -81,8 +81,8 @@ pub struct AccessRequest {
     pub service: Service,
     /// The gateway.
     pub nas: NasFacts,
-    /// The device.
-    pub guest: GuestFacts,
+    /// The device; none asks for the gateway itself.
+    pub guest: Option<GuestFacts>,
     /// State of the Access-Challenge that this answers (RFC 2865, section 5.24).
     pub state: Option<Vec<u8>>,
     /// More attributes, sent last.
@@ -94,7 +94,29 @@ impl AccessRequest {
     #[must_use]
     pub fn new(user: &str, credential: Credential, nas: NasFacts, guest: GuestFacts) -> Self {
         let service = credential.service();
-        Self { user: user.to_owned(), credential, service, nas, guest, state: None, extra: Vec::new() }
+        Self { user: user.to_owned(), credential, service, nas, guest: Some(guest), state: None, extra: Vec::new() }
+    }
+
+    /// The gateway asks for itself, in a session of this Acct-Session-Id.
+    ///
+    /// # Errors
+    /// If the id is too long for an attribute.
+    pub fn administrative(
+        user: &str,
+        credential: Credential,
+        nas: NasFacts,
+        session_id: &str,
+    ) -> Result<Self, BuildError> {
+        Ok(Self {
+            user: user.to_owned(),
+            credential,
+            service: Service::Administrative,
+            // It is on no port of the gateway (RFC 2865, section 5.41).
+            nas: NasFacts { port_type: nas_port_type::VIRTUAL, ..nas },
+            guest: None,
+            state: None,
+            extra: vec![attr::ACCT_SESSION_ID.of(session_id)?],
+        })
     }
 
     /// The packet for one server. `authenticator` must be unpredictable (RFC 2865, section 3).
@@ -108,7 +130,9 @@ impl AccessRequest {
         attributes.add(attr::USER_NAME, &self.user)?;
         self.credential.add_to(&mut attributes, secret, &authenticator)?;
         attributes.add(attr::SERVICE_TYPE, self.service as u32)?;
-        add_guest(&mut attributes, &self.guest)?;
+        if let Some(guest) = &self.guest {
+            add_guest(&mut attributes, guest)?;
+        }
         add_nas(&mut attributes, &self.nas)?;
         add_some(&mut attributes, attr::STATE, self.state.as_deref())?;
         attributes.extend_from_slice(&self.extra);

@@ -197,7 +197,7 @@ fn servers_of_one_priority_share_the_sessions_and_keep_each() {
     for round in 0..2 {
         for n in 0..200 {
             let mut request = login();
-            request.guest.session_id = format!("{n:08x}");
+            request.guest.as_mut().unwrap().session_id = format!("{n:08x}");
             bench.client.submit_access(bench.now, request).unwrap();
             let sent = bench.sent_one();
             let server = *first.entry(n).or_insert(sent.socket.server);

@@ -193,7 +193,6 @@ impl Accounts {
         self.iter().find(|(found, _)| *found == name).map(|(_, hash)| hash)
     }
 
-    /// Puts a new file in the place of the old one, so that a reader, or a power cut, finds one of the two and whole.
     fn write(&self) -> Result<(), AccountsError> {
         let mut text = String::new();
         for line in &self.lines {
@@ -202,21 +201,7 @@ impl Accounts {
                 Line::Other(other) => text.extend([other, "\n"]),
             }
         }
-        let draft = beside(&self.file.path, ".new");
-        let written = || -> io::Result<()> {
-            // What a crash left there may have another mode.
-            match std::fs::remove_file(&draft) {
-                Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
-                _ => {}
-            }
-            let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft)?;
-            file.write_all(text.as_bytes())?;
-            file.sync_all()?;
-            std::fs::rename(&draft, &self.file.path)?;
-            // The new name lasts only when the folder is on disk too.
-            File::open(folder(&self.file.path))?.sync_all()
-        };
-        written().map_err(|e| self.file.io("write", e))
+        replace_file(&self.file.path, &text).map_err(|e| self.file.io("write", e))
     }
 }
 
@@ -312,6 +297,26 @@ fn stamp(path: &Path) -> io::Result<Option<Stamp>> {
         Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(e) => Err(e),
     }
+}
+
+/// Puts a new file, for its owner only, in the place of the old one, so that a reader, or a power cut, finds one of the
+/// two and whole.
+///
+/// # Errors
+/// What the system says.
+pub fn replace_file(path: &Path, text: &str) -> io::Result<()> {
+    let draft = beside(path, ".new");
+    // What a crash left there may have another mode.
+    match std::fs::remove_file(&draft) {
+        Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
+        _ => {}
+    }
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft)?;
+    file.write_all(text.as_bytes())?;
+    file.sync_all()?;
+    std::fs::rename(&draft, path)?;
+    // The new name lasts only when the folder is on disk too.
+    File::open(folder(path))?.sync_all()
 }
 
 fn beside(path: &Path, ending: &str) -> PathBuf {

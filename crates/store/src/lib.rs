@@ -16,7 +16,7 @@ mod session;
 mod spool;
 mod writer;
 
-pub use accounts::{Accounts, AccountsError, edit_accounts};
+pub use accounts::{Accounts, AccountsError, edit_accounts, replace_file};
 pub use database::{Changes, Loaded, Opened, Store, StoreError};
 pub use lease::LeaseRecord;
 pub use local_users::LocalUsers;

@@ -1,8 +1,8 @@
 //! Options to keys.
 
-mod guests;
+pub(super) mod guests;
 mod network;
-mod portal;
+pub(super) mod portal;
 mod radius;
 
 use std::collections::BTreeSet;

@@ -126,7 +126,7 @@ impl Reader<'_> {
 
 /// Name and value of a line; or the name, and what is wrong with the line. What follows a value is not repeated, for it
 /// may be part of a secret.
-fn parse(line: &str) -> Result<Option<(&str, &str)>, (&str, String)> {
+pub(super) fn parse(line: &str) -> Result<Option<(&str, &str)>, (&str, String)> {
     let line = line.trim();
     if line.is_empty() || line.starts_with('#') {
         return Ok(None);

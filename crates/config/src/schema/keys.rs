@@ -47,6 +47,7 @@ pub const SECTIONS: &[Section] = &[
     radius::RADIUS_SERVER,
     radius::RADIUS_DYNAMIC_AUTHORIZATION,
     radius::RADIUS_DYNAMIC_AUTHORIZATION_CLIENT,
+    radius::RADIUS_ADMINISTRATIVE,
     radius::RADIUS_PROXY,
     radius::RADIUS_PROXY_CLIENT,
     radius::ACCOUNTING,

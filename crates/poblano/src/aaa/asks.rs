@@ -83,6 +83,13 @@ impl Asks {
         Ask { request, password }
     }
 
+    /// The gateway itself; none if its name or password fits no attribute.
+    pub(super) fn gateway(&self, who: &config::RadiusAdministrative, session_id: &str) -> Option<Ask> {
+        let credential = method::of_password(self.password_method, &who.user, who.secret.expose());
+        let request = AccessRequest::administrative(&who.user, credential, self.nas.clone(), session_id).ok()?;
+        Some(Ask { request, password: Some(String::from_utf8_lossy(who.secret.expose()).into_owned()) })
+    }
+
     /// A device, to which its MAC address is name and password.
     pub(super) fn device(&self, attempt: &Attempt) -> Ask {
         let name = self.device_name(attempt.key);

@@ -13,7 +13,7 @@ impl Aaa {
     /// ChilliSpot-Config that knows it and wants the portal all the same.
     pub(crate) async fn authenticate_device(&self, attempt: &Attempt) -> (String, Answer, Vec<String>) {
         let mut words = Vec::new();
-        let answer = if self.asks.devices.allow.contains(&attempt.key.mac) {
+        let answer = if self.let_in.borrow().contains(&attempt.key.mac) {
             Answer::Granted { grant: self.default_grant(), message: None, redirect: None, eap: None }
         } else if let Ok(_asked) = self.device_questions.try_acquire() {
             match self.ask_radius(self.asks.device(attempt)).await {

@@ -28,6 +28,7 @@ use wire::{MacAddr, Vlan};
 
 use super::asks::port_id;
 use super::grant;
+use crate::administrative::Administrative;
 use crate::clock::Clock;
 use crate::gateway::Gateway;
 use crate::udp;
@@ -122,6 +123,20 @@ impl DynamicAuthorization {
         if !request.nas_addresses.iter().all(|address| self.is_ours(*address)) {
             return Err(ErrorCause::NasIdentificationMismatch);
         }
+        if let Some(administrative) = gateway.administrative.as_ref().filter(|own| self.is_meant(own, request)) {
+            let is_config = |item: radius::items::Item<'_>| item.place == attr::chillispot::CONFIG.place();
+            return match request.action {
+                Action::Disconnect => {
+                    administrative.end();
+                    Ok(())
+                }
+                Action::Change if request.changes.items().all(is_config) => {
+                    administrative.take(request.changes.all(attr::chillispot::CONFIG));
+                    Ok(())
+                }
+                Action::Change => Err(ErrorCause::UnsupportedAttribute),
+            };
+        }
         if !grant::can_change(&request.changes) {
             return Err(ErrorCause::UnsupportedAttribute);
         }
@@ -154,6 +169,24 @@ impl DynamicAuthorization {
             }
         );
         Ok(())
+    }
+
+    /// True if all that names a session names the gateway's own.
+    fn is_meant(&self, own: &Administrative, request: &Request<'_>) -> bool {
+        let mut others = request.identities.iter().filter(|identity| match identity {
+            Identity::Called(text) => !self.is_called(text),
+            _ => true,
+        });
+        let mut named = false;
+        let all = others.all(|identity| {
+            named = true;
+            match identity {
+                Identity::SessionId(id) => own.has_session(id),
+                Identity::User(name) => own.has_user(name),
+                _ => false,
+            }
+        });
+        all && named
     }
 
     /// What the engine calls it; `Some(None)` if no session can have it, none if every session has.

@@ -1,6 +1,7 @@
 //! How the attributes of an Access-Accept or a CoA-Request become a grant. Attributes go over the policies that Filter-Id
 //! names, and these over `[session]`; of rates and octets ChilliSpot's go over WISPr's, and both over MikroTik's.
 
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::time::Duration;
 
@@ -39,7 +40,7 @@ fn defaults(config: &Config) -> Grant {
 /// What the configuration makes of a server's words.
 pub(super) struct Rules {
     /// What is allowed where nothing is said.
-    pub(super) defaults: Grant,
+    defaults: RefCell<Grant>,
     policies: HashMap<String, Named>,
     refuse_unknown: bool,
     /// What the servers call input.
@@ -85,11 +86,21 @@ impl Rules {
     pub(super) fn new(config: &Config) -> Self {
         let named = |policy: &config::Policy| (policy.name.clone(), of_policy(policy));
         Self {
-            defaults: defaults(config),
+            defaults: RefCell::new(defaults(config)),
             policies: config.policies.iter().map(named).collect(),
             refuse_unknown: config.radius.refuse_unknown_policy,
             direction: config.accounting.direction,
         }
+    }
+
+    /// What is allowed where nothing is said.
+    pub(super) fn defaults(&self) -> Grant {
+        self.defaults.borrow().clone()
+    }
+
+    /// From now on that is what the configuration says.
+    pub(super) fn set_defaults(&self, config: &Config) {
+        *self.defaults.borrow_mut() = defaults(config);
     }
 
     /// What an Accept allows, and where it leads the guest's browser.
@@ -97,7 +108,7 @@ impl Rules {
     /// # Errors
     /// Why the guest is refused all the same.
     pub(super) fn grant(&self, reply: &Reply, now: Now) -> Result<(Grant, Option<String>), Declined> {
-        self.grant_over(self.defaults.clone(), reply, now)
+        self.grant_over(self.defaults(), reply, now)
     }
 
     /// The same over other defaults.
@@ -120,8 +131,9 @@ impl Rules {
 
     /// What a guest gets whom no server could be asked about: `time` at most.
     pub(super) fn unasked(&self, time: Duration) -> Grant {
-        let session_timeout = Some(self.defaults.session_timeout.map_or(time, |timeout| timeout.min(time)));
-        Grant { session_timeout, source: Source::Nobody, ..self.defaults.clone() }
+        let defaults = self.defaults();
+        let session_timeout = Some(defaults.session_timeout.map_or(time, |timeout| timeout.min(time)));
+        Grant { session_timeout, source: Source::Nobody, ..defaults }
     }
 
     /// What `reply` names: by its own attributes first, and by the policies of Filter-Id where these are silent.

@@ -33,7 +33,7 @@ pub(super) fn is_of(login: &Login<'_>, password: &str) -> bool {
     }
 }
 
-fn of_password(method: PasswordMethod, name: &str, password: &[u8]) -> Credential {
+pub(super) fn of_password(method: PasswordMethod, name: &str, password: &[u8]) -> Credential {
     let mut random = [0; 33];
     crate::dice(&mut random);
     let [ident, challenges @ ..] = random;

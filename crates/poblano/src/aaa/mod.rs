@@ -117,6 +117,8 @@ pub(crate) struct Aaa {
     methods: Vec<AuthMethod>,
     asks: Asks,
     rules: grant::Rules,
+    /// Devices that nobody is asked about.
+    let_in: RefCell<Vec<MacAddr>>,
     /// When the log last said that something of a server's cannot be obeyed, by attribute.
     unusable: RefCell<HashMap<&'static str, Duration>>,
     /// Attributes of which the log has said that they have no effect, though they would restrict guests.
@@ -165,6 +167,7 @@ impl Aaa {
             methods: config.auth.methods.clone(),
             asks,
             rules: grant::Rules::new(config),
+            let_in: RefCell::new(config.mac_authentication.allow.clone()),
             unusable: RefCell::default(),
             ignored: RefCell::default(),
             local_users: RefCell::new(LocalUsers::new(config.auth.local_users.clone().unwrap_or_default())),
@@ -251,7 +254,35 @@ impl Aaa {
 
     /// What a guest gets that an operator lets in.
     pub(crate) fn default_grant(&self) -> Grant {
-        self.rules.defaults.clone()
+        self.rules.defaults()
+    }
+
+    /// Sessions that begin from now on have the limits of this configuration, and its devices are let in.
+    pub(crate) fn reconfigure(&self, config: &Config) {
+        self.rules.set_defaults(config);
+        self.let_in.borrow_mut().clone_from(&config.mac_authentication.allow);
+    }
+
+    /// Asks the servers about the gateway itself: the Accept; or `None` if they are silent, or say what cannot be
+    /// believed; or why they refuse.
+    pub(crate) async fn ask_about_gateway(
+        &self,
+        who: &config::RadiusAdministrative,
+        session_id: &str,
+    ) -> Option<Result<Reply, String>> {
+        let ask = self.asks.gateway(who, session_id)?;
+        match self.ask_radius(ask).await {
+            Ok(reply) => match reply.get(attr::SERVICE_TYPE) {
+                // RFC 2865, section 5.6: an Accept for another service is a Reject.
+                Some(service) if service != attr::value::service_type::ADMINISTRATIVE => {
+                    Some(Err(format!("the Accept is for Service-Type {service}, not Administrative-User")))
+                }
+                _ => Some(Ok(reply)),
+            },
+            Err(NoAccept::Refused { message, .. }) => Some(Err(message.unwrap_or_else(|| "refused".to_owned()))),
+            Err(NoAccept::Asked(_)) => Some(Err("the server asks on, which nobody answers".to_owned())),
+            Err(NoAccept::Unavailable | NoAccept::Silence) => None,
+        }
     }
 
     /// The servers in order, and whether each answers for logins and for accounting.

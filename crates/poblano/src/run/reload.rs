@@ -1,6 +1,8 @@
 //! SIGHUP: the configuration is read again, and what can change without a restart does.
 
+use std::future::{Future, poll_fn};
 use std::rc::Rc;
+use std::task::Poll;
 
 use config::Config;
 use tokio::signal::unix::Signal;
@@ -19,7 +21,10 @@ pub(super) struct Reload {
 
 /// A gateway that runs, and what it runs by.
 pub(super) struct Running {
+    /// What the file says.
     pub(super) config: Config,
+    /// The same with what a RADIUS server says over it.
+    pub(super) in_force: Config,
     pub(super) lan_mac: wire::MacAddr,
     pub(super) mtu: u32,
     pub(super) gateway: Rc<Gateway>,
@@ -33,6 +38,12 @@ impl Reload {
             tokio::select! {
                 told = hangup.recv() => if told.is_none() { return },
                 () = first.reload.notified() => {}
+                () = said_otherwise(&self.running) => {
+                    for running in &mut self.running {
+                        log::zone(&running.config).in_scope(|| running.put_in_force());
+                    }
+                    continue;
+                }
             }
             match settings::load(&self.setup) {
                 Ok(loaded) => self.apply(&loaded),
@@ -56,6 +67,17 @@ impl Reload {
     }
 }
 
+/// Waits until a RADIUS server says something else about the configuration of one of them.
+async fn said_otherwise(running: &[Running]) {
+    let own = running.iter().filter_map(|running| running.gateway.administrative.as_ref());
+    let mut words: Vec<_> = own.map(|own| Box::pin(own.changed.notified())).collect();
+    poll_fn(|context| {
+        let ready = words.iter_mut().any(|word| word.as_mut().poll(context).is_ready());
+        if ready { Poll::Ready(()) } else { Poll::Pending }
+    })
+    .await;
+}
+
 impl Running {
     fn apply(&mut self, loaded: &Config) {
         // All else is built into devices, tables and rules at start.
@@ -69,13 +91,26 @@ impl Running {
             warn!("[dhcp] and [garden] wait too: they depend on [lan] and [guests], which have changed");
             return;
         }
-        if now_running.garden != self.config.garden {
-            self.apply_garden(&now_running);
-        }
         let dhcp = settings::dhcp(&now_running, self.lan_mac, self.mtu);
         self.gateway.with(|engine, now| engine.reconfigure_dhcp(now, dhcp));
         self.config = now_running;
+        self.put_in_force();
         info!("[dhcp] and [garden] are as the configuration has them now");
+    }
+
+    /// The file, and what a RADIUS server says over it.
+    fn put_in_force(&mut self) {
+        let own = self.gateway.administrative.as_ref();
+        let config = own.map_or_else(|| self.config.clone(), |own| own.apply(&self.config));
+        let before = std::mem::replace(&mut self.in_force, config.clone());
+        if config.garden != before.garden {
+            self.apply_garden(&config);
+        }
+        if config.mac_authentication != before.mac_authentication {
+            let devices = settings::devices(&config.mac_authentication);
+            self.gateway.with(|engine, _| engine.reconfigure_devices(devices));
+        }
+        self.gateway.aaa.reconfigure(&config);
     }
 
     fn apply_garden(&self, config: &Config) {

@@ -78,7 +78,9 @@ fn share(server: u8, pending: &Pending) -> u64 {
 impl Pending {
     fn session(&self) -> Cow<'_, str> {
         match &self.request {
-            Request::Access(request) => request.guest.session_id.as_str().into(),
+            Request::Access(request) => {
+                request.guest.as_ref().map_or(&request.user, |guest| &guest.session_id).as_str().into()
+            }
             Request::Accounting(request) => match &request.record {
                 Record::On { session_id } | Record::Off { session_id, .. } => session_id.as_str().into(),
                 Record::Start(session) | Record::Interim(session, _) | Record::Stop(session, ..) => {

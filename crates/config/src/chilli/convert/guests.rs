@@ -5,9 +5,9 @@ use super::super::write::{list, quoted};
 use super::Converter;
 use crate::BitRate;
 
-const DAY: u64 = 86_400;
+pub(in crate::chilli) const DAY: u64 = 86_400;
 /// The slowest rate that a guest can be given.
-const MIN_RATE: u64 = 8_000;
+pub(in crate::chilli) const MIN_RATE: u64 = 8_000;
 
 impl Converter<'_> {
     pub(super) fn guests(&mut self) {

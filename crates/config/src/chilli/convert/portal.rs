@@ -9,7 +9,7 @@ use super::super::report::{Outcome, Weight};
 use super::super::values;
 use super::super::write::{list, quoted};
 use super::{Converter, Lan};
-use crate::{GardenDomain, GardenEntry, GardenHost};
+use crate::{GardenDomain, GardenEntry, GardenHost, Network};
 
 /// Of each list of the garden.
 const MAX_ENTRIES: usize = 16_384;
@@ -101,7 +101,7 @@ impl Converter<'_> {
     /// What cannot be read, or would open more than a host or a network beyond the uplink, opens nothing.
     pub(super) fn garden(&mut self, lan: &Lan) {
         let patterns = self.patterns();
-        self.entries("uamallowed", "garden.allow", &patterns.names, |item| garden_entry(item, lan));
+        self.entries("uamallowed", "garden.allow", &patterns.names, |item| garden_entry(item, lan.network));
         let domain = |item: &str| GardenDomain::parse(item).map(|domain| Some(domain.to_string()));
         let has_domains = self.entries("uamdomain", "garden.domains", &patterns.domains, domain);
         match self.has("uamdomainttl") {
@@ -173,16 +173,14 @@ impl Converter<'_> {
 }
 
 /// An entry without CoovaChilli's `#seconds`, or why it opens nothing; none inside if it is in the guests' own network.
-fn garden_entry(item: &str, lan: &Lan) -> Result<Option<String>, String> {
+pub(in crate::chilli) fn garden_entry(item: &str, lan: Network) -> Result<Option<String>, String> {
     let (entry, _seconds) = item.split_once('#').unwrap_or((item, ""));
     let entry: GardenEntry = entry.parse()?;
     match &entry.host {
         GardenHost::Network(network) if network.address.is_unspecified() => {
             Err(format!("{item:?} is the whole Internet for CoovaChilli; name the hosts that are meant"))
         }
-        GardenHost::Network(inner) if inner.prefix >= lan.network.prefix && lan.network.contains(inner.address) => {
-            Ok(None)
-        }
-        _ => entry.objection(lan.network).map_or_else(|| Ok(Some(entry.to_string())), Err),
+        GardenHost::Network(inner) if inner.prefix >= lan.prefix && lan.contains(inner.address) => Ok(None),
+        _ => entry.objection(lan).map_or_else(|| Ok(Some(entry.to_string())), Err),
     }
 }

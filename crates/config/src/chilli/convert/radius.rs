@@ -29,12 +29,23 @@ impl Converter<'_> {
         }
         if servers > 0 {
             self.waits(servers);
+            self.administrative();
             match self.has("swapoctets") {
                 true => self.flag("swapoctets", "accounting.direction", "\"rfc2866\""),
                 false => self.default("accounting.direction", quoted("chilli"), "swapoctets"),
             }
         }
         servers
+    }
+
+    /// The gateway's own session.
+    fn administrative(&mut self) {
+        let Some(user) = self.one("adminuser") else { return };
+        let Some(password) = self.one("adminpasswd") else {
+            return self.changed(user, "without adminpasswd there is no session of the gateway's own");
+        };
+        self.set("radius.administrative.user", quoted(&user.value), user);
+        self.set("radius.administrative.secret", quoted(&password.value), password);
     }
 
     fn servers(&mut self) -> usize {

@@ -85,9 +85,13 @@ pub(super) const OPTIONS: &[ChilliOption] = &[
             "the certificate of https is checked; addresses are signed with uamsecret as before",
         ),
     ),
-    rare("adminuser", Text, lacking("the gateway has no RADIUS session of its own")),
-    rare("adminpasswd", Secret, lacking("see adminuser")),
-    rare("adminupdatefile", Text, lacking("see adminuser")),
+    rare("adminuser", Text, Key("radius.administrative.user")),
+    rare("adminpasswd", Secret, Key("radius.administrative.secret")),
+    rare(
+        "adminupdatefile",
+        Text,
+        NotNeeded("what a server says goes over the configuration, and outlasts a restart in state.directory"),
+    ),
     common("nasmac", Text, lacking("Called-Station-Id is the MAC of the LAN interface")),
     common("nasip", Address, Key("radius.nas_ip")),
     common("radiusoriginalurl", Flag, Key("uam.original_url")),
@@ -104,5 +108,5 @@ pub(super) const OPTIONS: &[ChilliOption] = &[
         lacking("Service-Type is Login for people; for devices see mac_authentication.service_type"),
     ),
     rare("radiusqsize", Int, NotNeeded("there are as many sockets as requests need")),
-    rare("extadmvsa", List, lacking("see adminuser")),
+    rare("extadmvsa", List, lacking("no attribute of a server's runs a program")),
 ];

@@ -225,6 +225,37 @@ pub(super) const RADIUS_DYNAMIC_AUTHORIZATION_CLIENT: Section = repeated(
     ],
 );
 
+pub(super) const RADIUS_ADMINISTRATIVE: Section = section(
+    "radius.administrative",
+    "The gateway's own session at the RADIUS servers (Service-Type Administrative-User): what the Accept says in ChilliSpot-Config goes over this file, without a restart, until another answer says otherwise. Of CoovaChilli's options these are taken, as option=value: uamallowed, uamdomain, macallowed, macallowlocal, defsessiontimeout, defidletimeout, definteriminterval, defbandwidthmaxup, defbandwidthmaxdown. All others are refused and named in the log. There is no session without a user.",
+    &[
+        key(
+            "user",
+            Text { max: 253 },
+            or("none", "\"gateway-7\""),
+            "The User-Name of the gateway itself. Let the server accept it for this Service-Type only.",
+        ),
+        key(
+            "secret",
+            Secret,
+            or("none; give this or secret_file", "\"a long random text\""),
+            "Its password, which travels as radius.method says.",
+        ),
+        key(
+            "secret_file",
+            SecretFile,
+            or("none; give this or secret", "\"administrative.secret\""),
+            "A file that holds the password in its first line. Make it readable for the gateway only.",
+        ),
+        key(
+            "interval",
+            Duration { min: "1m", max: "7d", or_zero: false },
+            Is("\"1h\""),
+            "The servers are asked again after so long, or after the Session-Timeout of the Accept if that is less, but not within a minute.",
+        ),
+    ],
+);
+
 pub(super) const RADIUS_PROXY: Section = section(
     "radius.proxy",
     "Access points ask the RADIUS servers through us (WPA-Enterprise), and who is accepted is online without the portal. Nothing listens until there is a client.",
