@@ -191,7 +191,7 @@ impl Plane {
         match (verdict, &guest) {
             (Verdict::Drop(_) | Verdict::Reject(_), _) | (_, None) => Action::Done,
             (_, Some(guest)) => {
-                self.address(packet, &guest);
+                self.address(packet, guest);
                 Action::Send
             }
         }
