@@ -146,7 +146,8 @@ impl Gateway {
         guests: u32,
         station: MacAddr,
     ) -> anyhow::Result<Self> {
-        let gateway = Self::start(&Lab { gateway: Kind::Poblano, ..lab.clone() }, folder, guests)?;
+        // Nobody logs in there, and no server is beside it.
+        let gateway = Self::start(&Lab { gateway: Kind::Poblano, auth: Auth::Local, ..lab.clone() }, folder, guests)?;
         ensure!(gateway.seen()?.is_some_and(|seen| seen.offload == "on"), "the gateway's kernel does not forward");
         namespace.send_on_unseen(LAN, TUN, station)?;
         Ok(gateway)
