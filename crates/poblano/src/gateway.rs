@@ -258,7 +258,7 @@ impl Gateway {
         }
         // Nobody asked, or not any more.
         let Some(before) = self.aaa.conversation(&attempt) else {
-            return LoginOutcome::Rejected { message: None, eap: None };
+            return LoginOutcome::Rejected { message: None, redirect: None, eap: None };
         };
         let login = Login { name: &before.name, ..*login };
         self.authenticate(&before.attempt, &login, Some(&before)).await
@@ -280,7 +280,7 @@ impl Gateway {
                 self.greet(attempt, message);
                 LoginOutcome::Accepted { redirect, eap }
             }
-            Answer::Refused { message, eap } => LoginOutcome::Rejected { message, eap },
+            Answer::Refused { message, redirect, eap } => LoginOutcome::Rejected { message, redirect, eap },
             Answer::Asked { eap } => LoginOutcome::Asked { eap },
             Answer::Unavailable => LoginOutcome::Unavailable,
         }

@@ -35,7 +35,7 @@ impl Backend for Preview {
             }
             ("away", _) => LoginOutcome::Unavailable,
             ("hasty", _) => LoginOutcome::TooManyTries { wait: Duration::from_secs(30) },
-            _ => LoginOutcome::Rejected { message: None, eap: None },
+            _ => LoginOutcome::Rejected { message: None, redirect: None, eap: None },
         }
     }
 

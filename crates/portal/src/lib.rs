@@ -87,6 +87,8 @@ pub enum LoginOutcome {
     Rejected {
         /// Shown to the guest as plain text.
         message: Option<String>,
+        /// Where it wants the browser to go, as above: a page that says more, or sells more.
+        redirect: Option<String>,
         /// The server's last message of EAP.
         eap: Option<Vec<u8>>,
     },

@@ -114,7 +114,10 @@ async fn login<B: Backend>(
             None => see_other(&success),
         },
         // Not 401, which asks for a WWW-Authenticate that browsers answer with a window of their own.
-        LoginOutcome::Rejected { message, .. } => {
+        LoginOutcome::Rejected { message, redirect, .. } => {
+            if let Some(theirs) = redirect.as_deref().and_then(WebUrl::parse) {
+                return see_other(theirs.as_str());
+            }
             let message = message.map(|words| pages::tidy(&words)).filter(|words| !words.is_empty());
             say(StatusCode::FORBIDDEN, message.unwrap_or_else(|| t.no_match.into()))
         }

@@ -201,7 +201,9 @@ impl<B: Backend> Counter<'_, B> {
         match (self.known(), session) {
             (Some(Known::Accepted), Some(session)) => return Ok(self.say(Outcome::Success, Some(session))),
             (_, Some(session)) => return Ok(self.say(Outcome::Already, Some(session))),
-            (Some(Known::Rejected(message)), None) => return Ok(self.refused(message.map(Into::into))),
+            (Some(Known::Rejected { message, session_url }), None) => {
+                return Ok(self.refused(message.map(Into::into), session_url.map(Into::into)));
+            }
             (Some(Known::Accepted) | None, None) => {}
         }
         let fresh = || self.backend.dice();
@@ -245,22 +247,23 @@ impl<B: Backend> Counter<'_, B> {
     fn decided(&self, outcome: LoginOutcome) -> Said {
         match outcome {
             LoginOutcome::Accepted { redirect, eap } => {
-                let redirect = redirect.filter(|url| WebUrl::parse(url).is_some());
+                let redirect = web(redirect);
                 let version = self.version();
                 self.guests(|guests, _| guests.accepted(self.place, self.query, redirect.as_deref(), version));
                 self.say(Outcome::Success, self.session()).with(eap)
             }
             LoginOutcome::Asked { eap } => self.not_yet(Outcome::Challenge).with(Some(eap)),
             // The first response of the next conversation may be the same, and is to be looked at.
-            LoginOutcome::Rejected { message, eap } if Credential::is_eap(self.query) => {
+            LoginOutcome::Rejected { message, redirect, eap } if Credential::is_eap(self.query) => {
                 self.renewed();
-                self.refused(tidied(message)).with(eap)
+                self.refused(tidied(message), web(redirect)).with(eap)
             }
-            LoginOutcome::Rejected { message, .. } => {
-                let message = tidied(message);
+            LoginOutcome::Rejected { message, redirect, .. } => {
+                let (message, url) = (tidied(message), web(redirect));
+                let said = (message.as_deref(), url.as_deref());
                 let fresh = || self.backend.dice();
-                self.guests(|guests, now| guests.rejected(now, self.place, self.query, message.as_deref(), fresh));
-                self.refused(message)
+                self.guests(|guests, now| guests.rejected(now, self.place, self.query, said, fresh));
+                self.refused(message, url)
             }
             // The same login may have come twice at once, and let the guest in the other time.
             LoginOutcome::Unavailable => match (self.known(), self.session()) {
@@ -275,8 +278,8 @@ impl<B: Backend> Counter<'_, B> {
         }
     }
 
-    fn refused(&self, message: Option<String>) -> Said {
-        Said { message, ..self.not_yet(Outcome::Failed(Reason::Reject)) }
+    fn refused(&self, message: Option<String>, session_url: Option<String>) -> Said {
+        Said { message, session_url, ..self.not_yet(Outcome::Failed(Reason::Reject)) }
     }
 
     /// What a guest is told who is to log in; programs that speak EAP are asked who they are.
@@ -407,6 +410,11 @@ impl Said {
 /// What a server says to a guest, fit to be shown.
 fn tidied(message: Option<String>) -> Option<String> {
     message.map(|words| pages::tidy(&words)).filter(|words| !words.is_empty())
+}
+
+/// An address that a server names, if a browser may be sent there.
+fn web(url: Option<String>) -> Option<String> {
+    url.filter(|url| WebUrl::parse(url).is_some())
 }
 
 fn json(reply: &uam::Reply<'_>, callback: Option<&str>) -> Reply {

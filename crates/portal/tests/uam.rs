@@ -118,6 +118,37 @@ fn a_guest_logs_in_and_out_by_a_portal() {
 }
 
 #[test]
+fn a_guest_who_is_refused_is_led_where_the_server_wants_it() {
+    with_uam(uam(), async |portal| {
+        let url = "http://shop.example/more";
+        let tries = |challenge: &str, url| hidden(challenge, "sold", url);
+        let login = tries(value(&led(&portal, ANNE, "/prelogin").await, "challenge"), url);
+        for _ in 0..2 {
+            let answer = ask(&portal, ANNE, &login, "").await;
+            assert_eq!((answer.status, answer.header("location")), (302, Some(url)));
+            assert!(answer.body.contains("<ReplyMessage>Buy more.</ReplyMessage>"), "{answer:?}");
+        }
+        assert_eq!(portal.house.logins.borrow().len(), 1, "the very same login is not asked about again");
+        let answer = ask(&portal, ANNE, &login.replace("/logon", "/json/logon"), "").await;
+        assert!(answer.body.contains("\"redirectionURL\":\"http://shop.example/more\""), "{answer:?}");
+        // Where a refusal leads is forgotten by a session that begins without a login.
+        portal.house.let_in(ANNE, Session::default());
+        assert_eq!(value(&led(&portal, ANNE, "/status").await, "res"), "already");
+        portal.house.sessions.borrow_mut().clear();
+        let login = tries(value(&led(&portal, ANNE, "/prelogin").await, "challenge"), "javascript:alert(1)");
+        assert_eq!(value(&led(&portal, ANNE, &login).await, "reason"), "reject");
+    });
+    let parameter = Uam { portal: uam::Portal { redirect_url: true, ..uam().portal }, ..uam() };
+    with_uam(parameter, async |portal| {
+        let first = led(&portal, ANNE, "/prelogin").await;
+        let login = hidden(value(&first, "challenge"), "sold", "http://shop.example/more");
+        let refused = led(&portal, ANNE, &login).await;
+        assert_eq!(value(&refused, "redirurl"), "http%3a%2f%2fshop.example%2fmore");
+        assert_ne!(value(&refused, "challenge"), value(&first, "challenge"));
+    });
+}
+
+#[test]
 fn a_login_that_was_seen_lets_nobody_in_again() {
     with_uam(uam(), async |portal| {
         let first = led(&portal, ANNE, "/prelogin").await;

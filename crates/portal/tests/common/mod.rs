@@ -47,7 +47,7 @@ impl House {
                 self.let_in(ip, Session { user: "guest".into(), ..Session::default() });
                 LoginOutcome::Accepted { redirect: None, eap: Some(vec![3, 8, 0, 4]) }
             }
-            _ => LoginOutcome::Rejected { message: None, eap: Some(vec![4, 8, 0, 4]) },
+            _ => LoginOutcome::Rejected { message: None, redirect: None, eap: Some(vec![4, 8, 0, 4]) },
         }
     }
 
@@ -95,13 +95,18 @@ impl Backend for House {
                 LoginOutcome::Accepted { redirect: None, eap: None }
             }
             ("led", url) => LoginOutcome::Accepted { redirect: Some(url.into()), eap: None },
-            ("expired", _) => {
-                LoginOutcome::Rejected { message: Some("Your account <b>ended</b> on Monday.".into()), eap: None }
+            ("expired", _) => LoginOutcome::Rejected {
+                message: Some("Your account <b>ended</b> on Monday.".into()),
+                redirect: None,
+                eap: None,
+            },
+            ("sold", url) => {
+                LoginOutcome::Rejected { message: Some("Buy more.".into()), redirect: Some(url.into()), eap: None }
             }
             ("away", _) => LoginOutcome::Unavailable,
             ("hasty", _) => LoginOutcome::TooManyTries { wait: Duration::from_millis(29_500) },
             ("slow", _) => std::future::pending().await,
-            _ => LoginOutcome::Rejected { message: None, eap: None },
+            _ => LoginOutcome::Rejected { message: None, redirect: None, eap: None },
         }
     }
 
