@@ -21,6 +21,7 @@ use wire::url::WebUrl;
 
 use crate::pages::{self, Page as OwnPage};
 use crate::reply::{self, Reply};
+use crate::routes::language;
 use crate::text::{ENGLISH, fill};
 use crate::{Backend, Credential, Guest, Login, LoginOutcome, Session, Site, Uam, urls};
 
@@ -85,7 +86,7 @@ pub(crate) async fn answer<B: Backend>(
     Some(match said {
         Ok(said) if as_json => reply::readable_by(json(&counter.reply(&said), callback.as_deref()), origin),
         Ok(said) => counter.redirect(page, &said),
-        Err(refusal) => counter.refuse(refusal, as_json),
+        Err(refusal) => counter.refuse(refusal, as_json, headers),
     })
 }
 
@@ -361,8 +362,8 @@ impl<B: Backend> Counter<'_, B> {
         if is_2 { Version::V2 } else { Version::V1 }
     }
 
-    fn refuse(&self, refusal: Refusal, as_json: bool) -> Reply {
-        let page = OwnPage { t: &ENGLISH, site: self.site };
+    fn refuse(&self, refusal: Refusal, as_json: bool, headers: &HeaderMap) -> Reply {
+        let page = OwnPage { t: language(headers), site: self.site };
         let bad = |words: &'static str| reply::text(StatusCode::BAD_REQUEST, words);
         reply::closing(match (refusal, self.backend.guest(self.ip)) {
             (Refusal::NoName, _) => bad("username is missing or too long.\n"),

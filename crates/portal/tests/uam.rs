@@ -320,6 +320,8 @@ fn a_page_of_another_site_cannot_log_a_guest_out() {
             in_again();
             let answer = ask(&portal, ANNE, "/logoff", foreign).await;
             assert!(answer.status == 200 && answer.body.contains("Sign out?"), "{answer:?}");
+            let german = ask(&portal, ANNE, "/logoff", &format!("Accept-Language: de\r\n{foreign}")).await;
+            assert!(german.body.contains("<html lang=\"de\""), "{german:?}");
             assert_eq!(ask(&portal, ANNE, "/json/logoff", foreign).await.status, 403);
             assert!(portal.house.is_online(ANNE), "{foreign}");
         }
