@@ -247,8 +247,12 @@ impl Gateway {
             true => engine.begin_admission(ip),
             false => engine.begin_login(now, ip),
         });
+        let named = |attempt: Attempt| match login.session_id {
+            "" => attempt,
+            name => Attempt { session_id: name.to_owned(), ..attempt },
+        };
         let attempt = match begun {
-            Ok(attempt) => attempt,
+            Ok(attempt) => named(attempt),
             Err(LoginRefusal::AlreadyOnline) => return LoginOutcome::Accepted { redirect: None, eap: None },
             Err(LoginRefusal::TooManyTries(wait)) => return LoginOutcome::TooManyTries { wait },
             Err(LoginRefusal::NotAGuest) => return LoginOutcome::Unavailable,
@@ -533,6 +537,11 @@ impl portal::Backend for Backend {
     fn place(&self, ip: Ipv4Addr) -> Option<uam::Place> {
         let view = self.0.engine.borrow().guest_at(self.0.clock.now(), ip)?;
         Some(uam::Place { slot: view.slot.0, key: view.key })
+    }
+
+    fn session_id(&self) -> String {
+        // Nothing comes of it, and so nobody is called back.
+        self.0.engine.borrow_mut().name_session()
     }
 
     fn dice(&self) -> [u8; 16] {

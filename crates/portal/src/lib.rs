@@ -38,6 +38,9 @@ pub trait Backend: 'static {
     /// Where in the gateway's table the guest at this address is, and who it is.
     fn place(&self, ip: Ipv4Addr) -> Option<uam::Place>;
 
+    /// A name for a session to come, which nobody else gets.
+    fn session_id(&self) -> String;
+
     /// Sixteen octets that nobody can foresee.
     fn dice(&self) -> [u8; 16];
 
@@ -68,6 +71,8 @@ pub struct Login<'a> {
     pub original_url: &'a str,
     /// The language that a portal spoke with it; may be empty.
     pub lang: &'a str,
+    /// What its session is to be called: of [`Backend::session_id`], and of no other login. Empty leaves it to the gateway.
+    pub session_id: &'a str,
     /// Where it logs off by an external portal; empty without one.
     pub logoff_url: &'a str,
 }

@@ -106,7 +106,9 @@ async fn login<B: Backend>(
         return say(StatusCode::UNPROCESSABLE_ENTITY, t.accept_terms_first.into());
     }
     let credential = Credential::Password(password.as_bytes().to_vec());
-    match backend.login(ip, &Login { name, credential: &credential, original_url: "", lang: "", logoff_url: "" }).await
+    match backend
+        .login(ip, &Login { name, credential: &credential, original_url: "", lang: "", session_id: "", logoff_url: "" })
+        .await
     {
         // 303, and by that a navigation of the whole page: it makes a phone's sheet look for the Internet again.
         LoginOutcome::Accepted { redirect, .. } => match redirect.as_deref().and_then(WebUrl::parse) {

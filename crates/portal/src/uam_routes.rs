@@ -148,6 +148,7 @@ enum Refusal {
 struct Said {
     outcome: Outcome,
     session: Option<uam::Session>,
+    next_session_id: String,
     challenge: Option<Challenge>,
     message: Option<String>,
     lang: String,
@@ -238,6 +239,7 @@ impl<B: Backend> Counter<'_, B> {
             credential: &credential,
             original_url: &original_url,
             lang: &self.lang(),
+            session_id: &self.guests(|guests, _| guests.take_session_id(self.place, || self.backend.session_id())),
             logoff_url: &uam.portal.page("logoff"),
         };
         let outcome = self.backend.login(self.ip, &login).await;
@@ -297,7 +299,12 @@ impl<B: Backend> Counter<'_, B> {
     fn not_yet(&self, outcome: Outcome) -> Said {
         let fresh = || self.backend.dice();
         let challenge = self.guests(|guests, now| guests.shown(now, self.place, fresh));
-        Said { challenge, ..self.say(outcome, None) }
+        // What EAP asks on about has its name already.
+        let next_session_id = match outcome {
+            Outcome::Challenge => String::new(),
+            _ => self.guests(|guests, _| guests.session_id(self.place, || self.backend.session_id())),
+        };
+        Said { challenge, next_session_id, ..self.say(outcome, None) }
     }
 
     fn say(&self, outcome: Outcome, session: Option<uam::Session>) -> Said {
@@ -310,6 +317,7 @@ impl<B: Backend> Counter<'_, B> {
             message: self.message(outcome),
             session_url: session_url.filter(|_| session.is_some()),
             session,
+            next_session_id: String::new(),
             challenge: None,
             lang: if is_of_login { self.lang() } else { String::new() },
             user_url,
@@ -390,6 +398,7 @@ impl<B: Backend> Counter<'_, B> {
             portal: &self.site.uam.portal,
             station: Station { mac: key.mac, ip: self.ip, vlan: (key.vlan != Vlan::NONE).then_some(key.vlan.0) },
             session: said.session.as_ref(),
+            next_session_id: &said.next_session_id,
             challenge: said.challenge,
             message: said.message.as_deref(),
             lang: &said.lang,

@@ -100,6 +100,8 @@ fn a_guest_logs_in_and_out_by_a_portal() {
         let success = led(&portal, ANNE, &login).await;
         assert_eq!((value(&success, "res"), value(&success, "uid")), ("success", "guest"));
         assert_eq!(value(&success, "userurl"), "http%3a%2f%2fexample.org%2f");
+        assert!(!value(&first, "sessionid").is_empty());
+        assert_eq!(value(&success, "sessionid"), value(&first, "sessionid"), "the portal knew it before the login");
         assert!(portal.house.is_online(ANNE) && !portal.house.is_online(BEN));
         assert_eq!(*portal.house.logins.borrow(), ["guest http://example.org/"]);
 
@@ -112,8 +114,11 @@ fn a_guest_logs_in_and_out_by_a_portal() {
         let off = led(&portal, ANNE, "/logoff").await;
         assert_eq!(value(&off, "res"), "logoff");
         assert_ne!(value(&off, "challenge"), challenge);
+        assert_eq!(value(&off, "sessionid"), value(&first, "sessionid"));
         assert!(!portal.house.is_online(ANNE));
-        assert_eq!(value(&led(&portal, ANNE, "/status").await, "res"), "notyet");
+        let next = led(&portal, ANNE, "/status").await;
+        assert_eq!(value(&next, "res"), "notyet");
+        assert_ne!(value(&next, "sessionid"), value(&first, "sessionid"));
     });
 }
 

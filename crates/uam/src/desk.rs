@@ -50,6 +50,8 @@ struct Guest {
     challenge: Option<(Challenge, Duration)>,
     /// The last login that was decided.
     last: Option<([u8; 16], Known)>,
+    /// What the next session is called, if it was shown and no login has taken it.
+    session_id: Option<Box<str>>,
     user_url: Box<str>,
     session_url: Box<str>,
     version: Version,
@@ -158,6 +160,16 @@ impl Desk {
         challenge
     }
 
+    /// What the session of a guest who is not logged in will be called; a `fresh` name if there is none yet.
+    pub fn session_id(&mut self, place: Place, fresh: impl FnOnce() -> String) -> String {
+        self.guest(place).session_id.get_or_insert_with(|| fresh().into()).to_string()
+    }
+
+    /// The same, for a login. Two that are under way at once never have the same: both may come to a session.
+    pub fn take_session_id(&mut self, place: Place, fresh: impl FnOnce() -> String) -> String {
+        self.guest(place).session_id.take().map_or_else(fresh, String::from)
+    }
+
     /// Remembers where a guest was going.
     pub fn going_to(&mut self, place: Place, user_url: &str) {
         self.guest(place).user_url = short(user_url).into();
@@ -200,6 +212,7 @@ impl Desk {
             key: place.key,
             challenge: None,
             last: None,
+            session_id: None,
             user_url: Box::default(),
             session_url: Box::default(),
             version: Version::default(),
@@ -290,6 +303,19 @@ mod tests {
         assert_eq!(desk.known(ANNE, right), None);
         desk.accepted(ANNE, right, None, Version::V1);
         assert_eq!(desk.shown(secs(4), ANNE, || [4; 16]), Some(Challenge([4; 16])));
+    }
+
+    #[test]
+    fn a_session_is_called_as_the_guest_was_shown_and_no_other_one_is() {
+        let mut desk = desk();
+        let never = || unreachable!("there is a name");
+        assert_eq!(desk.session_id(ANNE, || "first".into()), "first");
+        assert_eq!(desk.session_id(ANNE, never), "first");
+        assert_eq!(desk.take_session_id(ANNE, never), "first");
+        assert_eq!(desk.take_session_id(ANNE, || "second".into()), "second", "a login at the same time");
+        assert_eq!(desk.session_id(ANNE, || "third".into()), "third");
+        let ben = Place { key: GuestKey { vlan: Vlan(7), ..ANNE.key }, ..ANNE };
+        assert_eq!(desk.take_session_id(ben, || "fourth".into()), "fourth", "the place is another guest's now");
     }
 
     #[test]

@@ -75,6 +75,10 @@ impl Backend for House {
         Some(Place { slot: ip.octets()[3].into(), key: GuestKey { lan: 0, vlan: Vlan::NONE, mac } })
     }
 
+    fn session_id(&self) -> String {
+        format!("session{}", self.dice()[0])
+    }
+
     fn dice(&self) -> [u8; 16] {
         self.thrown.set(self.thrown.get() + 1);
         [self.thrown.get(); 16]
@@ -91,7 +95,8 @@ impl Backend for House {
         }
         match (login.name, &*password) {
             ("guest", _) if login.credential.is_of(b"good & long") => {
-                self.let_in(ip, Session { user: login.name.into(), ..Session::default() });
+                let id = login.session_id.to_owned();
+                self.let_in(ip, Session { id, user: login.name.into(), ..Session::default() });
                 LoginOutcome::Accepted { redirect: None, eap: None }
             }
             ("led", url) => LoginOutcome::Accepted { redirect: Some(url.into()), eap: None },

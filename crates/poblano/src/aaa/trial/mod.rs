@@ -150,7 +150,14 @@ impl Trial {
     fn ask(&self, attempt: &Attempt) -> Ask {
         let person = |name: &str, password: &str| {
             let credential = portal::Credential::Password(password.as_bytes().to_vec());
-            let login = portal::Login { name, credential: &credential, original_url: "", lang: "", logoff_url: "" };
+            let login = portal::Login {
+                name,
+                credential: &credential,
+                original_url: "",
+                lang: "",
+                session_id: "",
+                logoff_url: "",
+            };
             self.asks.person(attempt, &login, None)
         };
         match &self.login {
