@@ -11,6 +11,7 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 mod api;
+mod files;
 mod forms;
 #[cfg(fuzzing)]
 pub mod fuzz;
@@ -24,6 +25,7 @@ mod text;
 mod uam_routes;
 mod urls;
 
+pub use files::Files;
 pub use limits::Limits;
 pub use server::serve;
 pub use uam::Credential;
@@ -170,6 +172,8 @@ pub struct Site {
     pub base_url: String,
     /// The portal's own host names, answered by our DNS: `wifi.internal`.
     pub names: Vec<String>,
+    /// The operator's own files.
+    pub files: Files,
     /// An external portal.
     pub uam: Uam,
     /// The bounds.

@@ -59,7 +59,10 @@ pub(crate) async fn answer<B: Backend>(
             ("/success", Guest::LoggedIn(session)) => page.success(&session, wanted(&query(&request), site)),
             ("/status", Guest::LoggedIn(session)) => page.status(&session, query(&request).text("live") == "1"),
             ("/logout", Guest::LoggedIn(session)) => page.logout(&session),
-            _ => page.not_found(),
+            _ => match path.strip_prefix("/www/").and_then(|name| site.files.get(name)) {
+                Some((kind, content)) => reply::operators_file(kind, content.clone()),
+                None => page.not_found(),
+            },
         },
     }
 }

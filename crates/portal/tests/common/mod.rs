@@ -7,7 +7,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::rc::Rc;
 use std::time::Duration;
 
-use portal::{Backend, Credential, Guest, Limits, Login, LoginOutcome, Session, Site, Uam};
+use portal::{Backend, Credential, Files, Guest, Limits, Login, LoginOutcome, Session, Site, Uam};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use uam::Place;
@@ -137,15 +137,20 @@ pub(crate) fn wide() -> Limits {
 
 /// Runs a test against a portal with these bounds and terms.
 pub(crate) fn with_portal(limits: Limits, terms: Option<&str>, test: impl AsyncFnOnce(Portal)) {
-    with_site(limits, terms, Uam::default(), test);
+    with_site(limits, terms, Uam::default(), Files::default(), test);
 }
 
 /// The same, with an external portal.
 pub(crate) fn with_uam(uam: Uam, test: impl AsyncFnOnce(Portal)) {
-    with_site(wide(), None, uam, test);
+    with_site(wide(), None, uam, Files::default(), test);
 }
 
-fn with_site(limits: Limits, terms: Option<&str>, uam: Uam, test: impl AsyncFnOnce(Portal)) {
+/// The same, with files of the operator's.
+pub(crate) fn with_files(files: Files, test: impl AsyncFnOnce(Portal)) {
+    with_site(wide(), None, Uam::default(), files, test);
+}
+
+fn with_site(limits: Limits, terms: Option<&str>, uam: Uam, files: Files, test: impl AsyncFnOnce(Portal)) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("runtime");
     tokio::task::LocalSet::new().block_on(&runtime, async {
         let house = Rc::new(House::default());
@@ -154,6 +159,7 @@ fn with_site(limits: Limits, terms: Option<&str>, uam: Uam, test: impl AsyncFnOn
             terms: terms.map(Into::into),
             base_url: BASE.into(),
             names: vec!["wifi.internal".into()],
+            files,
             uam,
             limits,
         });
