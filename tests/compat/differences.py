@@ -20,5 +20,4 @@ DIFFERENCES = {
     "original request": "The packet path's own redirect comes first (302 to the gateway), then the one to the portal.",
     "logout address": "http to uamlogoutip is led to /logout, where the session ends; whom a foreign page sends there "
     "is asked first. CoovaChilli ends it by the packet, whoever sent the browser there.",
-    "session id": "sessionid is there from the login on; CoovaChilli shows the next one before.",
 }

@@ -23,6 +23,10 @@ ada Cleartext-Password := "lovelace"
 led Cleartext-Password := "led"
     WISPr-Redirection-URL = "http://online.test/welcome?a=1"
 
+sold Auth-Type := Reject
+    Reply-Message = "Your ticket is used up",
+    WISPr-Redirection-URL = "http://online.test/more"
+
 DEFAULT Auth-Type := Reject
     Reply-Message = "Your ticket is used up"
 """

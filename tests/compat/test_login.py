@@ -102,7 +102,13 @@ def test_where_the_server_wants_a_guest_to_go_is_the_whole_answer(ours):
         assert subject.login(name="led", password="led").location == "http://online.test/welcome?a=1"
         assert subject.get("/").location == "http://online.test/welcome?a=1"
         assert subject.get("/logoff").parameters["res"] == "logoff"
+        refused = subject.login(name="sold", password="sold")
+        assert refused.location == "http://online.test/more"
+        assert "<ReplyMessage>Your ticket is used up</ReplyMessage>" in refused.body
+        assert not subject.is_online()
     with ours(redirect_url=True) as subject:
+        given = subject.login(name="sold", password="sold").parameters
+        assert (given["reason"], given["redirurl"]) == ("reject", "http://online.test/more")
         given = subject.login(name="led", password="led").parameters
         assert (given["res"], given["redirurl"]) == ("success", "http://online.test/welcome?a=1")
 

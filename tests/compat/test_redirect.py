@@ -39,7 +39,10 @@ def test_every_other_answer_has_its_parameters_in_place(subject):
     assert (offline["res"], offline["uid"]) == ("notyet", "")
     failed = check(subject.login(password="wrong").location, subject)
     assert (failed["res"], failed["reason"]) == ("failed", "reject")
+    named = check(subject.get("/prelogin").location, subject)["sessionid"]
+    assert named != offline["sessionid"], "each login has a session of its own"
     success = check(subject.login(more="&lang=de").location, subject)
+    assert success["sessionid"] == named
     assert (success["res"], success["uid"], success["lang"]) == ("success", subject.user, "de")
     assert "challenge" not in success
     status = check(subject.get("/status").location, subject)

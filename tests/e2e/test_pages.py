@@ -101,3 +101,15 @@ def test_large_type_sticks_out_of_no_page(lab):
             browser.open(f"{PORTAL}/{page}")
             browser.ask("document.documentElement.style.fontSize = '200%'")
             assert not browser.ask("document.documentElement.scrollWidth > document.documentElement.clientWidth"), page
+
+
+def test_files_of_the_operators_are_there_before_and_after_login(tmp_path):
+    (tmp_path / "house.html").write_text("<p>Our house</p>\n")
+    (tmp_path / "login.chi").write_text("#!/bin/sh\n")
+    with Lab(settings={"portal": {"files": str(tmp_path)}}) as lab:
+        guest = lab.guest
+        assert guest.lease()
+        assert guest.curl(f"{PORTAL}/www/house.html").body == "<p>Our house</p>\n"
+        assert guest.curl(f"{PORTAL}/www/login.chi").status == 404
+        assert guest.login().status == 303
+        assert guest.curl(f"{PORTAL}/www/house.html").body == "<p>Our house</p>\n"

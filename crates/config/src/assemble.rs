@@ -64,6 +64,7 @@ pub(crate) fn assemble(read: &Read<'_>) -> Config {
             port: read.port("portal.port"),
             title: read.required("portal.title"),
             terms: read.required("portal.terms"),
+            files: read.optional("portal.files"),
         },
         uam: uam(read),
         garden: Garden {

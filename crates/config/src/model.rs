@@ -199,6 +199,8 @@ pub struct Portal {
     pub title: String,
     /// Terms that are shown beside the login; empty shows none.
     pub terms: String,
+    /// The folder of what is served below `/www/`.
+    pub files: Option<PathBuf>,
 }
 
 /// `[uam]`

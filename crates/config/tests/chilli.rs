@@ -293,7 +293,7 @@ fn line(name: &str, kind: Kind, variant: usize) -> Option<String> {
         "radiusauthport" => "1812",
         "radiusacctport" => "1813",
         "maxclients" => "500",
-        "ipup" | "ipdown" | "conup" | "condown" | "macup" | "macdown" | "localusers" | "cmdsocket" => {
+        "ipup" | "ipdown" | "conup" | "condown" | "macup" | "macdown" | "localusers" | "cmdsocket" | "wwwdir" => {
             "/etc/chilli/file"
         }
         "uamaliasip" => "192.0.2.1",

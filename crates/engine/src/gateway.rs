@@ -339,7 +339,7 @@ impl Engine {
         if guest.is_online() {
             return Err(LoginRefusal::AlreadyOnline);
         }
-        let session_id = self.session_id().to_string();
+        let session_id = self.name_session();
         Ok(Attempt { slot: snapshot.slot, key: snapshot.key, address, session_id })
     }
 
@@ -806,6 +806,11 @@ impl Engine {
                 usage: counted - session.baseline,
             }),
         }
+    }
+
+    /// A name for a session to come, which no other one has: for an [`Attempt`] whose guest was told it before.
+    pub fn name_session(&mut self) -> String {
+        self.session_id().to_string()
     }
 
     fn session_id(&mut self) -> SessionId {

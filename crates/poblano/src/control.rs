@@ -376,7 +376,8 @@ async fn authenticate(gateway: &Rc<Gateway>, request: &Value, guest: cli::Guest)
         return json!({ "error": format!("{guest} is online already") });
     };
     let credential = Credential::Password(password.as_bytes().to_vec());
-    let login = Login { name: user, credential: &credential, original_url: "", lang: "", logoff_url: "" };
+    let login =
+        Login { name: user, credential: &credential, original_url: "", lang: "", session_id: "", logoff_url: "" };
     match gateway.authenticate(&attempt, &login, None).await {
         LoginOutcome::Accepted { .. } => json!({ "logged_in": 1 }),
         LoginOutcome::Rejected { message, .. } => {

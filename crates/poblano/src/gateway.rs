@@ -247,8 +247,12 @@ impl Gateway {
             true => engine.begin_admission(ip),
             false => engine.begin_login(now, ip),
         });
+        let named = |attempt: Attempt| match login.session_id {
+            "" => attempt,
+            name => Attempt { session_id: name.to_owned(), ..attempt },
+        };
         let attempt = match begun {
-            Ok(attempt) => attempt,
+            Ok(attempt) => named(attempt),
             Err(LoginRefusal::AlreadyOnline) => return LoginOutcome::Accepted { redirect: None, eap: None },
             Err(LoginRefusal::TooManyTries(wait)) => return LoginOutcome::TooManyTries { wait },
             Err(LoginRefusal::NotAGuest) => return LoginOutcome::Unavailable,
@@ -258,7 +262,7 @@ impl Gateway {
         }
         // Nobody asked, or not any more.
         let Some(before) = self.aaa.conversation(&attempt) else {
-            return LoginOutcome::Rejected { message: None, eap: None };
+            return LoginOutcome::Rejected { message: None, redirect: None, eap: None };
         };
         let login = Login { name: &before.name, ..*login };
         self.authenticate(&before.attempt, &login, Some(&before)).await
@@ -280,7 +284,7 @@ impl Gateway {
                 self.greet(attempt, message);
                 LoginOutcome::Accepted { redirect, eap }
             }
-            Answer::Refused { message, eap } => LoginOutcome::Rejected { message, eap },
+            Answer::Refused { message, redirect, eap } => LoginOutcome::Rejected { message, redirect, eap },
             Answer::Asked { eap } => LoginOutcome::Asked { eap },
             Answer::Unavailable => LoginOutcome::Unavailable,
         }
@@ -533,6 +537,11 @@ impl portal::Backend for Backend {
     fn place(&self, ip: Ipv4Addr) -> Option<uam::Place> {
         let view = self.0.engine.borrow().guest_at(self.0.clock.now(), ip)?;
         Some(uam::Place { slot: view.slot.0, key: view.key })
+    }
+
+    fn session_id(&self) -> String {
+        // Nothing comes of it, and so nobody is called back.
+        self.0.engine.borrow_mut().name_session()
     }
 
     fn dice(&self) -> [u8; 16] {

@@ -8,6 +8,7 @@ use anyhow::Context;
 use config::{AuthMethod, Config, Direction};
 use engine::dns;
 use fastpath::garden::Network;
+use tracing::{info, warn};
 use wire::MacAddr;
 use wire::dns::NameBuf;
 
@@ -96,6 +97,7 @@ pub(crate) fn site(config: &Config, lan_mac: MacAddr) -> portal::Site {
         terms: Some(config.portal.terms.clone()).filter(|terms| !terms.is_empty()),
         base_url: format!("http://{}:{}", config.lan.gateway, config.portal.port),
         names: names(config).into_iter().map(str::to_owned).chain(alias).collect(),
+        files: files(config),
         uam: portal::Uam {
             portal: uam::Portal {
                 server: uam.server.clone().unwrap_or_default(),
@@ -122,6 +124,21 @@ pub(crate) fn site(config: &Config, lan_mac: MacAddr) -> portal::Site {
             origins: uam.origins.clone(),
         },
         limits: portal::Limits::default(),
+    }
+}
+
+/// Without them guests miss some pages, not the portal.
+fn files(config: &Config) -> portal::Files {
+    let Some(folder) = &config.portal.files else { return portal::Files::default() };
+    match portal::Files::read(folder) {
+        Ok(files) => {
+            info!(files = files.count(), folder = %folder.display(), "guests get these below /www/");
+            files
+        }
+        Err(error) => {
+            warn!(%error, folder = %folder.display(), "portal.files cannot be served");
+            portal::Files::default()
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use std::net::Ipv4Addr;
 use std::rc::Rc;
 use std::time::Duration;
 
-use portal::{Backend, Guest, Limits, Login, LoginOutcome, Session, Site, Uam};
+use portal::{Backend, Files, Guest, Limits, Login, LoginOutcome, Session, Site, Uam};
 
 #[derive(Default)]
 struct Preview {
@@ -23,6 +23,10 @@ impl Backend for Preview {
         None // only portals of others ask
     }
 
+    fn session_id(&self) -> String {
+        String::new() // the same
+    }
+
     fn dice(&self) -> [u8; 16] {
         [0; 16]
     }
@@ -35,7 +39,7 @@ impl Backend for Preview {
             }
             ("away", _) => LoginOutcome::Unavailable,
             ("hasty", _) => LoginOutcome::TooManyTries { wait: Duration::from_secs(30) },
-            _ => LoginOutcome::Rejected { message: None, eap: None },
+            _ => LoginOutcome::Rejected { message: None, redirect: None, eap: None },
         }
     }
 
@@ -71,6 +75,7 @@ async fn main() -> std::io::Result<()> {
         terms: Some("Be kind to the other guests: the line is shared.\n\nWe keep who was online when for as long as the law asks, and nothing else.\n\nWhat you do online is your own responsibility.".into()),
         base_url: format!("http://{address}"),
         names: vec!["wifi.internal".into()],
+        files: Files::default(),
         uam: Uam::default(),
         limits: Limits::default(),
     };

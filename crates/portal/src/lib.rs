@@ -11,6 +11,7 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 mod api;
+mod files;
 mod forms;
 #[cfg(fuzzing)]
 pub mod fuzz;
@@ -24,6 +25,7 @@ mod text;
 mod uam_routes;
 mod urls;
 
+pub use files::Files;
 pub use limits::Limits;
 pub use server::serve;
 pub use uam::Credential;
@@ -37,6 +39,9 @@ pub trait Backend: 'static {
 
     /// Where in the gateway's table the guest at this address is, and who it is.
     fn place(&self, ip: Ipv4Addr) -> Option<uam::Place>;
+
+    /// A name for a session to come, which nobody else gets.
+    fn session_id(&self) -> String;
 
     /// Sixteen octets that nobody can foresee.
     fn dice(&self) -> [u8; 16];
@@ -68,6 +73,8 @@ pub struct Login<'a> {
     pub original_url: &'a str,
     /// The language that a portal spoke with it; may be empty.
     pub lang: &'a str,
+    /// What its session is to be called: of [`Backend::session_id`], and of no other login. Empty leaves it to the gateway.
+    pub session_id: &'a str,
     /// Where it logs off by an external portal; empty without one.
     pub logoff_url: &'a str,
 }
@@ -87,6 +94,8 @@ pub enum LoginOutcome {
     Rejected {
         /// Shown to the guest as plain text.
         message: Option<String>,
+        /// Where it wants the browser to go, as above: a page that says more, or sells more.
+        redirect: Option<String>,
         /// The server's last message of EAP.
         eap: Option<Vec<u8>>,
     },
@@ -163,6 +172,8 @@ pub struct Site {
     pub base_url: String,
     /// The portal's own host names, answered by our DNS: `wifi.internal`.
     pub names: Vec<String>,
+    /// The operator's own files.
+    pub files: Files,
     /// An external portal.
     pub uam: Uam,
     /// The bounds.

@@ -45,8 +45,13 @@ pub(crate) fn text(status: StatusCode, words: impl Into<Bytes>) -> Reply {
 }
 
 /// A fixed file. Kept for minutes only: another hotspot may have the same address and another look.
-pub(crate) fn file(kind: &'static str, body: &'static [u8]) -> Reply {
+pub(crate) fn file(kind: &'static str, body: impl Into<Bytes>) -> Reply {
     with(reply(StatusCode::OK, kind, body), CACHE_CONTROL, "max-age=300")
+}
+
+/// The same of the operator's, whose pages have scripts and pictures from wherever the operator wants.
+pub(crate) fn operators_file(kind: &'static str, body: Bytes) -> Reply {
+    with(file(kind, body), CONTENT_SECURITY_POLICY, "frame-ancestors 'none'")
 }
 
 /// 302 or 303 to a place. The body is for people whose program does not follow.

@@ -59,7 +59,10 @@ pub(crate) async fn answer<B: Backend>(
             ("/success", Guest::LoggedIn(session)) => page.success(&session, wanted(&query(&request), site)),
             ("/status", Guest::LoggedIn(session)) => page.status(&session, query(&request).text("live") == "1"),
             ("/logout", Guest::LoggedIn(session)) => page.logout(&session),
-            _ => page.not_found(),
+            _ => match path.strip_prefix("/www/").and_then(|name| site.files.get(name)) {
+                Some((kind, content)) => reply::operators_file(kind, content.clone()),
+                None => page.not_found(),
+            },
         },
     }
 }
@@ -106,7 +109,9 @@ async fn login<B: Backend>(
         return say(StatusCode::UNPROCESSABLE_ENTITY, t.accept_terms_first.into());
     }
     let credential = Credential::Password(password.as_bytes().to_vec());
-    match backend.login(ip, &Login { name, credential: &credential, original_url: "", lang: "", logoff_url: "" }).await
+    match backend
+        .login(ip, &Login { name, credential: &credential, original_url: "", lang: "", session_id: "", logoff_url: "" })
+        .await
     {
         // 303, and by that a navigation of the whole page: it makes a phone's sheet look for the Internet again.
         LoginOutcome::Accepted { redirect, .. } => match redirect.as_deref().and_then(WebUrl::parse) {
@@ -114,7 +119,10 @@ async fn login<B: Backend>(
             None => see_other(&success),
         },
         // Not 401, which asks for a WWW-Authenticate that browsers answer with a window of their own.
-        LoginOutcome::Rejected { message, .. } => {
+        LoginOutcome::Rejected { message, redirect, .. } => {
+            if let Some(theirs) = redirect.as_deref().and_then(WebUrl::parse) {
+                return see_other(theirs.as_str());
+            }
             let message = message.map(|words| pages::tidy(&words)).filter(|words| !words.is_empty());
             say(StatusCode::FORBIDDEN, message.unwrap_or_else(|| t.no_match.into()))
         }

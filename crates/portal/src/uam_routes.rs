@@ -21,6 +21,7 @@ use wire::url::WebUrl;
 
 use crate::pages::{self, Page as OwnPage};
 use crate::reply::{self, Reply};
+use crate::routes::language;
 use crate::text::{ENGLISH, fill};
 use crate::{Backend, Credential, Guest, Login, LoginOutcome, Session, Site, Uam, urls};
 
@@ -85,7 +86,7 @@ pub(crate) async fn answer<B: Backend>(
     Some(match said {
         Ok(said) if as_json => reply::readable_by(json(&counter.reply(&said), callback.as_deref()), origin),
         Ok(said) => counter.redirect(page, &said),
-        Err(refusal) => counter.refuse(refusal, as_json),
+        Err(refusal) => counter.refuse(refusal, as_json, headers),
     })
 }
 
@@ -147,6 +148,7 @@ enum Refusal {
 struct Said {
     outcome: Outcome,
     session: Option<uam::Session>,
+    next_session_id: String,
     challenge: Option<Challenge>,
     message: Option<String>,
     lang: String,
@@ -201,7 +203,9 @@ impl<B: Backend> Counter<'_, B> {
         match (self.known(), session) {
             (Some(Known::Accepted), Some(session)) => return Ok(self.say(Outcome::Success, Some(session))),
             (_, Some(session)) => return Ok(self.say(Outcome::Already, Some(session))),
-            (Some(Known::Rejected(message)), None) => return Ok(self.refused(message.map(Into::into))),
+            (Some(Known::Rejected { message, session_url }), None) => {
+                return Ok(self.refused(message.map(Into::into), session_url.map(Into::into)));
+            }
             (Some(Known::Accepted) | None, None) => {}
         }
         let fresh = || self.backend.dice();
@@ -235,6 +239,7 @@ impl<B: Backend> Counter<'_, B> {
             credential: &credential,
             original_url: &original_url,
             lang: &self.lang(),
+            session_id: &self.guests(|guests, _| guests.take_session_id(self.place, || self.backend.session_id())),
             logoff_url: &uam.portal.page("logoff"),
         };
         let outcome = self.backend.login(self.ip, &login).await;
@@ -245,22 +250,23 @@ impl<B: Backend> Counter<'_, B> {
     fn decided(&self, outcome: LoginOutcome) -> Said {
         match outcome {
             LoginOutcome::Accepted { redirect, eap } => {
-                let redirect = redirect.filter(|url| WebUrl::parse(url).is_some());
+                let redirect = web(redirect);
                 let version = self.version();
                 self.guests(|guests, _| guests.accepted(self.place, self.query, redirect.as_deref(), version));
                 self.say(Outcome::Success, self.session()).with(eap)
             }
             LoginOutcome::Asked { eap } => self.not_yet(Outcome::Challenge).with(Some(eap)),
             // The first response of the next conversation may be the same, and is to be looked at.
-            LoginOutcome::Rejected { message, eap } if Credential::is_eap(self.query) => {
+            LoginOutcome::Rejected { message, redirect, eap } if Credential::is_eap(self.query) => {
                 self.renewed();
-                self.refused(tidied(message)).with(eap)
+                self.refused(tidied(message), web(redirect)).with(eap)
             }
-            LoginOutcome::Rejected { message, .. } => {
-                let message = tidied(message);
+            LoginOutcome::Rejected { message, redirect, .. } => {
+                let (message, url) = (tidied(message), web(redirect));
+                let said = (message.as_deref(), url.as_deref());
                 let fresh = || self.backend.dice();
-                self.guests(|guests, now| guests.rejected(now, self.place, self.query, message.as_deref(), fresh));
-                self.refused(message)
+                self.guests(|guests, now| guests.rejected(now, self.place, self.query, said, fresh));
+                self.refused(message, url)
             }
             // The same login may have come twice at once, and let the guest in the other time.
             LoginOutcome::Unavailable => match (self.known(), self.session()) {
@@ -275,8 +281,8 @@ impl<B: Backend> Counter<'_, B> {
         }
     }
 
-    fn refused(&self, message: Option<String>) -> Said {
-        Said { message, ..self.not_yet(Outcome::Failed(Reason::Reject)) }
+    fn refused(&self, message: Option<String>, session_url: Option<String>) -> Said {
+        Said { message, session_url, ..self.not_yet(Outcome::Failed(Reason::Reject)) }
     }
 
     /// What a guest is told who is to log in; programs that speak EAP are asked who they are.
@@ -293,7 +299,12 @@ impl<B: Backend> Counter<'_, B> {
     fn not_yet(&self, outcome: Outcome) -> Said {
         let fresh = || self.backend.dice();
         let challenge = self.guests(|guests, now| guests.shown(now, self.place, fresh));
-        Said { challenge, ..self.say(outcome, None) }
+        // What EAP asks on about has its name already.
+        let next_session_id = match outcome {
+            Outcome::Challenge => String::new(),
+            _ => self.guests(|guests, _| guests.session_id(self.place, || self.backend.session_id())),
+        };
+        Said { challenge, next_session_id, ..self.say(outcome, None) }
     }
 
     fn say(&self, outcome: Outcome, session: Option<uam::Session>) -> Said {
@@ -306,6 +317,7 @@ impl<B: Backend> Counter<'_, B> {
             message: self.message(outcome),
             session_url: session_url.filter(|_| session.is_some()),
             session,
+            next_session_id: String::new(),
             challenge: None,
             lang: if is_of_login { self.lang() } else { String::new() },
             user_url,
@@ -358,8 +370,8 @@ impl<B: Backend> Counter<'_, B> {
         if is_2 { Version::V2 } else { Version::V1 }
     }
 
-    fn refuse(&self, refusal: Refusal, as_json: bool) -> Reply {
-        let page = OwnPage { t: &ENGLISH, site: self.site };
+    fn refuse(&self, refusal: Refusal, as_json: bool, headers: &HeaderMap) -> Reply {
+        let page = OwnPage { t: language(headers), site: self.site };
         let bad = |words: &'static str| reply::text(StatusCode::BAD_REQUEST, words);
         reply::closing(match (refusal, self.backend.guest(self.ip)) {
             (Refusal::NoName, _) => bad("username is missing or too long.\n"),
@@ -386,6 +398,7 @@ impl<B: Backend> Counter<'_, B> {
             portal: &self.site.uam.portal,
             station: Station { mac: key.mac, ip: self.ip, vlan: (key.vlan != Vlan::NONE).then_some(key.vlan.0) },
             session: said.session.as_ref(),
+            next_session_id: &said.next_session_id,
             challenge: said.challenge,
             message: said.message.as_deref(),
             lang: &said.lang,
@@ -407,6 +420,11 @@ impl Said {
 /// What a server says to a guest, fit to be shown.
 fn tidied(message: Option<String>) -> Option<String> {
     message.map(|words| pages::tidy(&words)).filter(|words| !words.is_empty())
+}
+
+/// An address that a server names, if a browser may be sent there.
+fn web(url: Option<String>) -> Option<String> {
+    url.filter(|url| WebUrl::parse(url).is_some())
 }
 
 fn json(reply: &uam::Reply<'_>, callback: Option<&str>) -> Reply {

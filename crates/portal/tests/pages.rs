@@ -47,6 +47,10 @@ fn a_guest_goes_where_the_server_of_its_account_leads_it() {
             let answer = post(&portal, ANNE, "/login", &format!("name=led&password={encoded}")).await;
             assert_eq!((answer.status, answer.header("location")), (303, Some(location)), "{there:?}");
         }
+        let refused = post(&portal, ANNE, "/login", "name=sold&password=http%3A%2F%2Fshop.example%2Fmore").await;
+        assert_eq!((refused.status, refused.header("location")), (303, Some("http://shop.example/more")));
+        let refused = post(&portal, ANNE, "/login", "name=sold&password=javascript%3Aalert(1)").await;
+        assert!(refused.status == 403 && refused.body.contains("Buy more."), "{refused:?}");
     });
 }
 

@@ -100,6 +100,8 @@ fn a_guest_logs_in_and_out_by_a_portal() {
         let success = led(&portal, ANNE, &login).await;
         assert_eq!((value(&success, "res"), value(&success, "uid")), ("success", "guest"));
         assert_eq!(value(&success, "userurl"), "http%3a%2f%2fexample.org%2f");
+        assert!(!value(&first, "sessionid").is_empty());
+        assert_eq!(value(&success, "sessionid"), value(&first, "sessionid"), "the portal knew it before the login");
         assert!(portal.house.is_online(ANNE) && !portal.house.is_online(BEN));
         assert_eq!(*portal.house.logins.borrow(), ["guest http://example.org/"]);
 
@@ -112,8 +114,42 @@ fn a_guest_logs_in_and_out_by_a_portal() {
         let off = led(&portal, ANNE, "/logoff").await;
         assert_eq!(value(&off, "res"), "logoff");
         assert_ne!(value(&off, "challenge"), challenge);
+        assert_eq!(value(&off, "sessionid"), value(&first, "sessionid"));
         assert!(!portal.house.is_online(ANNE));
-        assert_eq!(value(&led(&portal, ANNE, "/status").await, "res"), "notyet");
+        let next = led(&portal, ANNE, "/status").await;
+        assert_eq!(value(&next, "res"), "notyet");
+        assert_ne!(value(&next, "sessionid"), value(&first, "sessionid"));
+    });
+}
+
+#[test]
+fn a_guest_who_is_refused_is_led_where_the_server_wants_it() {
+    with_uam(uam(), async |portal| {
+        let url = "http://shop.example/more";
+        let tries = |challenge: &str, url| hidden(challenge, "sold", url);
+        let login = tries(value(&led(&portal, ANNE, "/prelogin").await, "challenge"), url);
+        for _ in 0..2 {
+            let answer = ask(&portal, ANNE, &login, "").await;
+            assert_eq!((answer.status, answer.header("location")), (302, Some(url)));
+            assert!(answer.body.contains("<ReplyMessage>Buy more.</ReplyMessage>"), "{answer:?}");
+        }
+        assert_eq!(portal.house.logins.borrow().len(), 1, "the very same login is not asked about again");
+        let answer = ask(&portal, ANNE, &login.replace("/logon", "/json/logon"), "").await;
+        assert!(answer.body.contains("\"redirectionURL\":\"http://shop.example/more\""), "{answer:?}");
+        // Where a refusal leads is forgotten by a session that begins without a login.
+        portal.house.let_in(ANNE, Session::default());
+        assert_eq!(value(&led(&portal, ANNE, "/status").await, "res"), "already");
+        portal.house.sessions.borrow_mut().clear();
+        let login = tries(value(&led(&portal, ANNE, "/prelogin").await, "challenge"), "javascript:alert(1)");
+        assert_eq!(value(&led(&portal, ANNE, &login).await, "reason"), "reject");
+    });
+    let parameter = Uam { portal: uam::Portal { redirect_url: true, ..uam().portal }, ..uam() };
+    with_uam(parameter, async |portal| {
+        let first = led(&portal, ANNE, "/prelogin").await;
+        let login = hidden(value(&first, "challenge"), "sold", "http://shop.example/more");
+        let refused = led(&portal, ANNE, &login).await;
+        assert_eq!(value(&refused, "redirurl"), "http%3a%2f%2fshop.example%2fmore");
+        assert_ne!(value(&refused, "challenge"), value(&first, "challenge"));
     });
 }
 
@@ -289,6 +325,8 @@ fn a_page_of_another_site_cannot_log_a_guest_out() {
             in_again();
             let answer = ask(&portal, ANNE, "/logoff", foreign).await;
             assert!(answer.status == 200 && answer.body.contains("Sign out?"), "{answer:?}");
+            let german = ask(&portal, ANNE, "/logoff", &format!("Accept-Language: de\r\n{foreign}")).await;
+            assert!(german.body.contains("<html lang=\"de\""), "{german:?}");
             assert_eq!(ask(&portal, ANNE, "/json/logoff", foreign).await.status, 403);
             assert!(portal.house.is_online(ANNE), "{foreign}");
         }

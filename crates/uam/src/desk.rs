@@ -50,6 +50,8 @@ struct Guest {
     challenge: Option<(Challenge, Duration)>,
     /// The last login that was decided.
     last: Option<([u8; 16], Known)>,
+    /// What the next session is called, if it was shown and no login has taken it.
+    session_id: Option<Box<str>>,
     user_url: Box<str>,
     session_url: Box<str>,
     version: Version,
@@ -60,8 +62,13 @@ struct Guest {
 pub enum Known {
     /// The guest came in with it.
     Accepted,
-    /// It was refused, with these words.
-    Rejected(Option<Box<str>>),
+    /// It was refused.
+    Rejected {
+        /// With these words.
+        message: Option<Box<str>>,
+        /// The server wants the guest to go there.
+        session_url: Option<Box<str>>,
+    },
 }
 
 impl Desk {
@@ -135,21 +142,32 @@ impl Desk {
         guest.version = version;
     }
 
-    /// A login was refused; what the next one has to answer.
+    /// A login was refused, with these words and this way to go; what the next one has to answer.
     pub fn rejected(
         &mut self,
         now: Duration,
         place: Place,
         login: Query<'_>,
-        message: Option<&str>,
+        (message, session_url): (Option<&str>, Option<&str>),
         fresh: impl FnOnce() -> [u8; 16],
     ) -> Option<Challenge> {
         let challenge = self.renewed(now, place, fresh);
         if self.mode == Mode::SingleUse {
             let message = message.filter(|message| message.len() <= MAX_MESSAGE).map(Into::into);
-            self.guest(place).last = Some((login.fingerprint(), Known::Rejected(message)));
+            let session_url = session_url.filter(|url| url.len() <= MAX_URL).map(Into::into);
+            self.guest(place).last = Some((login.fingerprint(), Known::Rejected { message, session_url }));
         }
         challenge
+    }
+
+    /// What the session of a guest who is not logged in will be called; a `fresh` name if there is none yet.
+    pub fn session_id(&mut self, place: Place, fresh: impl FnOnce() -> String) -> String {
+        self.guest(place).session_id.get_or_insert_with(|| fresh().into()).to_string()
+    }
+
+    /// The same, for a login. Two that are under way at once never have the same: both may come to a session.
+    pub fn take_session_id(&mut self, place: Place, fresh: impl FnOnce() -> String) -> String {
+        self.guest(place).session_id.take().map_or_else(fresh, String::from)
     }
 
     /// Remembers where a guest was going.
@@ -194,6 +212,7 @@ impl Desk {
             key: place.key,
             challenge: None,
             last: None,
+            session_id: None,
             user_url: Box::default(),
             session_url: Box::default(),
             version: Version::default(),
@@ -259,9 +278,10 @@ mod tests {
         desk.shown(secs(0), ANNE, || [1; 16]);
         let (wrong, right) = (login("11"), login("22"));
         assert_eq!(desk.known(ANNE, Query::new(&wrong)), None);
-        let next = desk.rejected(secs(1), ANNE, Query::new(&wrong), Some("No."), || [2; 16]);
+        let next = desk.rejected(secs(1), ANNE, Query::new(&wrong), (Some("No."), Some("http://a/")), || [2; 16]);
         assert_eq!(next, Some(Challenge([2; 16])));
-        assert_eq!(desk.known(ANNE, Query::new(&wrong)), Some(&Known::Rejected(Some("No.".into()))));
+        let refused = Known::Rejected { message: Some("No.".into()), session_url: Some("http://a/".into()) };
+        assert_eq!(desk.known(ANNE, Query::new(&wrong)), Some(&refused));
         assert_eq!(desk.known(ANNE, Query::new(&format!("{wrong}&userurl=x"))), desk.known(ANNE, Query::new(&wrong)));
         assert_eq!(desk.known(ANNE, Query::new(&right)), None);
         assert_eq!(desk.answered(secs(2), ANNE, || [3; 16]), Ok(next));
@@ -286,6 +306,19 @@ mod tests {
     }
 
     #[test]
+    fn a_session_is_called_as_the_guest_was_shown_and_no_other_one_is() {
+        let mut desk = desk();
+        let never = || unreachable!("there is a name");
+        assert_eq!(desk.session_id(ANNE, || "first".into()), "first");
+        assert_eq!(desk.session_id(ANNE, never), "first");
+        assert_eq!(desk.take_session_id(ANNE, never), "first");
+        assert_eq!(desk.take_session_id(ANNE, || "second".into()), "second", "a login at the same time");
+        assert_eq!(desk.session_id(ANNE, || "third".into()), "third");
+        let ben = Place { key: GuestKey { vlan: Vlan(7), ..ANNE.key }, ..ANNE };
+        assert_eq!(desk.take_session_id(ben, || "fourth".into()), "fourth", "the place is another guest's now");
+    }
+
+    #[test]
     fn as_coovachilli_a_challenge_may_be_answered_until_it_is_old() {
         let mut desk = Desk::new(LIFETIME, true, false);
         let first = desk.shown(secs(0), ANNE, || [1; 16]);
@@ -293,7 +326,7 @@ mod tests {
         desk.accepted(ANNE, Query::new(&right), None, Version::V1);
         assert_eq!(desk.known(ANNE, Query::new(&right)), None, "it is asked about again");
         assert_eq!(desk.answered(secs(1200), ANNE, || [2; 16]), Ok(first));
-        assert_ne!(desk.rejected(secs(9), ANNE, Query::new(&right), None, || [3; 16]), first);
+        assert_ne!(desk.rejected(secs(9), ANNE, Query::new(&right), (None, None), || [3; 16]), first);
         assert_eq!(desk.known(ANNE, Query::new(&right)), None);
     }
 
@@ -302,7 +335,10 @@ mod tests {
         let mut desk = Desk::new(LIFETIME, false, true);
         assert_eq!(desk.shown(secs(0), ANNE, || [1; 16]), None);
         assert_eq!(desk.answered(secs(0), ANNE, || [1; 16]), Ok(None));
-        assert_eq!(desk.rejected(secs(0), ANNE, Query::new("username=anne&password=x"), None, || [1; 16]), None);
+        assert_eq!(
+            desk.rejected(secs(0), ANNE, Query::new("username=anne&password=x"), (None, None), || [1; 16]),
+            None
+        );
         assert_eq!(desk.known(ANNE, Query::new("username=anne&password=x")), None);
     }
 
@@ -340,8 +376,9 @@ mod tests {
         desk.going_to(ANNE, &long);
         desk.accepted(ANNE, Query::new(""), Some(&long), Version::V1);
         assert_eq!((desk.user_url(ANNE), desk.session_url(ANNE)), (String::new(), None));
-        desk.rejected(secs(0), ANNE, Query::new(""), Some(&"x".repeat(1000)), || [1; 16]);
-        assert_eq!(desk.known(ANNE, Query::new("")), Some(&Known::Rejected(None)));
-        assert!(size_of::<Guest>() + 2 * MAX_URL + MAX_MESSAGE < 1000);
+        desk.rejected(secs(0), ANNE, Query::new(""), (Some(&"x".repeat(1000)), Some(&long)), || [1; 16]);
+        assert_eq!(desk.known(ANNE, Query::new("")), Some(&Known::Rejected { message: None, session_url: None }));
+        // Of an accepted and of a rejected login one way to go is kept, never both; a session's name has 22 octets.
+        assert!(size_of::<Guest>() + 2 * MAX_URL + MAX_MESSAGE + 22 < 1000);
     }
 }

@@ -178,6 +178,8 @@ pub struct Reply<'a> {
     pub station: Station,
     /// Its session; after a logout, the one that has just ended.
     pub session: Option<&'a Session>,
+    /// Without a session: what the next one is called; may be empty.
+    pub next_session_id: &'a str,
     /// What the next login has to answer; none with plain passwords.
     pub challenge: Option<Challenge>,
     /// Reply-Message of the server, or another word to the guest.

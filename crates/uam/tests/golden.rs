@@ -49,6 +49,7 @@ fn reply(outcome: Outcome, portal: &Portal) -> Reply<'_> {
         portal,
         station: STATION,
         session: None,
+        next_session_id: "",
         challenge: Some(CHALLENGE),
         message: None,
         lang: "",
@@ -79,6 +80,8 @@ fn a_portal_gets_every_parameter_in_its_place() {
         location(&Reply { message: Some("Not here!"), lang: "de", ..reply(reject, &portal) }),
         "https://portal.example/hotspotlogin.php?res=failed&reason=reject&uamip=10.85.0.1&uamport=3990&challenge=30313233343536373839616263646566&called=02-00-5E-00-00-01&mac=02-00-5E-10-00-01&ip=10.85.0.7&reply=Not%20here!&ssid=Caf%c3%a9%20Wi-Fi&nasid=nas%2f1&vlan=7&lang=de&userurl=http%3a%2f%2fexample.org%2fa%3fb%3d~&md=98A4121F6435AD1ECAC91CA97320381A"
     );
+    let named = location(&Reply { next_session_id: "0123456789abcdf0", ..reply(Outcome::NotYet, &portal) });
+    assert!(named.contains("&vlan=7&sessionid=0123456789abcdf0&userurl="), "{named}");
     let online = |outcome| Reply { session: Some(&session), ..reply(outcome, &portal) };
     assert_eq!(
         location(&Reply { message: Some("Welcome"), ..online(Outcome::Success) }),

@@ -20,7 +20,7 @@ impl Aaa {
                 // The server knows the device, but wants a person to log in, or to see the portal, all the same.
                 Ok(reply) if wants_the_portal(&reply) => {
                     words = reply.all(attr::chillispot::CONFIG);
-                    Answer::Refused { message: None, eap: None }
+                    Answer::Refused { message: None, redirect: None, eap: None }
                 }
                 Ok(reply) => self.granted(attempt, &reply),
                 Err(why) => why.into(),

@@ -232,14 +232,18 @@ fn named(reply: &Reply, direction: Direction) -> Result<Named, Unusable> {
         cui: reply.get(attr::CHARGEABLE_USER_IDENTITY),
         user: reply.get(attr::USER_NAME),
     };
-    let redirect = reply.get(wispr::REDIRECTION_URL).filter(|url| {
+    Ok(Named { changes, redirect: redirect(reply) })
+}
+
+/// Where the server wants the guest's browser to go, accepted or refused.
+pub(super) fn redirect(reply: &Reply) -> Option<String> {
+    reply.get(wispr::REDIRECTION_URL).filter(|url| {
         let usable = WebUrl::parse(url).is_some();
         if !usable {
             debug!(url, "WISPr-Redirection-URL is no http or https address");
         }
         usable
-    });
-    Ok(Named { changes, redirect })
+    })
 }
 
 /// The value of an attribute that is text; what cannot be read is an error, and not the absence of a limit.

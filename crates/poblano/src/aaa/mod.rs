@@ -75,6 +75,7 @@ pub(crate) enum Answer {
     },
     Refused {
         message: Option<String>,
+        redirect: Option<String>,
         eap: Option<Vec<u8>>,
     },
     /// It asks on by EAP, and a conversation is kept for the answer.
@@ -91,6 +92,7 @@ struct UnknownName;
 enum NoAccept {
     Refused {
         message: Option<String>,
+        redirect: Option<String>,
         eap: Option<Vec<u8>>,
     },
     /// The server asks on.
@@ -104,9 +106,9 @@ enum NoAccept {
 impl From<NoAccept> for Answer {
     fn from(why: NoAccept) -> Self {
         match why {
-            NoAccept::Refused { message, eap } => Self::Refused { message, eap },
+            NoAccept::Refused { message, redirect, eap } => Self::Refused { message, redirect, eap },
             // A password is all that there is.
-            NoAccept::Asked(reply) => Self::Refused { message: method::refusal(&reply), eap: None },
+            NoAccept::Asked(reply) => Self::Refused { message: method::refusal(&reply), redirect: None, eap: None },
             NoAccept::Unavailable | NoAccept::Silence => Self::Unavailable,
         }
     }
@@ -242,7 +244,7 @@ impl Aaa {
                 }
                 Answer::Granted { grant: self.rules.unasked(time), message: None, redirect: None, eap: None }
             }
-            _ if unknown => Answer::Refused { message: None, eap: None },
+            _ if unknown => Answer::Refused { message: None, redirect: None, eap: None },
             _ => Answer::Unavailable,
         }
     }
@@ -315,7 +317,7 @@ impl Aaa {
             Ok(true) => Ok(Answer::Granted { grant: self.default_grant(), message: None, redirect: None, eap: None }),
             // The work was done for an unknown name too: time does not tell which names there are.
             Ok(false) if !known => Err(UnknownName),
-            Ok(false) => Ok(Answer::Refused { message: None, eap: None }),
+            Ok(false) => Ok(Answer::Refused { message: None, redirect: None, eap: None }),
             Err(_) => Ok(Answer::Unavailable),
         }
     }
@@ -325,7 +327,7 @@ impl Aaa {
             Ok(Some(password)) if method::is_of(login, password) => {
                 Ok(Answer::Granted { grant: self.default_grant(), message: None, redirect: None, eap: None })
             }
-            Ok(Some(_)) => Ok(Answer::Refused { message: None, eap: None }),
+            Ok(Some(_)) => Ok(Answer::Refused { message: None, redirect: None, eap: None }),
             Ok(None) => Err(UnknownName),
             Err(error) => {
                 warn!(%error, "local users cannot be read");
@@ -355,7 +357,7 @@ impl Aaa {
         match answer {
             Ok(Outcome::Accept(reply)) if ask.is_unfinished_by(&reply) => {
                 debug!("a RADIUS server accepted a login by EAP without a word of EAP, so the guest stays offline");
-                Err(NoAccept::Refused { message: None, eap: None })
+                Err(NoAccept::Refused { message: None, redirect: None, eap: None })
             }
             // Who has not proven that it knows the password may be anybody with the secret.
             Ok(Outcome::Accept(reply)) if !ask.is_proven_by(&reply) => {
@@ -372,14 +374,18 @@ impl Aaa {
                 Ok(reply)
             }
             Ok(Outcome::Reject(reply)) => {
-                // An Accept that must not be believed may say by EAP that all is well.
-                let eap = reply.get(attr::EAP_MESSAGE).filter(|_| reply.code() == Code::AccessReject);
-                Err(NoAccept::Refused { message: method::refusal(&reply), eap })
+                // An Accept that must not be believed may say by EAP that all is well, and welcome the guest.
+                let is_meant = reply.code() == Code::AccessReject;
+                Err(NoAccept::Refused {
+                    message: method::refusal(&reply),
+                    redirect: grant::redirect(&reply).filter(|_| is_meant),
+                    eap: reply.get(attr::EAP_MESSAGE).filter(|_| is_meant),
+                })
             }
             Ok(Outcome::Challenge(reply)) => Err(NoAccept::Asked(reply)),
             Ok(Outcome::Unreachable) => Err(NoAccept::Silence),
             Ok(Outcome::AccountingAck | Outcome::Unproven) => Err(NoAccept::Unavailable),
-            Err(radius::SubmitError::Build(_)) => Err(NoAccept::Refused { message: None, eap: None }),
+            Err(radius::SubmitError::Build(_)) => Err(NoAccept::Refused { message: None, redirect: None, eap: None }),
             Err(error) => {
                 warn!(%error, "RADIUS");
                 Err(NoAccept::Unavailable)
@@ -448,7 +454,7 @@ impl Aaa {
     /// What a server's Accept means for the guest.
     fn granted(&self, attempt: &Attempt, reply: &Reply) -> Answer {
         self.tell_of_ignored(ignored::ignored(reply, attempt.address));
-        let refused = |words: &str| Answer::Refused { message: Some(words.to_owned()), eap: None };
+        let refused = |words: &str| Answer::Refused { message: Some(words.to_owned()), redirect: None, eap: None };
         match self.rules.grant(reply, self.clock.now()) {
             Ok((grant, redirect)) => {
                 Answer::Granted { grant, message: reply.reply_message(), redirect, eap: reply.get(attr::EAP_MESSAGE) }
@@ -463,7 +469,7 @@ impl Aaa {
 
     /// A server's question goes to the guest, whose answer is waited for.
     fn asked(&self, attempt: &Attempt, name: &str, before: Option<&Conversation>, challenge: &Reply) -> Answer {
-        let refused = Answer::Refused { message: None, eap: None };
+        let refused = Answer::Refused { message: None, redirect: None, eap: None };
         let (Some(eap), Some(state)) = (challenge.get(attr::EAP_MESSAGE), challenge.state()) else { return refused };
         let conversation = Conversation {
             attempt: attempt.clone(),

@@ -7,7 +7,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::rc::Rc;
 use std::time::Duration;
 
-use portal::{Backend, Credential, Guest, Limits, Login, LoginOutcome, Session, Site, Uam};
+use portal::{Backend, Credential, Files, Guest, Limits, Login, LoginOutcome, Session, Site, Uam};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use uam::Place;
@@ -47,7 +47,7 @@ impl House {
                 self.let_in(ip, Session { user: "guest".into(), ..Session::default() });
                 LoginOutcome::Accepted { redirect: None, eap: Some(vec![3, 8, 0, 4]) }
             }
-            _ => LoginOutcome::Rejected { message: None, eap: Some(vec![4, 8, 0, 4]) },
+            _ => LoginOutcome::Rejected { message: None, redirect: None, eap: Some(vec![4, 8, 0, 4]) },
         }
     }
 
@@ -75,6 +75,10 @@ impl Backend for House {
         Some(Place { slot: ip.octets()[3].into(), key: GuestKey { lan: 0, vlan: Vlan::NONE, mac } })
     }
 
+    fn session_id(&self) -> String {
+        format!("session{}", self.dice()[0])
+    }
+
     fn dice(&self) -> [u8; 16] {
         self.thrown.set(self.thrown.get() + 1);
         [self.thrown.get(); 16]
@@ -91,17 +95,23 @@ impl Backend for House {
         }
         match (login.name, &*password) {
             ("guest", _) if login.credential.is_of(b"good & long") => {
-                self.let_in(ip, Session { user: login.name.into(), ..Session::default() });
+                let id = login.session_id.to_owned();
+                self.let_in(ip, Session { id, user: login.name.into(), ..Session::default() });
                 LoginOutcome::Accepted { redirect: None, eap: None }
             }
             ("led", url) => LoginOutcome::Accepted { redirect: Some(url.into()), eap: None },
-            ("expired", _) => {
-                LoginOutcome::Rejected { message: Some("Your account <b>ended</b> on Monday.".into()), eap: None }
+            ("expired", _) => LoginOutcome::Rejected {
+                message: Some("Your account <b>ended</b> on Monday.".into()),
+                redirect: None,
+                eap: None,
+            },
+            ("sold", url) => {
+                LoginOutcome::Rejected { message: Some("Buy more.".into()), redirect: Some(url.into()), eap: None }
             }
             ("away", _) => LoginOutcome::Unavailable,
             ("hasty", _) => LoginOutcome::TooManyTries { wait: Duration::from_millis(29_500) },
             ("slow", _) => std::future::pending().await,
-            _ => LoginOutcome::Rejected { message: None, eap: None },
+            _ => LoginOutcome::Rejected { message: None, redirect: None, eap: None },
         }
     }
 
@@ -127,15 +137,20 @@ pub(crate) fn wide() -> Limits {
 
 /// Runs a test against a portal with these bounds and terms.
 pub(crate) fn with_portal(limits: Limits, terms: Option<&str>, test: impl AsyncFnOnce(Portal)) {
-    with_site(limits, terms, Uam::default(), test);
+    with_site(limits, terms, Uam::default(), Files::default(), test);
 }
 
 /// The same, with an external portal.
 pub(crate) fn with_uam(uam: Uam, test: impl AsyncFnOnce(Portal)) {
-    with_site(wide(), None, uam, test);
+    with_site(wide(), None, uam, Files::default(), test);
 }
 
-fn with_site(limits: Limits, terms: Option<&str>, uam: Uam, test: impl AsyncFnOnce(Portal)) {
+/// The same, with files of the operator's.
+pub(crate) fn with_files(files: Files, test: impl AsyncFnOnce(Portal)) {
+    with_site(wide(), None, Uam::default(), files, test);
+}
+
+fn with_site(limits: Limits, terms: Option<&str>, uam: Uam, files: Files, test: impl AsyncFnOnce(Portal)) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("runtime");
     tokio::task::LocalSet::new().block_on(&runtime, async {
         let house = Rc::new(House::default());
@@ -144,6 +159,7 @@ fn with_site(limits: Limits, terms: Option<&str>, uam: Uam, test: impl AsyncFnOn
             terms: terms.map(Into::into),
             base_url: BASE.into(),
             names: vec!["wifi.internal".into()],
+            files,
             uam,
             limits,
         });

@@ -36,6 +36,7 @@ impl Converter<'_> {
                 self.set(path, quoted(&format!("{}{domain}", setting.value)), setting);
             }
         }
+        self.text("wwwdir", "portal.files");
         self.text("ssid", "uam.ssid");
         self.text("vlan", "uam.vlan");
         self.text("radiuslocationid", "uam.location_id");

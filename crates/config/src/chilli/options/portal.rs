@@ -4,8 +4,10 @@ use super::Fate::{Changed, Key, NotNeeded};
 use super::Kind::{Address, Flag, Host, Int, List, Secret, Text};
 use super::{ChilliOption, Fate, closed, common, core, lacking, laxer, obsolete, rare};
 
-const FILES: Fate =
-    lacking("no files and programs are served: without uam.server the pages are built in; with one they are its own");
+const PROGRAMS: Fate = lacking(
+    "no programs are run for guests, only files served (portal.files): without uam.server the pages are built in; with \
+     one they are its own",
+);
 const HTTPS: Fate =
     lacking("the portal speaks http only, and https before login is refused, so that devices ask by http at once");
 const INJECT: Fate = lacking("pages of others are left as they are");
@@ -42,9 +44,9 @@ pub(super) const OPTIONS: &[ChilliOption] = &[
         Flag,
         lacking("uam.alias_name and uam.host_name are answered, and no other name of the domain"),
     ),
-    core("wwwdir", Text, FILES),
-    core("wwwbin", Text, FILES),
-    rare("uamui", Text, FILES),
+    core("wwwdir", Text, Key("portal.files")),
+    core("wwwbin", Text, PROGRAMS),
+    rare("uamui", Text, PROGRAMS),
     common("ssid", Text, Key("uam.ssid")),
     common("vlan", Text, Key("uam.vlan")),
     common("postauthproxy", Host, laxer("web traffic would leave without that proxy: divert it on the uplink's side")),

@@ -3,7 +3,7 @@
 use super::{key, or, section};
 use crate::schema::Absent::Is;
 use crate::schema::Kind::{
-    Address, Bool, Choices, Duration, GardenDomains, GardenEntries, Int, Name, Origins, Secret, SecretFile, Text,
+    Address, Bool, Choices, Duration, GardenDomains, GardenEntries, Int, Name, Origins, Path, Secret, SecretFile, Text,
     WebAddress,
 };
 use crate::schema::Section;
@@ -24,6 +24,12 @@ pub(super) const PORTAL: Section = section(
             Text { max: 16_384 },
             Is("\"\""),
             "Terms of use, shown beside the login; empty shows none. Held in memory once.",
+        ),
+        key(
+            "files",
+            Path { max: 4096 },
+            or("none", "\"/etc/poblano/www\""),
+            "A folder whose pages, scripts and pictures guests get below /www/ on the portal's port, online or not (wwwdir). Read at the start: 512 files of 4 MiB together at most. Symbolic links, hidden files and programs are left out.",
         ),
     ],
 );

@@ -21,7 +21,7 @@ use self::words::Transcript;
 use super::asks::{Ask, Asks};
 use super::client::RadiusClient;
 use super::devices::wants_the_portal;
-use super::grant::{Declined, Rules};
+use super::grant::{Declined, Rules, redirect};
 use super::ignored::ignored;
 use crate::cli::RadiusTest;
 use crate::clock::Clock;
@@ -150,7 +150,14 @@ impl Trial {
     fn ask(&self, attempt: &Attempt) -> Ask {
         let person = |name: &str, password: &str| {
             let credential = portal::Credential::Password(password.as_bytes().to_vec());
-            let login = portal::Login { name, credential: &credential, original_url: "", lang: "", logoff_url: "" };
+            let login = portal::Login {
+                name,
+                credential: &credential,
+                original_url: "",
+                lang: "",
+                session_id: "",
+                logoff_url: "",
+            };
             self.asks.person(attempt, &login, None)
         };
         match &self.login {
@@ -184,6 +191,9 @@ impl Trial {
                 words::result("refused");
                 if let Some(message) = reply.reply_message() {
                     words::hint(&format!("the guest reads: {}", message.escape_debug()));
+                }
+                if let Some(url) = redirect(reply) {
+                    words::hint(&format!("the guest is led to {url}"));
                 }
                 words::hint("the server does not know the name, the password or the device; its log says which");
                 Verdict::Refused
