@@ -308,6 +308,11 @@ fn radius(config: &Config, read: &mut Read<'_>) {
     for (i, server) in servers.iter().enumerate() {
         let path = |key: &str| format!("radius.server[{i}].{key}");
         let address = path("address");
+        if read.is_given(&path("url")) && !matches!(server.transport, RadiusTransport::Http(_)) {
+            // Meant as a web page, most likely: what it lacks as a server is no mistake.
+            useless(read, &path, "needs transport = \"http\"; write that, or leave it out", &["url"]);
+            continue;
+        }
         let port = match &server.transport {
             RadiusTransport::Udp => {
                 if server.auth_port == server.acct_port {
@@ -331,7 +336,6 @@ fn radius(config: &Config, read: &mut Read<'_>) {
                 continue;
             }
         };
-        useless(read, &path, "needs transport = \"http\"; write that, or leave it out", &["url"]);
         if !read.is_given(&address) {
             read.conflict(&format!("radius.server[{i}]"), &[], "has no address; add it, such as \"192.0.2.20\"");
             continue;
