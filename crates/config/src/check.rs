@@ -201,6 +201,10 @@ fn portal(config: &Config, read: &mut Read<'_>) {
 }
 
 fn metrics(config: &Config, read: &mut Read<'_>) {
+    if config.metrics.listen.is_none() && read.is_given("metrics.port") {
+        let message = "has no effect: nobody is answered; add listen, such as \"127.0.0.1\"";
+        read.warn("metrics.port", &["metrics.listen"], message);
+    }
     if let Some(IpAddr::V4(listen)) = config.metrics.listen
         && config.lan.network.contains(listen)
     {
@@ -241,6 +245,10 @@ fn mac_authentication(config: &Config, read: &mut Read<'_>) {
     if !macs.radius && !macs.radius_only.is_empty() {
         let message = "has no effect: nobody is asked; add radius = true";
         read.warn("mac_authentication.radius_only", &["mac_authentication.radius"], message);
+    }
+    if !macs.radius && macs.before_lease {
+        let message = "has no effect: nobody is asked; add radius = true";
+        read.warn("mac_authentication.before_lease", &["mac_authentication.radius"], message);
     }
     if macs.radius && config.radius.servers.is_empty() {
         let message = "is true, but there is no server to ask; add a [[radius.server]]";

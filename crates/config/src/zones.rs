@@ -60,6 +60,7 @@ pub(crate) fn split<'t>(parsed: &mut Parsed<'t>) -> Vec<Zone<'t>> {
         parsed.wrong(offset, "[zone]", format!("there are {} zones; at most {MAX_ZONES} can be served", tables.len()));
     }
     let mut zones = Vec::new();
+    let mut covered = Vec::from(OF_ZONES);
     for (name, table) in tables.into_iter().take(MAX_ZONES) {
         let (offset, name) = (name.span().start, name.into_inner().into_owned());
         let place = format!("[{ZONE}.{name}]");
@@ -75,11 +76,26 @@ pub(crate) fn split<'t>(parsed: &mut Parsed<'t>) -> Vec<Zone<'t>> {
         };
         let mut given = BTreeSet::from([offset]);
         places(&own, &mut given);
+        covered.retain(|path| place_of_key(&own, path).is_some());
         let mut document = parsed.document.clone();
         lay_over(&mut document, own);
         zones.push(Zone { name, offset, document, given });
     }
+    for path in covered {
+        let (section, key) = path.split_once('.').unwrap_or((path, ""));
+        if let Some(offset) = place_of_key(&parsed.document, path).filter(|_| !zones.is_empty()) {
+            let message = format!("is nobody's beside zones; put it under [{ZONE}.NAME.{section}], or take it out");
+            parsed.wrong(offset, &format!("[{section}].{key}"), message);
+        }
+    }
     zones
+}
+
+/// Where a file says `section.key`.
+fn place_of_key(document: &DeTable<'_>, path: &str) -> Option<usize> {
+    let (section, key) = path.split_once('.')?;
+    let (key, _) = document.get(section)?.get_ref().as_table()?.get_key_value(key)?;
+    Some(key.span().start)
 }
 
 fn places(table: &DeTable<'_>, given: &mut BTreeSet<usize>) {

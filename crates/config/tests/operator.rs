@@ -270,6 +270,14 @@ fn every_wrong_entry_of_a_list_is_told() {
 }
 
 #[test]
+fn a_key_without_the_one_that_it_belongs_to_is_told() {
+    let told =
+        warnings("[lan]\ninterface = \"eth1\"\n[mac_authentication]\nbefore_lease = true\n[metrics]\nport = 9400\n");
+    assert!(told.contains(":4:16: [mac_authentication].before_lease: has no effect"), "{told}");
+    assert!(told.contains(":6:8: [metrics].port: has no effect"), "{told}");
+}
+
+#[test]
 fn a_key_in_the_wrong_place_is_sent_where_it_belongs() {
     assert_eq!(
         errors(

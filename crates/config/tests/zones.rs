@@ -106,6 +106,14 @@ port = 53
 }
 
 #[test]
+fn an_interface_beside_zones_is_not_passed_over_in_silence() {
+    assert_eq!(
+        errors("[lan]\ninterface = \"eth1\"\n[zone.staff.lan]\ninterface = \"eth2\"\nnetwork = \"10.86.0.0/24\"\n"),
+        "poblano.toml:2:1: [lan].interface: is nobody's beside zones; put it under [zone.NAME.lan], or take it out"
+    );
+}
+
+#[test]
 fn what_only_one_of_two_can_have_is_told_to_the_second() {
     let with = |more: &str| errors(&format!("{TWO}{more}"));
     let conflict = |more: &str, told: &str| {
