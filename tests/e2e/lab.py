@@ -249,6 +249,8 @@ class Gateway:
                 self.settings[section] = {**self.settings.get(section, {}), **values}
             else:
                 self.settings[section] = values
+        if "zone" in self.settings:
+            del self.settings["lan"]  # each zone says its own
         if self.settings.get("tun", {}).get("mode") == "tap":
             self.settings["offload"]["mode"] = "auto"
         self.write()

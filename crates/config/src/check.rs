@@ -201,6 +201,10 @@ fn portal(config: &Config, read: &mut Read<'_>) {
 }
 
 fn metrics(config: &Config, read: &mut Read<'_>) {
+    if config.metrics.listen.is_none() && read.is_given("metrics.port") {
+        let message = "has no effect: nobody is answered; add listen, such as \"127.0.0.1\"";
+        read.warn("metrics.port", &["metrics.listen"], message);
+    }
     if let Some(IpAddr::V4(listen)) = config.metrics.listen
         && config.lan.network.contains(listen)
     {
@@ -241,6 +245,10 @@ fn mac_authentication(config: &Config, read: &mut Read<'_>) {
     if !macs.radius && !macs.radius_only.is_empty() {
         let message = "has no effect: nobody is asked; add radius = true";
         read.warn("mac_authentication.radius_only", &["mac_authentication.radius"], message);
+    }
+    if !macs.radius && macs.before_lease {
+        let message = "has no effect: nobody is asked; add radius = true";
+        read.warn("mac_authentication.before_lease", &["mac_authentication.radius"], message);
     }
     if macs.radius && config.radius.servers.is_empty() {
         let message = "is true, but there is no server to ask; add a [[radius.server]]";
@@ -308,6 +316,11 @@ fn radius(config: &Config, read: &mut Read<'_>) {
     for (i, server) in servers.iter().enumerate() {
         let path = |key: &str| format!("radius.server[{i}].{key}");
         let address = path("address");
+        if read.is_given(&path("url")) && !matches!(server.transport, RadiusTransport::Http(_)) {
+            // Meant as a web page, most likely: what it lacks as a server is no mistake.
+            useless(read, &path, "needs transport = \"http\"; write that, or leave it out", &["url"]);
+            continue;
+        }
         let port = match &server.transport {
             RadiusTransport::Udp => {
                 if server.auth_port == server.acct_port {
@@ -331,7 +344,6 @@ fn radius(config: &Config, read: &mut Read<'_>) {
                 continue;
             }
         };
-        useless(read, &path, "needs transport = \"http\"; write that, or leave it out", &["url"]);
         if !read.is_given(&address) {
             read.conflict(&format!("radius.server[{i}]"), &[], "has no address; add it, such as \"192.0.2.20\"");
             continue;

@@ -8,7 +8,7 @@
 mod convert;
 mod hs;
 mod lines;
-mod options;
+pub(crate) mod options;
 mod patterns;
 pub mod remote;
 mod report;

@@ -11,10 +11,11 @@ use toml::de::{DeTable, DeValue};
 use wire::MacAddr;
 use wire::url::WebUrl;
 
+use crate::chilli::options::key_of;
 use crate::problem::{Problem, nearest, position};
 use crate::schema::{Absent, Key, Kind, SECTIONS, Section, section};
 use crate::units::{is_name, parse_address_prefix, parse_duration, parse_octets, parse_rate};
-use crate::zones::Zone;
+use crate::zones::{ZONE, Zone};
 use crate::{
     BitRate, DhcpOption, GardenDomain, GardenEntry, HostNetwork, InterfaceAddress, Network, Octets, Overrides, Secret,
 };
@@ -288,8 +289,9 @@ impl Read<'_> {
 
     fn unknown_section(&mut self, offset: usize, name: &str, value: &DeValue<'_>) {
         if value.is_table() || value.as_array().is_some_and(|a| a.iter().any(|i| i.get_ref().is_table())) {
-            let outer = || SECTIONS.iter().map(|s| s.name).filter(|n| !n.contains('.'));
+            let outer = || SECTIONS.iter().map(|s| s.name).filter(|n| !n.contains('.')).chain([ZONE]);
             let advice = match nearest(name, outer()) {
+                Some(ZONE) => format!("did you mean [{ZONE}.NAME.lan] and so on?"),
                 Some(near) => format!("did you mean [{near}]?"),
                 None => format!("there are {}", outer().collect::<Vec<_>>().join(", ")),
             };
@@ -382,10 +384,16 @@ impl Read<'_> {
                 format!("did you mean {}?", table.map_or(near.to_owned(), header))
             }
             (Some(near), _) => format!("did you mean {near}?"),
-            (None, Some(home)) => format!("it belongs under {}", header(home)),
-            (None, None) => {
+            (None, home) => {
                 let keys: Vec<_> = section.keys.iter().map(|k| k.name).chain(inner).collect();
-                format!("{} has {}", header(section), keys.join(", "))
+                let here = format!("{} has {}", header(section), keys.join(", "));
+                match (home, key_of(word)) {
+                    // That of a table beside this one may be meant, or another word for one of this table's.
+                    (Some(home), _) if section.name.contains('.') => format!("{here}; {} has this one", header(home)),
+                    (Some(home), _) => format!("it belongs under {}", header(home)),
+                    (None, Some(key)) => format!("it is CoovaChilli's; here it is {key}"),
+                    (None, None) => here,
+                }
             }
         };
         let place = format!("{}.{word}", header(section));
@@ -512,7 +520,7 @@ fn convert_one(value: &Spanned<DeValue<'_>>, kind: &Kind, folder: Option<&Path>)
         Kind::Address => text().and_then(|t| t.parse().ok()).map(Value::Address).ok_or_else(wanted),
         Kind::HostAddress => text().and_then(|t| t.parse().ok()).map(Value::HostAddress).ok_or_else(|| match text() {
             Some(text) if text.parse::<SocketAddr>().is_ok() => in_words(format!(
-                "{text:?} has a port; write the address alone, and the port into its own key (..._port)"
+                "{text:?} has a port; write the address alone, and the port into its own key (port or ..._port)"
             )),
             _ => wanted(),
         }),

@@ -18,7 +18,7 @@ const MAX_ZONES: usize = 16;
 /// With "pob-" before it, it is the name of a device.
 const MAX_NAME: usize = 11;
 /// The word for the tables of zones.
-const ZONE: &str = "zone";
+pub(crate) const ZONE: &str = "zone";
 
 /// Keys that each zone has for itself.
 const OF_ZONES: [&str; 4] = ["lan.interface", "lan.network", "lan.gateway", "tun.name"];
@@ -60,6 +60,7 @@ pub(crate) fn split<'t>(parsed: &mut Parsed<'t>) -> Vec<Zone<'t>> {
         parsed.wrong(offset, "[zone]", format!("there are {} zones; at most {MAX_ZONES} can be served", tables.len()));
     }
     let mut zones = Vec::new();
+    let mut covered = Vec::from(OF_ZONES);
     for (name, table) in tables.into_iter().take(MAX_ZONES) {
         let (offset, name) = (name.span().start, name.into_inner().into_owned());
         let place = format!("[{ZONE}.{name}]");
@@ -75,11 +76,26 @@ pub(crate) fn split<'t>(parsed: &mut Parsed<'t>) -> Vec<Zone<'t>> {
         };
         let mut given = BTreeSet::from([offset]);
         places(&own, &mut given);
+        covered.retain(|path| place_of_key(&own, path).is_some());
         let mut document = parsed.document.clone();
         lay_over(&mut document, own);
         zones.push(Zone { name, offset, document, given });
     }
+    for path in covered {
+        let (section, key) = path.split_once('.').unwrap_or((path, ""));
+        if let Some(offset) = place_of_key(&parsed.document, path).filter(|_| !zones.is_empty()) {
+            let message = format!("is nobody's beside zones; put it under [{ZONE}.NAME.{section}], or take it out");
+            parsed.wrong(offset, &format!("[{section}].{key}"), message);
+        }
+    }
     zones
+}
+
+/// Where a file says `section.key`.
+fn place_of_key(document: &DeTable<'_>, path: &str) -> Option<usize> {
+    let (section, key) = path.split_once('.')?;
+    let (key, _) = document.get(section)?.get_ref().as_table()?.get_key_value(key)?;
+    Some(key.span().start)
 }
 
 fn places(table: &DeTable<'_>, given: &mut BTreeSet<usize>) {
@@ -164,7 +180,7 @@ pub(crate) fn check(zones: &mut [(Config, Read<'_>)]) {
 
 /// Tells the second of them.
 fn check_two(other: &Config, config: &Config, read: &mut Read<'_>) {
-    let its = format!("zone {}'s", other.zone);
+    let its = format!("that of zone {}", other.zone);
     let both = |what: &str| format!("{what} is {its} too; each zone needs its own");
     let (lan, others) = (&config.lan, &other.lan);
     let is_vlan_of = |vlan: &str, trunk: &str| vlan.strip_prefix(trunk).is_some_and(|rest| rest.starts_with('.'));
@@ -172,8 +188,8 @@ fn check_two(other: &Config, config: &Config, read: &mut Read<'_>) {
         read.conflict("lan.interface", &[], both(&lan.interface));
     } else if is_vlan_of(&lan.interface, &others.interface) || is_vlan_of(&others.interface, &lan.interface) {
         let message = format!(
-            "{} and {its} {} are one cable, and a zone on the cable itself has all its VLANs; give each zone a VLAN",
-            lan.interface, others.interface
+            "{} and {} of zone {} are one cable, and a zone on the cable itself has all its VLANs; give each zone a VLAN",
+            lan.interface, others.interface, other.zone
         );
         read.conflict("lan.interface", &[], message);
     }
@@ -190,7 +206,8 @@ fn check_two(other: &Config, config: &Config, read: &mut Read<'_>) {
         }
     }
     if lan.network.overlaps(others.network) {
-        let message = format!("{} overlaps {its} {}; each zone needs its own", lan.network, others.network);
+        let message =
+            format!("{} overlaps {} of zone {}; each zone needs its own", lan.network, others.network, other.zone);
         read.conflict("lan.network", &[], message);
     }
     if [&other.tun.name, &others.interface].contains(&&config.tun.name) || lan.interface == other.tun.name {

@@ -270,6 +270,14 @@ fn every_wrong_entry_of_a_list_is_told() {
 }
 
 #[test]
+fn a_key_without_the_one_that_it_belongs_to_is_told() {
+    let told =
+        warnings("[lan]\ninterface = \"eth1\"\n[mac_authentication]\nbefore_lease = true\n[metrics]\nport = 9400\n");
+    assert!(told.contains(":4:16: [mac_authentication].before_lease: has no effect"), "{told}");
+    assert!(told.contains(":6:8: [metrics].port: has no effect"), "{told}");
+}
+
+#[test]
 fn a_key_in_the_wrong_place_is_sent_where_it_belongs() {
     assert_eq!(
         errors(
@@ -279,6 +287,15 @@ fn a_key_in_the_wrong_place_is_sent_where_it_belongs() {
          poblano.toml:3:1: [lan].rate_up: unknown key; it belongs under [session]\n\
          poblano.toml:4:2: [dhpc]: unknown section; did you mean [dhcp]?\n\
          poblano.toml:7:1: [dhcp].hosts: unknown key; did you mean [[dhcp.host]]?"
+    );
+    assert_eq!(
+        errors(
+            "[dhcp]\nuamanyip = true\n[radius.administrative]\npassword = \"p\"\n[zones.staff.lan]\ninterface = \"eth2\""
+        ),
+        "poblano.toml:2:1: [dhcp].uamanyip: unknown key; it is CoovaChilli's; here it is dhcp.any_address\n\
+         poblano.toml:4:1: [radius.administrative].password: unknown key; [radius.administrative] has user, secret, \
+         secret_file, interval; [mac_authentication] has this one\n\
+         poblano.toml:5:2: [zones]: unknown section; did you mean [zone.NAME.lan] and so on?"
     );
     assert_eq!(
         errors("[dhcp.host]\nmac = \"02:00:5e:10:00:01\"\n"),
@@ -294,7 +311,7 @@ fn a_key_in_the_wrong_place_is_sent_where_it_belongs() {
         "poblano.toml:2:1: [radius].frobnicate: unknown key; [radius] has nas_identifier, nas_ip, method, timeout, tries, \
          dead_time, unknown_policy, unreachable, server, dynamic_authorization, administrative, proxy\n\
          poblano.toml:4:11: [[radius.server]].address: \"192.0.2.1:1812\" has a port; write the address alone, and the port \
-         into its own key (..._port)\n\
+         into its own key (port or ..._port)\n\
          poblano.toml:6:1: [[radius.server]].port: unknown key; there are auth_port, acct_port, tls_port\n\
          poblano.toml:8:11: [[radius.server]].address: is \"radius.example.org\"; write an IPv4 or IPv6 address; names are \
          not looked up"

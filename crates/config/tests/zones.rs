@@ -91,8 +91,8 @@ port = 53
         "poblano.toml:3:11: [lan].network: cannot be that of all zones; give each its own under [zone.NAME...] (zone c)",
         "poblano.toml:5:11: [session].timeout: is \"soon\"; write a duration such as",
         "poblano.toml:10:10: [zone.a.control].socket: there is one for all zones; put it under [control]",
-        "poblano.toml:12:13: [zone.b.lan].interface: eth1.7 and zone a's eth1 are one cable, and a zone on the cable",
-        "poblano.toml:13:11: [zone.b.lan].network: 10.85.8.0/24 overlaps zone a's 10.85.0.0/20; each zone needs its own",
+        "poblano.toml:12:13: [zone.b.lan].interface: eth1.7 and eth1 of zone a are one cable, and a zone on the cable",
+        "poblano.toml:13:11: [zone.b.lan].network: 10.85.8.0/24 overlaps 10.85.0.0/20 of zone a; each zone needs its own",
         "poblano.toml:14:1: [zone.b.lan].gatway: unknown key; did you mean gateway?",
         "poblano.toml:15:7: [zone.c.lan].interface: is missing; write interface = \"eth1.20\", each zone has its own",
         "poblano.toml:16:8: [zone.c.portal].port: port 53 is the gateway's DNS or DHCP server",
@@ -106,21 +106,32 @@ port = 53
 }
 
 #[test]
+fn an_interface_beside_zones_is_not_passed_over_in_silence() {
+    assert_eq!(
+        errors("[lan]\ninterface = \"eth1\"\n[zone.staff.lan]\ninterface = \"eth2\"\nnetwork = \"10.86.0.0/24\"\n"),
+        "poblano.toml:2:1: [lan].interface: is nobody's beside zones; put it under [zone.NAME.lan], or take it out"
+    );
+}
+
+#[test]
 fn what_only_one_of_two_can_have_is_told_to_the_second() {
     let with = |more: &str| errors(&format!("{TWO}{more}"));
     let conflict = |more: &str, told: &str| {
         let errors = with(more);
         assert!(errors.contains(told) && errors.lines().count() == 1, "{more}\n{errors}");
     };
-    conflict("[zone.staff.tun]\nname = \"pob-guests\"\n", "[zone.staff.tun].name: pob-guests is zone guests's too");
-    conflict("[zone.staff.tun]\nname = \"eth1\"\n", "[zone.staff.tun].name: eth1 is zone guests's too");
+    conflict(
+        "[zone.staff.tun]\nname = \"pob-guests\"\n",
+        "[zone.staff.tun].name: pob-guests is that of zone guests too",
+    );
+    conflict("[zone.staff.tun]\nname = \"eth1\"\n", "[zone.staff.tun].name: eth1 is that of zone guests too");
     conflict(
         "[zone.staff.radius]\nnas_identifier = \"hotel-guests\"\n",
-        "[zone.staff.radius].nas_identifier: hotel-guests is zone guests's too",
+        "[zone.staff.radius].nas_identifier: hotel-guests is that of zone guests too",
     );
     conflict(
         "[zone.staff.state]\ndirectory = \"/var/lib/poblano/zones/guests\"\n",
-        "[zone.staff.state].directory: /var/lib/poblano/zones/guests is zone guests's too",
+        "[zone.staff.state].directory: /var/lib/poblano/zones/guests is that of zone guests too",
     );
     conflict(
         "[zone.guests.uplink]\ninterface = \"eth2.20\"\n",
@@ -128,7 +139,10 @@ fn what_only_one_of_two_can_have_is_told_to_the_second() {
     );
     let proxy = "[[radius.proxy.client]]\naddress = \"192.0.2.9\"\nsecret = \"correct horse battery\"\n";
     let errors = with(proxy);
-    assert!(errors.contains("1812 is zone guests's too") && errors.contains("1813 is zone guests's too"), "{errors}");
+    assert!(
+        errors.contains("1812 is that of zone guests too") && errors.contains("1813 is that of zone guests too"),
+        "{errors}"
+    );
 }
 
 #[test]

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeSet;
 use std::fmt::Write;
+use std::net::SocketAddr;
 
-use config::Config;
+use config::{AuthMethod, Config, RadiusServer, RadiusTransport};
 use platform::{Host, Interface};
 use serde_json::{Value, json};
 
@@ -52,6 +53,12 @@ pub(crate) fn check(setup: &Setup, as_json: bool) -> anyhow::Result<()> {
         }
         plan(&mut text, config, machine)?;
     }
+    if let Some(listen) = configs[0].metrics.listen {
+        if !configs[0].zone.is_empty() {
+            writeln!(text, " for all zones")?;
+        }
+        writeln!(text, "  show metrics at http://{}/metrics", SocketAddr::new(listen, configs[0].metrics.port))?;
+    }
     commands::say(text.trim_end());
     for warning in warnings {
         commands::say(&format!("warning: {warning}"));
@@ -90,13 +97,39 @@ fn plan(text: &mut String, config: &Config, machine: &Machine) -> std::fmt::Resu
         config.dhcp.last,
         config::format_duration(config.dhcp.lease)
     )?;
+    if config.dhcp.any_address {
+        writeln!(text, "  serve static addresses of other networks too")?;
+    }
     writeln!(text, "  make {} with {}/{}", config.tun.name, config.lan.gateway, config.lan.network.prefix)?;
     let nat = if config.uplink.masquerade { "with NAT" } else { "without NAT" };
     writeln!(text, "  forward guests that are logged in to {uplink}, {nat}")?;
     writeln!(text, "  show the portal at http://{}:{}/", config.lan.gateway, config.portal.port)?;
+    writeln!(
+        text,
+        "  ask {} who may log in",
+        config.auth.methods.iter().map(|m| asked(*m, config)).collect::<Vec<_>>().join(", then ")
+    )?;
+    if let Some(own) = &config.radius.administrative {
+        let interval = config::format_duration(own.interval);
+        writeln!(text, "  log in for itself as {} every {interval}, for what the server configures", own.user)?;
+    }
     match resolvers(config).as_slice() {
         [] => writeln!(text, "  answer DNS with SERVFAIL: there is no resolver (dns.resolvers, /etc/resolv.conf)"),
         some => writeln!(text, "  answer DNS through {}", some.join(", ")),
+    }
+}
+
+fn asked(method: AuthMethod, config: &Config) -> String {
+    let name = |server: &RadiusServer| match &server.transport {
+        RadiusTransport::Http(page) => page.url.split('?').next().unwrap_or_default().to_owned(),
+        RadiusTransport::Udp | RadiusTransport::Tls(_) => server.address.to_string(),
+    };
+    match method {
+        AuthMethod::Local => config.auth.accounts.display().to_string(),
+        AuthMethod::LocalUsers => {
+            config.auth.local_users.as_ref().map_or_else(String::new, |f| f.display().to_string())
+        }
+        AuthMethod::Radius => config.radius.servers.iter().map(name).collect::<Vec<_>>().join(" and "),
     }
 }
 

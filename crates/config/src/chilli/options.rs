@@ -92,6 +92,14 @@ pub(super) fn exactly(name: &str) -> Option<&'static ChilliOption> {
     options().find(|o| o.name == name)
 }
 
+/// The key of ours that an option of exactly that name has become.
+pub(crate) fn key_of(name: &str) -> Option<&'static str> {
+    match exactly(name)?.fate {
+        Fate::Key(key) | Fate::Changed(key, _) => Some(key),
+        Fate::NotNeeded(_) | Fate::NotSupported(..) => None,
+    }
+}
+
 /// The option that `word` means in a file: its name, its letter, its ChilliSpot name, or a beginning that no other
 /// option has. Otherwise the message says what was probably meant.
 pub(super) fn find(word: &str) -> Result<&'static ChilliOption, String> {

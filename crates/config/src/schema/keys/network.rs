@@ -148,7 +148,7 @@ pub(super) const DHCP: Section = section(
             "any_address",
             Bool,
             Is("false"),
-            "A guest that does not ask for a lease but uses a static address of another network, such as 192.168.7.5, gets online too: the gateway answers for its router, and its packets are translated to an address of the pool, by which everything else knows it. Such guests have a quarter of the pool at most; their packets are never offloaded.",
+            "A guest that does not ask for a lease but uses a static address of another network, such as 192.168.7.5, gets online too: the gateway answers for its router, and its packets are translated to an address of the pool, by which everything else knows it. A device with a lease by DHCP is served with that alone until it ends (`poblano release`). Such guests have a quarter of the pool at most; their packets are never offloaded.",
         ),
         key(
             "renewal_is_activity",
