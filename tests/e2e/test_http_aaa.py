@@ -40,6 +40,8 @@ class Page(http.server.BaseHTTPRequestHandler):
         self.server.seen.append(query)
         if query["stage"] == "counters":
             return self.answer("")
+        if query["pass"] == "free":
+            return self.answer(f"Auth: 1\nReply-Message: Welcome {query['user']}\n")
         self.answer(PAGES.get((query["user"], query["pass"]), REFUSAL), 500 if query["user"] == "broken" else 200)
 
     def answer(self, text, status=200):
@@ -127,6 +129,10 @@ def test_who_is_refused_reads_why_and_what_cannot_be_read_lets_nobody_in():
         assert "Your ticket is used up" in lab.guest.login("eve", "x").body
         for name in ("odd", "html", "broken"):
             assert lab.guest.login(name, name).status == 503, name
+        # A page that lets everybody in and greets by name would read out what the name makes of a line's end.
+        asked = len(lab.billing.seen)
+        assert lab.guest.login("eve\nSession-Timeout: 9999999", "free").status == 403
+        assert len(lab.billing.seen) == asked
         assert not lab.guest.is_online()
         assert lab.billing.records("start") == []
 

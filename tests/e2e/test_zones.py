@@ -37,11 +37,11 @@ def zones(staff="staff0"):
 
 
 @contextlib.contextmanager
-def hotel(vlan=None):
+def hotel(vlan=None, **settings):
     """A gateway with two zones, a guest in each with a lease, and a RADIUS server. With `vlan` the staff's is one of a
     trunk, for which the gateway has no interface yet."""
     staff = f"trunk0.{vlan}" if vlan else "staff0"
-    with Lab(start=False, accounts=False, settings=zones(staff)) as lab:
+    with Lab(start=False, accounts=False, settings={**zones(staff), **settings}) as lab:
         employee = lab.machine("staff")
         cable = staff.split(".")[0]
         port = "eth0" if vlan else Guest.nic
@@ -143,6 +143,31 @@ def test_a_device_that_is_online_in_one_zone_is_unknown_in_the_other():
         assert "guest of several zones; name one with --zone: guests, staff" in several.stderr
         cli(lab, "kick", guest.mac, "--zone", "guests")
         assert not guest.is_online()
+
+
+def test_a_guest_with_the_static_address_of_another_zone_is_a_guest_of_its_own_zone():
+    with hotel(dhcp={"any_address": True}) as (lab, guest, employee):
+        login(employee, "staff")
+        nic, others = Guest.nic, employee.address
+        guest.ns.ip("addr", "flush", "dev", nic)
+        guest.ns.ip("link", "set", nic, "address", "02:00:5e:00:53:77")
+        guest.ns.ip("addr", "add", f"{others}/24", "dev", nic)
+        guest.ns.ip("route", "replace", "default", "via", "10.86.0.1")
+        guest.ns.set_resolvers("10.86.0.1")
+        # The router that it finds is ours, of its own zone, which knows nothing of who is online with that address.
+        assert guest.curl("http://anything.test/").location.startswith(PORTALS["guests"])
+        assert not guest.is_online()
+        login(guest, "guests")
+        assert guest.is_online()
+        # Online it still finds nobody of the other zone, neither its gateway nor a guest beside it.
+        assert guest.curl_status(f"{PORTALS['staff']}/", timeout=2) != 0
+        assert not guest.ping("10.86.0.1")
+        assert not guest.ping("10.86.0.109")
+        assert employee.is_online()
+        told = {entry["zone"]: entry for entry in lab.gateway.sessions()}
+        assert told["staff"]["ip"] == others
+        assert told["guests"]["ip"].startswith("10.85.")
+        assert told["guests"]["foreign_ip"] == others
 
 
 def test_a_radius_server_ends_a_session_in_whatever_zone_it_is():

@@ -24,6 +24,9 @@ const WAITING: usize = 4096;
 const REMEMBERED: usize = 65_536;
 /// Between two questions about one device: if its session ends as soon as it begins, this is what the server is asked.
 const LEAST: Duration = Duration::from_secs(60);
+/// Between two looks for what need not be remembered any more, while there is no room: whoever has filled it would have us
+/// look with each frame.
+const LOOK: Duration = Duration::from_secs(1);
 /// Not while it has this lease.
 const NEVER: Duration = Duration::MAX;
 
@@ -61,6 +64,7 @@ pub(crate) struct Devices {
     next: Duration,
     /// Those that were asked about, or wait.
     known: HashMap<GuestKey, Known>,
+    next_look: Duration,
 }
 
 /// When a device may be asked about again.
@@ -93,7 +97,8 @@ pub(crate) enum Sign {
 
 impl Devices {
     pub(crate) fn new(config: Config) -> Self {
-        Self { config, waiting: VecDeque::new(), next: Duration::ZERO, known: HashMap::new() }
+        let (next, next_look) = (Duration::ZERO, Duration::ZERO);
+        Self { config, waiting: VecDeque::new(), next, known: HashMap::new(), next_look }
     }
 
     /// Takes new settings; who waits keeps its turn, if it is still to be asked about then.
@@ -111,26 +116,33 @@ impl Devices {
         if !self.config.is_on() || self.known.get(&key).is_some_and(waits) {
             return false;
         }
-        let turn = if self.config.allow.contains(&key.mac) {
+        let is_let_in = self.config.allow.contains(&key.mac);
+        let turn = if is_let_in {
             now
         } else if !self.config.asks_about(key.mac) || self.waiting.len() >= WAITING {
             return false;
         } else {
             self.next.max(now) + self.interval() * self.waiting.len() as u32
         };
-        if self.known.len() >= REMEMBERED {
-            self.known.retain(|_, known| known.again.mono() > now);
-            if self.known.len() >= REMEMBERED {
-                return false;
-            }
+        if self.known.len() >= REMEMBERED && !is_let_in && !self.finds_room(now) {
+            return false;
         }
         self.known.insert(key, Known::from(turn + LEAST));
         if turn > now {
             self.waiting.push_back(key);
-        } else if !self.config.allow.contains(&key.mac) {
+        } else if !is_let_in {
             self.next = now + self.interval();
         }
         turn <= now
+    }
+
+    fn finds_room(&mut self, now: Duration) -> bool {
+        if now < self.next_look {
+            return false;
+        }
+        self.next_look = now + LOOK;
+        self.known.retain(|_, known| known.again.mono() > now);
+        self.known.len() < REMEMBERED
     }
 
     /// The next device whose turn it is.
@@ -174,5 +186,32 @@ impl Devices {
 
     fn interval(&self) -> Duration {
         Duration::from_secs(1) / self.config.per_sec.max(1)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use wire::Vlan;
+
+    #[test]
+    fn however_many_were_refused_the_configurations_devices_come_in_and_others_when_there_is_room() {
+        let station = |n: usize| {
+            let [.., a, b, c] = n.to_be_bytes();
+            GuestKey { lan: 0, vlan: Vlan::NONE, mac: MacAddr([2, 0, 0, a, b, c]) }
+        };
+        let (own, other) = (station(REMEMBERED), station(REMEMBERED + 1));
+        let again = Duration::from_secs(86_400);
+        let config = Config { allow: HashSet::from([own.mac]), per_sec: 1000, again, ..Config::default() };
+        let mut devices = Devices::new(config);
+        let at = |n: usize| Duration::from_millis(n as u64);
+        for n in 0..REMEMBERED {
+            assert!(devices.handle_sign(at(n), station(n), Sign::Life));
+            devices.refused(at(n), station(n));
+        }
+        let now = at(REMEMBERED);
+        assert!(!devices.handle_sign(now, other, Sign::Life));
+        assert!(devices.handle_sign(now, own, Sign::Life));
+        assert!(devices.handle_sign(again + at(2), other, Sign::Life));
     }
 }

@@ -139,7 +139,8 @@ impl Plane {
         match verdict {
             Verdict::Serve(service @ (Service::Dhcp | Service::Arp | Service::Dns | Service::Watch)) => {
                 checksum::finish(packet);
-                let guest = guest.filter(|_| service != Service::Arp).map(|guest| guest.slot);
+                // Who plays server is no guest in that.
+                let guest = guest.filter(|_| service != Service::Watch).map(|guest| guest.slot);
                 let offered = self.slow_limit.admit(key, now)
                     && self.slow.offer(SlowFrame { key, service, guest, frame: packet.frame(), now });
                 self.from_guests.count(if offered { verdict } else { Verdict::Drop(Reason::QueueFull) });

@@ -6,6 +6,7 @@ use std::time::Duration;
 use wire::GuestKey;
 
 use crate::session::SlotIndex;
+use crate::table::hash;
 use crate::verdict::Service;
 
 /// A frame for one of our own servers.
@@ -54,9 +55,7 @@ impl StationLimit {
     pub fn admit(&self, key: GuestKey, now: Duration) -> bool {
         const COST_MS: u32 = 1000 / PER_SECOND;
         let now = now.as_millis() as u32;
-        let mac = key.mac.0.iter().fold(u64::from(key.vlan.0), |all, &octet| all << 8 | u64::from(octet));
-        let hash = (mac ^ self.seed).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        let cell = &self.cells[(hash >> 40) as usize % BUCKETS];
+        let cell = &self.cells[hash(key, self.seed) as usize % BUCKETS];
         let full_again = cell.load(Ordering::Relaxed);
         // The clock wraps after 49 days; a bucket from long ago is a full one.
         let waiting = full_again.wrapping_sub(now);
@@ -74,6 +73,17 @@ mod tests {
     use wire::{MacAddr, Vlan};
 
     use super::*;
+
+    #[test]
+    fn who_sends_with_anothers_mac_on_other_vlans_takes_nothing_of_its_share() {
+        let limit = StationLimit::new(5);
+        let guest = GuestKey { lan: 0, vlan: Vlan(7), mac: MacAddr([2, 0, 0, 0, 0, 1]) };
+        let start = Duration::from_secs(1000);
+        for vlan in (1..=64).map(Vlan).filter(|vlan| *vlan != guest.vlan) {
+            while limit.admit(GuestKey { vlan, ..guest }, start) {}
+        }
+        assert!(limit.admit(guest, start));
+    }
 
     #[test]
     fn a_flooding_station_is_held_to_its_rate_and_others_are_not() {

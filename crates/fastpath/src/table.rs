@@ -229,9 +229,7 @@ impl Table {
     }
 
     fn hash_key(&self, key: GuestKey) -> u64 {
-        let (high, low) = key.mac.words();
-        let mac = u64::from(high) << 16 | u64::from(low);
-        mix(mac ^ u64::from(key.lan) << 56 ^ u64::from(key.vlan.0) << 48, self.seed)
+        hash(key, self.seed)
     }
 
     fn hash_address(&self, address: Ipv4Addr) -> u64 {
@@ -522,6 +520,13 @@ impl Index {
 /// cell is never mistaken for a tombstone.
 fn tag(hash: u64) -> u32 {
     ((hash >> 56) as u32) << SLOT_BITS
+}
+
+/// The place of a station in any table of them. Each bit of it is in doubt for who does not know the seed.
+pub(crate) fn hash(key: GuestKey, seed: u64) -> u64 {
+    let (high, low) = key.mac.words();
+    let mac = u64::from(high) << 16 | u64::from(low);
+    mix(mac ^ u64::from(key.lan) << 56 ^ u64::from(key.vlan.0) << 48, seed)
 }
 
 pub(crate) fn mix(value: u64, seed: u64) -> u64 {

@@ -21,8 +21,8 @@ use crate::gateway::Gateway;
 
 /// In `state.directory`.
 const FILE: &str = "administrative";
-/// All that one packet can say.
-const MAX_FILE_OCTETS: usize = radius::limits::PACKET_OCTETS;
+/// All that one packet can say: an octet that is no text is written down as one character of three.
+const MAX_FILE_OCTETS: usize = 3 * radius::limits::PACKET_OCTETS;
 /// The least time between two questions, and after silence.
 const LEAST: Duration = Duration::from_secs(60);
 
@@ -164,5 +164,30 @@ pub(crate) async fn keep(gateway: &Gateway) {
     loop {
         let good_for = own.ask(gateway).await;
         tokio::time::sleep(good_for).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_next_run_reads_all_that_a_server_can_say_whatever_octets_it_says_it_in() {
+        let state = std::env::temp_dir().join(format!("poblano-administrative-{}", std::process::id()));
+        std::fs::create_dir_all(&state).unwrap();
+        let text = format!(
+            "[lan]\ninterface = \"eth1\"\n[state]\ndirectory = {state:?}\n[auth]\nmethod = \"radius\"\n[[radius.server]]\n\
+             address = \"192.0.2.9\"\nsecret = \"between them alone\"\n[radius.administrative]\nuser = \"gateway-7\"\n\
+             secret = \"another secret\"\n"
+        );
+        let config = Config::parse(&text, "test", &config::Overrides::default()).expect("it is valid").config;
+        let open = || Administrative::open(&config).expect("it has a session");
+        let said: Vec<String> =
+            std::iter::once("defsessiontimeout=600".to_owned()).chain((0..15).map(|_| "\u{1}".repeat(247))).collect();
+        open().take(said);
+        let again = open();
+        std::fs::remove_dir_all(&state).unwrap();
+        assert_eq!(again.apply(&config).session.timeout, Some(Duration::from_secs(600)));
+        assert_eq!(again.state.borrow().said.len(), 16);
     }
 }

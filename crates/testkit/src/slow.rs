@@ -1,4 +1,4 @@
-//! The queue to the engine, as the binary's: bounded, frames copied.
+//! The queue to the engine, as the binary's: bounded, a quarter kept for guests, frames copied.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
@@ -36,7 +36,8 @@ impl Queue {
 impl SlowPath for Queue {
     fn offer(&self, frame: SlowFrame<'_>) -> bool {
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        if frame.frame.len() > MAX_FRAME || waiting.len() >= self.room {
+        let room = if frame.guest.is_some() { self.room } else { self.room - self.room / 4 };
+        if frame.frame.len() > MAX_FRAME || waiting.len() >= room {
             return false;
         }
         let SlowFrame { key, service, guest, frame, .. } = frame;

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use testkit::packet::{self, icmp, ipv4, ipv6, make_fragment, tcp, udp};
 use testkit::{GATEWAY, GATEWAY_MAC, Guest, Lab, PORTAL_PORT, Setup};
+use wire::arp::Arp;
 use wire::frame::{ethertype, tcp_flags};
 use wire::{MacAddr, Vlan};
 
@@ -267,12 +268,35 @@ fn a_full_queue_to_the_engine_drops_frames_and_nothing_waits() {
     for phone in &phones {
         assert_eq!(phone.discover(&mut lab), None);
     }
-    assert_eq!((lab.counted_up("serve_dhcp"), lab.counted_up("drop_queue_full")), (8, 12));
+    assert_eq!((lab.counted_up("serve_dhcp"), lab.counted_up("drop_queue_full")), (6, 14));
     lab.assert_every_packet_was_counted_once();
     lab.control_thread_is_busy(false);
     for phone in phones {
         phone.dhcp(&mut lab);
     }
+}
+
+#[test]
+fn a_flood_of_strangers_leaves_room_for_a_guest_who_looks_for_its_router_and_none_for_one_who_plays_server() {
+    let mut lab = Lab::new(Setup { queue: 8, ..Setup::default() });
+    let phone = lab.guest("phone");
+    let address = phone.dhcp(&mut lab);
+    phone.frames(&mut lab);
+    lab.control_thread_is_busy(true);
+    for n in 0..20 {
+        let stranger = lab.guest(&format!("stranger {n}"));
+        let mac = stranger.key(&lab).mac;
+        stranger.sends_arp(&mut lab, &Arp::probe(mac, GATEWAY));
+    }
+    let full = lab.counted_up("drop_queue_full");
+    assert_eq!((lab.counted_up("serve_arp"), full), (6, 14));
+    phone.sends_udp(&mut lab, 67, SocketAddrV4::new(Ipv4Addr::BROADCAST, 68), b"an offer");
+    assert_eq!(lab.counted_up("drop_queue_full"), full + 1);
+    let mac = phone.key(&lab).mac;
+    phone.sends_arp(&mut lab, &Arp { sender: address, ..Arp::probe(mac, GATEWAY) });
+    lab.control_thread_is_busy(false);
+    assert_eq!(phone.frames(&mut lab).len(), 1, "it learns where its router is");
+    lab.assert_every_packet_was_counted_once();
 }
 
 #[test]

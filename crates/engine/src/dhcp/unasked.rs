@@ -11,6 +11,9 @@ impl Server {
     /// one, if it has a lease by DHCP or is about to get one. [`Output::Bound`] says what it got.
     pub fn lend_unasked(&mut self, now: Now, key: GuestKey, foreign: Ipv4Addr) {
         self.handle_timeout(now);
+        if !self.config.any_address {
+            return; // nor does who stayed by a session while that was allowed get another lease
+        }
         let time = self.config.lease_time(self.table.held(key).is_some_and(Held::has_logged_in));
         let address = match (self.table.held(key), self.table.foreign(key)) {
             (Some(_), None) => return,

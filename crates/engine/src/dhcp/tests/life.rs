@@ -239,3 +239,16 @@ fn a_guest_with_a_lease_cannot_talk_others_out_of_theirs() {
     let lie = Arp::announcement(guest(9).mac, address);
     assert_eq!(lan.arp(guest(9), &lie), Outcome::Silent(Reason::NoConflict), "a lease stands");
 }
+
+#[test]
+fn who_has_a_foreign_address_gets_no_other_lease_once_that_is_not_allowed_any_more() {
+    let mut lan = Lan::new(Config { any_address: true, ..config() });
+    let own = Ipv4Addr::new(192, 168, 7, 5);
+    lan.server.lend_unasked(lan.now, guest(7), own);
+    lan.server.protect(guest(7), true);
+    lan.pass(1800);
+    assert_eq!(lan.ended[0].1, EndReason::Expired);
+    lan.server.reconfigure(lan.now, config());
+    lan.server.lend_unasked(lan.now, guest(7), own);
+    assert_eq!(lan.server.lease(guest(7)), None);
+}

@@ -42,8 +42,13 @@ impl Words {
         }
         let mut add = |name, value: Option<Vec<u8>>| all.extend(value.map(|value| (name, value)));
         let text = |attr| request.get(attr).map(String::into_bytes);
+        // A page may greet by name, and a line of its answer is an attribute: a guest must not write one.
+        let user = text(attr::USER_NAME);
+        if login && user.iter().flatten().any(u8::is_ascii_control) {
+            return None;
+        }
         let number = |attr| request.get(attr).map(|number: u32| number.to_string().into_bytes());
-        add("user", text(attr::USER_NAME));
+        add("user", user);
         let password = request.get(attr::USER_PASSWORD).map(|hidden| {
             let padded = hidden.reveal(&Secret::new(SECRET), &request.authenticator());
             let length = padded.iter().rposition(|octet| *octet != 0).map_or(0, |last| last + 1);
