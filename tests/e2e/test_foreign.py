@@ -53,7 +53,7 @@ def test_it_meets_the_portal_logs_in_and_is_online(mode, address, router):
         assert {source for _, _, source in lab.internet.seen} == {lab.uplink_address}
         assert "forward_offloaded" not in told(lab)["counters"]["to_guests"]
         # The table that people read has both addresses.
-        assert f"{entry['ip']} ({address})" in lab.gateway.cli("sessions", "--socket", lab.gateway.control)
+        assert f"{entry['ip']}({address})" in lab.gateway.cli("sessions", "--socket", lab.gateway.control)
         assert guest.logout().status in (200, 303)
         assert not guest.is_online()
 
