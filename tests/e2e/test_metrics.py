@@ -30,8 +30,15 @@ def test_monitoring_reads_how_many_guests_there_are_and_guests_do_not():
             assert secret not in text, "no guest is named"
         printed = numbers(lab.gateway.cli("metrics", "--socket", lab.gateway.control))
         assert printed.keys() >= read.keys()
-        status = lab.gw.run("curl", "-sS", "-o", "/dev/null", "-w", "%{http_code}", "http://172.31.0.1:9377/")
-        assert status == "404"
+        for path, options, status in (
+            ("", (), "404"),
+            ("metrics", ("-X", "POST"), "405"),
+            ("metrics", ("--head",), "200"),
+        ):
+            url = f"http://172.31.0.1:9377/{path}"
+            assert lab.gw.run("curl", "-sS", "-o", "/dev/null", "-w", "%{http_code}", *options, url) == status
+        nonsense = "exec 3<>/dev/tcp/172.31.0.1/9377; printf 'hello\\r\\n\\r\\n' >&3; head -n 1 <&3"
+        assert lab.gw.run("bash", "-c", nonsense).startswith("HTTP/1.1 400 ")
         for address in ("172.31.0.1", GATEWAY):
             assert lab.guest.connect(address, 9377) != "open"
 

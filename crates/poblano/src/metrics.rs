@@ -1,7 +1,6 @@
 //! What monitoring reads: the numbers that `poblano sessions --json` tells of the gateway as a whole, in the text format of
 //! Prometheus (0.0.4). No guest is named, so that nobody's stay is kept in a monitoring system.
 
-use std::convert::Infallible;
 use std::fmt::Write;
 use std::net::SocketAddr;
 use std::rc::Rc;
@@ -9,17 +8,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use http_body_util::Full;
-use hyper::body::{Bytes, Incoming};
-use hyper::header::{CONTENT_TYPE, HeaderValue};
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper::{Method, Request, Response, StatusCode};
-use hyper_util::rt::{TokioIo, TokioTimer};
 use serde_json::Value;
-use tokio::net::TcpListener;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tracing::debug;
+use wire::http::RequestHead;
 
 use crate::control::{self, Zone};
 
@@ -27,7 +21,8 @@ use crate::control::{self, Zone};
 const READERS: usize = 8;
 /// A reader that takes longer is gone.
 const PATIENCE: Duration = Duration::from_secs(10);
-const FORMAT: HeaderValue = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
+/// Longest request.
+const MAX_REQUEST: usize = 8192;
 
 /// Opens the address that is configured, if one is.
 pub(crate) fn listen(config: &config::Metrics) -> anyhow::Result<Option<TcpListener>> {
@@ -50,13 +45,7 @@ pub(crate) async fn serve(listener: Option<TcpListener>, zones: Rc<[Zone]>) {
         };
         let zones = Rc::clone(&zones);
         tokio::task::spawn_local(async move {
-            let answer = service_fn(|request| std::future::ready(answer(&request, &zones)));
-            let connection = http1::Builder::new()
-                .timer(TokioTimer::new())
-                .header_read_timeout(PATIENCE)
-                .keep_alive(false)
-                .serve_connection(TokioIo::new(stream), answer);
-            if !matches!(tokio::time::timeout(PATIENCE, connection).await, Ok(Ok(()))) {
+            if !matches!(tokio::time::timeout(PATIENCE, converse(stream, &zones)).await, Ok(Ok(()))) {
                 debug!("a reader of metrics left early");
             }
             drop(place);
@@ -64,17 +53,43 @@ pub(crate) async fn serve(listener: Option<TcpListener>, zones: Rc<[Zone]>) {
     }
 }
 
-fn answer(request: &Request<Incoming>, zones: &[Zone]) -> Result<Response<Full<Bytes>>, Infallible> {
-    let reads = matches!(*request.method(), Method::GET | Method::HEAD);
-    let (status, body) = match request.uri().path() {
-        "/metrics" if reads => (StatusCode::OK, text(&control::state(&zones.iter().collect::<Vec<_>>()))),
-        "/metrics" => (StatusCode::METHOD_NOT_ALLOWED, "read it with GET\n".to_owned()),
-        _ => (StatusCode::NOT_FOUND, "the numbers are at /metrics\n".to_owned()),
-    };
-    let mut response = Response::new(Full::new(body.into()));
-    *response.status_mut() = status;
-    response.headers_mut().insert(CONTENT_TYPE, FORMAT);
-    Ok(response)
+/// One request and its answer, which is the end: a reader comes every quarter of a minute, and a second kind of hyper's
+/// server would be a tenth of a megabyte.
+async fn converse(mut stream: TcpStream, zones: &[Zone]) -> std::io::Result<()> {
+    let mut request = Vec::with_capacity(1024);
+    while !has_ended(&request) {
+        if request.len() >= MAX_REQUEST || stream.read_buf(&mut request).await? == 0 {
+            return Err(std::io::ErrorKind::InvalidData.into());
+        }
+    }
+    let (status, body) = answer(RequestHead::parse(&request), zones);
+    let head = format!(
+        "HTTP/1.1 {status}\r\nContent-Type: text/plain; version=0.0.4; charset=utf-8\r\nContent-Length: {}\r\n\
+         Connection: close\r\n\r\n",
+        body.len()
+    );
+    stream.write_all(head.as_bytes()).await?;
+    if !request.starts_with(b"HEAD ") {
+        stream.write_all(body.as_bytes()).await?;
+    }
+    stream.shutdown().await
+}
+
+fn has_ended(request: &[u8]) -> bool {
+    request.windows(4).any(|octets| octets == b"\r\n\r\n") || request.windows(2).any(|octets| octets == b"\n\n")
+}
+
+fn answer(request: Option<RequestHead<'_>>, zones: &[Zone]) -> (&'static str, String) {
+    match request {
+        None => ("400 Bad Request", "this is no request of HTTP/1\n".to_owned()),
+        Some(RequestHead { path, .. }) if path.split('?').next() != Some("/metrics") => {
+            ("404 Not Found", "the numbers are at /metrics\n".to_owned())
+        }
+        Some(RequestHead { method: "GET" | "HEAD", .. }) => {
+            ("200 OK", text(&control::state(&zones.iter().collect::<Vec<_>>())))
+        }
+        Some(_) => ("405 Method Not Allowed", "read it with GET\n".to_owned()),
+    }
 }
 
 /// What is told of the gateway as a whole, as metrics; of several zones each has a label.
