@@ -9,7 +9,9 @@ mod guests;
 mod held;
 mod hosts;
 mod join;
+mod login;
 mod restore;
+mod view;
 
 use std::collections::VecDeque;
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
@@ -32,7 +34,7 @@ use crate::devices::{self, Devices, Sign};
 use crate::dhcp::{self, Lease};
 use crate::dns::{self, Asker, ReturnPath};
 use crate::garden::{Keeper, Rule};
-use crate::session::{Cause, Grant, KeptSession, Moment, Record, Session, SessionId, Status, Tariffs};
+use crate::session::{Cause, KeptSession, Moment, Record, Session, Status, Tariffs};
 use crate::watch::{Rogue, Watch};
 
 use self::block::Blocked;
@@ -47,7 +49,9 @@ pub use change::Mark;
 pub use garden::OwnGarden;
 pub use hosts::{HostRefusal, MOST_HOSTS};
 pub use join::Association;
+pub use login::{Attempt, LoginRefusal};
 pub use restore::{KEEP_EVERY, Survivor};
+pub use view::{GuestView, SessionView};
 
 /// After a session's packets are stopped, those that were already past the check are still being counted; its
 /// last record is made this much later.
@@ -118,74 +122,6 @@ pub enum Output {
     /// A device that has joined at an access point has its lease: [`Engine::finish_join`] as soon as nothing of whoever had
     /// its address before comes there.
     Joined(Attempt),
-}
-
-/// Why a guest may not try to log in now.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LoginRefusal {
-    /// Nobody has that address.
-    NotAGuest,
-    /// It is logged in.
-    AlreadyOnline,
-    /// It tried too often; the next try is possible after this time.
-    TooManyTries(Duration),
-}
-
-/// A login that is under way: who asked, so that the answer reaches nobody else.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Attempt {
-    /// The guest's place in the table.
-    pub slot: SlotIndex,
-    /// The station.
-    pub key: GuestKey,
-    /// The address it asked from.
-    pub address: Ipv4Addr,
-    /// What the session will be called.
-    pub session_id: String,
-}
-
-/// A guest as portal and operator see it.
-#[derive(Clone, Debug)]
-pub struct GuestView {
-    /// The guest's place in the table.
-    pub slot: SlotIndex,
-    /// The station.
-    pub key: GuestKey,
-    /// The leased address.
-    pub address: Ipv4Addr,
-    /// The address that it uses instead, one of another network.
-    pub foreign: Option<Ipv4Addr>,
-    /// The name it gave to DHCP.
-    pub hostname: Option<Box<str>>,
-    /// How long its lease lasts from now on; none if it is over, or the guest keeps its address only for its session.
-    pub lease_left: Option<Duration>,
-    /// How long a lease lasts from a renewal on.
-    pub lease_time: Duration,
-    /// Its session, if it is logged in.
-    pub session: Option<SessionView>,
-}
-
-/// A session as portal and operator see it.
-#[derive(Clone, Debug)]
-pub struct SessionView {
-    /// The session's name.
-    pub id: String,
-    /// Who logged in.
-    pub user: String,
-    /// When.
-    pub began: Now,
-    /// For how long.
-    pub duration: Duration,
-    /// Granted time that is left.
-    pub time_left: Option<Duration>,
-    /// Granted octets that are left: of several quotas, the least.
-    pub octets_left: Option<u64>,
-    /// Time since the guest last sent something.
-    pub idle: Duration,
-    /// What was granted.
-    pub grant: Grant,
-    /// Traffic so far.
-    pub usage: Usage,
 }
 
 /// A session that is over, until its last record can be made.
@@ -317,87 +253,6 @@ impl Engine {
         true
     }
 
-    /// A guest wants to log in: may it try?
-    ///
-    /// # Errors
-    /// Why not.
-    pub fn begin_login(&mut self, now: Now, address: Ipv4Addr) -> Result<Attempt, LoginRefusal> {
-        let attempt = self.begin_admission(address)?;
-        let guest = self.guests.get_mut(attempt.slot).ok_or(LoginRefusal::NotAGuest)?;
-        guest.attempts.take(now.mono).map_err(LoginRefusal::TooManyTries)?;
-        Ok(attempt)
-    }
-
-    /// As [`begin_login`](Self::begin_login), for an operator: whoever has mistyped the password too often is the one
-    /// who asks at the desk, so no try is needed and none is counted.
-    ///
-    /// # Errors
-    /// Nobody has this address, or its guest is online.
-    pub fn begin_admission(&mut self, address: Ipv4Addr) -> Result<Attempt, LoginRefusal> {
-        let snapshot = self.writer.table().by_address(address).ok_or(LoginRefusal::NotAGuest)?;
-        let guest = self.guests.get(snapshot.slot).ok_or(LoginRefusal::NotAGuest)?;
-        if guest.is_online() {
-            return Err(LoginRefusal::AlreadyOnline);
-        }
-        let session_id = self.name_session();
-        Ok(Attempt { slot: snapshot.slot, key: snapshot.key, address, session_id })
-    }
-
-    /// The source of the grant said yes: the guest goes online, if it is still the one that asked. False if not.
-    pub fn finish_login(&mut self, now: Now, attempt: &Attempt, user: &str, grant: Grant) -> bool {
-        self.begin_session(now, attempt, user, grant, None)
-    }
-
-    /// The same, for a device that may have joined at an access point.
-    fn begin_session(
-        &mut self,
-        now: Now,
-        attempt: &Attempt,
-        user: &str,
-        grant: Grant,
-        joined: Option<Association>,
-    ) -> bool {
-        let Some(guest) = self.guests.get(attempt.slot) else { return false };
-        if guest.key != attempt.key || guest.address != attempt.address || guest.is_online() {
-            return false;
-        }
-        let place = guest.place(attempt.slot);
-        let Some(id) = SessionId::parse(&attempt.session_id) else { return false };
-        // One reading ends the account of the session before, if it is not settled yet, and begins this one's: no
-        // packet is on both.
-        let baseline = self.writer.table().usage(attempt.slot);
-        while let Some(at) = self.closing.iter().position(|closing| closing.slot == attempt.slot) {
-            let Some(closing) = self.closing.remove(at) else { break };
-            self.finish(closing, baseline);
-        }
-        let (tariff, personal) = self.tariffs.share(grant);
-        let billed = personal.as_ref().and_then(|personal| personal.user.as_deref());
-        let mut session = Session {
-            id,
-            user: billed.unwrap_or(user).into(),
-            tariff,
-            echo: personal.as_deref().into(),
-            began: now.mono.into(),
-            before_nanos: 0,
-            began_unix_nanos: now.unix.as_nanos() as u64,
-            baseline,
-            next_interim: None,
-        };
-        session.next_interim = session.until_interim(Duration::ZERO).map(|wait| (now.mono + wait).into());
-        self.set_policy(attempt.slot, session.policy(now));
-        self.dhcp.protect(attempt.key, true);
-        let record = record(place, &session, Status::Start, Usage::default(), now);
-        self.guests.begin_session(attempt.slot, session);
-        self.outputs.push_back(Output::Account(record));
-        if let Some(at) = joined {
-            self.joins.began(attempt.key, at);
-        }
-        self.keep_session(now, attempt.slot);
-        self.schedule(now, attempt.slot);
-        self.outputs.extend(self.held.take(attempt.key));
-        true
-    }
-
     /// The guest at `address` asks to be let in by its MAC address. Whoever has just been asked about waits.
     pub fn ask_about_guest(&mut self, now: Now, address: Ipv4Addr) {
         if let Some(guest) = self.writer.table().by_address(address) {
@@ -433,35 +288,6 @@ impl Engine {
             self.end_session(now, slot, Cause::AdminReboot);
         }
         while self.close_one(Duration::MAX) {}
-    }
-
-    /// The guest that has `address`.
-    #[must_use]
-    pub fn guest_at(&self, now: Now, address: Ipv4Addr) -> Option<GuestView> {
-        let slot = self.writer.table().by_address(address)?.slot;
-        self.guests.get(slot).map(|guest| self.view(now, slot, guest))
-    }
-
-    /// The guest in `slot`.
-    #[must_use]
-    pub fn guest_in(&self, now: Now, slot: SlotIndex) -> Option<GuestView> {
-        self.guests.get(slot).map(|guest| self.view(now, slot, guest))
-    }
-
-    /// The guests that sends from `mac`, on any VLAN.
-    pub fn guests_with_mac(&self, now: Now, mac: MacAddr) -> impl Iterator<Item = GuestView> {
-        let theirs = self.guests.iter().filter(move |(_, guest)| guest.key.mac == mac);
-        theirs.map(move |(slot, guest)| self.view(now, slot, guest))
-    }
-
-    /// Where guests are, in no order.
-    pub fn addresses(&self) -> impl Iterator<Item = Ipv4Addr> {
-        self.guests.iter().map(|(_, guest)| guest.address)
-    }
-
-    /// Every guest, in no order.
-    pub fn guests(&self, now: Now) -> impl Iterator<Item = GuestView> {
-        self.guests.iter().map(move |(slot, guest)| self.view(now, slot, guest))
     }
 
     /// Lets somebody else forward packets of guests who are online as well, or nobody else any more.
@@ -523,12 +349,6 @@ impl Engine {
         .into_iter()
         .flatten()
         .min()
-    }
-
-    /// How many guests there are, and how many of them are online.
-    #[must_use]
-    pub fn population(&self) -> (usize, usize) {
-        self.guests.iter().fold((0, 0), |(all, online), (_, guest)| (all + 1, online + usize::from(guest.is_online())))
     }
 
     /// Who leads guests elsewhere.
@@ -780,47 +600,6 @@ impl Engine {
         if !goes_on {
             self.outputs.push_back(Output::SessionEnded(key));
         }
-    }
-
-    fn view(&self, now: Now, slot: SlotIndex, guest: &Guest) -> GuestView {
-        let counted = self.writer.table().usage(slot);
-        let lease = self.dhcp.lease(guest.key);
-        let logged_in = lease.as_ref().is_some_and(|lease| lease.logged_in);
-        GuestView {
-            slot,
-            key: guest.key,
-            address: guest.address,
-            foreign: lease.as_ref().and_then(|lease| lease.foreign),
-            lease_left: lease.as_ref().map(|lease| lease.ends.saturating_sub(now.mono)),
-            lease_time: self.dhcp.config().lease_time(logged_in),
-            hostname: lease.and_then(|lease| lease.hostname),
-            session: self.guests.session(slot).map(|session| SessionView {
-                id: session.id.to_string(),
-                user: session.user.to_string(),
-                began: session.began(),
-                duration: session.duration(now.mono),
-                time_left: session.ends_at(now).map(|end| end.saturating_sub(now.mono)),
-                octets_left: session.octets_left(counted),
-                idle: self.idle(now, slot),
-                grant: session.grant(),
-                usage: counted - session.baseline,
-            }),
-        }
-    }
-
-    /// A name for a session to come, which no other one has: for an [`Attempt`] whose guest was told it before.
-    pub fn name_session(&mut self) -> String {
-        self.session_id().to_string()
-    }
-
-    fn session_id(&mut self) -> SessionId {
-        self.sessions = self.sessions.wrapping_add(1);
-        // SplitMix64
-        self.dice = self.dice.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.dice;
-        z = (z ^ z >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ z >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
-        SessionId { boot: self.config.boot & 0xff_ffff, number: self.sessions, dice: (z ^ z >> 31) as u32 }
     }
 }
 
