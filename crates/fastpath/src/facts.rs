@@ -3,6 +3,7 @@
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
+use wire::dhcp::{CLIENT_PORT, SERVER_PORT};
 use wire::frame::{Ipv4, Transport, ethertype, is_never_routed, protocol};
 use wire::{GuestKey, MacAddr};
 
@@ -11,11 +12,10 @@ use crate::port::Packet;
 use crate::session::Snapshot;
 use crate::verdict::{Facts, Guest, Kind, Network, Peer};
 
-const DHCP_SERVER_PORT: u16 = 67;
-const DHCP_CLIENT_PORT: u16 = 68;
 const DNS_PORT: u16 = 53;
 const HTTP_PORT: u16 = 80;
 const ICMP_ECHO_REQUEST: u8 = 8;
+const ICMPV6: u8 = 58;
 
 /// Looks at a frame that `guest` sent, if the station is one; says the headers, too, of an IPv4 packet.
 pub(crate) fn up(
@@ -132,8 +132,8 @@ fn is_to_us(destination: MacAddr, ours: MacAddr) -> bool {
 
 fn kind_up(ip: &Ipv4, portal_ports: [u16; 2]) -> Kind {
     match ip.transport {
-        Transport::Udp { destination: DHCP_SERVER_PORT, .. } => Kind::Dhcp,
-        Transport::Udp { source: DHCP_SERVER_PORT, destination: DHCP_CLIENT_PORT } => Kind::DhcpAnswer,
+        Transport::Udp { destination: SERVER_PORT, .. } => Kind::Dhcp,
+        Transport::Udp { source: SERVER_PORT, destination: CLIENT_PORT } => Kind::DhcpAnswer,
         Transport::Udp { destination: DNS_PORT, .. } => Kind::Dns,
         Transport::Tcp { destination: HTTP_PORT, .. } => Kind::Http,
         Transport::Tcp { destination, .. } if portal_ports.contains(&destination) => Kind::Portal,
@@ -207,7 +207,6 @@ fn has_source_route(options: &[u8]) -> bool {
 
 /// True if every host would believe it (RFC 4861, 6.1.2): the header before it is IPv6's own, and no router passed it on.
 fn is_router_advertisement(l3: &[u8]) -> bool {
-    const ICMPV6: u8 = 58;
     const ROUTER_ADVERTISEMENT: u8 = 134;
     matches!(l3.get(..41), Some(l3) if (l3[6], l3[7], l3[40]) == (ICMPV6, 255, ROUTER_ADVERTISEMENT))
 }
@@ -215,7 +214,6 @@ fn is_router_advertisement(l3: &[u8]) -> bool {
 /// True if an ICMPv6 error may answer the packet (RFC 4443, 2.4 e): source and destination are one host's, and
 /// it is no ICMPv6 itself, which would be neighbour discovery or an error.
 fn ipv6_can_be_answered(l3: &[u8]) -> bool {
-    const ICMPV6: u8 = 58;
     let Some(header) = l3.get(..40) else { return false };
     let unspecified = header[8..24].iter().all(|&b| b == 0);
     header[24] != 0xff && header[8] != 0xff && !unspecified && header[6] != ICMPV6 && header[6] != protocol::ICMP

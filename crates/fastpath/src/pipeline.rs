@@ -76,8 +76,9 @@ pub enum Action {
 }
 
 impl Plane {
-    /// Decides about up to a batch of frames from the LAN, those at `received`, in their order; `apply` does with each what is said. What is known
-    /// of their guests is fetched into the processor's cache for all at once, where each decision would wait for its own.
+    /// Decides about up to a batch of frames from the LAN, those at `received`, in their order; `apply` does with each what
+    /// is said. What is known of their guests is fetched into the processor's cache for all at once, where each decision
+    /// would wait for its own.
     pub fn from_guests(
         &self,
         frames: &mut [Packet],
