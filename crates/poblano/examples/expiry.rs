@@ -121,7 +121,11 @@ fn offload(capacity: u32) -> anyhow::Result<(Netns, Arc<Offload>)> {
     namespace.cable("lan0", None, &other, "wlan0", None)?;
     let spec =
         OffloadSpec { lan: "lan0".into(), gateway: GATEWAY, aliases: [None; 2], guests: (GATEWAY, PREFIX), capacity };
-    let loaded = namespace.run(|| Host::new().load_offload(&spec))??;
+    let loaded = namespace.run(|| {
+        let mut host = Host::new();
+        host.lock_lans(&[&spec.lan])?;
+        host.load_offload(&spec)
+    })??;
     Ok((namespace, loaded))
 }
 
