@@ -2,19 +2,19 @@
 //! the result is handed out only when nothing was wrong.
 
 use std::net::{IpAddr, Ipv4Addr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use wire::MacAddr;
 
 use crate::read::{Read, Value};
 use crate::{
-    Accounting, Auth, AuthMethod, BitRate, Config, Control, Dhcp, DhcpOption, Direction, Dns, DynamicAuthorization,
-    DynamicAuthorizationClient, Garden, GardenDomain, GardenEntry, Guests, HostLease, HostNetwork, InterfaceAddress,
-    Lan, Log, LogLevel, MacAuthentication, MacServiceType, Metrics, Network, Octets, Offload, OffloadMode,
-    PasswordMethod, Policy, Portal, Radius, RadiusAdministrative, RadiusHttp, RadiusProxy, RadiusProxyClient,
-    RadiusServer, RadiusTls, RadiusTransport, RadiusVersion, Scripts, Secret, Session, State, Tun, TunMode, Uam,
-    Uplink,
+    Accounting, Auth, AuthMethod, BitRate, Config, Console, Control, Dhcp, DhcpOption, Direction, Dns,
+    DynamicAuthorization, DynamicAuthorizationClient, Garden, GardenDomain, GardenEntry, Guests, HostLease,
+    HostNetwork, InterfaceAddress, Lan, Log, LogLevel, MacAuthentication, MacServiceType, Metrics, Network, Octets,
+    Offload, OffloadMode, PasswordMethod, Policy, Portal, Radius, RadiusAdministrative, RadiusHttp, RadiusProxy,
+    RadiusProxyClient, RadiusServer, RadiusTls, RadiusTransport, RadiusVersion, Scripts, Secret, Session, State, Tun,
+    TunMode, Uam, Uplink,
 };
 
 /// Tables are sized by the number of guests; without a wish of the operator they stay below this many.
@@ -94,10 +94,19 @@ pub(crate) fn assemble(read: &Read<'_>) -> Config {
         policies: (0..read.count("policy")).map(|i| policy(read, i)).collect(),
         radius: radius(read),
         scripts: scripts(read),
+        console: console(read, &directory),
         state: State { directory },
         metrics: Metrics { listen: read.optional("metrics.listen"), port: read.port("metrics.port") },
         control: Control { socket: read.required("control.socket") },
         log: Log { level: log_level(&read.word("log.level")) },
+    }
+}
+
+fn console(read: &Read<'_>, directory: &Path) -> Console {
+    Console {
+        listen: read.optional("console.listen"),
+        port: read.port("console.port"),
+        operators: read.optional("console.operators").unwrap_or_else(|| directory.join("operators")),
     }
 }
 

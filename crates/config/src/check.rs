@@ -33,7 +33,7 @@ pub(crate) fn check(config: &Config, read: &mut Read<'_>) {
     hosts(config, read);
     dns(config, read);
     portal(config, read);
-    metrics(config, read);
+    of_operators(config, read);
     garden(config, read);
     mac_authentication(config, read);
     session(config, read);
@@ -200,16 +200,30 @@ fn portal(config: &Config, read: &mut Read<'_>) {
     }
 }
 
-fn metrics(config: &Config, read: &mut Read<'_>) {
-    if config.metrics.listen.is_none() && read.is_given("metrics.port") {
-        let message = "has no effect: nobody is answered; add listen, such as \"127.0.0.1\"";
-        read.warn("metrics.port", &["metrics.listen"], message);
+/// What is for those who run the gateway is nothing for its guests.
+fn of_operators(config: &Config, read: &mut Read<'_>) {
+    let (metrics, console) = (&config.metrics, &config.console);
+    for (listen, place, port, whose) in [
+        (metrics.listen, "metrics.listen", "metrics.port", "monitoring reads"),
+        (console.listen, "console.listen", "console.port", "operators come"),
+    ] {
+        if listen.is_none() && read.is_given(port) {
+            let message = "has no effect: nobody is answered; add listen, such as \"127.0.0.1\"";
+            read.warn(port, &[place], message);
+        }
+        if let Some(IpAddr::V4(address)) = listen
+            && config.lan.network.contains(address)
+        {
+            let message = format!("{address} is in the guests' network; {whose} from elsewhere, say at 127.0.0.1");
+            read.conflict(place, &["lan.network"], message);
+        }
     }
-    if let Some(IpAddr::V4(listen)) = config.metrics.listen
-        && config.lan.network.contains(listen)
-    {
-        let message = format!("{listen} is in the guests' network; monitoring reads from elsewhere, say at 127.0.0.1");
-        read.conflict("metrics.listen", &["lan.network"], message);
+    if console.listen.is_some_and(|address| metrics.listen == Some(address)) && console.port == metrics.port {
+        read.conflict(
+            "console.port",
+            &["metrics.port"],
+            format!("{} is metrics.port too; choose another", console.port),
+        );
     }
 }
 

@@ -54,6 +54,8 @@ pub struct Config {
     pub control: Control,
     /// Numbers for monitoring.
     pub metrics: Metrics,
+    /// `[console]`
+    pub console: Console,
     /// The log.
     pub log: Log,
 }
@@ -645,6 +647,17 @@ pub struct Metrics {
     pub listen: Option<IpAddr>,
     /// The TCP port there.
     pub port: u16,
+}
+
+/// `[console]`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Console {
+    /// Our address at which operators are served.
+    pub listen: Option<IpAddr>,
+    /// The TCP port there.
+    pub port: u16,
+    /// The file of operators.
+    pub operators: PathBuf,
 }
 
 /// `[log]`

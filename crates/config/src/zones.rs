@@ -23,7 +23,15 @@ pub(crate) const ZONE: &str = "zone";
 /// Keys that each zone has for itself.
 const OF_ZONES: [&str; 4] = ["lan.interface", "lan.network", "lan.gateway", "tun.name"];
 /// Keys of the process.
-const OF_PROCESS: [&str; 4] = ["control.socket", "metrics.listen", "metrics.port", "log.level"];
+const OF_PROCESS: [&str; 7] = [
+    "control.socket",
+    "metrics.listen",
+    "metrics.port",
+    "console.listen",
+    "console.port",
+    "console.operators",
+    "log.level",
+];
 
 /// What the file says to one zone's gateway.
 pub(crate) struct Zone<'t> {

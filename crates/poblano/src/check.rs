@@ -59,6 +59,10 @@ pub(crate) fn check(setup: &Setup, as_json: bool) -> anyhow::Result<()> {
         }
         writeln!(text, "  show metrics at http://{}/metrics", SocketAddr::new(listen, configs[0].metrics.port))?;
     }
+    if let Some(listen) = configs[0].console.listen {
+        let at = SocketAddr::new(listen, configs[0].console.port);
+        writeln!(text, "  show operators the console at http://{at}/")?;
+    }
     commands::say(text.trim_end());
     for warning in warnings {
         commands::say(&format!("warning: {warning}"));

@@ -48,6 +48,16 @@ pub(crate) enum Command {
         #[arg(long)]
         counters: bool,
     },
+    /// Show what has happened lately, to everybody or to one guest: lease, pages, logins and their answers, sessions
+    Events {
+        /// The guest's MAC or IP address
+        guest: Option<Guest>,
+        /// Go on and show what happens, until Ctrl-C
+        #[arg(long, short)]
+        follow: bool,
+        #[command(flatten)]
+        control: Control,
+    },
     /// Print numbers for monitoring, in the text format of Prometheus
     Metrics {
         #[command(flatten)]
@@ -126,6 +136,9 @@ pub(crate) enum Command {
     /// Manage local accounts
     #[command(subcommand)]
     User(User),
+    /// Manage who may use the console, and what programs show to its API
+    #[command(subcommand)]
+    Operator(Operator),
     /// Ask the configured RADIUS servers
     #[command(subcommand)]
     Radius(Radius),
@@ -337,6 +350,64 @@ pub(crate) enum User {
         #[arg(long)]
         json: bool,
     },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Operator {
+    /// Add an operator, or change a password; without --ask-password one is made up and printed
+    Add {
+        /// The operator's name
+        name: String,
+        /// It may look and change nothing
+        #[arg(long)]
+        read_only: bool,
+        /// Ask for the password, without showing it; where standard input is no terminal it is read from there
+        #[arg(long, visible_alias = "password-stdin")]
+        ask_password: bool,
+        #[command(flatten)]
+        file: OperatorsFile,
+    },
+    /// Remove an operator; its sessions and tokens are over at once
+    Remove {
+        /// The operator's name
+        name: String,
+        #[command(flatten)]
+        file: OperatorsFile,
+    },
+    /// List the operators, and what they may
+    List {
+        #[command(flatten)]
+        file: OperatorsFile,
+    },
+    /// Print a token for a program: Authorization: Bearer TOKEN
+    Token {
+        /// The operator in whose name the program acts
+        name: String,
+        /// It may look and change nothing
+        #[arg(long)]
+        read_only: bool,
+        /// How long it is good for
+        #[arg(long = "for", value_name = "TIME", value_parser = duration, default_value = "365d")]
+        lasts: Duration,
+        #[command(flatten)]
+        file: OperatorsFile,
+    },
+    /// Make all tokens and all sessions of the console worthless, at once
+    Revoke {
+        #[command(flatten)]
+        file: OperatorsFile,
+    },
+}
+
+/// Which gateway's operators are meant.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct OperatorsFile {
+    /// Configuration file [default: as for run]
+    #[arg(long, short, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 /// A guest as an operator names it.

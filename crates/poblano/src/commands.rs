@@ -49,6 +49,48 @@ pub(crate) fn metrics(control: &Control) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Between two looks for more.
+const LOOK_AGAIN: std::time::Duration = std::time::Duration::from_millis(500);
+
+pub(crate) fn events(control: &Control, guest: Option<Guest>, follow: bool) -> anyhow::Result<()> {
+    let mut from = 0;
+    loop {
+        let guest = guest.map(|guest| guest.to_string());
+        let reply = ask(control, json!({ "command": "events", "guest": guest, "from": from }))?;
+        for event in reply["events"].as_array().into_iter().flatten() {
+            say(&if control.json { event.to_string() } else { event_text(event) });
+        }
+        if !follow {
+            return Ok(());
+        }
+        from = reply["next"].as_u64().unwrap_or(from);
+        std::thread::sleep(LOOK_AGAIN);
+    }
+}
+
+/// A date and a time as RFC 3339 has them, without the zone, which is UTC.
+fn utc(unix: u64) -> String {
+    // Years of 365.2425 days that begin in March, so that the day that may be missing is the last one.
+    let (days, second) = (unix / 86_400 + 719_468, unix % 86_400);
+    let (era, day) = (days / 146_097, days % 146_097);
+    let year = (day - day / 1460 + day / 36_524 - day / 146_096) / 365;
+    let day = day - (365 * year + year / 4 - year / 100);
+    let month = (5 * day + 2) / 153;
+    let day = day - (153 * month + 2) / 5 + 1;
+    let (year, month) = (era * 400 + year + month / 10, (month + 2) % 12 + 1);
+    format!("{year}-{month:02}-{day:02}T{:02}:{:02}:{:02}", second / 3600, second / 60 % 60, second % 60)
+}
+
+/// An event in a line.
+fn event_text(event: &Value) -> String {
+    let since = event["unix_ms"].as_u64().unwrap_or(0);
+    let when = utc(since / 1000);
+    let whom = [&event["zone"], &event["ip"], &event["mac"]];
+    let whom: Vec<_> = whom.into_iter().filter(|word| !word.is_null()).map(text).collect();
+    let whom = if whom.is_empty() { "operator".to_owned() } else { whom.join(" ") };
+    format!("{when}.{:03}Z  {whom}  {}  {}", since % 1000, text(&event["event"]), text(&event["text"]))
+}
+
 /// A gateway's answer to `sessions` as people read it, without the last line feed.
 pub(crate) fn sessions_text(reply: &Value, counters: bool) -> String {
     let empty = Vec::new();
@@ -344,7 +386,7 @@ fn accounts_file(file: &ConfigFile) -> anyhow::Result<PathBuf> {
 }
 
 /// A password for this account: a person types it twice, for it is not seen.
-fn new_password(name: &str) -> anyhow::Result<String> {
+pub(crate) fn new_password(name: &str) -> anyhow::Result<String> {
     let password = read_password(&format!("New password of {name}: "))?;
     if std::io::stdin().is_terminal() && read_password("The same again: ")? != password {
         bail!("these were two different passwords; nothing was changed");
@@ -433,6 +475,18 @@ mod tests {
     fn a_record_that_has_just_come_is_told_with_its_unit() {
         let told = json!({ "records_waiting": 1, "oldest_seconds": 0, "server_answers": true });
         assert_eq!(accounting(&told), ["accounting records that wait: 1, the oldest for 0s"]);
+    }
+
+    #[test]
+    fn a_moment_is_told_as_a_date_in_any_century() {
+        for (unix, said) in [
+            (0, "1970-01-01T00:00:00"),
+            (951_782_400, "2000-02-29T00:00:00"),
+            (1_735_689_599, "2024-12-31T23:59:59"),
+            (4_107_542_400, "2100-03-01T00:00:00"),
+        ] {
+            assert_eq!(utc(unix), said);
+        }
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! The operator's Unix socket: one JSON object in a line asks, one in a line answers.
 
+mod search;
+
 use std::io::{BufRead, BufReader, ErrorKind, Write};
 use std::net::Ipv4Addr;
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
@@ -29,6 +31,9 @@ use crate::{cli, garden, scripts};
 const MAX_REQUEST: u64 = 4096;
 /// A request that has not come by then does not come.
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Events told of at once if a request does not say.
+const EVENTS_AT_ONCE: u64 = 200;
 
 /// Guests told of in one piece. With a crowd all of them together would keep everybody else waiting for a second.
 const GUESTS_AT_ONCE: usize = 64;
@@ -127,21 +132,31 @@ async fn answer(stream: UnixStream, zones: Rc<[Zone]>) {
             let _ = sessions(&zones, &mut writer).await; // who has left hears no more
             return;
         }
-        Ok((zones, request)) => {
-            let reply = perform(&zones, &request).await;
-            if matches!(request["command"].as_str(), Some("kick" | "login" | "authenticate" | "block" | "unblock")) {
-                // What an operator was told has happened, a crash does not take back.
-                for zone in zones {
-                    let _ = tokio::time::timeout(PATIENCE, zone.gateway.settle()).await;
-                }
-            }
-            reply
-        }
+        Ok((zones, request)) => settled(&zones, &request).await,
         Err(error) => json!({ "error": error }),
     };
     let mut reply = reply.to_string();
     reply.push('\n');
     let _ = tokio::time::timeout(PATIENCE, writer.write_all(reply.as_bytes())).await;
+}
+
+/// What the console asks: as the socket does, but for all guests at once.
+pub(crate) async fn ask_here(zones: &[Zone], request: &Value) -> Value {
+    match meant(zones, request) {
+        Ok(zones) => settled(&zones, request).await,
+        Err(error) => json!({ "error": error, "missing": true }),
+    }
+}
+
+/// Does what is asked. What an operator was told has happened, a crash does not take back.
+async fn settled(zones: &[&Zone], request: &Value) -> Value {
+    let reply = perform(zones, request).await;
+    if matches!(request["command"].as_str(), Some("kick" | "login" | "authenticate" | "block" | "unblock")) {
+        for zone in zones {
+            let _ = tokio::time::timeout(PATIENCE, zone.gateway.settle()).await;
+        }
+    }
+    reply
 }
 
 fn names(zones: &[&Zone]) -> String {
@@ -161,12 +176,30 @@ fn meant<'a>(zones: &'a [Zone], request: &Value) -> Result<Vec<&'a Zone>, String
     }
 }
 
+/// What has happened since, or lately.
+fn events(any: &Gateway, request: &Value, guest: Option<cli::Guest>) -> Value {
+    if guest.is_none() && !request["guest"].is_null() {
+        return json!({ "error": format!("{} is no guest's address", request["guest"]) });
+    }
+    // A session is of a guest, and its name is not in each event.
+    let guest = match guest {
+        Some(cli::Guest::Session(_)) => {
+            guest.and_then(|guest| any.find(guest).first().map(|view| cli::Guest::Mac(view.key.mac)))
+        }
+        guest => guest,
+    };
+    let (from, most) = (request["from"].as_u64().unwrap_or(0), request["limit"].as_u64().unwrap_or(EVENTS_AT_ONCE));
+    any.diary.pages().to_json(from, request["zone"].as_str(), guest, usize::try_from(most).unwrap_or(usize::MAX))
+}
+
 /// Does what is asked in the zones that are meant: a guest is looked for in all of them, a device is blocked or released
 /// in each.
 async fn perform(zones: &[&Zone], request: &Value) -> Value {
     let command = request["command"].as_str().unwrap_or_default();
     let guest = request["guest"].as_str().and_then(|guest| guest.parse::<cli::Guest>().ok());
     match zones {
+        _ if command == "guests" => search::guests(zones, request, guest).await,
+        [zone, ..] if command == "events" => events(&zone.gateway, request, guest),
         [zone] => perform_in(&zone.gateway, &zone.facts, request, &zone.name).await,
         // One configuration is read for all.
         [zone, ..] if command == "reload" => perform_in(&zone.gateway, &zone.facts, request, &zone.name).await,
@@ -187,7 +220,7 @@ async fn perform(zones: &[&Zone], request: &Value) -> Value {
                 let having: Vec<&Zone> =
                     zones.iter().copied().filter(|zone| !zone.gateway.find(guest).is_empty()).collect();
                 match &having[..] {
-                    [] => json!({ "error": format!("there is no guest {guest}; `poblano sessions` lists guests") }),
+                    [] => missing(format!("there is no guest {guest}; `poblano sessions` lists guests")),
                     [zone] => perform_in(&zone.gateway, &zone.facts, request, &zone.name).await,
                     several => {
                         let names = names(several);
@@ -276,7 +309,7 @@ async fn perform_in(gateway: &Rc<Gateway>, facts: &Facts, request: &Value, zone:
     let changes = || changes(request).map_err(|error| json!({ "error": error }));
     let count = |key: &str, otherwise: &str, count: usize, guest: cli::Guest| match count {
         0 if gateway.find(guest).is_empty() => {
-            json!({ "error": format!("there is no guest {guest}; `poblano sessions` lists guests") })
+            missing(format!("there is no guest {guest}; `poblano sessions` lists guests"))
         }
         0 => json!({ "error": format!("{guest} {otherwise}") }),
         _ => json!({ key: count }),
@@ -321,11 +354,11 @@ async fn perform_in(gateway: &Rc<Gateway>, facts: &Facts, request: &Value, zone:
         },
         Some("unblock") => match mac() {
             Ok(mac) if gateway.unblock(mac) => json!({ "unblocked": 1 }),
-            Ok(mac) => json!({ "error": format!("{mac} is not blocked") }),
+            Ok(mac) => missing(format!("{mac} is not blocked")),
             Err(error) => error,
         },
         Some("release") => match mac().map(|mac| (mac, gateway.with(|engine, now| engine.take_back(now, mac)))) {
-            Ok((mac, 0)) => json!({ "error": format!("{mac} has no lease; `poblano sessions` lists guests") }),
+            Ok((mac, 0)) => missing(format!("{mac} has no lease; `poblano sessions` lists guests")),
             Ok((_, leases)) => json!({ "released": leases }),
             Err(error) => error,
         },
@@ -345,7 +378,7 @@ async fn perform_in(gateway: &Rc<Gateway>, facts: &Facts, request: &Value, zone:
         },
         Some("host_remove") => match mac() {
             Ok(mac) if gateway.remove_host(mac) => json!({ "removed": mac.to_string() }),
-            Ok(mac) => json!({ "error": format!("{mac} has no address from an operator; `poblano host list` shows") }),
+            Ok(mac) => missing(format!("{mac} has no address from an operator; `poblano host list` shows")),
             Err(error) => error,
         },
         Some("reload") => {
@@ -357,10 +390,15 @@ async fn perform_in(gateway: &Rc<Gateway>, facts: &Facts, request: &Value, zone:
             Err(why) => json!({ "error": why }),
         },
         other => json!({
-            "error": format!("unknown command {other:?}; there are sessions, state, kick, limit, login, authenticate, block, \
+            "error": format!("unknown command {other:?}; there are sessions, guests, state, events, kick, limit, login, authenticate, block, \
                                unblock, release, hosts, host_add, host_remove, reload, garden, garden_add, garden_remove and offload")
         }),
     }
+}
+
+/// An error because there is no such thing.
+fn missing(words: String) -> Value {
+    json!({ "error": words, "missing": true })
 }
 
 /// Logs a guest in as if it had given name and password to the portal.

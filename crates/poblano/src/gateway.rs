@@ -12,6 +12,7 @@ use engine::gateway::{Attempt, GuestView, HostRefusal, LoginRefusal, Mark, Outpu
 use engine::session::{Cause, Record, Status};
 use fastpath::pipeline::Plane;
 use fastpath::port::LanPort;
+use fastpath::verdict::Service;
 use portal::{Credential, Login, LoginOutcome};
 use tokio::sync::{Notify, mpsc, oneshot};
 use tracing::{debug, info};
@@ -22,12 +23,13 @@ use crate::aaa::{Aaa, Answer, Conversation};
 use crate::administrative::Administrative;
 use crate::cli;
 use crate::clock::Clock;
+use crate::diary::{Became, Diary, What, Whom};
 use crate::flows::Forgetting;
 use crate::offload::Offload;
 use crate::resolvers::Resolvers;
 use crate::scripts::Scripts;
 use crate::slow::Queued;
-use crate::{garden, kept, leases};
+use crate::{diary, garden, kept, leases};
 
 /// Frames handled before timers and HTTP get a turn.
 const FRAMES_AT_ONCE: usize = 64;
@@ -55,6 +57,8 @@ pub(crate) struct Gateway {
     pub(crate) scripts: Scripts,
     /// What the portal remembers of guests.
     pub(crate) desk: Rc<portal::Desk>,
+    /// What has happened to guests.
+    pub(crate) diary: Diary,
     /// The configuration is to be read again.
     pub(crate) reload: Notify,
     /// The gateway's own session, if it is to have one.
@@ -76,12 +80,13 @@ pub(crate) struct Outlets {
     pub(crate) offload: Offload,
     pub(crate) scripts: Scripts,
     pub(crate) desk: Rc<portal::Desk>,
+    pub(crate) diary: Diary,
     pub(crate) administrative: Option<Rc<Administrative>>,
 }
 
 impl Gateway {
     pub(crate) fn new(plane: Arc<Plane>, aaa: Rc<Aaa>, engine: Engine, outlets: Outlets) -> Rc<Self> {
-        let Outlets { lan, store, flows, offload, scripts, desk, administrative } = outlets;
+        let Outlets { lan, store, flows, offload, scripts, desk, diary, administrative } = outlets;
         let mut engine = engine;
         engine.set_mirror(offload.mirror());
         Rc::new(Self {
@@ -96,6 +101,7 @@ impl Gateway {
             resolvers: Resolvers::default(),
             scripts,
             desk,
+            diary,
             reload: Notify::new(),
             administrative,
             armed: Cell::new(None),
@@ -111,6 +117,9 @@ impl Gateway {
         while frames.recv_many(&mut batch, FRAMES_AT_ONCE).await > 0 {
             self.with(|engine, now| {
                 for frame in batch.drain(..) {
+                    if frame.service == Service::Dhcp && frame.guest.is_none() {
+                        self.diary.asks(now, frame.key);
+                    }
                     engine.handle_frame(now, frame.key, frame.service, frame.guest, &frame.frame);
                 }
             });
@@ -208,12 +217,18 @@ impl Gateway {
                     debug!(guest = %lease.key, address = %lease.address, "lease");
                     self.store.put_lease(&leases::to_record(&lease, self.clock.now()));
                 }
-                Output::GuestCame(lease) => self.scripts.guest_came(&lease),
+                Output::GuestCame(lease) => {
+                    let whom = Whom { key: lease.key, address: lease.address };
+                    self.diary.came(self.clock.now(), whom, lease.hostname.as_deref());
+                    self.scripts.guest_came(&lease);
+                }
                 Output::GuestLeft(slot, key) => {
                     self.messages.borrow_mut().remove(&slot.0);
                     self.desk.left(uam::Place { slot: slot.0, key });
                 }
                 Output::LeaseEnded(lease) => {
+                    let whom = Whom { key: lease.key, address: lease.address };
+                    self.diary.note(self.clock.now(), whom, What::Left);
                     self.scripts.guest_left(&lease);
                     debug!(guest = %lease.key, address = %lease.address, "lease ended");
                     self.store.delete_lease(lease.key);
@@ -223,7 +238,9 @@ impl Gateway {
                 Output::SessionKept(session) => self.store.put_session(&kept::to_record(session, *written)),
                 Output::SessionEnded(guest) => self.store.delete_session(guest),
                 Output::Account(record) => self.account(&record, || *written),
-                Output::Rogue(rogue) => crate::rogues::tell(&rogue),
+                Output::Rogue(rogue) => {
+                    self.diary.rogue(self.clock.now(), &rogue, crate::rogues::tell(&rogue).as_str());
+                }
                 Output::Device(attempt) => drop(crate::log::spawn(Rc::clone(self).let_device_in(attempt))),
                 // Most need not wait, and are online before their access point hears of it.
                 Output::Joined(attempt) if self.flows.is_forgetting(attempt.address) => {
@@ -254,7 +271,14 @@ impl Gateway {
         let attempt = match begun {
             Ok(attempt) => named(attempt),
             Err(LoginRefusal::AlreadyOnline) => return LoginOutcome::Accepted { redirect: None, eap: None },
-            Err(LoginRefusal::TooManyTries(wait)) => return LoginOutcome::TooManyTries { wait },
+            Err(LoginRefusal::TooManyTries(wait)) => {
+                let place = portal::Backend::place(&Backend(Rc::clone(self)), ip);
+                if let Some(uam::Place { key, .. }) = place {
+                    let whom = Whom { key, address: ip };
+                    self.diary.login(self.clock.now(), whom, login.name, Became::TooMany { wait }, Duration::ZERO);
+                }
+                return LoginOutcome::TooManyTries { wait };
+            }
             Err(LoginRefusal::NotAGuest) => return LoginOutcome::Unavailable,
         };
         if !is_answer {
@@ -275,7 +299,20 @@ impl Gateway {
         login: &Login<'_>,
         before: Option<&Conversation>,
     ) -> LoginOutcome {
-        match self.aaa.authenticate(attempt, login, before).await {
+        let asked = self.clock.mono();
+        let answer = self.aaa.authenticate(attempt, login, before).await;
+        let became = match &answer {
+            Answer::Granted { .. } => Some(Became::Accepted),
+            Answer::Refused { message, .. } => Some(Became::Refused { words: message.as_deref().map(diary::clipped) }),
+            Answer::Unavailable => Some(Became::Unanswered),
+            Answer::Asked { .. } => None,
+        };
+        if let Some(became) = became {
+            let now = self.clock.now();
+            let whom = Whom { key: attempt.key, address: attempt.address };
+            self.diary.login(now, whom, login.name, became, now.mono.saturating_sub(asked));
+        }
+        match answer {
             Answer::Granted { grant, message, redirect, eap } => {
                 self.inherit_nothing(attempt.address).await;
                 if !self.with(|engine, now| engine.finish_login(now, attempt, login.name, grant)) {
@@ -292,6 +329,7 @@ impl Gateway {
 
     /// Lets a device in by its MAC address, if somebody knows it. It is told nothing: it meets the portal otherwise.
     async fn let_device_in(self: Rc<Self>, attempt: Attempt) {
+        let asked = self.clock.mono();
         let (name, answer, words) = self.aaa.authenticate_device(&attempt).await;
         match (name, answer) {
             (name, Answer::Granted { grant, message, .. }) => {
@@ -303,6 +341,9 @@ impl Gateway {
             }
             (_, Answer::Refused { .. }) => {
                 debug!(device = %attempt.key, "not known by its MAC address");
+                let now = self.clock.now();
+                let whom = Whom { key: attempt.key, address: attempt.address };
+                self.diary.note(now, whom, What::DeviceRefused { took: now.mono.saturating_sub(asked) });
                 let own = self.own_garden(&words).unwrap_or_default();
                 self.with(|engine, now| {
                     engine.refuse_device(now, &attempt);
@@ -500,6 +541,7 @@ impl Gateway {
                 self.flows.forget(record.address);
             }
         }
+        self.diary.session(self.clock.now(), record);
         self.scripts.session(record);
         self.aaa.account(record, written);
     }
@@ -552,6 +594,12 @@ impl portal::Backend for Backend {
 
     async fn login(&self, ip: Ipv4Addr, login: &Login<'_>) -> LoginOutcome {
         self.0.log_in(ip, login).await
+    }
+
+    fn served(&self, ip: Ipv4Addr, path: &str, towards: Option<&str>, status: u16) {
+        if let Some(uam::Place { key, .. }) = self.place(ip) {
+            self.0.diary.page(self.0.clock.now(), Whom { key, address: ip }, path, towards, status);
+        }
     }
 
     fn ask_about_device(&self, ip: Ipv4Addr) {

@@ -7,8 +7,10 @@ mod check;
 mod cli;
 mod clock;
 mod commands;
+mod console;
 mod control;
 mod demo;
+mod diary;
 mod flows;
 mod garden;
 mod gateway;
@@ -59,6 +61,7 @@ fn perform(command: Command) -> anyhow::Result<ExitCode> {
         Command::Check { setup, json } => check::check(&setup, json),
         Command::Sessions { control, counters } => commands::sessions(&control, counters),
         Command::Metrics { control } => commands::metrics(&control),
+        Command::Events { guest, follow, control } => commands::events(&control, guest, follow),
         Command::Kick { guest, control } => commands::kick(&control, guest),
         Command::Limit { guest, rates, control } => commands::limit(&control, guest, rates),
         Command::Login { guest, user, control } => commands::login(&control, guest, &user),
@@ -69,6 +72,7 @@ fn perform(command: Command) -> anyhow::Result<ExitCode> {
         Command::Unblock { mac, control } => commands::device(&control, "unblock", mac, "is no longer blocked"),
         Command::Release { mac, control } => commands::device(&control, "release", mac, "has no lease any more"),
         Command::User(command) => commands::user(&command),
+        Command::Operator(command) => console::operator(&command),
         Command::Completion { shell } => {
             let mut script = Vec::new(); // into memory first: a closed pipe would be a panic
             clap_complete::generate(shell, &mut Cli::command(), "poblano", &mut script);

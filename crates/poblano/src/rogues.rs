@@ -5,9 +5,11 @@ use serde_json::{Value, json};
 use tracing::warn;
 use wire::Now;
 
-/// In the log, when it is news.
-pub(crate) fn tell(rogue: &Rogue) {
-    warn!(station = %rogue.key, "{}", what(&rogue.role));
+/// In the log, when it is news; returns what was said.
+pub(crate) fn tell(rogue: &Rogue) -> String {
+    let words = what(&rogue.role);
+    warn!(station = %rogue.key, "{words}");
+    words
 }
 
 fn what(role: &Role) -> String {

@@ -38,13 +38,16 @@ use crate::aaa::{Aaa, AccessPointSockets, Unsent};
 use crate::administrative::Administrative;
 use crate::cli::Setup;
 use crate::clock::Clock;
+use crate::diary::{Diary, Pages};
 use crate::flows::Forgetting;
 use crate::gateway::{Backend, Gateway, Outlets};
 use crate::meters::Meters;
 use crate::offload::Offload;
 use crate::scripts::Scripts;
 use crate::slow::{self, Queued};
-use crate::{aaa, administrative, commands, control, garden, kept, leases, log, metrics, offload, scripts, settings};
+use crate::{
+    aaa, administrative, commands, console, control, garden, kept, leases, log, metrics, offload, scripts, settings,
+};
 
 /// Leases and sessions are written at most this often: a crash forgets that much, and the flash of a router lasts.
 const WRITE_EVERY: Duration = Duration::from_secs(2);
@@ -372,15 +375,22 @@ async fn serve(
             return Ok(End::Stop);
         }
     }
+    let pages = Pages::new();
     let (mut zones, mut inputs) = (Vec::new(), Vec::new());
     for (parts, scripts) in with_scripts {
-        let (zone, its) = log::zone(&parts.config).in_scope(|| make(parts, scripts, clock))?;
+        let diary = Diary::new(&parts.config.zone, Rc::clone(&pages));
+        let (zone, its) = log::zone(&parts.config).in_scope(|| make(parts, scripts, diary, clock))?;
         zones.push(zone);
         inputs.push(its);
     }
     let servers = servers_sockets(&zones)?;
     let Some(first) = zones.first() else { bail!("there is no gateway to run") };
-    let of_operator = (control::Socket::open(&first.config.control.socket)?, metrics::listen(&first.config.metrics)?);
+    let of_operator = OfOperator {
+        socket: control::Socket::open(&first.config.control.socket)?,
+        metrics: metrics::listen(&first.config.metrics)?,
+        console: console::open(&first.config)?,
+        pages,
+    };
     let mut threads = Threads::default();
     for zone in &zones {
         log::zone(&zone.config).in_scope(|| begin(zone, &mut threads, clock))?;
@@ -409,7 +419,7 @@ async fn serve(
 }
 
 /// Makes one gateway, which goes on where a former run ended.
-fn make(parts: Parts, scripts: Scripts, clock: Clock) -> anyhow::Result<(Zone, Inputs)> {
+fn make(parts: Parts, scripts: Scripts, diary: Diary, clock: Clock) -> anyhow::Result<(Zone, Inputs)> {
     let Parts { config: file, lan_mac, mtu, offload, lan_port, tun_port, mut flows, portal, store } = parts;
     let administrative = Administrative::open(&file);
     let config = administrative.as_ref().map_or_else(|| file.clone(), |own| own.apply(&file));
@@ -470,7 +480,7 @@ fn make(parts: Parts, scripts: Scripts, clock: Clock) -> anyhow::Result<(Zone, I
     let site = Rc::new(settings::site(&config, lan_mac));
     let desk = Rc::new(portal::Desk::new(&site.uam));
     let ports = (Arc::clone(&lan_port), tun_port);
-    let outlets = Outlets { lan: lan_port, store: lease_writer, flows, offload, scripts, desk, administrative };
+    let outlets = Outlets { lan: lan_port, store: lease_writer, flows, offload, scripts, desk, diary, administrative };
     let gateway = Gateway::new(plane, aaa, engine, outlets);
     gateway.with(|_, _| ()); // what has ended meanwhile is told
     let inputs = Inputs { frames, site, portal, of_access_points };
@@ -601,14 +611,23 @@ fn servers_sockets(zones: &[Zone]) -> anyhow::Result<ServersSockets> {
     places.into_iter().map(|(place, gateways)| Ok((aaa::open_for_servers(place)?, gateways))).collect()
 }
 
+/// Where those who run the gateway come in.
+struct OfOperator {
+    socket: control::Socket,
+    metrics: Option<TcpListener>,
+    console: Option<console::Opened>,
+    pages: Rc<Pages>,
+}
+
 /// All tasks of the control thread, until one of them ends.
 async fn until_told(
     zones: &[Zone],
     inputs: Vec<Inputs>,
     servers: ServersSockets,
-    (socket, metrics): (control::Socket, Option<TcpListener>),
+    of_operator: OfOperator,
     told: impl Future<Output = anyhow::Result<End>>,
 ) -> anyhow::Result<End> {
+    let OfOperator { socket, metrics, console, pages } = of_operator;
     let mut tasks = JoinSet::new();
     for (zone, inputs) in zones.iter().zip(inputs) {
         tasks.spawn_local(tasks_of(Rc::clone(&zone.gateway), inputs).instrument(log::zone(&zone.config)));
@@ -628,7 +647,8 @@ async fn until_told(
     let ended = tokio::select! {
         end = told => end,
         () = socket.serve(Rc::clone(&controlled)) => Ok(End::Stop),
-        () = metrics::serve(metrics, controlled) => Ok(End::Stop),
+        () = metrics::serve(metrics, Rc::clone(&controlled)) => Ok(End::Stop),
+        () = console::serve(console, controlled, pages) => Ok(End::Stop),
         // A panic ends the process.
         Some(Ok(ended)) = tasks.join_next() => ended.map(|()| End::Stop),
     };

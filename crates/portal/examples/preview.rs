@@ -43,6 +43,8 @@ impl Backend for Preview {
         }
     }
 
+    fn served(&self, _: Ipv4Addr, _: &str, _: Option<&str>, _: u16) {}
+
     fn ask_about_device(&self, _: Ipv4Addr) {}
 
     fn logout(&self, _: Ipv4Addr) {

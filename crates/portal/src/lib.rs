@@ -30,6 +30,7 @@ pub use limits::Limits;
 pub use server::serve;
 pub use uam::Credential;
 pub use uam_routes::Desk;
+pub use urls::detector;
 
 /// What the portal asks of the rest of the gateway. Single-threaded; never called while a call is under way,
 /// except that other calls come while a [`login`](Backend::login) is waiting for its answer.
@@ -54,6 +55,9 @@ pub trait Backend: 'static {
     /// Of EAP a call is one round. Who has answered a question belongs to the guest at this address, never to the request.
     /// Throttling of attempts is done here, behind the trait, because other ways to log in share it.
     fn login(&self, ip: Ipv4Addr, login: &Login<'_>) -> impl Future<Output = LoginOutcome>;
+
+    /// A guest was shown a page, on its way to another host. For the operator's eyes; the words are a stranger's.
+    fn served(&self, ip: Ipv4Addr, path: &str, towards: Option<&str>, status: u16);
 
     /// Has somebody asked whether this guest may come in by its MAC address, if it is offline and not too often.
     fn ask_about_device(&self, ip: Ipv4Addr);

@@ -40,6 +40,12 @@ pub(crate) fn html(status: StatusCode, page: String) -> Reply {
     reply(status, "text/html; charset=utf-8", page)
 }
 
+/// Whether a person sees it, or is led on by it.
+pub(crate) fn is_page(reply: &Reply) -> bool {
+    let kind = reply.headers().get(CONTENT_TYPE).map_or(&b""[..], HeaderValue::as_bytes);
+    reply.status().is_redirection() || kind.starts_with(b"text/html")
+}
+
 pub(crate) fn text(status: StatusCode, words: impl Into<Bytes>) -> Reply {
     reply(status, "text/plain; charset=utf-8", words)
 }

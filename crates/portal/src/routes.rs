@@ -21,6 +21,23 @@ use crate::{Backend, Credential, Guest, Login, LoginOutcome, Site, api};
 const STYLE: &[u8] = include_bytes!("../../../portal-ui/portal.css");
 const LOGO: &[u8] = include_bytes!("../../../portal-ui/logo.svg");
 
+/// What a person asks for, as the operator is told.
+pub(crate) struct Visit {
+    pub(crate) path: String,
+    /// The host that it was going to when it was led here.
+    pub(crate) towards: Option<String>,
+}
+
+impl Visit {
+    /// None of what a page asks for by itself.
+    pub(crate) fn of(request: &Request<Incoming>, site: &Site) -> Option<Self> {
+        let fields = query(request);
+        let towards = WebUrl::parse(fields.text("url")).filter(|url| !urls::is_ours(url, site));
+        let towards = towards.map(|url| url.authority().to_owned());
+        (fields.text("live") != "1").then(|| Self { path: request.uri().path().to_owned(), towards })
+    }
+}
+
 pub(crate) async fn answer<B: Backend>(
     request: Request<Incoming>,
     ip: Ipv4Addr,

@@ -96,7 +96,12 @@ impl<B: Backend> Connection<B> {
             let refused = reply::text(StatusCode::TOO_MANY_REQUESTS, "Too many requests. Please wait a moment.\n");
             return Ok(reply::closing(reply::retry_after(refused, Duration::from_secs(2))));
         }
-        Ok(routes::answer(request, self.ip, guest, &self.site, &self.desk, &*self.backend).await)
+        let visit = routes::Visit::of(&request, &self.site);
+        let reply = routes::answer(request, self.ip, guest, &self.site, &self.desk, &*self.backend).await;
+        if let Some(visit) = visit.filter(|_| reply::is_page(&reply)) {
+            self.backend.served(self.ip, &visit.path, visit.towards.as_deref(), reply.status().as_u16());
+        }
+        Ok(reply)
     }
 }
 

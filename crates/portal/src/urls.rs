@@ -13,30 +13,36 @@ pub(crate) fn is_ours(url: &WebUrl<'_>, site: &Site) -> bool {
 
 /// Whether an address is where an operating system looks for the Internet: nothing that a person wants to go on to.
 pub(crate) fn is_probe(url: &WebUrl<'_>) -> bool {
-    url.is_at(&PROBE_HOSTS) || PROBE_PATHS.iter().any(|probe| url.path().starts_with(probe))
+    detector(url.authority()).is_some() || PROBE_PATHS.iter().any(|probe| url.path().starts_with(probe))
 }
 
-/// Hosts that serve nothing but probes.
-const PROBE_HOSTS: [&str; 19] = [
-    "captive.apple.com",
-    "connectivitycheck.gstatic.com",
-    "connectivitycheck.android.com",
-    "clients3.google.com",
-    "www.msftconnecttest.com",
-    "ipv6.msftconnecttest.com",
-    "www.msftncsi.com",
-    "edge-http.microsoft.com",
-    "detectportal.firefox.com",
-    "nmcheck.gnome.org",
-    "network-test.debian.org",
-    "connectivity-check.ubuntu.com",
-    "ping.archlinux.org",
-    "networkcheck.kde.org",
-    "connect.rom.miui.com",
-    "connectivitycheck.platform.hicloud.com",
-    "conn1.oppomobile.com",
-    "cp.cloudflare.com",
-    "test.steampowered.com",
+/// Whose probe it is that goes to this host; none if people go there too.
+#[must_use]
+pub fn detector(host: &str) -> Option<&'static str> {
+    PROBE_HOSTS.iter().find(|(name, _)| bare_host(host).eq_ignore_ascii_case(name)).map(|(_, whose)| *whose)
+}
+
+/// Hosts that serve nothing but probes, and whose.
+const PROBE_HOSTS: [(&str, &str); 19] = [
+    ("captive.apple.com", "Apple"),
+    ("connectivitycheck.gstatic.com", "Android"),
+    ("connectivitycheck.android.com", "Android"),
+    ("clients3.google.com", "Android"),
+    ("www.msftconnecttest.com", "Windows"),
+    ("ipv6.msftconnecttest.com", "Windows"),
+    ("www.msftncsi.com", "Windows"),
+    ("edge-http.microsoft.com", "Windows"),
+    ("detectportal.firefox.com", "Firefox"),
+    ("nmcheck.gnome.org", "GNOME"),
+    ("network-test.debian.org", "Debian"),
+    ("connectivity-check.ubuntu.com", "Ubuntu"),
+    ("ping.archlinux.org", "Arch Linux"),
+    ("networkcheck.kde.org", "KDE"),
+    ("connect.rom.miui.com", "Xiaomi"),
+    ("connectivitycheck.platform.hicloud.com", "Huawei"),
+    ("conn1.oppomobile.com", "Oppo"),
+    ("cp.cloudflare.com", "Cloudflare"),
+    ("test.steampowered.com", "Steam"),
 ];
 /// Paths of probes on hosts that serve other things as well.
 const PROBE_PATHS: [&str; 6] = [

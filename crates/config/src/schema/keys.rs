@@ -55,5 +55,6 @@ pub const SECTIONS: &[Section] = &[
     system::STATE,
     system::CONTROL,
     system::METRICS,
+    system::CONSOLE,
     system::LOG,
 ];

@@ -115,6 +115,8 @@ impl Backend for House {
         }
     }
 
+    fn served(&self, _: Ipv4Addr, _: &str, _: Option<&str>, _: u16) {}
+
     fn ask_about_device(&self, ip: Ipv4Addr) {
         self.asked_about.borrow_mut().push(ip);
     }

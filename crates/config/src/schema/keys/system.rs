@@ -99,6 +99,26 @@ pub(super) const METRICS: Section = section(
     ],
 );
 
+pub(super) const CONSOLE: Section = section(
+    "console",
+    "Guests and their sessions in an operator's browser, and the API under it for programs (/api/v1/openapi.json says what there is). `poblano operator add` makes operators.",
+    &[
+        key(
+            "listen",
+            HostAddress,
+            or("none; there is no console", "\"127.0.0.1\""),
+            "Our address at which operators are served, by http: passwords cross that network as they are. At 127.0.0.1 it is reached through ssh (ssh -L 9378:127.0.0.1:9378 ROUTER) or a web server that speaks https. Guests do not reach it.",
+        ),
+        key("port", Int { min: 1, max: 65_535 }, Is("9378"), "The TCP port there."),
+        key(
+            "operators",
+            Path { max: 4000 },
+            or("operators in state.directory", "\"/etc/poblano/operators\""),
+            "The file of operators, which `poblano operator` writes. Read again when it changes.",
+        ),
+    ],
+);
+
 pub(super) const LOG: Section = section(
     "log",
     "The log, on standard error.",

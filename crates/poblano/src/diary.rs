@@ -1,0 +1,420 @@
+//! What has happened to guests lately, so that "why can I not get in?" has an answer: each guest's timeline, kept in memory
+//! and bounded. Nothing of it outlives the process; what has to is in the log and in accounting.
+
+use std::borrow::Cow;
+use std::cell::{Cell, RefCell};
+use std::collections::{HashMap, VecDeque};
+use std::fmt::Write;
+use std::net::Ipv4Addr;
+use std::rc::Rc;
+use std::time::Duration;
+
+use engine::session::{Record, Source, Status};
+use engine::watch::Rogue;
+use serde_json::{Value, json};
+use tokio::sync::watch;
+use wire::{GuestKey, Now};
+
+use crate::cli;
+use crate::commands::octets;
+
+/// Events that are kept, of 100 octets and up to [`LONGEST_WORDS`] of words each: 600 kB at the worst, half a day of a café.
+const MOST_EVENTS: usize = 2048;
+/// Longest that one event quotes of a guest or a server.
+const LONGEST_WORDS: usize = 160;
+/// Events of one guest at once; then one in [`GUEST_PAUSE`]. A phone that joins, fails three times and gets in makes some
+/// dozen: who makes more cannot push other guests' events out.
+const GUEST_BURST: u32 = 24;
+const GUEST_PAUSE: Duration = Duration::from_secs(10);
+/// Guests whose events are counted, and stations that are asking for a lease. Beyond that they share one budget.
+const MOST_COUNTED: usize = 4096;
+/// Who has asked for longer than this and has no lease gave up.
+const ASKING: Duration = Duration::from_secs(60);
+
+/// What has happened.
+#[derive(Debug)]
+pub(crate) enum What {
+    /// It has an address, so long after it first asked.
+    Lease { name: Option<Box<str>>, took: Option<Duration> },
+    /// Its address is nobody's any more.
+    Left,
+    /// It was shown a page of ours, on its way to that host.
+    Page { path: Box<str>, from: Option<Box<str>>, status: u16 },
+    /// A login, so long after it was asked for.
+    Login { user: Box<str>, became: Became, took: Duration },
+    /// Nobody knows the device by its MAC address.
+    DeviceRefused { took: Duration },
+    /// A session has begun.
+    Began { user: Box<str>, source: Source },
+    /// It is over.
+    Ended { user: Box<str>, cause: &'static str, duration: Duration, up: u64, down: u64 },
+    /// A station leads guests elsewhere.
+    Rogue(Box<str>),
+    /// An operator did something.
+    Operator { name: Box<str>, did: Box<str> },
+}
+
+/// What became of a login.
+#[derive(Debug)]
+pub(crate) enum Became {
+    Accepted,
+    Refused { words: Option<Box<str>> },
+    Unanswered,
+    TooMany { wait: Duration },
+}
+
+/// Whom something happened to.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Whom {
+    pub(crate) key: GuestKey,
+    pub(crate) address: Ipv4Addr,
+}
+
+struct Event {
+    number: u64,
+    unix: Duration,
+    zone: Rc<str>,
+    whom: Option<Whom>,
+    what: What,
+}
+
+/// What all zones write into.
+pub(crate) struct Pages {
+    events: RefCell<VecDeque<Event>>,
+    next: watch::Sender<u64>,
+}
+
+impl Pages {
+    pub(crate) fn new() -> Rc<Self> {
+        Rc::new(Self { events: RefCell::default(), next: watch::Sender::new(1) })
+    }
+
+    /// Says when there is more.
+    pub(crate) fn news(&self) -> watch::Receiver<u64> {
+        self.next.subscribe()
+    }
+
+    fn write(&self, zone: &Rc<str>, unix: Duration, whom: Option<Whom>, what: What) {
+        let mut events = self.events.borrow_mut();
+        if events.len() >= MOST_EVENTS {
+            events.pop_front();
+        }
+        let number = *self.next.borrow();
+        events.push_back(Event { number, unix, zone: Rc::clone(zone), whom, what });
+        drop(events);
+        self.next.send_replace(number + 1);
+    }
+
+    /// What an operator did, with the whole gateway or with what it names itself.
+    pub(crate) fn operator(&self, now: Now, name: &str, did: &str) {
+        let what = What::Operator { name: clipped(name), did: clipped(did) };
+        self.write(&"".into(), now.unix, None, what);
+    }
+
+    /// Up to `most` events with numbers from `from` on, of that guest and in that zone alone if they are named; of more, the
+    /// last. The next one that comes has the number `next`.
+    pub(crate) fn to_json(&self, from: u64, zone: Option<&str>, guest: Option<cli::Guest>, most: usize) -> Value {
+        // Numbers begin again when the gateway does.
+        let from = if from > *self.next.borrow() { 0 } else { from };
+        let is_meant = |event: &&Event| {
+            event.number >= from
+                && zone.is_none_or(|zone| *event.zone == *zone)
+                && match (guest, event.whom) {
+                    (None, _) => true,
+                    (Some(cli::Guest::Mac(mac)), Some(whom)) => whom.key.mac == mac,
+                    (Some(cli::Guest::Address(address)), Some(whom)) => whom.address == address,
+                    _ => false,
+                }
+        };
+        let events = self.events.borrow();
+        let mut told: Vec<_> = events.iter().rev().filter(is_meant).take(most).map(Event::to_json).collect();
+        told.reverse();
+        json!({ "events": told, "next": *self.next.borrow() })
+    }
+}
+
+/// A gateway's own way into the diary.
+pub(crate) struct Diary {
+    zone: Rc<str>,
+    pages: Rc<Pages>,
+    /// When those that have no lease yet first asked for one.
+    asking: RefCell<HashMap<GuestKey, Duration>>,
+    /// When each guest may make a whole burst of events again.
+    whole_at: RefCell<HashMap<GuestKey, Duration>>,
+    shared_whole_at: Cell<Duration>,
+}
+
+impl Diary {
+    pub(crate) fn new(zone: &str, pages: Rc<Pages>) -> Self {
+        Self {
+            zone: zone.into(),
+            pages,
+            asking: RefCell::default(),
+            whole_at: RefCell::default(),
+            shared_whole_at: Cell::default(),
+        }
+    }
+
+    /// What all zones write into.
+    pub(crate) fn pages(&self) -> &Rc<Pages> {
+        &self.pages
+    }
+
+    /// Something happened to a guest.
+    pub(crate) fn note(&self, now: Now, whom: Whom, what: What) {
+        if self.may_write(now.mono, whom.key) {
+            self.pages.write(&self.zone, now.unix, Some(whom), what);
+        }
+    }
+
+    /// A station without a lease asks for one.
+    pub(crate) fn asks(&self, now: Now, key: GuestKey) {
+        let mut asking = self.asking.borrow_mut();
+        if asking.len() >= MOST_COUNTED && !asking.contains_key(&key) {
+            asking.retain(|_, since| now.mono.saturating_sub(*since) < ASKING);
+            if asking.len() >= MOST_COUNTED {
+                return;
+            }
+        }
+        let since = asking.entry(key).or_insert(now.mono);
+        if now.mono.saturating_sub(*since) >= ASKING {
+            *since = now.mono;
+        }
+    }
+
+    /// A station has its first lease.
+    pub(crate) fn came(&self, now: Now, whom: Whom, name: Option<&str>) {
+        let asked = self.asking.borrow_mut().remove(&whom.key);
+        let took = asked.map(|since| now.mono.saturating_sub(since));
+        self.note(now, whom, What::Lease { name: name.map(clipped), took });
+    }
+
+    /// A guest was shown a page of ours.
+    pub(crate) fn page(&self, now: Now, whom: Whom, path: &str, from: Option<&str>, status: u16) {
+        self.note(now, whom, What::Page { path: clipped(path), from: from.map(clipped), status });
+    }
+
+    /// A login came to an end.
+    pub(crate) fn login(&self, now: Now, whom: Whom, user: &str, became: Became, took: Duration) {
+        self.note(now, whom, What::Login { user: clipped(user), became, took });
+    }
+
+    /// What accounting is told.
+    pub(crate) fn session(&self, now: Now, record: &Record) {
+        let what = match record.status {
+            Status::Start => What::Began { user: clipped(&record.user), source: record.source },
+            Status::Interim => return,
+            Status::Stop(cause) => What::Ended {
+                user: clipped(&record.user),
+                cause: cause.label(),
+                duration: record.duration,
+                up: record.usage.octets_up,
+                down: record.usage.octets_down,
+            },
+        };
+        self.note(now, Whom { key: record.key, address: record.address }, what);
+    }
+
+    /// A station leads guests elsewhere.
+    pub(crate) fn rogue(&self, now: Now, rogue: &Rogue, words: &str) {
+        self.note(now, Whom { key: rogue.key, address: Ipv4Addr::UNSPECIFIED }, What::Rogue(clipped(words)));
+    }
+
+    /// A token bucket for each guest, kept as one point in time.
+    fn may_write(&self, now: Duration, key: GuestKey) -> bool {
+        let admit = |whole_at: &mut Duration| {
+            let after = (*whole_at).max(now) + GUEST_PAUSE;
+            let fits = after <= now + GUEST_PAUSE * GUEST_BURST;
+            if fits {
+                *whole_at = after;
+            }
+            fits
+        };
+        let mut whole_at = self.whole_at.borrow_mut();
+        if whole_at.len() >= MOST_COUNTED && !whole_at.contains_key(&key) {
+            whole_at.retain(|_, at| *at > now);
+            if whole_at.len() >= MOST_COUNTED {
+                let mut shared = self.shared_whole_at.get();
+                let fits = admit(&mut shared);
+                self.shared_whole_at.set(shared);
+                return fits;
+            }
+        }
+        admit(whole_at.entry(key).or_insert(now))
+    }
+}
+
+impl Event {
+    fn to_json(&self) -> Value {
+        json!({
+            "number": self.number,
+            "unix_ms": self.unix.as_millis() as u64,
+            "zone": (!self.zone.is_empty()).then_some(&*self.zone),
+            "mac": self.whom.map(|whom| whom.key.mac.to_string()),
+            "vlan": self.whom.map(|whom| whom.key.vlan.0).filter(|vlan| *vlan != 0),
+            "ip": self.whom.map(|whom| whom.address).filter(|address| !address.is_unspecified()).map(|a| a.to_string()),
+            "event": self.what.label(),
+            "text": self.what.text(),
+        })
+    }
+}
+
+impl What {
+    fn label(&self) -> &'static str {
+        match self {
+            Self::Lease { .. } => "lease",
+            Self::Left => "left",
+            Self::Page { .. } => "page",
+            Self::Login { became: Became::Accepted, .. } => "login_accepted",
+            Self::Login { became: Became::Refused { .. }, .. } => "login_refused",
+            Self::Login { became: Became::Unanswered, .. } => "login_unanswered",
+            Self::Login { became: Became::TooMany { .. }, .. } => "login_too_many",
+            Self::DeviceRefused { .. } => "device_refused",
+            Self::Began { .. } => "session_began",
+            Self::Ended { .. } => "session_ended",
+            Self::Rogue(_) => "rogue",
+            Self::Operator { .. } => "operator",
+        }
+    }
+
+    /// For people.
+    fn text(&self) -> String {
+        match self {
+            Self::Lease { name, took } => {
+                let name = name.as_deref().map_or(Cow::from(""), |name| format!(" to {name}").into());
+                let took = took.map_or(Cow::from(""), |took| format!(", {} after it first asked", time(took)).into());
+                format!("lease{name}{took}")
+            }
+            Self::Left => "the lease is over".to_owned(),
+            Self::Page { path, from: None, status } => format!("saw {path} ({status})"),
+            Self::Page { path, from: Some(from), status } => match portal::detector(from) {
+                Some(detector) => format!("saw {path} ({status}), led there by a probe of {detector} ({from})"),
+                None => format!("saw {path} ({status}), on the way to {from}"),
+            },
+            Self::Login { user, became, took } => {
+                let took = time(*took);
+                match became {
+                    Became::Accepted => format!("{user} was accepted, after {took}"),
+                    Became::Refused { words: Some(words) } => format!("{user} was refused, after {took}: {words:?}"),
+                    Became::Refused { words: None } => format!("{user} was refused, after {took}"),
+                    Became::Unanswered => format!("nobody could say whether {user} may come in, for {took}"),
+                    Became::TooMany { wait } => format!("too many tries as {user}; the next in {}", time(*wait)),
+                }
+            }
+            Self::DeviceRefused { took } => format!("not known by its MAC address, after {}", time(*took)),
+            Self::Began { user, source } => {
+                let by = match source {
+                    Source::Local => "an account",
+                    Source::Radius => "RADIUS",
+                    Source::Nobody => "nobody: no server answered",
+                };
+                format!("online as {user}, by {by}")
+            }
+            Self::Ended { user, cause, duration, up, down } => {
+                let mut text = format!("{user} is offline: {cause}, after ");
+                let _ = write!(text, "{}, {} up, {} down", time(*duration), octets(*up), octets(*down)); // a String takes all
+                text
+            }
+            Self::Rogue(words) => words.to_string(),
+            Self::Operator { name, did } => format!("{name}: {did}"),
+        }
+    }
+}
+
+/// A short time in a unit that shows it.
+fn time(time: Duration) -> String {
+    match time.as_millis() {
+        0 => "less than 1 ms".to_owned(),
+        millis @ 1..10_000 => format!("{millis} ms"),
+        _ => config::format_duration(Duration::from_secs(time.as_secs())),
+    }
+}
+
+/// What somebody else chose, no longer than is kept.
+pub(crate) fn clipped(words: &str) -> Box<str> {
+    let end = words.floor_char_boundary(LONGEST_WORDS);
+    if end < words.len() { format!("{}…", &words[..end]).into() } else { words.into() }
+}
+
+#[cfg(test)]
+mod tests {
+    use wire::{MacAddr, Vlan};
+
+    use super::*;
+
+    fn whom(n: u16) -> Whom {
+        let [a, b] = n.to_be_bytes();
+        let key = GuestKey { lan: 0, vlan: Vlan::NONE, mac: MacAddr([2, 0, 0, 0, a, b]) };
+        Whom { key, address: Ipv4Addr::new(10, 85, a, b) }
+    }
+
+    fn at(seconds: u64) -> Now {
+        Now { mono: Duration::from_secs(seconds), unix: Duration::from_secs(1_700_000_000 + seconds) }
+    }
+
+    fn count(pages: &Pages, guest: Whom) -> usize {
+        let told = pages.to_json(0, None, Some(cli::Guest::Mac(guest.key.mac)), usize::MAX);
+        told["events"].as_array().map_or(0, Vec::len)
+    }
+
+    #[test]
+    fn a_timeline_tells_one_guests_way_and_nobody_elses() {
+        let pages = Pages::new();
+        let diary = Diary::new("", Rc::clone(&pages));
+        diary.asks(at(1), whom(2).key);
+        diary.came(at(3), whom(2), Some("annes-phone"));
+        diary.came(at(3), whom(3), None);
+        diary.page(at(4), whom(2), "/", Some("captive.apple.com"), 200);
+        let refused = Became::Refused { words: Some("no \"credit\"".into()) };
+        diary.login(at(5), whom(2), "anne", refused, Duration::from_millis(21));
+        let told = pages.to_json(0, None, Some(cli::Guest::Address(whom(2).address)), 10);
+        let texts: Vec<_> = told["events"].as_array().expect("events").iter().map(|event| &event["text"]).collect();
+        assert_eq!(
+            texts,
+            [
+                "lease to annes-phone, 2000 ms after it first asked",
+                "saw / (200), led there by a probe of Apple (captive.apple.com)",
+                r#"anne was refused, after 21 ms: "no \"credit\"""#,
+            ]
+        );
+        assert_eq!(told["next"], 5);
+        assert_eq!(pages.to_json(5, None, None, 10)["events"], json!([]), "nothing is new");
+        assert_eq!(pages.to_json(0, Some("staff"), None, 10)["events"], json!([]));
+    }
+
+    #[test]
+    fn a_guest_that_makes_events_all_the_time_pushes_nobody_elses_out() {
+        let pages = Pages::new();
+        let diary = Diary::new("", Rc::clone(&pages));
+        diary.came(at(0), whom(1), None);
+        for n in 0..100_000 {
+            diary.page(at(n / 1000), whom(2), "/", None, 200);
+        }
+        assert_eq!(count(&pages, whom(1)), 1);
+        assert!((20..40).contains(&count(&pages, whom(2))), "{}", count(&pages, whom(2)));
+    }
+
+    #[test]
+    fn a_crowd_of_invented_stations_takes_bounded_memory() {
+        let pages = Pages::new();
+        let diary = Diary::new("", Rc::clone(&pages));
+        for n in 0..20_000 {
+            diary.asks(at(1), whom(n).key);
+            diary.page(at(1), whom(n), &"/é".repeat(4000), None, 404);
+        }
+        assert_eq!(pages.events.borrow().len(), MOST_EVENTS);
+        assert!(diary.asking.borrow().len() <= MOST_COUNTED && diary.whole_at.borrow().len() <= MOST_COUNTED);
+        let longest = pages.events.borrow().iter().map(|event| event.what.text().len()).max();
+        assert!(longest.is_some_and(|octets| octets < LONGEST_WORDS + 20), "{longest:?}");
+    }
+
+    #[test]
+    fn of_more_events_than_are_wanted_the_last_are_told_in_their_order() {
+        let pages = Pages::new();
+        let diary = Diary::new("", Rc::clone(&pages));
+        (1..=9).for_each(|n| diary.came(at(1), whom(n), None));
+        let told = pages.to_json(0, None, None, 3);
+        let numbers: Vec<_> = told["events"].as_array().expect("events").iter().map(|event| &event["number"]).collect();
+        assert_eq!(numbers, [7, 8, 9]);
+    }
+}

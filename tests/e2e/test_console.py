@@ -1,0 +1,274 @@
+"""The operator's console and the API under it, over a real network and in a real browser."""
+
+import json
+import time
+
+import pytest
+
+from browser import Browser
+from internet import wait_for
+from lab import GATEWAY, Lab
+from test_pages import WIDTHS, objections
+
+ADDRESS = "172.31.0.1"
+URL = f"http://{ADDRESS}:9378"
+API = f"{URL}/api/v1"
+
+
+@pytest.fixture
+def lab():
+    with Lab(guests=2, settings={"console": {"listen": ADDRESS}}) as lab:
+        operator(lab, "add", "root", "--password-stdin", input="correct horse\n")
+        operator(lab, "add", "noc", "--read-only", "--password-stdin", input="looks on\n")
+        yield lab
+
+
+@pytest.fixture(scope="module")
+def axe(output):
+    return (output / "axe.js").read_text()
+
+
+def operator(lab, *words, **options):
+    return lab.gateway.cli("operator", *words, "--config", lab.gateway.config, **options).strip()
+
+
+def ask(lab, token, method, path, body=None, headers=()):
+    """Status and what is told."""
+    options = ["-X", method, "-w", "\n%{http_code}"]
+    options += ["-H", f"Authorization: Bearer {token}"] if token else []
+    options += ["-H", "Content-Type: application/json", "-d", json.dumps(body)] if body is not None else []
+    for header in headers:
+        options += ["-H", header]
+    told, _, status = lab.gw.run("curl", "-sS", *options, f"{API}{path}").rpartition("\n")
+    return int(status), json.loads(told)
+
+
+def sign_in(lab, name, password, headers=()):
+    return ask(lab, None, "POST", "/login", {"name": name, "password": password}, headers)
+
+
+def test_nobody_gets_in_without_a_password_and_a_reader_changes_nothing(lab):
+    assert lab.guest.lease()
+    assert ask(lab, None, "GET", "/state")[0] == 401
+    assert ask(lab, "1.operate.726f6f74.00", "GET", "/state")[0] == 401
+    assert sign_in(lab, "root", "wrong")[0] == 401
+    assert sign_in(lab, "read/noc", "looks on")[0] == 401, "names of the file are no names of people"
+    assert sign_in(lab, "root", "correct horse", ["Origin: https://evil.example"])[0] == 403
+    assert sign_in(lab, "root", "correct horse")[0] == 200
+    token, reader = operator(lab, "token", "root"), operator(lab, "token", "noc")
+    assert ask(lab, reader, "GET", "/me")[1]["scope"] == "read"
+    session = f"/guests/{lab.guest.address}/session"
+    assert ask(lab, reader, "POST", session, {})[0] == 403
+    assert ask(lab, operator(lab, "token", "root", "--read-only"), "POST", session, {})[0] == 403
+    assert not lab.guest.is_online()
+    assert ask(lab, token, "POST", session, {}, ["Sec-Fetch-Site: cross-site"])[0] == 403
+    assert ask(lab, token, "POST", session, {"user": "desk"}) == (200, {"logged_in": 1})
+    assert lab.guest.is_online()
+    operator(lab, "remove", "root")
+    assert ask(lab, token, "GET", "/state")[0] == 401, "with the operator its tokens go"
+    operator(lab, "revoke")
+    assert ask(lab, reader, "GET", "/state")[0] == 401
+
+
+def test_guests_do_not_reach_the_console(lab):
+    assert lab.guest.lease()
+    for address in (ADDRESS, GATEWAY):
+        assert lab.guest.connect(address, 9378) != "open"
+    assert lab.guest.login().status == 303
+    for address in (ADDRESS, GATEWAY):
+        assert lab.guest.connect(address, 9378) != "open"
+
+
+def test_who_guesses_passwords_is_made_to_wait(lab):
+    tries = [sign_in(lab, "root", f"guess {n}")[0] for n in range(12)]
+    assert tries[:8] == [401] * 8 and 429 in tries[8:], tries
+    assert sign_in(lab, "root", "correct horse")[0] == 429, "the right one too, from there"
+
+
+def test_the_api_does_what_the_command_line_does(lab):
+    token = operator(lab, "token", "root")
+    first, second = lab.guests
+    assert first.lease() and second.lease()
+    assert first.login().status == 303
+    assert first.is_online(), "and has used something"
+    status, told = ask(lab, token, "GET", "/guests?state=online")
+    assert (status, told["matched"]) == (200, 1)
+    assert told["guests"][0]["mac"] == first.mac
+    assert ask(lab, token, "GET", "/guests?search=ADA")[1]["matched"] == 1
+    assert ask(lab, token, "GET", f"/guests?search={second.mac}")[1]["guests"][0]["ip"] == second.address
+    assert ask(lab, token, "GET", "/guests?sort=octets&limit=1")[1]["guests"][0]["mac"] == first.mac
+    session = f"/guests/{first.address}/session"
+    assert ask(lab, token, "PATCH", session, {"bits_per_second_down": 2_000_000, "seconds_max": 3600})[0] == 200
+    changed = ask(lab, token, "GET", f"/guests/{first.address}")[1]["guests"][0]["session"]
+    assert (changed["bits_per_second_down"], changed["seconds_max"]) == (2_000_000, 3600)
+    for method, path, body, expected, words in (
+        ("PATCH", session, {"bits_per_second_up": 5}, 422, "a rate is 0 or 8000 and more"),
+        ("PATCH", session, {"colour": "red"}, 422, "it has seconds_max"),
+        ("GET", "/guests/10.85.15.250", None, 404, "there is no guest"),
+        ("GET", "/guests/nonsense", None, 404, "is no guest's address"),
+        ("DELETE", "/blocked/02:00:5e:00:00:99", None, 404, "is not blocked"),
+        ("GET", "/guests?sort=colour", None, 422, "octets and newest"),
+        ("GET", "/nothing", None, 404, "openapi.json"),
+        ("DELETE", "/state", None, 405, "GET"),
+    ):
+        status, told = ask(lab, token, method, path, body)
+        assert status == expected and words in told["error"], (method, path, told)
+    assert ask(lab, token, "PUT", f"/blocked/{second.mac}")[0] == 200
+    assert ask(lab, token, "GET", "/state")[1]["blocked"] == [second.mac]
+    assert ask(lab, token, "DELETE", f"/blocked/{second.mac}")[0] == 200
+    assert ask(lab, token, "POST", "/garden", {"entry": "tcp:198.51.100.9:443", "seconds": 60})[0] == 200
+    assert "tcp:198.51.100.9:443" in [entry["entry"] for entry in ask(lab, token, "GET", "/garden")[1]["entries"]]
+    assert ask(lab, token, "DELETE", "/garden?entry=tcp%3A198.51.100.9%3A443")[0] == 200
+    assert ask(lab, token, "DELETE", session)[0] == 200
+    assert not first.is_online()
+    assert ask(lab, token, "DELETE", session)[0] in (404, 422)
+
+
+def test_the_timeline_answers_why_a_guest_cannot_get_in(lab):
+    token = operator(lab, "token", "noc")
+    assert lab.guest.lease()
+    led = lab.guest.curl("http://captive.apple.com/hotspot-detect.html")
+    assert lab.guest.curl(led.location).status == 200
+    assert lab.guest.login(password="wrong").status == 403
+    assert lab.guest.login().status == 303
+    assert lab.guest.logout().status == 303
+
+    def events():
+        return ask(lab, token, "GET", f"/guests/{lab.guest.mac}/events")[1]["events"]
+
+    wait_for(lambda: events()[-1]["event"] == "session_ended" or "ended" in str(events()), "the end in the timeline")
+    told = [(event["event"], event["text"]) for event in events()]
+    kinds = [kind for kind, _ in told]
+    assert kinds[0] == "lease" and "after it first asked" in told[0][1]
+    assert any("a probe of Apple (captive.apple.com)" in text for _, text in told), told
+    order = [kinds.index(kind) for kind in ("login_refused", "login_accepted", "session_began", "session_ended")]
+    assert order == sorted(order), kinds
+    printed = lab.gateway.cli("events", lab.guest.mac, "--socket", lab.gateway.control)
+    assert "ada was refused" in printed and "ada is offline: logged out" in printed
+    assert lab.guests[1].mac not in printed
+
+
+def test_what_happens_is_told_as_it_happens_and_nothing_twice(lab):
+    token = operator(lab, "token", "noc")
+    assert lab.guest.lease()
+    seen = lab.gateway.directory / "events"
+    with seen.open("w") as out:
+        curl = ("curl", "-sSN", "-H", f"Authorization: Bearer {token}", "-H", "Accept: text/event-stream")
+        reader = lab.gw.spawn(*curl, f"{API}/events", stdout=out)
+        try:
+            wait_for(lambda: "lease" in seen.read_text(), "what was there")
+            assert lab.guest.login().status == 303
+            wait_for(lambda: "session_began" in seen.read_text(), "what came")
+        finally:
+            reader.kill()
+            reader.wait()
+    numbers = [int(line[4:]) for line in seen.read_text().splitlines() if line.startswith("id: ")]
+    assert numbers == sorted(set(numbers))
+    curl = ("curl", "-sSN", "-m", "2", "-H", f"Authorization: Bearer {token}", "-H", "Accept: text/event-stream")
+    rest = lab.gw.run("sh", "-c", f"{' '.join(map(repr, curl))} -H 'Last-Event-ID: {numbers[-2]}' {API}/events; true")
+    again = [int(line[4:]) for line in rest.splitlines() if line.startswith("id: ")]
+    assert again and min(again) == numbers[-1]
+
+
+def test_many_open_connections_and_streams_do_not_keep_the_gateway_from_guests(lab):
+    token = operator(lab, "token", "noc")
+    connect = (
+        f"import socket,time; s=[socket.create_connection(('{ADDRESS}', 9378)) for _ in range(200)]; time.sleep(30)"
+    )
+    holder = lab.gw.spawn("python3", "-c", connect)
+    try:
+        assert lab.guest.lease()
+        assert lab.guest.login().status == 303
+    finally:
+        holder.kill()
+        holder.wait()
+    wait_for(lambda: ask(lab, token, "GET", "/me")[0] == 200, "a place for an operator")
+
+
+def fill(browser, selector, text):
+    browser.type(selector, text)
+
+
+def seen(browser, words):
+    wait_for(lambda: words in browser.ask("document.body.innerText"), f"{words!r} on the page")
+
+
+def test_an_operator_finds_a_guest_sees_why_and_lets_it_in(lab, output, axe):
+    assert lab.guest.lease()
+    assert lab.guest.login(password="wrong").status == 403
+    with Browser(lab.gw) as browser:
+        browser.open(URL)
+        seen(browser, "Sign in")
+        assert objections(browser, axe) == []
+        browser.type('input[name="name"]', "root")
+        browser.type('input[name="password"]', "wrong")
+        browser.click("#sign-in button", navigates=False)
+        seen(browser, "name or password is wrong")
+        browser.ask("document.querySelector('input[name=\"password\"]').value = ''")
+        browser.type('input[name="password"]', "correct horse")
+        browser.click("#sign-in button", navigates=False)
+        seen(browser, lab.guest.address)
+        for width in WIDTHS:
+            for scheme in ("light", "dark"):
+                browser.dress(width, scheme)
+                for section in ("guests", "activity", "health", "garden"):
+                    browser.ask(f"location.hash = '{section}'")
+                    wait_for(lambda s=section: not browser.ask(f"document.getElementById('{s}').hidden"), section)
+                    time.sleep(0.3)  # what it asks for is there
+                    assert objections(browser, axe) == [], (section, width, scheme)
+                    browser.screenshot(output / f"console-{section}-{width}-{scheme}.png")
+        browser.ask("location.hash = 'guests'")
+        browser.dress(390)
+        wait_for(lambda: browser.ask("!!document.querySelector('#guest-list td button')"), "the guest in the list")
+        browser.click("#guest-list td button", navigates=False)
+        seen(browser, "ada was refused")
+        assert objections(browser, axe) == []
+        browser.screenshot(output / "console-guest.png")
+        browser.ask("[...document.querySelectorAll('#actions button')].find(b => b.textContent === 'Let in').click()")
+        seen(browser, "online as root")
+        assert lab.guest.is_online()
+        browser.ask("[...document.querySelectorAll('#actions button')].find(b => b.textContent === 'Log out').click()")
+        wait_for(lambda: not lab.guest.is_online(), "the end of the session")
+        errors = [e for e in browser.events if e.get("method") == "Runtime.exceptionThrown"]
+        assert errors == []
+
+
+def test_a_name_that_is_markup_is_a_name(lab):
+    name = "<img src=x onerror=alert(1)>"
+    lab.gateway.add_user(name, "secret")
+    assert lab.guest.lease()
+    assert lab.guest.login(name, "secret").status == 303
+    with Browser(lab.gw) as browser:
+        browser.open(URL)
+        seen(browser, "Sign in")
+        browser.type('input[name="name"]', "noc")
+        browser.type('input[name="password"]', "looks on")
+        browser.click("#sign-in button", navigates=False)
+        seen(browser, name)
+        assert browser.ask("document.querySelectorAll('main img[src=x]').length") == 0
+        browser.click("#guest-list td button", navigates=False)
+        seen(browser, "What happened")
+        assert not browser.ask("[...document.querySelectorAll('#actions button')].some(b => b.offsetParent)"), (
+            "a reader sees no buttons"
+        )
+
+
+def test_no_request_of_whatever_kind_breaks_the_api_or_gets_an_answer_that_is_not_described(lab, output):
+    token = operator(lab, "token", "root")
+    assert lab.guest.lease()
+    assert lab.guest.login().status == 303
+    # What a MAC address or a garden entry is cannot be said by a schema alone: a refusal of such a text is no mistake.
+    lab.gw.run(
+        *(output / "schemathesis" / "bin" / "schemathesis", "run", f"{API}/openapi.json"),
+        *("--header", f"Authorization: Bearer {token}", "--checks", "all", "--max-examples", "30"),
+        *(
+            "--seed",
+            "1",
+            "--no-color",
+            "--exclude-checks",
+            "positive_data_acceptance",
+            "--exclude-operation-id",
+            "sign_in",
+        ),
+        cwd=output,
+    )
