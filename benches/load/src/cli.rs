@@ -17,6 +17,7 @@ const EXAMPLES: &str = "\
 Examples:
   poblano-load lab                                     1,000 guests at poblano, beside kernel routing
   poblano-load lab --curve 1,1000,10000 --report out   curves over the number of guests, in out/report.svg
+  poblano-load lab --storm 2000 --guests 200 --phases dhcp,login --alone
   poblano-load lab --auth radius --guests 10000 --phases dhcp,probe,login
   poblano-load lab --gateway external --command 'exec chilli -f -c /etc/chilli.conf'
   poblano-load run --interface eth1 --guests 200 --name anne --password secret --yes-this-network-is-mine
@@ -102,6 +103,13 @@ pub(crate) struct Lab {
     /// Do not measure kernel routing beside
     #[arg(long)]
     pub(crate) alone: bool,
+    /// Then let so many devices that are not logged in probe five times a second each, while others log in and all
+    /// guests send echoes
+    #[arg(long, value_name = "DEVICES", value_parser = clap::value_parser!(u32).range(1..=20_000))]
+    pub(crate) storm: Option<u32>,
+    /// For how long
+    #[arg(long, value_name = "SECONDS", default_value_t = 60, requires = "storm", value_parser = clap::value_parser!(u32).range(1..=600))]
+    pub(crate) storm_seconds: u32,
     #[command(flatten)]
     pub(crate) load: Load,
 }

@@ -20,6 +20,8 @@ use crate::progress::{Progress, grouped};
 const BATCH: usize = 64;
 /// The longest sleep; guests have timers.
 const NAP: Duration = Duration::from_millis(5);
+/// The same where things are to happen at a pace.
+const SHORT_NAP: Duration = Duration::from_micros(500);
 /// A phase in which nothing comes to its end for so long is over: the gateway is silent. Longer than an exchange takes.
 const SILENCE: Duration = Duration::from_secs(20);
 /// How long packets may be on their way after the last one was sent.
@@ -72,31 +74,45 @@ impl Driver {
 
     /// Has guests do their work.
     pub(crate) fn phase(&mut self, name: &str, work: &Work, progress: &mut Progress) -> io::Result<Outcome> {
+        let mut outcomes = self.together(name, std::slice::from_ref(work), |_, _, _| (), progress)?;
+        Ok(outcomes.pop().unwrap_or_default())
+    }
+
+    /// Has guests do several works at the same time, and `beside` something else with the time since the beginning.
+    pub(crate) fn together(
+        &mut self,
+        name: &str,
+        works: &[Work],
+        mut beside: impl FnMut(&mut Fleet, (Duration, Duration), &mut Outbox),
+        progress: &mut Progress,
+    ) -> io::Result<Vec<Outcome>> {
         let usage = Usage::ours();
         let began = Instant::now();
         let (mut done, mut last) = (0, began);
-        self.fleet.begin(work);
+        let wanted = works.iter().map(Work::exchanges).sum();
+        self.fleet.begin(works);
         while !self.fleet.is_done() {
             let now = Instant::now();
             self.fleet.poll(now - self.epoch, &mut self.outbox);
+            beside(&mut self.fleet, (now - began, now - self.epoch), &mut self.outbox);
             if !self.turn()? {
-                self.port.wait(NAP)?;
+                self.port.wait(if works.len() > 1 { SHORT_NAP } else { NAP })?;
             }
-            let tally = self.fleet.tally();
-            if tally.done > done {
-                (done, last) = (tally.done, now);
+            let (so_far, failed) = self.fleet.score();
+            if so_far > done {
+                (done, last) = (so_far, now);
             }
             if now.duration_since(last) > SILENCE {
                 break;
             }
             progress.passing(now, || {
                 let rate = done as f64 / now.duration_since(began).as_secs_f64();
-                let (done, wanted, failed) = (grouped(done), grouped(work.exchanges()), tally.failures());
+                let (done, wanted, failed) = (grouped(done), grouped(wanted), grouped(failed));
                 format!("{name:9} {done} of {wanted}, {failed} failed, {} a second", grouped(rate as u64))
             });
         }
-        let time = last.duration_since(began);
-        Ok(Outcome { tally: self.fleet.finish(), time, tester: Usage::ours().since(usage) })
+        let (time, tester) = (last.duration_since(began), Usage::ours().since(usage));
+        Ok(self.fleet.finish().into_iter().map(|tally| Outcome { tally, time, tester }).collect())
     }
 
     /// So many packets a second, of all guests in turn, to servers that send them back.

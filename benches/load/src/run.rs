@@ -38,7 +38,7 @@ pub(crate) fn measure(run: &Run, habits: &Habits, progress: &mut Progress) -> an
             }
             continue;
         }
-        let work = Work { job, guests: all.clone(), times, at_once: load.at_once.into() };
+        let work = Work { job, guests: all.clone(), times, at_once: load.at_once.into(), per_second: None };
         let outcome = driver.phase(name, &work, progress).context(run.interface.clone())?;
         let (done, failed) = (grouped(outcome.tally.done), grouped(outcome.tally.failures()));
         progress.line(&format!("{name:9} {done} {unit}, {failed} failed, {} a second", grouped(outcome.rate() as u64)));

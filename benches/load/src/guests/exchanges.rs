@@ -11,7 +11,7 @@ use super::dhcp::{self, Client, Lease};
 use super::http::{Answer, Url};
 use super::tcp::{Progress, Say, Segment, Tcp};
 use super::visit::{Goal, Step, Visit};
-use super::{AT_REST, Fleet, Job, PORTS, Portal, Router, Task, mac_of, number_of};
+use super::{AT_REST, Fleet, Job, PORTS, Portal, Router, mac_of, number_of};
 
 /// Answers are waited for so long, then twice, then four times as long (RFC 6298, 2.1; RFC 2131, 4.1 begins with 4 s).
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -26,6 +26,8 @@ const CLOSING: Duration = Duration::from_secs(2);
 #[derive(Debug)]
 pub(super) struct Exchange {
     guest: u32,
+    /// Which of the phase's works it belongs to.
+    task: usize,
     began: Duration,
     /// When something is to be done if nothing comes.
     due: Duration,
@@ -48,54 +50,63 @@ enum Stage {
 impl Fleet {
     /// Starts as many exchanges as there may be.
     pub(super) fn start(&mut self, now: Duration, outbox: &mut Outbox) {
-        loop {
-            let under_way = self.exchanges.len() - self.free.len();
-            let due = |task: &&mut Task| task.next < task.work.exchanges() && under_way < task.work.at_once;
-            let Some(task) = self.task.as_mut().filter(due) else { return };
-            let n = task.work.guests.start + (task.next % task.work.guests.len() as u64) as u32;
-            let job = task.work.job;
-            let Some(guest) = self.guests.get(n as usize) else { return };
-            if guest.exchange != AT_REST {
-                return; // The last one of so few that they are all busy; its turn comes.
-            }
-            task.next += 1;
-            let address = guest.address;
-            self.tally.begun += 1;
-            let stage = match job {
-                Job::Lease => Stage::Lease(Client::new(self.roll() as u32)),
-                Job::Visit(_) if address.is_unspecified() => {
-                    self.tally.fail("has no lease".to_owned());
-                    continue;
-                }
-                Job::Visit(goal) => match self.first_address(goal) {
-                    Some(url) => {
-                        let server = url.server;
-                        let (visit, request) = Visit::begin(goal, url);
-                        Stage::Visit(visit, self.connection(n, server, request))
-                    }
-                    None => {
-                        self.tally.fail("does not know the portal".to_owned());
-                        continue;
-                    }
-                },
-            };
-            let exchange = Exchange { guest: n, began: now, due: now + PATIENCE, tries: 1, lost: false, stage };
-            let place = match self.free.pop() {
-                Some(place) => {
-                    self.exchanges[place as usize] = exchange;
-                    place
-                }
-                None => {
-                    self.exchanges.push(exchange);
-                    self.exchanges.len() as u32 - 1
-                }
-            };
-            self.guests[n as usize].exchange = place;
-            match job {
-                Job::Lease => self.say_dhcp(place, outbox),
-                Job::Visit(_) => self.say(place, Say::Syn, outbox),
-            }
+        for at in 0..self.tasks.len() {
+            self.tasks[at].began.get_or_insert(now);
+            while self.tasks[at].is_due(now) && self.start_one(at, now, outbox) {}
         }
+    }
+
+    /// Starts the next exchange of a work. False if all its guests are busy.
+    fn start_one(&mut self, at: usize, now: Duration, outbox: &mut Outbox) -> bool {
+        let task = &mut self.tasks[at];
+        let (guests, job) = (&task.work.guests, task.work.job);
+        let n = guests.start + (task.next % guests.len() as u64) as u32;
+        let Some(guest) = self.guests.get(n as usize) else { return false };
+        let is_busy = guest.exchange != AT_REST;
+        if is_busy && task.work.per_second.is_none() {
+            return false; // The last one of so few that they are all busy; its turn comes.
+        }
+        task.next += 1;
+        task.tally.begun += 1;
+        let address = guest.address;
+        let stage = match job {
+            _ if is_busy => Err("was still busy with the one before"),
+            Job::Lease => Ok(Stage::Lease(Client::new(self.roll() as u32))),
+            Job::Visit(_) if address.is_unspecified() => Err("has no lease"),
+            Job::Visit(goal) => match self.first_address(goal) {
+                Some(url) => {
+                    let server = url.server;
+                    let (visit, request) = Visit::begin(goal, url);
+                    Ok(Stage::Visit(visit, self.connection(n, server, request)))
+                }
+                None => Err("does not know the portal"),
+            },
+        };
+        let stage = match stage {
+            Ok(stage) => stage,
+            Err(why) => {
+                self.tasks[at].tally.fail(why.to_owned());
+                return true;
+            }
+        };
+        self.tasks[at].under_way += 1;
+        let exchange = Exchange { guest: n, task: at, began: now, due: now + PATIENCE, tries: 1, lost: false, stage };
+        let place = match self.free.pop() {
+            Some(place) => {
+                self.exchanges[place as usize] = exchange;
+                place
+            }
+            None => {
+                self.exchanges.push(exchange);
+                self.exchanges.len() as u32 - 1
+            }
+        };
+        self.guests[n as usize].exchange = place;
+        match job {
+            Job::Lease => self.say_dhcp(place, outbox),
+            Job::Visit(_) => self.say(place, Say::Syn, outbox),
+        }
+        true
     }
 
     /// Says again what has had no answer for too long, and gives up who has said it too often.
@@ -310,14 +321,17 @@ impl Fleet {
 
     fn count_done(&mut self, place: u32, now: Duration) {
         let exchange = &self.exchanges[place as usize];
-        self.tally.done += 1;
-        self.tally.lost += u64::from(exchange.lost);
-        self.tally.latency.add(now.saturating_sub(exchange.began));
+        let tally = &mut self.tasks[exchange.task].tally;
+        tally.done += 1;
+        tally.lost += u64::from(exchange.lost);
+        tally.latency.add(now.saturating_sub(exchange.began));
     }
 
     fn fail(&mut self, place: u32, reason: String) {
-        self.tally.lost += u64::from(self.exchanges[place as usize].lost);
-        self.tally.fail(reason);
+        let exchange = &self.exchanges[place as usize];
+        let tally = &mut self.tasks[exchange.task].tally;
+        tally.lost += u64::from(exchange.lost);
+        tally.fail(reason);
         self.release(place);
     }
 
@@ -332,6 +346,7 @@ impl Fleet {
     fn release(&mut self, place: u32) {
         let exchange = &mut self.exchanges[place as usize];
         exchange.stage = Stage::Free;
+        self.tasks[exchange.task].under_way -= 1;
         self.guests[exchange.guest as usize].exchange = AT_REST;
         self.free.push(place);
     }

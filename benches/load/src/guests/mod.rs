@@ -90,6 +90,8 @@ pub(crate) struct Work {
     pub(crate) times: u32,
     /// How many do it at once.
     pub(crate) at_once: usize,
+    /// So many begin each second; without it, as many as come to an end. Who is not through when its turn comes fails.
+    pub(crate) per_second: Option<f64>,
 }
 
 impl Work {
@@ -104,6 +106,20 @@ impl Work {
 struct Task {
     work: Work,
     next: u64,
+    under_way: usize,
+    began: Option<Duration>,
+    tally: Tally,
+}
+
+impl Task {
+    /// True if another exchange is to begin now.
+    fn is_due(&self, now: Duration) -> bool {
+        let began = self.began.unwrap_or(now);
+        let by_pace = |rate| (now.saturating_sub(began).as_secs_f64() * rate) as u64 >= self.next;
+        self.next < self.work.exchanges()
+            && self.under_way < self.work.at_once
+            && self.work.per_second.is_none_or(by_pace)
+    }
 }
 
 /// Where probes are led to.
@@ -147,12 +163,12 @@ pub(crate) struct Fleet {
     exchanges: Vec<Exchange>,
     free: Vec<u32>,
     looked: Duration,
-    task: Option<Task>,
+    /// What is done at the same time; the first is what the phase is about.
+    tasks: Vec<Task>,
     habits: Habits,
     portal: Portal,
     portal_root: Option<Url>,
     templates: Templates,
-    tally: Tally,
     echoes: Echoes,
     dice: u64,
 }
@@ -168,11 +184,10 @@ impl Fleet {
             exchanges: Vec::new(),
             free: Vec::new(),
             looked: Duration::ZERO,
-            task: None,
+            tasks: Vec::new(),
             portal: habits.portal.clone().map_or(Portal::Unknown, Portal::Common),
             portal_root: habits.portal.clone(),
             templates: Templates::new(),
-            tally: Tally::default(),
             echoes: Echoes::default(),
             dice: habits.seed,
             habits,
@@ -190,27 +205,26 @@ impl Fleet {
     }
 
     /// Begins a phase. [`Fleet::poll`] starts the exchanges.
-    pub(crate) fn begin(&mut self, work: &Work) {
-        self.tally = Tally::default();
-        self.task = Some(Task { work: work.clone(), next: 0 });
+    pub(crate) fn begin(&mut self, works: &[Work]) {
+        let task =
+            |work: &Work| Task { work: work.clone(), next: 0, under_way: 0, began: None, tally: Tally::default() };
+        self.tasks = works.iter().map(task).collect();
     }
 
-    /// Ends the phase; what is still under way has failed.
-    pub(crate) fn finish(&mut self) -> Tally {
+    /// Ends the phase; what is still under way has failed. Returns what has become of each work.
+    pub(crate) fn finish(&mut self) -> Vec<Tally> {
         self.abandon();
-        self.task = None;
-        std::mem::take(&mut self.tally)
+        std::mem::take(&mut self.tasks).into_iter().map(|task| task.tally).collect()
     }
 
     /// True when the phase has nothing left to do.
     pub(crate) fn is_done(&self) -> bool {
-        self.free.len() == self.exchanges.len()
-            && self.task.as_ref().is_none_or(|task| task.next == task.work.exchanges())
+        self.free.len() == self.exchanges.len() && self.tasks.iter().all(|task| task.next == task.work.exchanges())
     }
 
-    /// What has become of the phase so far.
-    pub(crate) fn tally(&self) -> &Tally {
-        &self.tally
+    /// Exchanges of the phase that have come to their end, and those that have not, so far.
+    pub(crate) fn score(&self) -> (u64, u64) {
+        self.tasks.iter().fold((0, 0), |(done, failed), task| (done + task.tally.done, failed + task.tally.failures()))
     }
 
     /// Guests that have an address.
@@ -225,11 +239,13 @@ impl Fleet {
 
     /// Does what is due: starts exchanges, says again what was lost.
     pub(crate) fn poll(&mut self, now: Duration, outbox: &mut Outbox) {
-        let leasing = self.task.as_ref().is_none_or(|task| task.work.job == Job::Lease);
+        let leasing = self.tasks.iter().all(|task| task.work.job == Job::Lease);
         if !leasing && self.router.is_some() && !self.knows_router() {
             if !self.look_for_router(now, outbox) {
-                self.task = None;
-                self.tally.fail("the router does not answer ARP".to_owned());
+                for task in &mut self.tasks {
+                    task.next = task.work.exchanges();
+                    task.tally.fail("the router does not answer ARP".to_owned());
+                }
             }
             return;
         }

@@ -19,7 +19,7 @@ fn habits() -> Habits {
 }
 
 fn work(job: Job, guests: Range<u32>) -> Work {
-    Work { job, guests, times: 1, at_once: 8 }
+    Work { job, guests, times: 1, at_once: 8, per_second: None }
 }
 
 fn at(millis: u64) -> Duration {
@@ -75,7 +75,7 @@ fn every_guest_gets_a_lease_of_its_own_from_our_server() {
     let mut lab = Lab::new(Setup::default());
     let stations: Vec<Station> = (0..50).map(|n| lab.guest_as("simulated", Vlan::NONE, mac_of(n))).collect();
     let mut fleet = Fleet::new(50, habits());
-    fleet.begin(&work(Job::Lease, 0..50));
+    fleet.begin(&[work(Job::Lease, 0..50)]);
     for turn in 0..100 {
         let mut frames = poll(&mut fleet, at(turn));
         while let Some(frame) = frames.pop() {
@@ -88,7 +88,7 @@ fn every_guest_gets_a_lease_of_its_own_from_our_server() {
         }
     }
     assert!(fleet.is_done());
-    let tally = fleet.finish();
+    let tally = fleet.finish().remove(0);
     assert_eq!((tally.begun, tally.done, tally.lost, tally.failures()), (50, 50, 0, 0));
     assert_eq!(fleet.leased(), 50);
     for (n, station) in stations.iter().enumerate() {
@@ -100,31 +100,31 @@ fn every_guest_gets_a_lease_of_its_own_from_our_server() {
 #[test]
 fn a_silent_server_is_asked_again_and_then_given_up() {
     let mut fleet = Fleet::new(3, habits());
-    fleet.begin(&work(Job::Lease, 0..3));
+    fleet.begin(&[work(Job::Lease, 0..3)]);
     assert_eq!(poll(&mut fleet, at(0)).len(), 3);
     assert_eq!(poll(&mut fleet, at(900)).len(), 0);
     assert_eq!(poll(&mut fleet, at(1000)).len(), 3);
     assert_eq!(poll(&mut fleet, at(3000)).len(), 3);
     assert_eq!(poll(&mut fleet, at(7000)).len(), 0);
     assert!(fleet.is_done());
-    let tally = fleet.finish();
+    let tally = fleet.finish().remove(0);
     assert_eq!((tally.done, tally.lost, tally.failed["no answer to a DHCP discover"]), (0, 3, 3));
 }
 
 #[test]
 fn no_more_than_allowed_is_under_way_at_once() {
     let mut fleet = Fleet::new(100, habits());
-    fleet.begin(&Work { at_once: 7, ..work(Job::Lease, 10..100) });
+    fleet.begin(&[Work { at_once: 7, ..work(Job::Lease, 10..100) }]);
     assert_eq!(poll(&mut fleet, at(0)).len(), 7);
     assert_eq!(poll(&mut fleet, at(1)).len(), 0);
-    let tally = fleet.finish();
+    let tally = fleet.finish().remove(0);
     assert_eq!((tally.begun, tally.failed["the phase ended before"]), (7, 7));
 }
 
 #[test]
 fn a_probe_is_counted_when_the_redirect_is_there_and_the_connection_ends_in_order() {
     let mut fleet = settled(1);
-    fleet.begin(&work(Job::Visit(Goal::Probe), 0..1));
+    fleet.begin(&[work(Job::Visit(Goal::Probe), 0..1)]);
     let syn = poll(&mut fleet, at(0));
     assert_eq!((segment(&syn[0]).to, segment(&syn[0]).flags), (SERVER, SYN));
     let request = tell(&mut fleet, &segment(&syn[0]), SYN | ACK, b"", at(10));
@@ -132,7 +132,7 @@ fn a_probe_is_counted_when_the_redirect_is_there_and_the_connection_ends_in_orde
     assert!(text.starts_with("GET /hotspot HTTP/1.1\r\nHost: 198.51.100.17\r\n"), "{text}");
     let answer = format!("HTTP/1.1 302 Found\r\nLocation: {PORTAL}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
     assert!(tell(&mut fleet, &segment(&request[0]), ACK, answer.as_bytes(), at(20)).is_empty());
-    assert_eq!(fleet.tally().done, 1);
+    assert_eq!(fleet.score().0, 1);
     assert!(!fleet.is_done(), "the server has not closed yet");
     let (heard, octets) = (segment(&request[0]), answer.len() as u32);
     let fin = Segment {
@@ -148,14 +148,14 @@ fn a_probe_is_counted_when_the_redirect_is_there_and_the_connection_ends_in_orde
     let last = hear(&mut fleet, &frame, at(25));
     assert_eq!((segment(&last[0]).flags, segment(&last[0]).ack), (FIN | ACK, fin.seq + 1));
     assert!(fleet.is_done());
-    assert_eq!(fleet.finish().latency.max(), Some(at(20)));
+    assert_eq!(fleet.finish().remove(0).latency.max(), Some(at(20)));
 }
 
 #[test]
 fn a_login_begins_where_all_probes_were_led_to() {
     let mut fleet = settled(2);
     fleet.portal = Portal::Common(PORTAL.parse().unwrap());
-    fleet.begin(&work(Job::Visit(Goal::Login), 0..2));
+    fleet.begin(&[work(Job::Visit(Goal::Login), 0..2)]);
     let syns = poll(&mut fleet, at(0));
     assert!(syns.iter().all(|frame| segment(frame).to.port() == 3990));
     let probe: Url = "http://198.51.100.17/".parse().unwrap();
@@ -214,7 +214,7 @@ fn an_echo_counts_for_the_guest_whose_it_is() {
 #[test]
 fn noise_is_no_concern_of_the_guests() {
     let mut fleet = settled(2);
-    fleet.begin(&work(Job::Visit(Goal::Probe), 0..2));
+    fleet.begin(&[work(Job::Visit(Goal::Probe), 0..2)]);
     let mut frame = poll(&mut fleet, at(0)).remove(0);
     frame[..6].copy_from_slice(&mac_of(1).0);
     let mut dice = testkit::dice::Dice::new(7);
@@ -227,10 +227,24 @@ fn noise_is_no_concern_of_the_guests() {
         noise.truncate(dice.below(frame.len() + 1));
         hear(&mut fleet, &noise, at(1));
     }
-    assert_eq!(fleet.tally().done, 0);
+    assert_eq!(fleet.score().0, 0);
 }
 
 #[test]
 fn a_guest_at_rest_costs_next_to_nothing() {
     assert_eq!(size_of::<Guest>(), 12);
+}
+
+#[test]
+fn in_a_storm_devices_probe_at_their_pace_and_logins_go_on_and_each_has_its_own_count() {
+    let mut fleet = settled(12);
+    let probes = Work { times: 5, per_second: Some(100.0), ..work(Job::Visit(Goal::Probe), 0..10) };
+    let logins = Work { per_second: Some(10.0), ..work(Job::Visit(Goal::Login), 10..12) };
+    fleet.begin(&[Work { at_once: 1000, ..probes }, logins]);
+    let asked: Vec<usize> = [0, 50, 100].map(|millis| poll(&mut fleet, at(millis)).len()).to_vec();
+    assert_eq!(asked, [2, 5, 5], "one at the beginning, then ten in a tenth of a second; two logins");
+    assert_eq!(fleet.score(), (0, 1), "the one whose second turn came before its first was answered");
+    let tallies = fleet.finish();
+    assert_eq!(tallies.iter().map(|tally| tally.begun).collect::<Vec<_>>(), [11, 2]);
+    assert_eq!(tallies[0].failed["was still busy with the one before"], 1);
 }

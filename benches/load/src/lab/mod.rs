@@ -5,6 +5,7 @@ mod far;
 mod gateway;
 mod network;
 mod radius;
+mod storm;
 
 use std::fs;
 use std::ops::Range;
@@ -34,6 +35,8 @@ const TURN: Duration = Duration::from_millis(100);
 /// How long packets of a turn may be on their way after the last one was sent; none has come for so long at its end.
 const DRAIN: Duration = Duration::from_millis(300);
 const SILENCE: Duration = Duration::from_millis(10);
+/// How long echoes may be on their way when a storm is over.
+const LATE: Duration = Duration::from_millis(500);
 /// After logins, until what stays is all that is there: accounting has been taken, sessions are on the disk.
 const CALM: Duration = Duration::from_secs(15);
 /// How often guests whose packet has not come through send another one.
@@ -51,6 +54,8 @@ pub(crate) fn measure(lab: &Lab, habits: &Habits, progress: &mut Progress) -> an
     let mut stages = if lab.curve.is_empty() { vec![lab.load.guests] } else { lab.curve.clone() };
     stages.sort_unstable();
     let guests = stages.last().copied().unwrap_or_default();
+    // Who is online, who probes in a storm, and who logs in meanwhile.
+    let of_storm = lab.storm.map_or(0, |devices| devices + storm::logins(lab));
     let has = |phase| lab.load.has(phase);
     let pair = lab.gateway != Kind::Kernel && !lab.alone && has(Phase::Traffic);
     let mut kernel = pair.then(|| Site::kernel(guests, habits)).transpose()?;
@@ -59,7 +64,7 @@ pub(crate) fn measure(lab: &Lab, habits: &Habits, progress: &mut Progress) -> an
     let mut ceiling = ceiling.then(|| Site::unseen(lab, &folder, guests, habits)).transpose()?;
     let (mut site, radius) = match lab.gateway {
         Kind::Kernel => (Site::kernel(guests, habits)?, None),
-        Kind::Poblano | Kind::External => Site::start(lab, &folder, guests, habits, progress)?,
+        Kind::Poblano | Kind::External => Site::start(lab, &folder, guests + of_storm, habits, progress)?,
     };
     let mut report = Report { gateway: site.name.into(), guests, ..Report::default() };
     let mut memory = site.gateway.usage().map(|usage| Memory { idle_kb: usage.memory_kb, ..Memory::default() });
@@ -104,11 +109,20 @@ pub(crate) fn measure(lab: &Lab, habits: &Habits, progress: &mut Progress) -> an
         }
         before = stage;
     }
+    if let Some(devices) = lab.storm {
+        site.storm(guests..guests + devices, lab, &mut report, progress)?;
+    }
     report.seen = site.gateway.seen()?;
     report.memory = memory;
     if lab.gateway != Kind::Kernel && has(Phase::Logout) {
         let (job, at_once) = (Job::Visit(Goal::Logout), lab.load.at_once.into());
-        site.phase("logout", "logouts", &Work { job, guests: 0..guests, times: 1, at_once }, &mut report, progress)?;
+        site.phase(
+            "logout",
+            "logouts",
+            &Work { job, guests: 0..guests, times: 1, at_once, per_second: None },
+            &mut report,
+            progress,
+        )?;
     }
     let words = site.gateway.last_words();
     if report.failures() > 0 && !words.is_empty() {
@@ -206,7 +220,7 @@ impl Site {
         progress: &mut Progress,
     ) -> anyhow::Result<()> {
         let at_once = usize::from(lab.load.at_once);
-        let work = |job, times| Work { job, guests: new.clone(), times, at_once };
+        let work = |job, times| Work { job, guests: new.clone(), times, at_once, per_second: None };
         if lab.load.has(Phase::Dhcp) {
             self.phase("dhcp", "exchanges", &work(Job::Lease, 1), report, progress)?;
             if let (Some(memory), Some(usage)) = (memory.as_mut(), self.gateway.usage()) {

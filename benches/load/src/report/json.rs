@@ -47,6 +47,13 @@ impl Report {
                 "kernel": point.kernel.as_ref().map(traffic_json),
                 "ceiling": point.ceiling.as_ref().map(traffic_json),
             })).collect::<Vec<_>>(),
+            "storm": self.storm.as_ref().map(|storm| json!({
+                "devices": storm.devices,
+                "guests": storm.guests,
+                "echoes_sent": storm.echoes.sent,
+                "echoes_back": storm.echoes.back,
+                "echo_latency": latency_json(&storm.echoes.latency),
+            })),
             "targets": self.targets().iter().map(|target| json!({
                 "what": target.what, "asked": target.asked, "measured": target.measured, "met": target.is_met(),
             })).collect::<Vec<_>>(),

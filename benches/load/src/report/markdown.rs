@@ -18,6 +18,19 @@ impl Report {
         writeln!(out, "`{}` on {}\n", self.command, self.machine)?;
         self.write_phases(out)?;
         self.write_curve(out)?;
+        if let Some(storm) = &self.storm {
+            let latency = |percent| storm.echoes.latency.percentile(percent).map_or("–".into(), time);
+            writeln!(
+                out,
+                "While {} devices probed, {} guests sent {} echoes; {} came back, p50 {}, p99 {}.\n",
+                grouped(storm.devices.into()),
+                grouped(storm.guests.into()),
+                grouped(storm.echoes.sent),
+                grouped(storm.echoes.back),
+                latency(50),
+                latency(99),
+            )?;
+        }
         if let Some(memory) = &self.memory {
             write!(out, "Memory of the gateway: {} kB without guests", grouped(memory.idle_kb))?;
             for (guests, kb, what) in
