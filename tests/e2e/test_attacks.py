@@ -449,3 +449,19 @@ def test_a_gateway_that_fails_to_come_back_leaves_guests_locked_in():
                 sending.join()
         assert guest.login().status == 303
         assert guest.is_online()
+
+
+def test_whoever_guesses_a_password_with_ever_new_devices_is_slowed_down_and_who_knows_it_is_not(two):
+    ada, eve = two.ada, two.eve
+    assert ada.login().status == 303
+    assert ada.logout().status == 303
+    statuses = []
+    for n in range(14):
+        eve.ns.ip("link", "set", "wlan0", "address", f"02:aa:00:00:01:{n:02x}")
+        assert eve.lease()
+        statuses += [eve.login(password=f"guess {n} {m}").status for m in range(5)]
+    assert statuses[:60] == [403] * 60 and 429 in statuses[60:], statuses
+    assert ada.login().status == 303, "the device that was let in before is asked about all the same"
+    two.gateway.add_user("ben", "secret")
+    assert eve.login("ben", "secret").status == 429, "this device has used its own five up"
+    assert "somebody guesses a password" in two.gateway.log.read_text()

@@ -15,7 +15,7 @@ use fastpath::port::LanPort;
 use fastpath::verdict::Service;
 use portal::{Credential, Login, LoginOutcome};
 use tokio::sync::{Notify, mpsc, oneshot};
-use tracing::{debug, info};
+use tracing::{debug, info, warn};
 use uam::eap;
 use wire::{MacAddr, Now};
 
@@ -25,6 +25,7 @@ use crate::cli;
 use crate::clock::Clock;
 use crate::diary::{Became, Diary, What, Whom};
 use crate::flows::Forgetting;
+use crate::guesses::Guesses;
 use crate::offload::Offload;
 use crate::resolvers::Resolvers;
 use crate::scripts::Scripts;
@@ -59,6 +60,7 @@ pub(crate) struct Gateway {
     pub(crate) desk: Rc<portal::Desk>,
     /// What has happened to guests.
     pub(crate) diary: Diary,
+    guesses: Guesses,
     /// The configuration is to be read again.
     pub(crate) reload: Notify,
     /// The gateway's own session, if it is to have one.
@@ -102,6 +104,7 @@ impl Gateway {
             scripts,
             desk,
             diary,
+            guesses: Guesses::default(),
             reload: Notify::new(),
             administrative,
             armed: Cell::new(None),
@@ -300,7 +303,19 @@ impl Gateway {
         before: Option<&Conversation>,
     ) -> LoginOutcome {
         let asked = self.clock.mono();
+        let whom = Whom { key: attempt.key, address: attempt.address };
+        if let Err(wait) = self.guesses.admit(asked, login.name, attempt.key) {
+            self.diary.login(self.clock.now(), whom, login.name, Became::TooMany { wait }, Duration::ZERO);
+            return LoginOutcome::TooManyTries { wait };
+        }
         let answer = self.aaa.authenticate(attempt, login, before).await;
+        match &answer {
+            Answer::Granted { .. } => self.guesses.right(login.name, attempt.key),
+            Answer::Refused { .. } if self.guesses.wrong(self.clock.mono(), login.name) => {
+                warn!(user = ?diary::clipped(login.name), "somebody guesses a password: only devices that know it may try often");
+            }
+            _ => {}
+        }
         let became = match &answer {
             Answer::Granted { .. } => Some(Became::Accepted),
             Answer::Refused { message, .. } => Some(Became::Refused { words: message.as_deref().map(diary::clipped) }),
@@ -309,7 +324,6 @@ impl Gateway {
         };
         if let Some(became) = became {
             let now = self.clock.now();
-            let whom = Whom { key: attempt.key, address: attempt.address };
             self.diary.login(now, whom, login.name, became, now.mono.saturating_sub(asked));
         }
         match answer {

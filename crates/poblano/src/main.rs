@@ -14,6 +14,7 @@ mod diary;
 mod flows;
 mod garden;
 mod gateway;
+mod guesses;
 mod import;
 mod kept;
 mod leases;
