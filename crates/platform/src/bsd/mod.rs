@@ -3,10 +3,10 @@
 //! Interfaces, addresses, routes, bpf and tun are here. The firewall (pf anchors for the lock and for NAT) is not:
 //! [`System::lock_lans`] refuses, so a gateway does not start, rather than start without its lock.
 
-mod abi;
 mod lan;
 #[path = "../no_offload.rs"]
 mod offload;
+mod pure;
 mod sys;
 mod tun;
 
@@ -18,19 +18,13 @@ use std::sync::Arc;
 use fastpath::port::{LanPort, TunPort};
 use wire::MacAddr;
 
-use self::abi::{Abi, RTM_ADD, RTM_DELETE, Via};
 pub use self::offload::Offload;
+use self::pure::abi::{Abi, IFF_LOOPBACK, IFF_UP, IFREQ_FLAGS_HIGH_AT, IFREQ_VALUE_AT, IFT_ETHER, RTM_ADD, RTM_DELETE};
+use self::pure::message::{self, Via};
 use crate::{
     DefaultRoute, Error, Flows, ForwardSpec, Interface, Result, SinceBoot, System, TunSpec, UndoErrors, UplinkSpec,
     Waker, check_lan, same_network,
 };
-
-const IFF_UP: u16 = 1;
-const IFF_LOOPBACK: u32 = 8;
-/// IFT_ETHER
-const TYPE_ETHERNET: u8 = 6;
-/// Flags and MTU stand behind the name in an ifreq.
-const IFREQ_VALUE_AT: usize = 16;
 
 /// Not asked for here yet: who wants to know how long it was away has the date.
 #[must_use]
@@ -65,28 +59,22 @@ impl System for Host {
         let addresses = sys::addresses().map_err(|e| Error::kernel("list the interfaces", e))?;
         let mut found: Vec<Interface> = Vec::new();
         for entry in &addresses {
-            let Some((index, kind, mac)) = abi::link_address(&entry.address) else { continue };
+            let Some((index, kind, mac)) = message::link_address(&entry.address) else { continue };
             found.push(Interface {
                 name: entry.name.clone(),
                 index: u32::from(index),
                 mac: mac.map_or(MacAddr::ZERO, MacAddr),
                 mtu: mtu(&entry.name)?,
                 up: entry.flags & u32::from(IFF_UP) != 0,
-                loopback: entry.flags & IFF_LOOPBACK != 0,
-                ethernet: kind == TYPE_ETHERNET,
+                loopback: entry.flags & u32::from(IFF_LOOPBACK) != 0,
+                ethernet: kind == IFT_ETHER,
                 master: None,
                 v4: Vec::new(),
             });
         }
         for entry in &addresses {
-            let Some(address) = abi::ipv4_of(&entry.address) else { continue };
-            // The kernel may cut the mask's zeros off.
-            let mut mask = [0; 4];
-            let given = entry.mask.get(4..).unwrap_or_default();
-            for (to, from) in mask.iter_mut().zip(given) {
-                *to = *from;
-            }
-            let prefix = u32::from_be_bytes(mask).leading_ones() as u8;
+            let Some(address) = message::ipv4_of(&entry.address) else { continue };
+            let prefix = message::prefix_of(&entry.mask);
             if let Some(interface) = found.iter_mut().find(|i| i.name == entry.name) {
                 interface.v4.push((address, prefix));
             }
@@ -96,7 +84,7 @@ impl System for Host {
 
     fn default_route(&self) -> Result<Option<DefaultRoute>> {
         let table = sys::routing_table(Abi::HOST.pf_route()).map_err(|e| Error::kernel("read the routing table", e))?;
-        let Some((index, gateway)) = abi::default_route(Abi::HOST, &table) else { return Ok(None) };
+        let Some((index, gateway)) = message::default_route(Abi::HOST, &table) else { return Ok(None) };
         let interface = self.interfaces()?.into_iter().find(|i| i.index == u32::from(index));
         Ok(interface.map(|i| DefaultRoute { interface: i.name, gateway }))
     }
@@ -112,7 +100,7 @@ impl System for Host {
         if !self.lans.iter().any(|locked| locked == lan) {
             return Err(Error::refused(format!("open {lan}"), "it is not locked"));
         }
-        Ok(Arc::new(lan::Lan::open(lan, waker)?))
+        Ok(Arc::new(lan::Lan::open(&self.interface(lan)?, waker)?))
     }
 
     fn create_tun(&mut self, spec: &TunSpec, waker: &Waker) -> Result<Arc<dyn TunPort>> {
@@ -221,7 +209,7 @@ fn set_up(name: &str, up: bool) -> Result<()> {
     let former = u16::from_ne_bytes([low, high]);
     let flags = if up { former | IFF_UP } else { former & !IFF_UP };
     let mut bytes = Abi::HOST.ifreq_flags(name, flags).ok_or_else(|| bad_name(name))?;
-    bytes[IFREQ_VALUE_AT + 2..IFREQ_VALUE_AT + 4].copy_from_slice(&extra);
+    bytes[IFREQ_FLAGS_HIGH_AT..IFREQ_FLAGS_HIGH_AT + 2].copy_from_slice(&extra);
     control(if up { "bring up" } else { "bring down" }, name, Abi::HOST.siocsifflags(), bytes)
 }
 
