@@ -1,18 +1,20 @@
 //! FreeBSD, NetBSD, OpenBSD: type-checked, and never yet run.
 //!
-//! Interfaces, addresses, routes, bpf and tun are here. The firewall (pf anchors for the lock and for NAT) is not:
-//! [`System::lock_lans`] refuses, so a gateway does not start, rather than start without its lock.
+//! The lock and NAT are pf's, in an anchor; NetBSD has none, and [`System::lock_lans`] refuses there. Where the kernel
+//! forwards at all is one switch for the whole machine, and stays the operator's: it must be on.
 
 mod lan;
 #[path = "../no_offload.rs"]
 mod offload;
+mod pf;
 mod pure;
 mod sys;
 mod tun;
 
-use std::fs::File;
+use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Write};
 use std::net::Ipv4Addr;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::sync::Arc;
 
 use fastpath::port::{LanPort, TunPort};
@@ -22,9 +24,12 @@ pub use self::offload::Offload;
 use self::pure::abi::{Abi, IFF_LOOPBACK, IFF_UP, IFREQ_FLAGS_HIGH_AT, IFREQ_VALUE_AT, IFT_ETHER, RTM_ADD, RTM_DELETE};
 use self::pure::message::{self, Via};
 use crate::{
-    DefaultRoute, Error, Flows, ForwardSpec, Interface, Result, SinceBoot, System, TunSpec, UndoErrors, UplinkSpec,
-    Waker, check_lan, same_network,
+    DefaultRoute, Error, Flows, ForwardSpec, Guard, Interface, Result, SinceBoot, System, TunSpec, UndoErrors,
+    UplinkSpec, Waker, check_lan, same_network,
 };
+
+/// Held while we live: a second gateway's end would take our lock away.
+const ONLY_ONE: &str = "/var/run/poblano.lock";
 
 /// Not asked for here yet: who wants to know how long it was away has the date.
 #[must_use]
@@ -37,10 +42,17 @@ pub fn since_boot() -> Option<SinceBoot> {
 pub struct Host {
     lans: Vec<String>,
     undo: Vec<Change>,
+    alone: Option<File>,
+    /// The lock was there already: of a run that did not end cleanly.
+    took_over: bool,
+    /// What is forwarded.
+    ways: Vec<ForwardSpec>,
 }
 
 /// Something that [`System::undo`] takes back.
 enum Change {
+    Lock,
+    Filter,
     LinkUp(String),
     Address { name: String, address: Ipv4Addr },
     Route { destination: Ipv4Addr, prefix: u8, via: Via },
@@ -51,6 +63,27 @@ impl Host {
     #[must_use]
     pub fn new() -> Self {
         Self::default()
+    }
+
+    fn be_alone(&mut self, doing: &str) -> Result<()> {
+        let file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(ONLY_ONE);
+        let file = file.map_err(|e| Error::kernel(doing, e))?;
+        file.try_lock().map_err(|e| match e {
+            TryLockError::WouldBlock => Error::refused(doing, "another gateway runs on this machine")
+                .hint(format!("stop it; see: fstat {ONLY_ONE}")),
+            TryLockError::Error(e) => Error::kernel(doing, e),
+        })?;
+        self.alone = Some(file);
+        Ok(())
+    }
+
+    /// The way to the Internet must not be where the guests are.
+    fn check_uplink(&self, uplink: &str) -> Result<()> {
+        if self.lans.iter().any(|lan| lan == uplink) {
+            return Err(Error::refused(format!("use {uplink} as the uplink"), "it is the guests' interface")
+                .hint("guests' interface and uplink must be two"));
+        }
+        Ok(())
     }
 }
 
@@ -90,10 +123,27 @@ impl System for Host {
     }
 
     fn lock_lans(&mut self, lans: &[&str]) -> Result<()> {
-        for lan in lans {
-            check_lan(&self.interface(lan)?, self.default_route()?.as_ref())?;
+        let route = self.default_route()?;
+        let interfaces = lans.iter().map(|lan| self.interface(lan)).collect::<Result<Vec<_>>>()?;
+        interfaces.iter().try_for_each(|interface| check_lan(interface, route.as_ref()))?;
+        let doing = format!("lock {}", lans.join(", "));
+        pf::check(&doing)?;
+        if !sys::is_forwarding().map_err(|e| Error::kernel(&doing, e))? {
+            return Err(Error::refused(doing, "this machine does not forward").hint(
+                "sysctl net.inet.ip.forwarding=1, and for the next start: sysrc gateway_enable=YES (OpenBSD: sysctl.conf)",
+            ));
         }
-        Err(unsupported(format!("shut the kernel out of {}", lans.join(", "))))
+        self.be_alone(&doing)?;
+        self.took_over = pf::is_locked(&doing)?;
+        self.lans = lans.iter().map(|lan| (*lan).to_owned()).collect();
+        // Remembered before it is done: after a failure, undo must look at it as well.
+        self.undo.push(Change::Lock);
+        pf::load(&doing, &self.lans, &[])?;
+        for interface in interfaces.iter().filter(|interface| !interface.up) {
+            set_up(&interface.name, true)?;
+            self.undo.push(Change::LinkUp(interface.name.clone()));
+        }
+        Ok(())
     }
 
     fn open_lan(&mut self, lan: &str, waker: &Waker) -> Result<Arc<dyn LanPort>> {
@@ -123,6 +173,7 @@ impl System for Host {
 
     fn configure_uplink(&mut self, spec: &UplinkSpec) -> Result<()> {
         let UplinkSpec { interface: name, address, prefix, gateway } = spec;
+        self.check_uplink(name)?;
         let interface = self.interface(name)?;
         if !interface.up {
             set_up(name, true)?;
@@ -151,31 +202,46 @@ impl System for Host {
     }
 
     fn forward(&mut self, specs: &[ForwardSpec]) -> Result<()> {
-        let ways: Vec<_> = specs.iter().map(|spec| format!("{} to {}", spec.tun, spec.uplink)).collect();
-        Err(unsupported(format!("forward from {}", ways.join(" and from "))))
+        specs.iter().try_for_each(|spec| self.check_uplink(&spec.uplink))?;
+        self.undo.push(Change::Filter);
+        pf::load("set the firewall rules", &self.lans, specs)?;
+        self.ways = specs.to_vec();
+        Ok(())
+    }
+
+    fn guard_rules(&self, waker: &Waker) -> Result<Option<Box<dyn Guard>>> {
+        if self.ways.is_empty() {
+            return Ok(None);
+        }
+        Ok(Some(Box::new(pf::PfGuard::open(&self.lans, &self.ways, waker)?)))
     }
 
     fn open_flows(&mut self) -> Result<Box<dyn Flows>> {
-        Err(unsupported("open the kernel's table of connections".to_owned()))
+        Ok(Box::new(pf::States))
+    }
+
+    fn took_over(&self) -> bool {
+        self.took_over
     }
 
     fn undo(&mut self) -> std::result::Result<(), UndoErrors> {
         let mut errors = Vec::new();
         while let Some(change) = self.undo.pop() {
             let result = match change {
+                Change::Lock => {
+                    self.lans.clear();
+                    pf::load("unlock the guests' interface", &[], &[])
+                }
+                Change::Filter => pf::load("remove the firewall rules", &self.lans, &[]),
                 Change::LinkUp(name) => set_up(&name, false),
                 Change::Address { name, address } => delete_address(&name, address),
                 Change::Route { destination, prefix, via } => change_route(RTM_DELETE, destination, prefix, via),
             };
             errors.extend(result.err());
         }
+        self.alone = None;
         if errors.is_empty() { Ok(()) } else { Err(UndoErrors(errors)) }
     }
-}
-
-fn unsupported(doing: String) -> Error {
-    Error::refused(doing, "this is not yet supported on this system")
-        .hint("run the gateway on Linux; it does not start without its firewall")
 }
 
 fn bad_name(name: &str) -> Error {

@@ -44,6 +44,8 @@ fn facts(abi: Abi) -> Vec<(&'static str, Option<u64>)> {
         ("PF_ROUTE", all(abi.pf_route() as u64)),
         ("CTL_NET", all(CTL_NET as u64)),
         ("NET_RT_DUMP", all(NET_RT_DUMP as u64)),
+        ("IPPROTO_IP", all(IPPROTO_IP as u64)),
+        ("IPCTL_FORWARDING", all(IPCTL_FORWARDING as u64)),
         ("sizeof(struct ifreq)", at(abi.ifreq_len())),
         ("offsetof(struct ifreq, ifr_flags)", at(IFREQ_VALUE_AT)),
         ("offsetof(struct ifreq, ifr_mtu)", at(IFREQ_VALUE_AT)),

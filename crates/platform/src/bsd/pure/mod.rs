@@ -3,3 +3,4 @@
 pub(crate) mod abi;
 pub(crate) mod bpf;
 pub(crate) mod message;
+pub(crate) mod pf;
