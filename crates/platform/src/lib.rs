@@ -41,10 +41,10 @@ mod imp;
 #[cfg_attr(target_os = "linux", allow(dead_code, reason = "here only to see that it compiles"))]
 pub mod no_netns;
 
-/// Encodings of the BSD kernels, which can be tested anywhere.
+/// What is said to the BSD kernels, which can be tested anywhere.
 #[cfg(all(test, target_os = "linux"))]
-#[path = "bsd/abi.rs"]
-mod bsd_abi;
+#[path = "bsd/pure/mod.rs"]
+mod bsd_pure;
 
 pub use error::{Error, Result};
 #[cfg(target_os = "linux")]

@@ -10,17 +10,13 @@ use fastpath::port::{LanPort, Packet};
 use wire::Vlan;
 use wire::vnet::VnetHeader;
 
-use super::abi::{Abi, bpf_record};
+use super::pure::abi::{Abi, BIOCGDLT, BIOCIMMEDIATE, BIOCSBLEN, BIOCSHDRCMPLT, DLT_EN10MB};
+use super::pure::bpf;
 use super::sys;
 use crate::framing::{self, ETH_AT};
 use crate::poll::{Ready, poll};
-use crate::{Error, MAX_BATCH, Result, Waker};
+use crate::{Error, Interface, MAX_BATCH, Result, Waker};
 
-const BIOCSBLEN: u32 = 0xc004_4266;
-const BIOCGDLT: u32 = 0x4004_426a;
-const BIOCIMMEDIATE: u32 = 0x8004_4270;
-const BIOCSHDRCMPLT: u32 = 0x8004_4275;
-const DLT_EN10MB: u32 = 1;
 /// What we ask for; the kernel gives what it allows (FreeBSD: net.bpf.maxbufsize).
 const BUFFER: u32 = 512 << 10;
 
@@ -39,21 +35,26 @@ struct Buffer {
 }
 
 impl Lan {
-    pub(super) fn open(name: &str, waker: &Waker) -> Result<Self> {
+    pub(super) fn open(lan: &Interface, waker: &Waker) -> Result<Self> {
+        let name = &lan.name;
         let what = |e: io::Error| Error::kernel(format!("open {name} with bpf"), e);
         let abi = Abi::HOST;
         let device = OpenOptions::new().read(true).write(true).open("/dev/bpf").map_err(what)?;
         sys::set_nonblocking(&device).map_err(what)?;
         // The buffer before the interface: afterwards it cannot be changed. A read must ask for exactly that length.
         let len = sys::ioctl_word(&device, BIOCSBLEN, BUFFER).map_err(what)?;
+        sys::ioctl_program(&device, abi.biocsetf(), &bpf::for_us(lan.mac)).map_err(what)?;
+        sys::ioctl_program(&device, abi.biocsetwf(), &bpf::from_us(lan.mac)).map_err(what)?;
         let mut request = abi.ifreq(name).ok_or_else(|| what(io::ErrorKind::InvalidInput.into()))?;
         sys::ioctl(&device, abi.biocsetif(), &mut request).map_err(what)?;
         if sys::ioctl_word(&device, BIOCGDLT, 0).map_err(what)? != DLT_EN10MB {
             return Err(Error::refused(format!("open {name} with bpf"), "it is not an Ethernet interface"));
         }
-        for (request, value) in [(BIOCIMMEDIATE, 1), (BIOCSHDRCMPLT, 1), (abi.biocsdirection(), abi.incoming_only())] {
+        let settings = [(BIOCIMMEDIATE, 1), (BIOCSHDRCMPLT, 1), (abi.biocsdirection(), abi.incoming_only())];
+        for (request, value) in settings.into_iter().chain(abi.biocsfildrop()) {
             sys::ioctl_word(&device, request, value).map_err(what)?;
         }
+        sys::ioctl(&device, abi.bioclock(), &mut []).map_err(what)?;
         let buffer = Mutex::new(Buffer { bytes: vec![0; len as usize], next: 0, end: 0 });
         Ok(Self { device, buffer, waker: waker.clone() })
     }
@@ -68,7 +69,7 @@ impl Lan {
         }
         let mut kept = 0;
         while kept < batch.len().min(MAX_BATCH) {
-            let Some(record) = bpf_record(Abi::HOST, &bytes[..*end], *next) else {
+            let Some(record) = bpf::record(Abi::HOST, &bytes[..*end], *next) else {
                 *next = *end;
                 break;
             };

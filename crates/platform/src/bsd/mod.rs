@@ -1,36 +1,35 @@
 //! FreeBSD, NetBSD, OpenBSD: type-checked, and never yet run.
 //!
-//! Interfaces, addresses, routes, bpf and tun are here. The firewall (pf anchors for the lock and for NAT) is not:
-//! [`System::lock_lans`] refuses, so a gateway does not start, rather than start without its lock.
+//! The lock and NAT are pf's, in an anchor; NetBSD has none, and [`System::lock_lans`] refuses there. Where the kernel
+//! forwards at all is one switch for the whole machine, and stays the operator's: it must be on.
 
-mod abi;
 mod lan;
 #[path = "../no_offload.rs"]
 mod offload;
+mod pf;
+mod pure;
 mod sys;
 mod tun;
 
-use std::fs::File;
+use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Write};
 use std::net::Ipv4Addr;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::sync::Arc;
 
 use fastpath::port::{LanPort, TunPort};
 use wire::MacAddr;
 
-use self::abi::{Abi, RTM_ADD, RTM_DELETE, Via};
 pub use self::offload::Offload;
+use self::pure::abi::{Abi, IFF_LOOPBACK, IFF_UP, IFREQ_FLAGS_HIGH_AT, IFREQ_VALUE_AT, IFT_ETHER, RTM_ADD, RTM_DELETE};
+use self::pure::message::{self, Via};
 use crate::{
-    DefaultRoute, Error, Flows, ForwardSpec, Interface, Result, SinceBoot, System, TunSpec, UndoErrors, UplinkSpec,
-    Waker, check_lan, same_network,
+    DefaultRoute, Error, Flows, ForwardSpec, Guard, Interface, Result, SinceBoot, System, TunSpec, UndoErrors,
+    UplinkSpec, Waker, check_lan, same_network,
 };
 
-const IFF_UP: u16 = 1;
-const IFF_LOOPBACK: u32 = 8;
-/// IFT_ETHER
-const TYPE_ETHERNET: u8 = 6;
-/// Flags and MTU stand behind the name in an ifreq.
-const IFREQ_VALUE_AT: usize = 16;
+/// Held while we live: a second gateway's end would take our lock away.
+const ONLY_ONE: &str = "/var/run/poblano.lock";
 
 /// Not asked for here yet: who wants to know how long it was away has the date.
 #[must_use]
@@ -43,10 +42,17 @@ pub fn since_boot() -> Option<SinceBoot> {
 pub struct Host {
     lans: Vec<String>,
     undo: Vec<Change>,
+    alone: Option<File>,
+    /// The lock was there already: of a run that did not end cleanly.
+    took_over: bool,
+    /// What is forwarded.
+    ways: Vec<ForwardSpec>,
 }
 
 /// Something that [`System::undo`] takes back.
 enum Change {
+    Lock,
+    Filter,
     LinkUp(String),
     Address { name: String, address: Ipv4Addr },
     Route { destination: Ipv4Addr, prefix: u8, via: Via },
@@ -58,6 +64,27 @@ impl Host {
     pub fn new() -> Self {
         Self::default()
     }
+
+    fn be_alone(&mut self, doing: &str) -> Result<()> {
+        let file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(ONLY_ONE);
+        let file = file.map_err(|e| Error::kernel(doing, e))?;
+        file.try_lock().map_err(|e| match e {
+            TryLockError::WouldBlock => Error::refused(doing, "another gateway runs on this machine")
+                .hint(format!("stop it; see: fstat {ONLY_ONE}")),
+            TryLockError::Error(e) => Error::kernel(doing, e),
+        })?;
+        self.alone = Some(file);
+        Ok(())
+    }
+
+    /// The way to the Internet must not be where the guests are.
+    fn check_uplink(&self, uplink: &str) -> Result<()> {
+        if self.lans.iter().any(|lan| lan == uplink) {
+            return Err(Error::refused(format!("use {uplink} as the uplink"), "it is the guests' interface")
+                .hint("guests' interface and uplink must be two"));
+        }
+        Ok(())
+    }
 }
 
 impl System for Host {
@@ -65,28 +92,22 @@ impl System for Host {
         let addresses = sys::addresses().map_err(|e| Error::kernel("list the interfaces", e))?;
         let mut found: Vec<Interface> = Vec::new();
         for entry in &addresses {
-            let Some((index, kind, mac)) = abi::link_address(&entry.address) else { continue };
+            let Some((index, kind, mac)) = message::link_address(&entry.address) else { continue };
             found.push(Interface {
                 name: entry.name.clone(),
                 index: u32::from(index),
                 mac: mac.map_or(MacAddr::ZERO, MacAddr),
                 mtu: mtu(&entry.name)?,
                 up: entry.flags & u32::from(IFF_UP) != 0,
-                loopback: entry.flags & IFF_LOOPBACK != 0,
-                ethernet: kind == TYPE_ETHERNET,
+                loopback: entry.flags & u32::from(IFF_LOOPBACK) != 0,
+                ethernet: kind == IFT_ETHER,
                 master: None,
                 v4: Vec::new(),
             });
         }
         for entry in &addresses {
-            let Some(address) = abi::ipv4_of(&entry.address) else { continue };
-            // The kernel may cut the mask's zeros off.
-            let mut mask = [0; 4];
-            let given = entry.mask.get(4..).unwrap_or_default();
-            for (to, from) in mask.iter_mut().zip(given) {
-                *to = *from;
-            }
-            let prefix = u32::from_be_bytes(mask).leading_ones() as u8;
+            let Some(address) = message::ipv4_of(&entry.address) else { continue };
+            let prefix = message::prefix_of(&entry.mask);
             if let Some(interface) = found.iter_mut().find(|i| i.name == entry.name) {
                 interface.v4.push((address, prefix));
             }
@@ -96,23 +117,40 @@ impl System for Host {
 
     fn default_route(&self) -> Result<Option<DefaultRoute>> {
         let table = sys::routing_table(Abi::HOST.pf_route()).map_err(|e| Error::kernel("read the routing table", e))?;
-        let Some((index, gateway)) = abi::default_route(Abi::HOST, &table) else { return Ok(None) };
+        let Some((index, gateway)) = message::default_route(Abi::HOST, &table) else { return Ok(None) };
         let interface = self.interfaces()?.into_iter().find(|i| i.index == u32::from(index));
         Ok(interface.map(|i| DefaultRoute { interface: i.name, gateway }))
     }
 
     fn lock_lans(&mut self, lans: &[&str]) -> Result<()> {
-        for lan in lans {
-            check_lan(&self.interface(lan)?, self.default_route()?.as_ref())?;
+        let route = self.default_route()?;
+        let interfaces = lans.iter().map(|lan| self.interface(lan)).collect::<Result<Vec<_>>>()?;
+        interfaces.iter().try_for_each(|interface| check_lan(interface, route.as_ref()))?;
+        let doing = format!("lock {}", lans.join(", "));
+        pf::check(&doing)?;
+        if !sys::is_forwarding().map_err(|e| Error::kernel(&doing, e))? {
+            return Err(Error::refused(doing, "this machine does not forward").hint(
+                "sysctl net.inet.ip.forwarding=1, and for the next start: sysrc gateway_enable=YES (OpenBSD: sysctl.conf)",
+            ));
         }
-        Err(unsupported(format!("shut the kernel out of {}", lans.join(", "))))
+        self.be_alone(&doing)?;
+        self.took_over = pf::is_locked(&doing)?;
+        self.lans = lans.iter().map(|lan| (*lan).to_owned()).collect();
+        // Remembered before it is done: after a failure, undo must look at it as well.
+        self.undo.push(Change::Lock);
+        pf::load(&doing, &self.lans, &[])?;
+        for interface in interfaces.iter().filter(|interface| !interface.up) {
+            set_up(&interface.name, true)?;
+            self.undo.push(Change::LinkUp(interface.name.clone()));
+        }
+        Ok(())
     }
 
     fn open_lan(&mut self, lan: &str, waker: &Waker) -> Result<Arc<dyn LanPort>> {
         if !self.lans.iter().any(|locked| locked == lan) {
             return Err(Error::refused(format!("open {lan}"), "it is not locked"));
         }
-        Ok(Arc::new(lan::Lan::open(lan, waker)?))
+        Ok(Arc::new(lan::Lan::open(&self.interface(lan)?, waker)?))
     }
 
     fn create_tun(&mut self, spec: &TunSpec, waker: &Waker) -> Result<Arc<dyn TunPort>> {
@@ -135,6 +173,7 @@ impl System for Host {
 
     fn configure_uplink(&mut self, spec: &UplinkSpec) -> Result<()> {
         let UplinkSpec { interface: name, address, prefix, gateway } = spec;
+        self.check_uplink(name)?;
         let interface = self.interface(name)?;
         if !interface.up {
             set_up(name, true)?;
@@ -163,31 +202,46 @@ impl System for Host {
     }
 
     fn forward(&mut self, specs: &[ForwardSpec]) -> Result<()> {
-        let ways: Vec<_> = specs.iter().map(|spec| format!("{} to {}", spec.tun, spec.uplink)).collect();
-        Err(unsupported(format!("forward from {}", ways.join(" and from "))))
+        specs.iter().try_for_each(|spec| self.check_uplink(&spec.uplink))?;
+        self.undo.push(Change::Filter);
+        pf::load("set the firewall rules", &self.lans, specs)?;
+        self.ways = specs.to_vec();
+        Ok(())
+    }
+
+    fn guard_rules(&self, waker: &Waker) -> Result<Option<Box<dyn Guard>>> {
+        if self.ways.is_empty() {
+            return Ok(None);
+        }
+        Ok(Some(Box::new(pf::PfGuard::open(&self.lans, &self.ways, waker)?)))
     }
 
     fn open_flows(&mut self) -> Result<Box<dyn Flows>> {
-        Err(unsupported("open the kernel's table of connections".to_owned()))
+        Ok(Box::new(pf::States))
+    }
+
+    fn took_over(&self) -> bool {
+        self.took_over
     }
 
     fn undo(&mut self) -> std::result::Result<(), UndoErrors> {
         let mut errors = Vec::new();
         while let Some(change) = self.undo.pop() {
             let result = match change {
+                Change::Lock => {
+                    self.lans.clear();
+                    pf::load("unlock the guests' interface", &[], &[])
+                }
+                Change::Filter => pf::load("remove the firewall rules", &self.lans, &[]),
                 Change::LinkUp(name) => set_up(&name, false),
                 Change::Address { name, address } => delete_address(&name, address),
                 Change::Route { destination, prefix, via } => change_route(RTM_DELETE, destination, prefix, via),
             };
             errors.extend(result.err());
         }
+        self.alone = None;
         if errors.is_empty() { Ok(()) } else { Err(UndoErrors(errors)) }
     }
-}
-
-fn unsupported(doing: String) -> Error {
-    Error::refused(doing, "this is not yet supported on this system")
-        .hint("run the gateway on Linux; it does not start without its firewall")
 }
 
 fn bad_name(name: &str) -> Error {
@@ -221,7 +275,7 @@ fn set_up(name: &str, up: bool) -> Result<()> {
     let former = u16::from_ne_bytes([low, high]);
     let flags = if up { former | IFF_UP } else { former & !IFF_UP };
     let mut bytes = Abi::HOST.ifreq_flags(name, flags).ok_or_else(|| bad_name(name))?;
-    bytes[IFREQ_VALUE_AT + 2..IFREQ_VALUE_AT + 4].copy_from_slice(&extra);
+    bytes[IFREQ_FLAGS_HIGH_AT..IFREQ_FLAGS_HIGH_AT + 2].copy_from_slice(&extra);
     control(if up { "bring up" } else { "bring down" }, name, Abi::HOST.siocsifflags(), bytes)
 }
 

@@ -6,6 +6,9 @@ use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
 use std::ptr;
 use std::slice;
 
+use super::pure::abi::{CTL_NET, IPCTL_FORWARDING, IPPROTO_IP, NET_RT_DUMP};
+use super::pure::bpf;
+
 /// Makes a socket that does not survive `exec`.
 pub(super) fn socket(family: c_int, kind: c_int) -> io::Result<OwnedFd> {
     // SAFETY: no pointers; a descriptor that is returned is ours alone.
@@ -34,6 +37,15 @@ pub(super) fn ioctl_word(fd: impl AsFd, request: u32, value: u32) -> io::Result<
     Ok(u32::from_ne_bytes(bytes))
 }
 
+/// An ioctl whose argument is a `bpf_program`: a length, and where the steps are.
+pub(super) fn ioctl_program(fd: impl AsFd, request: u32, steps: &[bpf::Step]) -> io::Result<()> {
+    let mut program = [0; 2 * size_of::<usize>()];
+    program[..4].copy_from_slice(&(steps.len() as u32).to_ne_bytes());
+    program[size_of::<usize>()..].copy_from_slice(&steps.as_ptr().expose_provenance().to_ne_bytes());
+    // The kernel copies the steps, which live until it has.
+    ioctl(fd, request, &mut program)
+}
+
 /// Sets O_NONBLOCK on an open descriptor. NetBSD's tun looks only at what was set this way.
 pub(super) fn set_nonblocking(fd: impl AsFd) -> io::Result<()> {
     let fd = fd.as_fd().as_raw_fd();
@@ -46,21 +58,31 @@ pub(super) fn set_nonblocking(fd: impl AsFd) -> io::Result<()> {
 
 /// The IPv4 routing table as the kernel writes it.
 pub(super) fn routing_table(pf_route: c_int) -> io::Result<Vec<u8>> {
-    let name = [libc::CTL_NET, pf_route, 0, libc::AF_INET, libc::NET_RT_DUMP, 0];
-    let read = |buffer: *mut u8, len: &mut usize| {
-        // SAFETY: the name has the length that is told; the kernel writes at most `len` octets to `buffer`.
-        check(unsafe {
-            libc::sysctl(name.as_ptr().cast_mut(), name.len() as _, buffer.cast(), len, ptr::null_mut(), 0)
-        })
-    };
-    let mut len = 0;
-    read(ptr::null_mut(), &mut len)?;
+    let name = [CTL_NET, pf_route, 0, libc::AF_INET, NET_RT_DUMP, 0];
+    let len = sysctl(&name, &mut [])?;
     // The table may grow between the two calls.
     let mut bytes = vec![0; len + len / 4 + 4096];
-    let mut len = bytes.len();
-    read(bytes.as_mut_ptr(), &mut len)?;
+    let len = sysctl(&name, &mut bytes)?;
     bytes.truncate(len);
     Ok(bytes)
+}
+
+/// True if the kernel forwards IPv4.
+pub(super) fn is_forwarding() -> io::Result<bool> {
+    let mut value = [0; size_of::<c_int>()];
+    sysctl(&[CTL_NET, libc::AF_INET, IPPROTO_IP, IPCTL_FORWARDING], &mut value)?;
+    Ok(c_int::from_ne_bytes(value) != 0)
+}
+
+/// Reads a value of the kernel's; gives its length, also if there is no room for it at all.
+fn sysctl(name: &[c_int], value: &mut [u8]) -> io::Result<usize> {
+    let mut len = value.len();
+    let room = if value.is_empty() { ptr::null_mut() } else { value.as_mut_ptr() };
+    // SAFETY: the name has the length that is told; the kernel writes at most `len` octets, which is the room there is.
+    check(unsafe {
+        libc::sysctl(name.as_ptr().cast_mut(), name.len() as _, room.cast(), &raw mut len, ptr::null_mut(), 0)
+    })?;
+    Ok(len)
 }
 
 /// One address of an interface, from `getifaddrs`.

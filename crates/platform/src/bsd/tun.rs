@@ -9,16 +9,15 @@ use fastpath::port::{HEADROOM, MAX_L3, Packet, Segmentation, TunPort};
 use wire::Vlan;
 use wire::vnet::VnetHeader;
 
-use super::abi::Abi;
+use super::pure::abi::{AF_INET, Abi, IFF_BROADCAST, IFF_MULTICAST};
 use super::sys;
 use crate::poll::{Ready, poll};
 use crate::{Error, MAX_BATCH, Result, TunMode, TunSpec, Waker};
 
 /// Octets of the address family before each packet, in network order.
 const FAMILY_LEN: usize = 4;
-const AF_INET: u8 = 2;
-/// IFF_BROADCAST | IFF_MULTICAST: the device is a subnet, and the route to it comes with the address.
-const SUBNET_MODE: u32 = 0x8002;
+/// The device is a subnet, and the route to it comes with the address.
+const SUBNET_MODE: u32 = (IFF_BROADCAST | IFF_MULTICAST) as u32;
 
 /// The open device. It is destroyed when this is dropped; after a crash it stays, down and without addresses, and
 /// is taken over.
