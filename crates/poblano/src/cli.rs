@@ -48,6 +48,11 @@ pub(crate) enum Command {
         #[arg(long)]
         counters: bool,
     },
+    /// Show several uplinks: which of them work, and what part of the guests leaves by each
+    Uplinks {
+        #[command(flatten)]
+        control: Control,
+    },
     /// Print numbers for monitoring, in the text format of Prometheus
     Metrics {
         #[command(flatten)]

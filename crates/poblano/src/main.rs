@@ -28,6 +28,7 @@ mod scripts;
 mod settings;
 mod slow;
 mod udp;
+mod uplinks;
 
 use std::process::ExitCode;
 
@@ -58,6 +59,7 @@ fn perform(command: Command) -> anyhow::Result<ExitCode> {
         Command::Demo { stay } => demo::demo(stay),
         Command::Check { setup, json } => check::check(&setup, json),
         Command::Sessions { control, counters } => commands::sessions(&control, counters),
+        Command::Uplinks { control } => commands::uplinks(&control),
         Command::Metrics { control } => commands::metrics(&control),
         Command::Kick { guest, control } => commands::kick(&control, guest),
         Command::Limit { guest, rates, control } => commands::limit(&control, guest, rates),
