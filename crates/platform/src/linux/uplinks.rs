@@ -23,7 +23,9 @@ use super::rules::{HOOK_POSTROUTING, HOOK_PREROUTING, PRIORITY_SOURCE_NAT, base,
 use super::sysctl::Switch;
 use super::{firewall, guard, rules, sys};
 use crate::netlink::Message;
-use crate::{GUEST_PARTS, Hop, Interface, LinkState, Plan, ProbeSocket, Result, UplinkLine, Uplinks, UplinksSpec};
+use crate::{
+    GUEST_PARTS, Hop, Interface, LinkState, MAX_UPLINKS, Plan, ProbeSocket, Result, UplinkLine, Uplinks, UplinksSpec,
+};
 
 const TABLE: &str = "poblano-uplinks";
 /// The bits of a packet's mark that are ours.
@@ -33,6 +35,8 @@ const FIRST_TABLE: u32 = 0x706f_6200;
 /// Rules of the operator's that are to come first are below this number; those that got one from the kernel (32765 and
 /// less) come after ours.
 const FIRST_RULE: u32 = 30_000;
+/// Addresses of an uplink from which the machine's own packets leave by it; more than anybody gives one.
+const ADDRESSES: usize = 16;
 /// After connection tracking, before routing.
 const PRIORITY_MANGLE: i32 = -150;
 
@@ -93,24 +97,25 @@ impl Steering {
         Ok(())
     }
 
-    /// The routing rules of a plan.
+    /// The routing rules of a plan. Each has a place of its own: the kernel takes one without a source for the same as one
+    /// with a source at the same place.
     fn rules(&self, links: &[LinkState], plan: &Plan) -> Vec<Rule> {
         let main = u32::from(TABLE_MAIN);
         let mut rules = Vec::new();
-        let mut rule = |which, table, but_default| {
-            rules.push(Rule { priority: FIRST_RULE + rules.len() as u32, which, table, but_default });
+        let mut rule = |place, which, table, but_default| {
+            rules.push(Rule { priority: FIRST_RULE + place as u32, which, table, but_default });
         };
-        rule(Which::Own, main, true);
-        rule(Which::AnyMark { mask: MASK }, main, true);
+        rule(0, Which::Own, main, true);
+        rule(1, Which::AnyMark { mask: MASK }, main, true);
         for line in 0..self.lines.len() {
-            rule(Which::Marked { mark: mark(line), mask: MASK }, table(line), false);
+            rule(2 + line, Which::Marked { mark: mark(line), mask: MASK }, table(line), false);
         }
         for (line, link) in links.iter().enumerate().filter(|(line, _)| plan.used.get(*line) == Some(&true)) {
-            for address in &link.addresses {
-                rule(Which::OwnFrom(*address), table(line), false);
+            for (n, address) in link.addresses.iter().take(ADDRESSES).enumerate() {
+                rule(10 + line * ADDRESSES + n, Which::OwnFrom(*address), table(line), false);
             }
         }
-        rule(Which::Own, table(plan.own), false);
+        rule(10 + MAX_UPLINKS * ADDRESSES + plan.own, Which::Own, table(plan.own), false);
         rules
     }
 }
