@@ -14,7 +14,7 @@ use crate::{
     HostNetwork, InterfaceAddress, Lan, Log, LogLevel, MacAuthentication, MacServiceType, Metrics, Network, Octets,
     Offload, OffloadMode, PasswordMethod, Policy, Portal, Radius, RadiusAdministrative, RadiusHttp, RadiusProxy,
     RadiusProxyClient, RadiusServer, RadiusTls, RadiusTransport, RadiusVersion, Scripts, Secret, Session, State, Tun,
-    TunMode, Uam, Uplink,
+    TunMode, Uam, Uplink, UplinkLine, UplinkProbe, UplinkShare,
 };
 
 /// Tables are sized by the number of guests; without a wish of the operator they stay below this many.
@@ -36,12 +36,7 @@ pub(crate) fn assemble(read: &Read<'_>) -> Config {
         accounting: accounting(read, &guests),
         guests,
         lan,
-        uplink: Uplink {
-            interface: read.optional("uplink.interface"),
-            address: read.optional("uplink.address"),
-            gateway: read.optional("uplink.gateway"),
-            masquerade: read.required("uplink.masquerade"),
-        },
+        uplink: uplink(read),
         tun: Tun {
             name: read.required("tun.name"),
             mode: if read.word("tun.mode") == "tap" { TunMode::Tap } else { TunMode::Tun },
@@ -331,6 +326,31 @@ fn accounting(read: &Read<'_>, guests: &Guests) -> Accounting {
     }
 }
 
+fn uplink(read: &Read<'_>) -> Uplink {
+    let line = |i: usize| {
+        let key = |name: &str| format!("uplink.line[{i}].{name}");
+        let interface: String = read.optional(&key("interface")).unwrap_or_default();
+        UplinkLine {
+            name: read.optional(&key("name")).unwrap_or_else(|| interface.clone()),
+            interface,
+            gateway: read.optional(&key("gateway")),
+            weight: read.required(&key("weight")),
+            probe: read.optional(&key("probe")),
+        }
+    };
+    Uplink {
+        interface: read.optional("uplink.interface"),
+        address: read.optional("uplink.address"),
+        gateway: read.optional("uplink.gateway"),
+        masquerade: read.required("uplink.masquerade"),
+        lines: (0..read.count("uplink.line")).map(line).collect(),
+        share: if read.word("uplink.share") == "weight" { UplinkShare::Weight } else { UplinkShare::First },
+        probe_interval: read.required("uplink.probe_interval"),
+        probes_lost: read.required("uplink.probes_lost"),
+        probes_answered: read.required("uplink.probes_answered"),
+    }
+}
+
 fn scripts(read: &Read<'_>) -> Scripts {
     let key = |name: &str| format!("scripts.{name}");
     Scripts {
@@ -338,6 +358,8 @@ fn scripts(read: &Read<'_>) -> Scripts {
         session_down: read.optional(&key("session_down")),
         guest_up: read.optional(&key("guest_up")),
         guest_down: read.optional(&key("guest_down")),
+        uplink_up: read.optional(&key("uplink_up")),
+        uplink_down: read.optional(&key("uplink_down")),
         up: read.optional(&key("up")),
         down: read.optional(&key("down")),
         timeout: read.required(&key("timeout")),
@@ -438,4 +460,5 @@ held! {
     Vec<GardenEntry>: GardenEntries,
     Vec<GardenDomain>: GardenDomains,
     Vec<DhcpOption>: DhcpOptions,
+    Vec<UplinkProbe>: Probes,
 }

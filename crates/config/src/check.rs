@@ -5,6 +5,7 @@ mod dynauth;
 mod http;
 mod proxy;
 mod uam;
+mod uplink;
 
 use std::collections::HashSet;
 use std::net::{IpAddr, Ipv4Addr};
@@ -28,7 +29,7 @@ const KNOWN_SECRETS: [&str; 9] = [
 pub(crate) fn check(config: &Config, read: &mut Read<'_>) {
     interfaces(config, read);
     network(config, read);
-    uplink(config, read);
+    uplink::check(config, read);
     dhcp(config, read);
     hosts(config, read);
     dns(config, read);
@@ -81,28 +82,6 @@ fn network(config: &Config, read: &mut Read<'_>) {
             network.last_host()
         );
         read.conflict("lan.gateway", &["lan.network"], message);
-    }
-}
-
-fn uplink(config: &Config, read: &mut Read<'_>) {
-    let uplink = &config.uplink;
-    if let Some(address) = uplink.address {
-        if address.network().overlaps(config.lan.network) {
-            let message = format!("{address} overlaps lan.network {}; choose another lan.network", config.lan.network);
-            read.conflict("uplink.address", &["lan.network"], message);
-        }
-        if uplink.interface.is_none() {
-            let message = "needs uplink.interface or --uplink, to know whose address it is";
-            read.conflict("uplink.address", &["uplink.interface"], message);
-        }
-    }
-    if let Some(gateway) = uplink.gateway {
-        if uplink.address.is_none() {
-            read.conflict("uplink.gateway", &["uplink.address"], "needs uplink.address too; give both or none");
-        }
-        if !usable(gateway) || config.lan.network.contains(gateway) {
-            read.conflict("uplink.gateway", &["lan.network"], format!("{gateway} cannot be a router on the uplink"));
-        }
     }
 }
 

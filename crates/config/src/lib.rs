@@ -21,6 +21,7 @@ mod sample;
 pub mod schema;
 mod uci;
 mod units;
+mod uplink;
 mod zones;
 
 pub use garden::{GardenDomain, GardenEntry, GardenHost};
@@ -29,12 +30,13 @@ pub use model::{
     DynamicAuthorizationClient, Garden, Guests, HostLease, Lan, Log, LogLevel, MacAuthentication, MacServiceType,
     Metrics, Offload, OffloadMode, PasswordMethod, Policy, Portal, Radius, RadiusAdministrative, RadiusHttp,
     RadiusProxy, RadiusProxyClient, RadiusServer, RadiusTls, RadiusTransport, RadiusVersion, Scripts, Session, State,
-    Tun, TunMode, Uam, Uplink,
+    Tun, TunMode, Uam,
 };
 pub use option::DhcpOption;
 pub use problem::{Errors, Problem};
 pub use sample::{reference, sample};
 pub use units::{BitRate, HostNetwork, InterfaceAddress, Network, Octets, Secret, format_duration, parse_duration};
+pub use uplink::{ProbeWay, Uplink, UplinkLine, UplinkProbe, UplinkShare};
 
 use std::borrow::Cow;
 use std::path::Path;

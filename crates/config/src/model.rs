@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use wire::MacAddr;
 
-use crate::{BitRate, DhcpOption, GardenDomain, GardenEntry, HostNetwork, InterfaceAddress, Network, Octets, Secret};
+use crate::{BitRate, DhcpOption, GardenDomain, GardenEntry, HostNetwork, Network, Octets, Secret, Uplink};
 
 /// Everything that can be configured, with defaults filled in. Consistent in itself when it came out of
 /// [`Config::load`], [`Config::parse`] or [`Config::without_file`].
@@ -69,19 +69,6 @@ pub struct Lan {
     pub network: Network,
     /// Our address in it, a host of `network`.
     pub gateway: Ipv4Addr,
-}
-
-/// `[uplink]`
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Uplink {
-    /// Name of the interface; `None` is the one of the default route.
-    pub interface: Option<String>,
-    /// Static address to give to the interface; `None` leaves it as it is.
-    pub address: Option<InterfaceAddress>,
-    /// Static default gateway; it may lie outside the network of `address`.
-    pub gateway: Option<Ipv4Addr>,
-    /// Guests' packets leave with the uplink's own address.
-    pub masquerade: bool,
 }
 
 /// `[tun]`
@@ -616,6 +603,10 @@ pub struct Scripts {
     pub guest_up: Option<PathBuf>,
     /// After the end of a lease.
     pub guest_down: Option<PathBuf>,
+    /// One of several uplinks is used again.
+    pub uplink_up: Option<PathBuf>,
+    /// It no longer works.
+    pub uplink_down: Option<PathBuf>,
     /// At the start.
     pub up: Option<PathBuf>,
     /// At the end.

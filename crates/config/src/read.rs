@@ -18,10 +18,12 @@ use crate::units::{is_name, parse_address_prefix, parse_duration, parse_octets, 
 use crate::zones::{ZONE, Zone};
 use crate::{
     BitRate, DhcpOption, GardenDomain, GardenEntry, HostNetwork, InterfaceAddress, Network, Octets, Overrides, Secret,
+    UplinkProbe,
 };
 
 /// Tables that are searched one by one must stay short.
-const MAX_REPEATED: [(&str, usize); 5] = [
+const MAX_REPEATED: [(&str, usize); 6] = [
+    ("uplink.line", 8),
     ("dhcp.host", 4096),
     ("policy", 256),
     ("radius.server", 8),
@@ -53,6 +55,7 @@ pub(crate) enum Value {
     GardenEntries(Vec<GardenEntry>),
     GardenDomains(Vec<GardenDomain>),
     DhcpOptions(Vec<DhcpOption>),
+    Probes(Vec<UplinkProbe>),
 }
 
 /// Names a key, such as `lan.network` or, of the third host, `dhcp.host[2].mac`.
@@ -458,6 +461,12 @@ fn convert(value: &Spanned<DeValue<'_>>, kind: &Kind, folder: Option<&Path>) -> 
                 .ok_or_else(|| format!("is {}; write \"https://www.example.org\", without a path", describe(item)))
         })
         .map(Value::Words),
+        Kind::Probes { max } => list(value, *max, kind, |item| {
+            item.as_str().and_then(|text| text.parse().ok()).ok_or_else(|| {
+                format!("is {}; write \"192.0.2.1\", \"dns:192.0.2.53\" or \"tcp:192.0.2.80:443\"", describe(item))
+            })
+        })
+        .map(Value::Probes),
         Kind::DhcpOptions { max } => list(value, *max, kind, DhcpOption::read).map(Value::DhcpOptions),
         Kind::Macs { max } => list(value, *max, kind, |item| {
             mac(item.as_str().ok_or_else(|| format!("is {}; write an Ethernet address", describe(item)))?)
@@ -577,6 +586,7 @@ fn convert_one(value: &Spanned<DeValue<'_>>, kind: &Kind, folder: Option<&Path>)
         | Kind::Origins { .. }
         | Kind::GardenEntries { .. }
         | Kind::GardenDomains { .. }
+        | Kind::Probes { .. }
         | Kind::DhcpOptions { .. }
         | Kind::Macs { .. } => Err(wanted()),
     }

@@ -146,6 +146,11 @@ pub enum Kind {
         /// Most.
         max: usize,
     },
+    /// At most so many probes of an uplink.
+    Probes {
+        /// Most.
+        max: usize,
+    },
     /// At most so many DHCP options.
     DhcpOptions {
         /// Most.
@@ -193,6 +198,9 @@ impl Kind {
             Self::Origins { max } => format!("a list of \"http[s]://host[:port]\", at most {max}"),
             Self::GardenEntries { max } => format!("a list of \"[protocol:]host[:port]\", at most {max}"),
             Self::GardenDomains { max } => format!("a list of DNS names, at most {max}"),
+            Self::Probes { max } => {
+                format!("a list of \"ADDRESS\", \"dns:ADDRESS\" or \"tcp:ADDRESS:PORT\", one to {max}")
+            }
             Self::DhcpOptions { max } => {
                 format!("a list of {{ code, text | hex | ip }}, at most {max}, each of 1 to 255 octets")
             }

@@ -165,7 +165,8 @@ fn scalar(key: Option<&Key>, value: &str) -> String {
             | Kind::Macs { .. }
             | Kind::Origins { .. }
             | Kind::GardenEntries { .. }
-            | Kind::GardenDomains { .. },
+            | Kind::GardenDomains { .. }
+            | Kind::Probes { .. },
         ) => format!("[{}]", value.split_whitespace().map(quoted).collect::<Vec<_>>().join(", ")),
         _ => quoted(value),
     }

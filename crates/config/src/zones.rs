@@ -23,14 +23,18 @@ pub(crate) const ZONE: &str = "zone";
 /// Keys that each zone has for itself.
 const OF_ZONES: [&str; 4] = ["lan.interface", "lan.network", "lan.gateway", "tun.name"];
 /// Keys of the process.
-const OF_PROCESS: [&str; 7] = [
-    "control.socket",
-    "metrics.listen",
-    "metrics.port",
+const OF_PROCESS: [&str; 11] = [
     "console.listen",
     "console.port",
     "console.operators",
+    "control.socket",
+    "metrics.listen",
+    "metrics.port",
     "log.level",
+    "uplink.share",
+    "uplink.probe_interval",
+    "uplink.probes_lost",
+    "uplink.probes_answered",
 ];
 
 /// What the file says to one zone's gateway.
@@ -202,7 +206,9 @@ fn check_two(other: &Config, config: &Config, read: &mut Read<'_>) {
         read.conflict("lan.interface", &[], message);
     }
     for (one, another) in [(config, other), (other, config)] {
-        if Some(&one.lan.interface) == another.uplink.interface.as_ref() {
+        let its_uplinks =
+            another.uplink.interface.iter().chain(another.uplink.lines.iter().map(|line| &line.interface));
+        if its_uplinks.into_iter().any(|uplink| *uplink == one.lan.interface) {
             let message = format!("zone {} has its guests where zone {} has its uplink", one.zone, another.zone);
             read.conflict("lan.interface", &["uplink.interface"], message);
         }

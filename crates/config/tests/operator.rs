@@ -320,6 +320,15 @@ fn a_key_in_the_wrong_place_is_sent_where_it_belongs() {
 }
 
 #[test]
+fn two_uplinks_need_an_interface_each_and_nothing_else() {
+    let text = "[[uplink.line]]\ninterface = \"eth0\"\n[[uplink.line]]\ninterface = \"wwan0\"\nweight = 3\n";
+    let uplink = Config::parse(text, "poblano.toml", &with_lan()).unwrap_or_else(|e| panic!("{e}")).config.uplink;
+    let told: Vec<_> = uplink.lines.iter().map(|line| (&*line.name, line.weight, &line.gateway, &line.probe)).collect();
+    assert_eq!(told, [("eth0", 1, &None, &None), ("wwan0", 3, &None, &None)]);
+    assert_eq!((uplink.share, uplink.probes_lost, uplink.masquerade), (config::UplinkShare::First, 2, true));
+}
+
+#[test]
 fn values_that_contradict_each_other_are_refused() {
     for (text, told) in [
         ("[uplink]\ninterface = \"eth1\"", "[lan].interface: eth1 is also uplink.interface"),
@@ -338,6 +347,37 @@ fn values_that_contradict_each_other_are_refused() {
         ("[uplink]\ngateway = \"192.0.2.1\"", "needs uplink.address too"),
         ("[uplink]\naddress = \"192.0.2.1/24\"", "needs uplink.interface or --uplink"),
         ("[uplink]\ninterface = \"eth0\"\naddress = \"10.85.1.1/24\"", "overlaps lan.network"),
+        (
+            "[uplink]\ninterface = \"eth0\"\n[[uplink.line]]\ninterface = \"eth2\"",
+            "poblano.toml:2:13: [uplink].interface: means nothing beside [[uplink.line]]",
+        ),
+        (
+            "[[uplink.line]]\ninterface = \"eth1\"",
+            "poblano.toml:2:13: [[uplink.line]].interface: eth1 is also lan.interface",
+        ),
+        (
+            "[[uplink.line]]\ninterface = \"eth0\"\n[[uplink.line]]\ninterface = \"eth0\"\nname = \"b\"",
+            "poblano.toml:4:13: [[uplink.line]].interface: eth0 is another line's too",
+        ),
+        (
+            "[[uplink.line]]\ninterface = \"eth0\"\n[[uplink.line]]\ninterface = \"eth2\"\nname = \"eth0\"",
+            "poblano.toml:5:8: [[uplink.line]].name: eth0 is another line's name too",
+        ),
+        ("[[uplink.line]]\ninterface = \"eth0\"\nname = \"a b\"", "[[uplink.line]].name: \"a b\" is no name"),
+        ("[[uplink.line]]\nname = \"a\"", "poblano.toml:1:1: [[uplink.line]].interface: is missing"),
+        (
+            "[[uplink.line]]\ninterface = \"eth0\"\nprobe = [\"192.0.2.1\", \"udp:192.0.2.1\"]",
+            "poblano.toml:3:23: [[uplink.line]].probe: is \"udp:192.0.2.1\"; write \"192.0.2.1\"",
+        ),
+        ("[[uplink.line]]\ninterface = \"eth0\"\nprobe = []", "[[uplink.line]].probe: is empty; leave it out"),
+        (
+            "[[uplink.line]]\ninterface = \"eth0\"\nprobe = [\"10.85.0.9\"]",
+            "[[uplink.line]].probe: 10.85.0.9 is nobody behind the uplink",
+        ),
+        (
+            "[[uplink.line]]\ninterface = \"eth0\"\ngateway = \"10.85.0.9\"",
+            "[[uplink.line]].gateway: 10.85.0.9 cannot be a router on the uplink",
+        ),
         ("[dhcp]\nlast = \"10.86.0.1\"", "[dhcp].last: 10.86.0.1 is no host of lan.network"),
         (
             "[dhcp]\nfirst = \"10.85.0.9\"\nlast = \"10.85.0.8\"",

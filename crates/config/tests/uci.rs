@@ -48,6 +48,15 @@ config radius_server
 
 config uplink
 	option masquerade '0'
+
+config uplink_line
+	option interface 'wan'
+	option weight '3'
+
+config uplink_line
+	option interface 'wwan0'
+	list probe '192.0.2.1'
+	list probe 'dns:192.0.2.53'
 "#;
     let toml = r#"
 [lan]
@@ -76,6 +85,12 @@ address = "192.0.2.20"
 secret = "not a very good one"
 [uplink]
 masquerade = false
+[[uplink.line]]
+interface = "wan"
+weight = 3
+[[uplink.line]]
+interface = "wwan0"
+probe = ["192.0.2.1", "dns:192.0.2.53"]
 "#;
     assert_eq!(parse(uci).map_err(|e| e.to_string()).unwrap(), parse(toml).map_err(|e| e.to_string()).unwrap());
 }

@@ -27,6 +27,7 @@ mod meters;
 mod poll;
 pub mod raw;
 mod terminal;
+mod uplinks;
 pub mod virtual_;
 mod waker;
 
@@ -55,6 +56,7 @@ pub use meters::KeptMeters;
 #[cfg(not(target_os = "linux"))]
 pub use no_netns as netns;
 pub use terminal::ask_unseen;
+pub use uplinks::{GUEST_PARTS, Hop, LinkState, MAX_UPLINKS, Plan, ProbeSocket, UplinkLine, Uplinks, UplinksSpec};
 pub use waker::Waker;
 
 /// The most packets that a port receives at once; longer batches are filled up to here.
@@ -138,7 +140,24 @@ pub trait System {
     /// If there is another default route, or the kernel refuses.
     fn configure_uplink(&mut self, spec: &UplinkSpec) -> Result<()>;
 
-    /// Lets the kernel forward between each TUN and its uplink, with NAT, and guards the gateway's own addresses; what
+    /// Refuses if this system cannot have several uplinks.
+    ///
+    /// # Errors
+    /// Why not.
+    fn check_uplinks(&self) -> Result<()> {
+        Err(uplinks::not_here())
+    }
+
+    /// Prepares to divide guests between several uplinks, of which [`System::forward`] knows. Nothing is changed before
+    /// [`Uplinks::steer`]. With none it removes what a former life left, and there is nothing to steer.
+    ///
+    /// # Errors
+    /// The kernel's, or that this system cannot do it.
+    fn several_uplinks(&mut self, spec: &UplinksSpec) -> Result<Option<Arc<dyn Uplinks>>> {
+        if spec.lines.is_empty() { Ok(None) } else { Err(uplinks::not_here()) }
+    }
+
+    /// Lets the kernel forward between each TUN and its uplinks, with NAT, and guards the gateway's own addresses; what
     /// comes from one TUN never goes to another. Called again it replaces the rules in one step.
     ///
     /// # Errors
@@ -321,8 +340,8 @@ pub struct Forwarded {
 pub struct ForwardSpec {
     /// Name of the device made by [`System::create_tun`].
     pub tun: String,
-    /// Name of the interface to the Internet.
-    pub uplink: String,
+    /// Names of the interfaces to the Internet, one or several.
+    pub uplinks: Vec<String>,
     /// The gateway's address in the guests' network. Only guests and the machine itself reach it.
     pub gateway: Ipv4Addr,
     /// The guests' network: only packets from it are forwarded.

@@ -154,7 +154,7 @@ fn an_interface_that_is_not_for_guests_is_refused_with_a_way_out() {
             assert!(Host::new().open_lan(LAN, &waker).is_err(), "a LAN must be locked before it is opened");
             let mut host = Host::new();
             host.lock_lans(&[LAN]).unwrap();
-            let both = host.forward(&[platform::ForwardSpec { uplink: LAN.into(), ..common::forward_spec() }]);
+            let both = host.forward(&[platform::ForwardSpec { uplinks: vec![LAN.into()], ..common::forward_spec() }]);
             assert!(both.unwrap_err().to_string().contains("it is the guests' interface"));
         })
         .unwrap();

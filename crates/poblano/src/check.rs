@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::net::SocketAddr;
 
-use config::{AuthMethod, Config, RadiusServer, RadiusTransport};
+use config::{AuthMethod, Config, RadiusServer, RadiusTransport, UplinkShare};
 use platform::{Host, Interface};
 use serde_json::{Value, json};
 
@@ -70,19 +70,24 @@ pub(crate) fn check(setup: &Setup, as_json: bool) -> anyhow::Result<()> {
     not_ready(fits)
 }
 
-type Machine = anyhow::Result<(Interface, Interface)>;
+type Machine = anyhow::Result<(Interface, Vec<Interface>)>;
 
 fn facts(config: &Config, machine: &Machine) -> Value {
     json!({
         "zone": (!config.zone.is_empty()).then_some(&config.zone),
         "machine": machine.as_ref().err().map(|error| format!("{error:#}")),
         "lan": config.lan.interface,
-        "uplink": machine.as_ref().ok().map(|(_, uplink)| &uplink.name),
+        "uplink": machine.as_ref().ok().and_then(|(_, uplinks)| uplinks.first()).map(|uplink| &uplink.name),
+        "uplinks": machine.as_ref().ok().map(|(_, uplinks)| names(uplinks)),
         "network": config.lan.network.to_string(),
         "gateway": config.lan.gateway,
         "portal": format!("http://{}:{}/", config.lan.gateway, config.portal.port),
         "resolvers": resolvers(config),
     })
+}
+
+fn names(uplinks: &[Interface]) -> Vec<&str> {
+    uplinks.iter().map(|uplink| &*uplink.name).collect()
 }
 
 fn resolvers(config: &Config) -> Vec<String> {
@@ -91,7 +96,13 @@ fn resolvers(config: &Config) -> Vec<String> {
 
 /// What would be done, as people read it.
 fn plan(text: &mut String, config: &Config, machine: &Machine) -> std::fmt::Result {
-    let uplink = machine.as_ref().map_or("the uplink", |(_, uplink)| uplink.name.as_str());
+    let uplink = machine.as_ref().map_or_else(
+        |_| "the uplink".to_owned(),
+        |(_, uplinks)| {
+            let how = if config.uplink.share == UplinkShare::First { ", then " } else { " and " };
+            names(uplinks).join(how)
+        },
+    );
     let lan = &config.lan.interface;
     writeln!(text, "  shut the kernel out of {lan} and serve guests there")?;
     writeln!(

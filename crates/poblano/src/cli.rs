@@ -58,6 +58,11 @@ pub(crate) enum Command {
         #[command(flatten)]
         control: Control,
     },
+    /// Show several uplinks: which of them work, and what part of the guests leaves by each
+    Uplinks {
+        #[command(flatten)]
+        control: Control,
+    },
     /// Print numbers for monitoring, in the text format of Prometheus
     Metrics {
         #[command(flatten)]

@@ -91,6 +91,35 @@ fn event_text(event: &Value) -> String {
     format!("{when}.{:03}Z  {whom}  {}  {}", since % 1000, text(&event["event"]), text(&event["text"]))
 }
 
+pub(crate) fn uplinks(control: &Control) -> anyhow::Result<()> {
+    let reply = ask(control, json!({ "command": "state" }))?;
+    let told = reply["zones"].get(0).map_or(&reply["uplinks"], |zone| &zone["uplinks"]);
+    let Some(lines) = told.as_array() else { bail!("there is one uplink; [[uplink.line]] makes several") };
+    if control.json {
+        say(&format!("{told:#}"));
+        return Ok(());
+    }
+    let mut rows = vec![["UPLINK", "INTERFACE", "GATEWAY", "STATE", "GUESTS", "SINCE", "FAILURES"].map(str::to_owned)];
+    for line in lines {
+        let state = match (line["works"].as_bool(), line["used"].as_bool()) {
+            (Some(true), _) => "works".to_owned(),
+            (_, Some(true)) => format!("{}, none is left", text(&line["seen"])),
+            _ => text(&line["seen"]),
+        };
+        rows.push([
+            text(&line["name"]),
+            text(&line["interface"]),
+            text(&line["gateway"]),
+            state,
+            format!("{}%", text(&line["guests_percent"])),
+            seconds(&line["seconds"]),
+            text(&line["failures"]),
+        ]);
+    }
+    say(&table(&rows).join("\n"));
+    Ok(())
+}
+
 /// A gateway's answer to `sessions` as people read it, without the last line feed.
 pub(crate) fn sessions_text(reply: &Value, counters: bool) -> String {
     let empty = Vec::new();
@@ -162,6 +191,7 @@ fn beside_guests(told: &Value, counters: bool) -> Vec<String> {
     }
     lines.extend(accounting(&told["accounting"]));
     lines.extend(crate::rogues::text(&told["rogues"]));
+    lines.extend(crate::uplinks::text(&told["uplinks"]));
     if counters {
         lines.push(format!("offload: {}", text(&told["offload"])));
         for direction in ["from_guests", "to_guests"] {

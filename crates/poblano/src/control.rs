@@ -25,6 +25,7 @@ use tracing::warn;
 use wire::MacAddr;
 
 use crate::gateway::Gateway;
+use crate::uplinks::Uplinks;
 use crate::{cli, garden, scripts};
 
 /// Longest request; a longer one is cut off.
@@ -43,12 +44,13 @@ pub(crate) struct Facts {
     direction: Direction,
     nas_identifier: String,
     since: Instant,
+    uplinks: Option<Rc<Uplinks>>,
 }
 
 impl Facts {
-    pub(crate) fn new(config: &Config) -> Self {
+    pub(crate) fn new(config: &Config, uplinks: Option<Rc<Uplinks>>) -> Self {
         let nas_identifier = config.radius.nas_identifier.clone();
-        Self { direction: config.accounting.direction, nas_identifier, since: Instant::now() }
+        Self { direction: config.accounting.direction, nas_identifier, since: Instant::now(), uplinks }
     }
 
     fn to_json(&self) -> Value {
@@ -290,6 +292,7 @@ fn beside_guests(gateway: &Gateway, facts: &Facts, zone: &str) -> Value {
         "access_points": access_points(&gateway.aaa.access_points.stats()),
         "rogues": gateway.rogues(),
         "scripts": scripts(&gateway.scripts.state()),
+        "uplinks": facts.uplinks.as_ref().map(|uplinks| uplinks.to_json()),
     })
 }
 

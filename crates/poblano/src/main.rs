@@ -31,6 +31,7 @@ mod scripts;
 mod settings;
 mod slow;
 mod udp;
+mod uplinks;
 
 use std::process::ExitCode;
 
@@ -61,6 +62,7 @@ fn perform(command: Command) -> anyhow::Result<ExitCode> {
         Command::Demo { stay } => demo::demo(stay),
         Command::Check { setup, json } => check::check(&setup, json),
         Command::Sessions { control, counters } => commands::sessions(&control, counters),
+        Command::Uplinks { control } => commands::uplinks(&control),
         Command::Metrics { control } => commands::metrics(&control),
         Command::Events { guest, follow, control } => commands::events(&control, guest, follow),
         Command::Kick { guest, control } => commands::kick(&control, guest),

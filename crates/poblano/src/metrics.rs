@@ -142,6 +142,18 @@ pub(crate) fn text(told: &Value) -> String {
     });
     out.one("scripts_waiting", "gauge", "Those that wait for their turn.", |told| told["scripts"]["waiting"].as_u64());
     out.one("scripts_started_total", "counter", "Those that were started.", |told| told["scripts"]["started"].as_u64());
+    for (name, kind, help, key) in [
+        ("uplink_up", "gauge", "1 while one of several uplinks works.", "works"),
+        ("uplink_guests_percent", "gauge", "Part of the guests that leaves by it.", "guests_percent"),
+        ("uplink_failures_total", "counter", "Times that it ceased to work.", "failures"),
+    ] {
+        out.many(name, kind, help, |told, out| {
+            for line in told["uplinks"].as_array().into_iter().flatten() {
+                let value = line[key].as_u64().or_else(|| line[key].as_bool().map(u64::from));
+                out(&[("uplink", line["name"].as_str().unwrap_or_default())], value);
+            }
+        });
+    }
     out.one("rogue_stations", "gauge", "Others that play DHCP server or router on the LAN.", |told| {
         length(&told["rogues"]["stations"])
     });
@@ -212,6 +224,7 @@ mod tests {
             "counters": { "from_guests": { "forward": 5, "drop_multicast": 1 }, "to_guests": {} },
             "radius": [{ "server": "192.0.2.1", "authentication": true, "accounting": false }],
             "accounting": null,
+            "uplinks": [{ "name": "fibre", "works": true, "guests_percent": 75, "failures": 2 }],
         }));
         for line in [
             "poblano_guests 3",
@@ -219,6 +232,8 @@ mod tests {
             "poblano_blocked_devices 1",
             "poblano_offload 0",
             "poblano_uptime_seconds 7",
+            "poblano_uplink_up{uplink=\"fibre\"} 1",
+            "poblano_uplink_failures_total{uplink=\"fibre\"} 2",
             "poblano_packets_total{direction=\"up\",verdict=\"drop_multicast\"} 1",
             "poblano_radius_server_up{server=\"192.0.2.1\",use=\"accounting\"} 0",
         ] {

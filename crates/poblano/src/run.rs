@@ -22,7 +22,9 @@ use fastpath::session::{SlotIndex, Usage};
 use fastpath::shape;
 use fastpath::slow::StationLimit;
 use fastpath::table::Table;
-use platform::{Flows, ForwardSpec, Guard, Host, Interface, System, TunSpec, UplinkSpec, Waker};
+use platform::{
+    Flows, ForwardSpec, Guard, Host, Interface, System, TunSpec, UplinkLine, UplinkSpec, UplinksSpec, Waker,
+};
 use store::{Accounts, AccountsError, Changes, Store};
 use tokio::net::{TcpListener, TcpSocket, UdpSocket};
 use tokio::runtime::Runtime;
@@ -45,6 +47,7 @@ use crate::meters::Meters;
 use crate::offload::Offload;
 use crate::scripts::Scripts;
 use crate::slow::{self, Queued};
+use crate::uplinks::Uplinks;
 use crate::{
     aaa, administrative, commands, console, control, garden, kept, leases, log, metrics, offload, scripts, settings,
 };
@@ -87,7 +90,7 @@ pub(crate) fn run(setup: &Setup) -> anyhow::Result<()> {
     let locked = host.lock_lans(&lans);
     let lans = lans.join(", ");
     let mut served = host.took_over();
-    let uplinks = interfaces.into_iter().map(|(_, uplink)| uplink);
+    let uplinks = interfaces.into_iter().map(|(_, uplinks)| uplinks);
     let zones: Vec<_> = configs.into_iter().zip(uplinks).zip(stores).collect();
     let result = match locked {
         Ok(()) => runtime.block_on(with_devices(&mut host, signals, zones, setup, &mut served)),
@@ -178,9 +181,33 @@ impl Signals {
     }
 }
 
-/// What `run` needs of the machine; `check` asks the same.
-pub(crate) fn check_machine(host: &Host, config: &Config) -> anyhow::Result<(Interface, Interface)> {
+/// What `run` needs of the machine, guests' side and uplinks; `check` asks the same.
+pub(crate) fn check_machine(host: &Host, config: &Config) -> anyhow::Result<(Interface, Vec<Interface>)> {
     let lan = host.lan(&config.lan.interface).context("lan.interface")?;
+    let uplinks = match &config.uplink.lines[..] {
+        [] => vec![one_uplink(host, config)?],
+        lines => {
+            host.check_uplinks()?;
+            let interface = |line: &config::UplinkLine| host.interface(&line.interface).context("uplink.line");
+            lines.iter().map(interface).collect::<anyhow::Result<_>>()?
+        }
+    };
+    platform::check_lan(&lan, host.default_route()?.as_ref())?;
+    for uplink in &uplinks {
+        if lan.index == uplink.index {
+            bail!("lan.interface and uplink.interface are both {}; guests need an interface of their own", lan.name);
+        }
+        if let Some((address, prefix)) = settings::overlap(config, uplink) {
+            bail!(
+                "lan.network {} overlaps the uplink's {address}/{prefix}; set lan.network to another private network",
+                config.lan.network
+            );
+        }
+    }
+    Ok((lan, uplinks))
+}
+
+fn one_uplink(host: &Host, config: &Config) -> anyhow::Result<Interface> {
     let uplink = match &config.uplink.interface {
         Some(name) => name.clone(),
         None => {
@@ -191,18 +218,7 @@ pub(crate) fn check_machine(host: &Host, config: &Config) -> anyhow::Result<(Int
                 .interface
         }
     };
-    let uplink = host.interface(&uplink).context("uplink.interface")?;
-    if lan.index == uplink.index {
-        bail!("lan.interface and uplink.interface are both {}; guests need an interface of their own", lan.name);
-    }
-    platform::check_lan(&lan, host.default_route()?.as_ref())?;
-    if let Some((address, prefix)) = settings::overlap(config, &uplink) {
-        bail!(
-            "lan.network {} overlaps the uplink's {address}/{prefix}; set lan.network to another private network",
-            config.lan.network
-        );
-    }
-    Ok((lan, uplink))
+    host.interface(&uplink).context("uplink.interface")
 }
 
 /// A new installation with local accounts gets one, so that there is something to log in with.
@@ -228,22 +244,31 @@ pub(crate) fn damaged_accounts(config: &Config) -> Option<String> {
     }
 }
 
+/// A zone's configuration, its uplinks, and what outlives the process.
+type Prepared = ((Config, Vec<Interface>), Arc<Store>);
+
 async fn with_devices(
     host: &mut Host,
     signals: Signals,
-    zones: Vec<((Config, Interface), Arc<Store>)>,
+    zones: Vec<Prepared>,
     setup: &Setup,
     served: &mut bool,
 ) -> anyhow::Result<End> {
     let waker = Waker::new()?;
     let (mut parts, mut ways) = (Vec::new(), Vec::new());
-    for ((config, uplink), store) in zones {
+    for ((config, uplinks), store) in zones {
         let span = log::zone(&config);
-        let (part, way) = span.in_scope(|| open_devices(host, config, &uplink, store, &waker))?;
+        let (part, way) = span.in_scope(|| open_devices(host, config, &uplinks, store, &waker))?;
         parts.push(part);
         ways.push(way);
     }
     host.forward(&ways)?;
+    let line = |line: &config::UplinkLine| UplinkLine { interface: line.interface.clone(), gateway: line.gateway };
+    let uplinks = host.several_uplinks(&UplinksSpec {
+        // The same for all zones.
+        lines: parts.first().map_or_else(Vec::new, |part| part.config.uplink.lines.iter().map(line).collect()),
+        guests: ways.iter().map(|way| (way.tun.clone(), way.guests)).collect(),
+    })?;
     for part in &parts {
         if let Some(error) = part.offload.unkept() {
             log::zone(&part.config).in_scope(|| warn!("{error}"));
@@ -251,14 +276,14 @@ async fn with_devices(
     }
     let guard = host.guard_rules(&waker)?;
     *served = true;
-    tokio::task::LocalSet::new().run_until(serve(parts, signals, setup.clone(), waker, guard)).await
+    tokio::task::LocalSet::new().run_until(serve(parts, uplinks, signals, setup.clone(), waker, guard)).await
 }
 
 /// Opens what one gateway has of the machine, and says what is to be forwarded for it.
 fn open_devices(
     host: &mut Host,
     config: Config,
-    uplink: &Interface,
+    uplinks: &[Interface],
     store: Arc<Store>,
     waker: &Waker,
 ) -> anyhow::Result<(Parts, ForwardSpec)> {
@@ -280,7 +305,7 @@ fn open_devices(
         },
         waker,
     )?;
-    if let (Some(address), Some(gateway)) = (config.uplink.address, config.uplink.gateway) {
+    if let (Some(address), Some(gateway), [uplink, ..]) = (config.uplink.address, config.uplink.gateway, uplinks) {
         host.configure_uplink(&UplinkSpec {
             interface: uplink.name.clone(),
             address: address.address,
@@ -292,7 +317,7 @@ fn open_devices(
     let portal = ports.iter().map(|port| listen(config.lan.gateway, *port)).collect::<anyhow::Result<_>>()?;
     let way = ForwardSpec {
         tun: config.tun.name.clone(),
-        uplink: uplink.name.clone(),
+        uplinks: uplinks.iter().map(|uplink| uplink.name.clone()).collect(),
         gateway: config.lan.gateway,
         guests: (config.lan.network.address, config.lan.network.prefix),
         masquerade: config.uplink.masquerade,
@@ -355,6 +380,7 @@ struct Inputs {
 /// Everything is open and locked: serves guests until a signal says stop.
 async fn serve(
     all_parts: Vec<Parts>,
+    uplinks: Option<Arc<dyn platform::Uplinks>>,
     mut signals: Signals,
     setup: Setup,
     waker: Waker,
@@ -376,6 +402,10 @@ async fn serve(
         }
     }
     let pages = Pages::new();
+    let uplinks = match (uplinks, with_scripts.first()) {
+        (Some(system), Some((parts, _))) => Some(Uplinks::start(&parts.config.uplink, system).await?),
+        _ => None,
+    };
     let (mut zones, mut inputs) = (Vec::new(), Vec::new());
     for (parts, scripts) in with_scripts {
         let diary = Diary::new(&parts.config.zone, Rc::clone(&pages));
@@ -411,7 +441,7 @@ async fn serve(
             () = threads.ended() => bail!("the gateway cannot go on (see above)"),
         }
     };
-    let ended = until_told(&zones, inputs, servers, of_operator, told).await;
+    let ended = until_told(&zones, uplinks, inputs, servers, of_operator, told).await;
     reloading.abort();
     threads.stop(&waker);
     finish(zones, matches!(ended, Ok(End::Handover))).await;
@@ -622,6 +652,7 @@ struct OfOperator {
 /// All tasks of the control thread, until one of them ends.
 async fn until_told(
     zones: &[Zone],
+    uplinks: Option<Rc<Uplinks>>,
     inputs: Vec<Inputs>,
     servers: ServersSockets,
     of_operator: OfOperator,
@@ -638,10 +669,17 @@ async fn until_told(
             Ok(())
         });
     }
+    if let (Some(uplinks), [first, ..]) = (&uplinks, zones) {
+        let looked_after = Rc::clone(uplinks).keep(Rc::clone(&first.gateway));
+        tasks.spawn_local(async move {
+            looked_after.await;
+            Ok(())
+        });
+    }
     let controlled = |zone: &Zone| control::Zone {
         name: zone.config.zone.clone(),
         gateway: Rc::clone(&zone.gateway),
-        facts: control::Facts::new(&zone.config),
+        facts: control::Facts::new(&zone.config, uplinks.clone()),
     };
     let controlled: Rc<[control::Zone]> = zones.iter().map(controlled).collect();
     let ended = tokio::select! {

@@ -30,6 +30,7 @@ const fn repeated(name: &'static str, doc: &'static str, keys: &'static [Key]) -
 pub const SECTIONS: &[Section] = &[
     network::LAN,
     network::UPLINK,
+    network::UPLINK_LINE,
     network::TUN,
     network::OFFLOAD,
     network::GUESTS,

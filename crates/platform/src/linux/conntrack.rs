@@ -16,6 +16,7 @@ const GET: u16 = 1;
 const DELETE: u16 = 2;
 const TUPLE_ORIG: u16 = 1;
 const TUPLE_REPLY: u16 = 2;
+const MARK: u16 = 8;
 const ID: u16 = 12;
 const ZONE: u16 = 18;
 /// CTA_FILTER, since Linux 5.8; older kernels do not look at it and list everything.
@@ -26,6 +27,7 @@ const FILTER_REPLY_FLAGS: u16 = 2;
 const BY_SOURCE: u32 = 1;
 const TUPLE_IP: u16 = 1;
 const IPV4_SOURCE: u16 = 1;
+const IPV4_DESTINATION: u16 = 2;
 /// `struct nfgenmsg`: IPv4, version 0, no resource.
 const HEADER: [u8; 4] = [libc::AF_INET as u8, 0, 0, 0];
 
@@ -43,15 +45,27 @@ impl Conntrack {
         Ok(Self { socket: NetlinkSocket::open(libc::NETLINK_NETFILTER)? })
     }
 
-    /// Deletes what `list` finds and `whose` says is meant.
-    fn delete(&mut self, list: &Message, whose: &dyn Fn(Ipv4Addr) -> bool) -> Result<usize> {
+    /// Makes the kernel forget connections with this mark, as far as the mask goes, and those whose answers come to one of
+    /// these addresses.
+    pub(super) fn forget_uplink(&mut self, mark: u32, mask: u32, addresses: &[Ipv4Addr]) -> Result<usize> {
+        let is_meant = |entry: &[u8]| {
+            let marked = attribute(entry, MARK).and_then(|value| Some(u32::from_be_bytes(value.try_into().ok()?)));
+            let answered_at = attribute(entry, TUPLE_REPLY).and_then(|tuple| address(tuple, IPV4_DESTINATION));
+            marked.is_some_and(|found| found & mask == mark)
+                || answered_at.is_some_and(|found| addresses.contains(&found))
+        };
+        self.delete(&everything(), &is_meant).map_err(explained)
+    }
+
+    /// Deletes what `list` finds and `is_meant` says is meant.
+    fn delete(&mut self, list: &Message, is_meant: &dyn Fn(&[u8]) -> bool) -> Result<usize> {
         let mut deleted = 0;
         for _ in 0..ROUNDS {
             let mut found = Vec::new();
             let mut more = false;
             let doing = "list the kernel's connections";
             self.socket.list(doing, list.clone(), |_, body| {
-                let meant = body.get(HEADER.len()..).and_then(|entry| deletion(entry, whose));
+                let meant = body.get(HEADER.len()..).and_then(|entry| deletion(entry, is_meant));
                 more |= meant.is_some() && found.len() == AT_ONCE;
                 found.extend(meant.filter(|_| found.len() < AT_ONCE));
             })?;
@@ -84,7 +98,7 @@ impl Flows for Conntrack {
             Some(_) => vec![everything()],
         };
         for list in lists {
-            deleted += self.delete(&list, &whose).map_err(explained)?;
+            deleted += self.delete(&list, &|entry| is_of(entry, &whose)).map_err(explained)?;
         }
         Ok(deleted)
     }
@@ -92,7 +106,7 @@ impl Flows for Conntrack {
     fn forget_network(&mut self, network: (Ipv4Addr, u8), spared: &BTreeSet<Ipv4Addr>) -> Result<usize> {
         let (network, prefix) = network;
         let whose = |address| same_network(address, network, prefix) && !spared.contains(&address);
-        self.delete(&everything(), &whose).map_err(explained)
+        self.delete(&everything(), &|entry| is_of(entry, &whose)).map_err(explained)
     }
 }
 
@@ -111,27 +125,35 @@ fn by_source(tuple: u16, flags: u16, source: Ipv4Addr) -> Message {
         .nest(FILTER, |m| m.u32(flags, BY_SOURCE))
 }
 
-/// The request that deletes this entry of a list and no other, if one of its ends is meant: a guest that began the
-/// flow is the source of the original direction, one that was called back (an expected connection) of the reply.
-fn deletion(entry: &[u8], whose: &dyn Fn(Ipv4Addr) -> bool) -> Option<Message> {
-    let find = |kind| attrs(entry).find(|(found, _)| *found == kind).map(|(_, value)| value);
-    let tuple = find(TUPLE_ORIG)?;
+/// The request that deletes this entry of a list and no other, if it is meant.
+fn deletion(entry: &[u8], is_meant: &dyn Fn(&[u8]) -> bool) -> Option<Message> {
+    let tuple = attribute(entry, TUPLE_ORIG)?;
     // Without its number an entry could be a younger one of the same tuple.
-    let id = find(ID)?;
-    if ![Some(tuple), find(TUPLE_REPLY)].into_iter().flatten().filter_map(source).any(whose) {
+    let id = attribute(entry, ID)?;
+    if !is_meant(entry) {
         return None;
     }
     let message = Message::new(SUBSYSTEM << 8 | DELETE, 0, &HEADER);
     let message = message.acknowledged().nest(TUPLE_ORIG, |m| m.raw(tuple)).attr(ID, id);
-    Some(match find(ZONE) {
+    Some(match attribute(entry, ZONE) {
         Some(zone) => message.attr(ZONE, zone),
         None => message,
     })
 }
 
-fn source(tuple: &[u8]) -> Option<Ipv4Addr> {
-    let (_, ip) = attrs(tuple).find(|(kind, _)| *kind == TUPLE_IP)?;
-    let (_, octets) = attrs(ip).find(|(kind, _)| *kind == IPV4_SOURCE)?;
+/// True if one of its ends is meant: a guest that began the flow is the source of the original direction, one that was
+/// called back (an expected connection) of the reply.
+fn is_of(entry: &[u8], whose: &dyn Fn(Ipv4Addr) -> bool) -> bool {
+    let ends = [TUPLE_ORIG, TUPLE_REPLY].into_iter().filter_map(|tuple| attribute(entry, tuple));
+    ends.filter_map(|tuple| address(tuple, IPV4_SOURCE)).any(whose)
+}
+
+fn attribute(bytes: &[u8], wanted: u16) -> Option<&[u8]> {
+    attrs(bytes).find(|(kind, _)| *kind == wanted).map(|(_, value)| value)
+}
+
+fn address(tuple: &[u8], wanted: u16) -> Option<Ipv4Addr> {
+    let octets = attribute(attribute(tuple, TUPLE_IP)?, wanted)?;
     Some(Ipv4Addr::from(<[u8; 4]>::try_from(octets).ok()?))
 }
 
@@ -160,7 +182,7 @@ mod tests {
     #[test]
     fn an_entry_is_deleted_by_its_own_tuple_and_number() {
         let listed = entry(ADA, HOST, Some(77));
-        let bytes = deletion(&listed, &|address| address == ADA).unwrap().finish(1);
+        let bytes = deletion(&listed, &|entry| is_of(entry, &|address| address == ADA)).unwrap().finish(1);
         let message = messages(&bytes).next().unwrap();
         assert_eq!((message.kind, &message.body[..4]), (0x102, &HEADER[..]));
         let find = |bytes: &[u8], kind| attrs(bytes).find(|(found, _)| *found == kind).map(|(_, v)| v.to_vec());
@@ -170,7 +192,7 @@ mod tests {
 
     #[test]
     fn only_flows_of_the_guests_that_are_meant_are_deleted() {
-        let meant = |original, reply| deletion(&entry(original, reply, Some(1)), &|address| address == ADA).is_some();
+        let meant = |original, reply| is_of(&entry(original, reply, Some(1)), &|address| address == ADA);
         assert!(meant(ADA, HOST), "it began the flow");
         assert!(meant(HOST, ADA), "it was called back");
         assert!(!meant(HOST, HOST) && !meant(Ipv4Addr::new(10, 1, 0, 3), HOST));
@@ -181,13 +203,13 @@ mod tests {
     fn no_cut_or_lying_entry_is_read_beyond_its_end() {
         let whole = entry(ADA, HOST, Some(77));
         for cut in 0..whole.len() {
-            let _ = deletion(&whole[..cut], &|_| true);
+            let _ = deletion(&whole[..cut], &|entry| is_of(entry, &|_| true));
         }
         for at in 0..whole.len() {
             for value in [0, 1, 3, 0x7f, 0xff] {
                 let mut lying = whole.clone();
                 lying[at] = value;
-                let _ = deletion(&lying, &|_| true);
+                let _ = deletion(&lying, &|entry| is_of(entry, &|_| true));
             }
         }
     }

@@ -51,7 +51,7 @@ impl Guard for RuleGuard {
         let mut mended = false;
         for (family, messages) in [Family::Netdev, Family::Inet].into_iter().zip(&self.rules) {
             // While rules change, a list of them may be short.
-            if !is_whole(family, messages)? && !is_whole(family, messages)? {
+            if !is_whole(family, rules::TABLE, messages)? && !is_whole(family, rules::TABLE, messages)? {
                 firewall("put the firewall rules back", messages.clone())?;
                 mended = true;
             }
@@ -62,13 +62,13 @@ impl Guard for RuleGuard {
 
 /// True if as many chains and rules are there as `messages` make. A table can be emptied and stay. Who adds to it what he
 /// wants beside keeps it.
-fn is_whole(family: Family, messages: &[Message]) -> Result<bool> {
+pub(super) fn is_whole(family: Family, table: &str, messages: &[Message]) -> Result<bool> {
     for (made_by, list) in [nft::CHAINS, nft::RULES] {
         let wanted = messages.iter().filter(|message| message.kind() == made_by).count();
         let mut found = 0;
-        let request = nft::list_of_table(list, family, rules::TABLE);
+        let request = nft::list_of_table(list, family, table);
         NetlinkSocket::open(libc::NETLINK_NETFILTER)?.list("list the firewall rules", request, |_, body| {
-            found += usize::from(nft::is_table(rules::TABLE, body));
+            found += usize::from(nft::is_table(table, body));
         })?;
         if found < wanted {
             return Ok(false);

@@ -18,6 +18,7 @@ mod sys;
 mod sysctl;
 mod tap;
 mod tun;
+mod uplinks;
 
 use std::io;
 use std::net::Ipv4Addr;
@@ -39,7 +40,7 @@ use self::sysctl::Switch;
 use crate::netlink::Message;
 use crate::{
     DefaultRoute, Error, Flows, ForwardSpec, Guard, Interface, OffloadSpec, Result, System, TunMode, TunSpec,
-    UndoErrors, UplinkSpec, Waker, check_lan, same_network,
+    UndoErrors, UplinkSpec, Uplinks, UplinksSpec, Waker, check_lan, same_network,
 };
 
 /// Packets that wait in the TUN for us. The usual 500 are too few for a burst of small ones.
@@ -106,6 +107,8 @@ enum Change {
         prefix: u8,
     },
     Route(Route),
+    /// What divides guests between uplinks.
+    Uplinks,
 }
 
 impl Host {
@@ -299,13 +302,13 @@ impl Host {
             Change::Lock { lan } => {
                 self.lans.retain(|other| *other != lan);
                 let messages = if self.lans.is_empty() {
-                    rules::remove(Family::Netdev)
+                    rules::remove(Family::Netdev, rules::TABLE)
                 } else {
                     rules::lock(&self.lans, &self.memory())
                 };
                 firewall("unlock the guests' interface", messages)
             }
-            Change::Filter => firewall("remove the firewall rules", rules::remove(Family::Inet)),
+            Change::Filter => firewall("remove the firewall rules", rules::remove(Family::Inet, rules::TABLE)),
             Change::Place { lan } => match self.interfaces()?.into_iter().find(|found| found.name == lan) {
                 Some(found) => offload::remove_place(found.index),
                 None => Ok(()),
@@ -318,6 +321,7 @@ impl Host {
                 Rtnetlink::open()?.delete_address(&name, index, address, prefix)
             }
             Change::Route(route) => Rtnetlink::open()?.delete_route(&route),
+            Change::Uplinks => uplinks::remove(),
         }
     }
 }
@@ -459,17 +463,40 @@ impl System for Host {
         Ok(())
     }
 
+    fn check_uplinks(&self) -> Result<()> {
+        Ok(())
+    }
+
+    fn several_uplinks(&mut self, spec: &UplinksSpec) -> Result<Option<Arc<dyn Uplinks>>> {
+        if spec.lines.is_empty() {
+            return if self.took_over { uplinks::remove().map(|()| None) } else { Ok(None) };
+        }
+        self.undo.push(Change::Uplinks);
+        let strict = |switch: &Switch| Ok::<_, Error>(switch.read()?.as_deref() == Some("1"));
+        for line in &spec.lines {
+            // An answer may come in by an uplink by which nothing new would leave at the moment. That it comes from
+            // somewhere to which there is a route at all is still asked (RFC 3704, section 2.4).
+            let switch = Switch::source_check(&line.interface);
+            if strict(&switch)? || strict(&Switch::source_check("all"))? {
+                self.set(&[(switch, "2")])?;
+            }
+        }
+        Ok(Some(Arc::new(uplinks::Steering::new(spec, &self.interfaces()?))))
+    }
+
     fn forward(&mut self, specs: &[ForwardSpec]) -> Result<()> {
         let mut ways = Vec::new();
         for spec in specs {
-            self.check_uplink(&spec.uplink)?;
-            let uplink = Switch::forwarding(&spec.uplink);
-            let changed_by_us = self
-                .undo
-                .iter()
-                .any(|c| matches!(c, Change::Switch { switch, former } if *switch == uplink && former == "0"));
-            let uplink_forwarded = !changed_by_us && uplink.read()?.as_deref() == Some("1");
-            ways.push(Way { spec: spec.clone(), tun: self.interface(&spec.tun)?.index, uplink_forwarded });
+            let mut closed = Vec::new();
+            for uplink in &spec.uplinks {
+                self.check_uplink(uplink)?;
+                let switch = Switch::forwarding(uplink);
+                let was_closed = |change: &Change| matches!(change, Change::Switch { switch: changed, former } if *changed == switch && former == "0");
+                if self.undo.iter().any(was_closed) || switch.read()?.as_deref() != Some("1") {
+                    closed.push(uplink.clone());
+                }
+            }
+            ways.push(Way { spec: spec.clone(), tun: self.interface(&spec.tun)?.index, closed });
         }
         self.end_former_tuns(specs)?;
         // The rules first, so that not one packet is forwarded without them.
@@ -477,7 +504,9 @@ impl System for Host {
         firewall("set the firewall rules", rules::filter(&self.lans, &ways))?;
         self.ways = ways;
         for spec in specs {
-            self.set(&[(Switch::forwarding(&spec.uplink), "1")])?;
+            for uplink in &spec.uplinks {
+                self.set(&[(Switch::forwarding(uplink), "1")])?;
+            }
             // Vanishes with the device.
             Switch::forwarding(&spec.tun).write("1")?;
         }

@@ -41,6 +41,26 @@ pub(super) enum Term<'a> {
     /// Answers of connections that were let through, and errors about them.
     Established,
     Masquerade,
+    /// The connection has this mark, as far as the bits of the mask go.
+    ConnectionMark {
+        mark: u32,
+        mask: u32,
+    },
+    /// Gives the packet a mark, and leaves the bits beside the mask as they are.
+    SetMark {
+        mark: u32,
+        mask: u32,
+    },
+    /// The same of its connection.
+    SetConnectionMark {
+        mark: u32,
+        mask: u32,
+    },
+    /// A hash of the source address, of so many values, is below this one.
+    SourceHashBelow {
+        below: u32,
+        values: u32,
+    },
     /// The packet is let alone by connection tracking.
     Untracked,
     Accept,
@@ -67,6 +87,8 @@ const REGISTER: u32 = 1;
 const REGISTER_VERDICT: u32 = 0;
 const EQUAL: u32 = 0;
 const NOT_EQUAL: u32 = 1;
+const BELOW: u32 = 2;
+const META_MARK: u32 = 3;
 const META_IIF: u32 = 4;
 const META_OIF: u32 = 5;
 const META_IIFNAME: u32 = 6;
@@ -77,12 +99,17 @@ const NFPROTO_IPV4: u8 = 2;
 const BASE_NETWORK: u32 = 1;
 const BASE_TRANSPORT: u32 = 2;
 const CT_STATE: u32 = 0;
+const CT_MARK: u32 = 3;
 /// The bits of "established" and "related".
 const CT_ESTABLISHED_RELATED: u32 = 2 | 4;
 const IPV4_SOURCE_AT: u32 = 12;
 const IPV4_DESTINATION_AT: u32 = 16;
 const SOURCE_PORT_AT: u32 = 0;
 const DESTINATION_PORT_AT: u32 = 2;
+/// Any number, always the same: whoever leaves by an uplink does so after a restart too.
+const HASH_SEED: u32 = 0x706f_6221;
+/// NFT_BYTEORDER_HTON
+const TO_NETWORK_ORDER: u32 = 1;
 const NF_DROP: u32 = 0;
 const NF_ACCEPT: u32 = 1;
 
@@ -199,7 +226,7 @@ fn expressions(m: Message, term: &Term<'_>) -> Message {
         Term::Source(network, prefix) => {
             let bits = mask(*prefix);
             let m = load_payload(ipv4(m), BASE_NETWORK, IPV4_SOURCE_AT, 4);
-            compare(and(m, bits.to_be_bytes()), EQUAL, &(u32::from(*network) & bits).to_be_bytes())
+            compare(bits_of(m, bits.to_be_bytes(), [0; 4]), EQUAL, &(u32::from(*network) & bits).to_be_bytes())
         }
         Term::Destination(address) => compare(destination(ipv4(m)), EQUAL, &address.octets()),
         Term::NotDestination(address) => compare(destination(m), NOT_EQUAL, &address.octets()),
@@ -212,7 +239,31 @@ fn expressions(m: Message, term: &Term<'_>) -> Message {
         }
         Term::Established => {
             let m = expression(m, "ct", |m| m.be32(1, REGISTER).be32(2, CT_STATE));
-            compare(and(m, CT_ESTABLISHED_RELATED.to_ne_bytes()), NOT_EQUAL, &[0; 4])
+            compare(bits_of(m, CT_ESTABLISHED_RELATED.to_ne_bytes(), [0; 4]), NOT_EQUAL, &[0; 4])
+        }
+        Term::ConnectionMark { mark, mask } => {
+            let m = expression(m, "ct", |m| m.be32(1, REGISTER).be32(2, CT_MARK));
+            compare(bits_of(m, mask.to_ne_bytes(), [0; 4]), EQUAL, &mark.to_ne_bytes())
+        }
+        Term::SetMark { mark, mask } => {
+            let m = bits_of(load_meta(m, META_MARK), (!mask).to_ne_bytes(), mark.to_ne_bytes());
+            expression(m, "meta", |m| m.be32(2, META_MARK).be32(3, REGISTER))
+        }
+        Term::SetConnectionMark { mark, mask } => {
+            let m = expression(m, "ct", |m| m.be32(1, REGISTER).be32(2, CT_MARK));
+            let m = bits_of(m, (!mask).to_ne_bytes(), mark.to_ne_bytes());
+            expression(m, "ct", |m| m.be32(2, CT_MARK).be32(4, REGISTER))
+        }
+        Term::SourceHashBelow { below, values } => {
+            let m = load_payload(m, BASE_NETWORK, IPV4_SOURCE_AT, 4);
+            let m = expression(m, "hash", |m| {
+                m.be32(1, REGISTER).be32(2, REGISTER).be32(3, 4).be32(4, *values).be32(5, HASH_SEED)
+            });
+            // Octets are compared in order.
+            let m = expression(m, "byteorder", |m| {
+                m.be32(1, REGISTER).be32(2, REGISTER).be32(3, TO_NETWORK_ORDER).be32(4, 4).be32(5, 4)
+            });
+            compare(m, BELOW, &below.to_be_bytes())
         }
         Term::Masquerade => expression(m, "masq", |m| m),
         Term::Untracked => expression(m, "notrack", |m| m),
@@ -242,9 +293,10 @@ fn load_payload(m: Message, base: u32, offset: u32, len: u32) -> Message {
     expression(m, "payload", |m| m.be32(1, REGISTER).be32(2, base).be32(3, offset).be32(4, len))
 }
 
-fn and(m: Message, bits: [u8; 4]) -> Message {
+/// These bits of the register, and then those turned round.
+fn bits_of(m: Message, bits: [u8; 4], turned: [u8; 4]) -> Message {
     expression(m, "bitwise", |m| {
-        m.be32(1, REGISTER).be32(2, REGISTER).be32(3, 4).nest(4, |m| m.attr(1, &bits)).nest(5, |m| m.attr(1, &[0; 4]))
+        m.be32(1, REGISTER).be32(2, REGISTER).be32(3, 4).nest(4, |m| m.attr(1, &bits)).nest(5, |m| m.attr(1, &turned))
     })
 }
 
@@ -261,7 +313,7 @@ fn expression(m: Message, name: &str, data: impl FnOnce(Message) -> Message) -> 
 }
 
 /// An interface name as the kernel compares it.
-fn padded(name: &str) -> [u8; libc::IFNAMSIZ] {
+pub(super) fn padded(name: &str) -> [u8; libc::IFNAMSIZ] {
     let mut bytes = [0; libc::IFNAMSIZ];
     for (to, from) in bytes.iter_mut().zip(name.bytes()) {
         *to = from;

@@ -18,6 +18,9 @@ const GETADDR: u16 = 22;
 const NEWROUTE: u16 = 24;
 const DELROUTE: u16 = 25;
 const GETROUTE: u16 = 26;
+const NEWRULE: u16 = 32;
+const DELRULE: u16 = 33;
+const GETRULE: u16 = 34;
 
 const IFLA_ADDRESS: u16 = 1;
 const IFLA_IFNAME: u16 = 3;
@@ -41,10 +44,29 @@ const RTA_GATEWAY: u16 = 5;
 const RTA_PRIORITY: u16 = 6;
 const RTA_TABLE: u16 = 15;
 
+/// `linux/fib_rules.h`
+const FRA_SRC: u16 = 2;
+const FRA_IIFNAME: u16 = 3;
+const FRA_PRIORITY: u16 = 6;
+const FRA_FWMARK: u16 = 10;
+const FRA_SUPPRESS_PREFIXLEN: u16 = 14;
+const FRA_TABLE: u16 = 15;
+const FRA_FWMASK: u16 = 16;
+const FRA_PROTOCOL: u16 = 21;
+const ACTION_TO_TABLE: u8 = 1;
+const INVERT: u32 = 2;
+/// NLM_F_REPLACE
+const REPLACE: u16 = 0x100;
+/// RTNH_F_ONLINK: the router is on the link, whatever the addresses say.
+const ON_LINK: u32 = 4;
+
 const AF_INET: u8 = libc::AF_INET as u8;
 const ARPHRD_ETHER: u16 = 1;
-const TABLE_MAIN: u8 = 254;
+pub(super) const TABLE_MAIN: u8 = 254;
 const PROTOCOL_STATIC: u8 = 4;
+/// By this number, which nobody else has (`/etc/iproute2/rt_protos`), routes and rules of ours are known for ours after a
+/// crash too.
+const PROTOCOL_OURS: u8 = 80;
 const SCOPE_UNIVERSE: u8 = 0;
 const SCOPE_LINK: u8 = 253;
 const TYPE_UNICAST: u8 = 1;
@@ -91,7 +113,22 @@ impl Rtnetlink {
         let mut found = Vec::new();
         self.0.dump("list the routes", GETROUTE, &rtmsg(0, SCOPE_UNIVERSE), |kind, body| {
             if kind == NEWROUTE {
-                found.extend(parse_route(body));
+                found.extend(
+                    parse_route(body).filter(|(table, ..)| *table == u32::from(TABLE_MAIN)).map(|found| found.2),
+                );
+            }
+        })?;
+        Ok(found)
+    }
+
+    /// The numbers of interfaces that are up and whose link works.
+    pub(super) fn working(&mut self) -> Result<Vec<u32>> {
+        let mut found = Vec::new();
+        let works = (libc::IFF_UP | libc::IFF_RUNNING) as u32;
+        self.0.dump("list the interfaces", GETLINK, &ifinfomsg(0, 0, 0), |kind, body| {
+            let number_at = |at: usize| number(body.get(at..)?);
+            if kind == NEWLINK && number_at(8).is_some_and(|flags| flags & works == works) {
+                found.extend(number_at(4));
             }
         })?;
         Ok(found)
@@ -130,6 +167,54 @@ impl Rtnetlink {
 
     pub(super) fn delete_route(&mut self, route: &Route) -> Result<()> {
         self.0.request(&format!("remove {}", describe(route)), route_message(DELROUTE, ACK, route))
+    }
+
+    /// The routes of tables of our own.
+    pub(super) fn own_routes(&mut self) -> Result<Vec<(u32, Route)>> {
+        let mut found = Vec::new();
+        self.0.dump("list the routes", GETROUTE, &rtmsg(0, SCOPE_UNIVERSE), |kind, body| {
+            if kind == NEWROUTE {
+                let own = parse_route(body)
+                    .filter(|(table, protocol, _)| *protocol == PROTOCOL_OURS && *table != u32::from(TABLE_MAIN));
+                found.extend(own.map(|(table, _, route)| (table, route)));
+            }
+        })?;
+        Ok(found)
+    }
+
+    /// Puts a route into a table of our own, in place of one to the same destination.
+    pub(super) fn set_own_route(&mut self, table: u32, route: &Route) -> Result<()> {
+        let doing = format!("set {} of an uplink", describe(route));
+        self.0.request(&doing, own_route_message(NEWROUTE, ACK | CREATE | REPLACE, table, route))
+    }
+
+    pub(super) fn delete_own_route(&mut self, table: u32, route: &Route) -> Result<()> {
+        let doing = format!("remove {} of an uplink", describe(route));
+        self.0.request(&doing, own_route_message(DELROUTE, ACK, table, route))
+    }
+
+    /// The routing rules that are ours.
+    pub(super) fn own_rules(&mut self) -> Result<Vec<Rule>> {
+        let mut found = Vec::new();
+        self.0.dump("list the routing rules", GETRULE, &fib_rule_header(false, 0), |kind, body| {
+            if kind == NEWRULE {
+                found.extend(parse_own_rule(body));
+            }
+        })?;
+        Ok(found)
+    }
+
+    pub(super) fn add_rule(&mut self, rule: &Rule) -> Result<()> {
+        self.0.request("add a routing rule", rule_message(NEWRULE, ACK | CREATE | EXCL, rule)).map_err(|e| {
+            match e.errno() {
+                Some(libc::EOPNOTSUPP | libc::EAFNOSUPPORT) => e.hint("the kernel needs IP_MULTIPLE_TABLES"),
+                _ => e,
+            }
+        })
+    }
+
+    pub(super) fn delete_rule(&mut self, rule: &Rule) -> Result<()> {
+        self.0.request("remove a routing rule", rule_message(DELRULE, ACK, rule))
     }
 
     /// Makes two interfaces joined by a cable, one of them in another network namespace, each with its own
@@ -173,6 +258,30 @@ impl Rtnetlink {
     }
 }
 
+/// A routing rule of ours: which packets look into which table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Rule {
+    /// Smaller ones come first.
+    pub(super) priority: u32,
+    pub(super) which: Which,
+    pub(super) table: u32,
+    /// The table's default routes do not count.
+    pub(super) but_default: bool,
+}
+
+/// Packets that a [`Rule`] is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Which {
+    /// The machine's own.
+    Own,
+    /// Those of them that come from this address.
+    OwnFrom(Ipv4Addr),
+    /// With this mark, as far as the mask goes.
+    Marked { mark: u32, mask: u32 },
+    /// With any mark within the mask.
+    AnyMark { mask: u32 },
+}
+
 fn describe(route: &Route) -> String {
     let Route { destination, prefix, gateway, .. } = route;
     match gateway {
@@ -199,6 +308,60 @@ fn route_message(kind: u16, flags: u16, route: &Route) -> Message {
         message = message.u32(RTA_PRIORITY, route.metric);
     }
     message.u32(RTA_OIF, route.interface)
+}
+
+fn own_route_message(kind: u16, flags: u16, table: u32, route: &Route) -> Message {
+    let scope = if route.gateway.is_some() { SCOPE_UNIVERSE } else { SCOPE_LINK };
+    let mut header = rtmsg(route.prefix, scope);
+    (header[4], header[5]) = (0, PROTOCOL_OURS);
+    let mut message = Message::new(kind, flags, &header);
+    if let Some(gateway) = route.gateway {
+        header[8..].copy_from_slice(&ON_LINK.to_ne_bytes());
+        message = Message::new(kind, flags, &header).attr(RTA_GATEWAY, &gateway.octets());
+    }
+    message.u32(RTA_TABLE, table).u32(RTA_OIF, route.interface)
+}
+
+fn rule_message(kind: u16, flags: u16, rule: &Rule) -> Message {
+    let Rule { priority, which, table, but_default } = rule;
+    let invert = matches!(which, Which::AnyMark { .. });
+    let source_bits = if matches!(which, Which::OwnFrom(_)) { 32 } else { 0 };
+    let message = Message::new(kind, flags, &fib_rule_header(invert, source_bits));
+    let message = match which {
+        Which::Own => message.text(FRA_IIFNAME, "lo"),
+        Which::OwnFrom(address) => message.text(FRA_IIFNAME, "lo").attr(FRA_SRC, &address.octets()),
+        Which::Marked { mark, mask } => message.u32(FRA_FWMARK, *mark).u32(FRA_FWMASK, *mask),
+        Which::AnyMark { mask } => message.u32(FRA_FWMARK, 0).u32(FRA_FWMASK, *mask),
+    };
+    let message = message.u32(FRA_PRIORITY, *priority).u32(FRA_TABLE, *table);
+    let message = if *but_default { message.u32(FRA_SUPPRESS_PREFIXLEN, 0) } else { message };
+    message.attr(FRA_PROTOCOL, &[PROTOCOL_OURS])
+}
+
+/// A rule that is ours, whatever it says: one that we would not make is read as something that no plan has.
+fn parse_own_rule(body: &[u8]) -> Option<Rule> {
+    let header = body.get(..12)?;
+    let find = |wanted| attrs(&body[12..]).find(|(kind, _)| *kind == wanted).map(|(_, value)| value);
+    if header[0] != AF_INET || find(FRA_PROTOCOL)?.first() != Some(&PROTOCOL_OURS) {
+        return None;
+    }
+    let number_of = |wanted| find(wanted).and_then(number);
+    let mask = number_of(FRA_FWMASK).unwrap_or(0);
+    let which = match (find(FRA_IIFNAME), find(FRA_SRC).and_then(ipv4)) {
+        (Some(_), Some(address)) => Which::OwnFrom(address),
+        (Some(_), None) => Which::Own,
+        (None, _) if number(&header[8..])? & INVERT != 0 => Which::AnyMark { mask },
+        (None, _) => Which::Marked { mark: number_of(FRA_FWMARK).unwrap_or(0), mask },
+    };
+    let but_default = number_of(FRA_SUPPRESS_PREFIXLEN) == Some(0);
+    Some(Rule { priority: number_of(FRA_PRIORITY)?, which, table: number_of(FRA_TABLE)?, but_default })
+}
+
+/// `struct fib_rule_hdr`
+fn fib_rule_header(invert: bool, source_bits: u8) -> [u8; 12] {
+    let mut bytes = [AF_INET, 0, source_bits, 0, 0, 0, 0, ACTION_TO_TABLE, 0, 0, 0, 0];
+    bytes[8..].copy_from_slice(&(if invert { INVERT } else { 0 }).to_ne_bytes());
+    bytes
 }
 
 /// `struct ifinfomsg`
@@ -257,7 +420,8 @@ fn parse_address(body: &[u8]) -> Option<(u32, (Ipv4Addr, u8))> {
     Some((number(&header[4..])?, (ipv4(address)?, header[1])))
 }
 
-fn parse_route(body: &[u8]) -> Option<Route> {
+/// Table, protocol and what the route is.
+fn parse_route(body: &[u8]) -> Option<(u32, u8, Route)> {
     let header = body.get(..12)?;
     if header[0] != AF_INET || header[7] != TYPE_UNICAST {
         return None;
@@ -275,13 +439,13 @@ fn parse_route(body: &[u8]) -> Option<Route> {
             _ => {}
         }
     }
-    (table == u32::from(TABLE_MAIN)).then_some(route)
+    Some((table, header[5], route))
 }
 
 /// Reads a message's body as everything that it could be.
 #[cfg(fuzzing)]
 pub(crate) fn read_anything(body: &[u8]) {
-    let _ = (parse_link(body), parse_address(body), parse_route(body));
+    let _ = (parse_link(body), parse_address(body), parse_route(body), parse_own_rule(body));
 }
 
 fn number(value: &[u8]) -> Option<u32> {
@@ -319,10 +483,35 @@ mod tests {
             Route { destination: Ipv4Addr::new(192, 0, 2, 1), prefix: 32, gateway: None, metric: 7, ..default.clone() };
         for route in [default, to_gateway] {
             let bytes = body(route_message(NEWROUTE, 0, &route));
-            assert_eq!(parse_route(&bytes), Some(route));
+            assert_eq!(parse_route(&bytes), Some((u32::from(TABLE_MAIN), PROTOCOL_STATIC, route.clone())));
+            let own = body(own_route_message(NEWROUTE, 0, 7000, &Route { prefix: 0, ..route }));
+            assert_eq!(parse_route(&own).map(|(table, protocol, _)| (table, protocol)), Some((7000, PROTOCOL_OURS)));
             for cut in 0..bytes.len() {
                 let _ = parse_route(&bytes[..cut]);
             }
+        }
+    }
+
+    #[test]
+    fn a_rule_survives_writing_and_reading_and_one_of_somebody_else_is_not_ours() {
+        let mask = 0x0f00_0000;
+        let which = [
+            Which::Own,
+            Which::OwnFrom(Ipv4Addr::new(192, 0, 2, 7)),
+            Which::Marked { mark: 0x0100_0000, mask },
+            Which::AnyMark { mask },
+        ];
+        for (which, but_default) in which.into_iter().zip([true, false, false, true]) {
+            let rule = Rule { priority: 30_000, which, table: 7_000_000, but_default };
+            let bytes = body(rule_message(NEWRULE, 0, &rule));
+            assert_eq!(parse_own_rule(&bytes), Some(rule));
+            for cut in 0..bytes.len() {
+                let _ = parse_own_rule(&bytes[..cut]);
+            }
+            let mut foreign = bytes;
+            let at = foreign.len() - 4;
+            foreign[at] = PROTOCOL_STATIC;
+            assert_eq!(parse_own_rule(&foreign), None);
         }
     }
 

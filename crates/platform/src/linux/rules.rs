@@ -3,8 +3,8 @@
 //! * The kernel gets nothing from a guests' interface: not IPv4, not ARP, not IPv6. Packet sockets see frames
 //!   before this hook, so we get all of them. This is table `netdev poblano`, and it stays when we die.
 //! * The kernel sends nothing to a guests' interface and forwards nothing from or to it.
-//! * What the gateway lets through comes out of a TUN. From there it may go to its uplink, and only there, so never to
-//!   another TUN; from the uplink only answers come back. The uplink forwards nothing else if it did not forward before us.
+//! * What the gateway lets through comes out of a TUN. From there it may go to its uplinks, and only there, so never to
+//!   another TUN; from the uplinks only answers come back. An uplink forwards nothing else if it did not forward before us.
 //! * Guests reach the gateway's own address on the portal's ports and by ping, and nothing else of the machine.
 //! * Nobody else reaches that address, because the portal is for guests.
 //! * What guests say to that address leaves no trace in connection tracking: who is not logged in must not be able to
@@ -12,6 +12,8 @@
 //! * Guests' addresses are rewritten to the uplink's, if wanted.
 //!
 //! `accept` here ends only our own chains: what another table drops stays dropped.
+
+use std::collections::BTreeSet;
 
 use super::nft::{self, Family, Hook, Term};
 use crate::ForwardSpec;
@@ -21,30 +23,30 @@ use crate::netlink::Message;
 pub(super) const TABLE: &str = "poblano";
 
 const HOOK_INGRESS: u32 = 0;
-const HOOK_PREROUTING: u32 = 0;
+pub(super) const HOOK_PREROUTING: u32 = 0;
 const HOOK_INPUT: u32 = 1;
 const HOOK_FORWARD: u32 = 2;
 const HOOK_OUTPUT: u32 = 3;
-const HOOK_POSTROUTING: u32 = 4;
+pub(super) const HOOK_POSTROUTING: u32 = 4;
 /// Before everything that others may hang on the interface.
 const PRIORITY_FIRST: i32 = -500;
 /// Before connection tracking.
 const PRIORITY_RAW: i32 = -300;
 const PRIORITY_FILTER: i32 = 0;
-const PRIORITY_SOURCE_NAT: i32 = 100;
+pub(super) const PRIORITY_SOURCE_NAT: i32 = 100;
 
-/// What is forwarded, with the number of the TUN, and whether the uplink forwarded packets before we came.
+/// What is forwarded, with the number of the TUN, and which of the uplinks forwarded nothing before we came.
 #[derive(Clone)]
 pub(super) struct Way {
     pub(super) spec: ForwardSpec,
     pub(super) tun: u32,
-    pub(super) uplink_forwarded: bool,
+    pub(super) closed: Vec<String>,
 }
 
 /// The lock of these interfaces, in place of the one that is there. `memory` outlives us with it: words, in the comments
 /// of rules that say what their chain does anyway.
 pub(super) fn lock(lans: &[String], memory: &[String]) -> Vec<Message> {
-    let mut messages = replace(Family::Netdev);
+    let mut messages = replace(Family::Netdev, TABLE);
     for (n, lan) in lans.iter().enumerate() {
         let hook =
             Hook { number: HOOK_INGRESS, priority: PRIORITY_FIRST, kind: "filter", drop: true, device: Some(lan) };
@@ -67,7 +69,7 @@ pub(super) fn lock(lans: &[String], memory: &[String]) -> Vec<Message> {
 
 /// The rules of forwarding, in place of those that are there.
 pub(super) fn filter(lans: &[String], ways: &[Way]) -> Vec<Message> {
-    let mut messages = replace(Family::Inet);
+    let mut messages = replace(Family::Inet, TABLE);
     for (name, hook) in [
         ("input", base(HOOK_INPUT, PRIORITY_FILTER, "filter")),
         ("forward", base(HOOK_FORWARD, PRIORITY_FILTER, "filter")),
@@ -78,10 +80,11 @@ pub(super) fn filter(lans: &[String], ways: &[Way]) -> Vec<Message> {
     // Nearly all packets are those of guests who are online. They meet their rule first, and in it what costs least:
     // each comparison takes the kernel some seven nanoseconds, that of a name thirty, and ten are a packet in 200.
     for Way { spec, tun, .. } in ways {
-        let uplink = spec.uplink.as_str();
-        let guest = Term::Source(spec.guests.0, spec.guests.1);
-        messages.push(rule("forward", &[guest, Term::InNumber(*tun), Term::Out(uplink), Term::Accept]));
-        messages.push(rule("forward", &[Term::OutNumber(*tun), Term::In(uplink), Term::Established, Term::Accept]));
+        for uplink in &spec.uplinks {
+            let guest = Term::Source(spec.guests.0, spec.guests.1);
+            messages.push(rule("forward", &[guest, Term::InNumber(*tun), Term::Out(uplink), Term::Accept]));
+            messages.push(rule("forward", &[Term::OutNumber(*tun), Term::In(uplink), Term::Established, Term::Accept]));
+        }
     }
     for lan in lans {
         messages.push(rule("input", &[Term::In(lan), Term::Drop]));
@@ -93,20 +96,14 @@ pub(super) fn filter(lans: &[String], ways: &[Way]) -> Vec<Message> {
         messages.extend(way_rules(n, &way.spec));
     }
     // Last: what an uplink shares with a TUN is let through above.
-    let mut closed: Vec<&str> = Vec::new();
-    for way in ways.iter().filter(|way| !way.uplink_forwarded) {
-        let uplink = way.spec.uplink.as_str();
-        if !closed.contains(&uplink) {
-            closed.push(uplink);
-            messages.push(rule("forward", &[Term::In(uplink), Term::Drop]));
-        }
-    }
+    let closed: BTreeSet<&String> = ways.iter().flat_map(|way| &way.closed).collect();
+    messages.extend(closed.into_iter().map(|uplink| rule("forward", &[Term::In(uplink), Term::Drop])));
     nft::batch(messages)
 }
 
 /// The rules of one TUN.
 fn way_rules(n: usize, spec: &ForwardSpec) -> Vec<Message> {
-    let (tun, uplink) = (spec.tun.as_str(), spec.uplink.as_str());
+    let tun = spec.tun.as_str();
     let (network, prefix) = spec.guests;
     let mut messages = Vec::new();
     let (untracked_in, untracked_out) = (format!("untracked-in{n}"), format!("untracked-out{n}"));
@@ -139,13 +136,14 @@ fn way_rules(n: usize, spec: &ForwardSpec) -> Vec<Message> {
         let chain = format!("postrouting{n}");
         let hook = base(HOOK_POSTROUTING, PRIORITY_SOURCE_NAT, "nat");
         messages.push(nft::add_chain(Family::Inet, TABLE, &chain, &hook));
-        let terms = [Term::Out(uplink), Term::Source(network, prefix), Term::Masquerade];
-        messages.push(rule(&chain, &terms));
+        for uplink in &spec.uplinks {
+            messages.push(rule(&chain, &[Term::Out(uplink), Term::Source(network, prefix), Term::Masquerade]));
+        }
     }
     messages
 }
 
-fn base(number: u32, priority: i32, kind: &'static str) -> Hook<'static> {
+pub(super) fn base(number: u32, priority: i32, kind: &'static str) -> Hook<'static> {
     Hook { number, priority, kind, drop: false, device: None }
 }
 
@@ -154,13 +152,13 @@ fn rule(chain: &str, terms: &[Term<'_>]) -> Message {
 }
 
 /// Removes a table, if it is there.
-pub(super) fn remove(family: Family) -> Vec<Message> {
-    nft::batch(vec![nft::add_table(family, TABLE), nft::delete_table(family, TABLE)])
+pub(super) fn remove(family: Family, table: &str) -> Vec<Message> {
+    nft::batch(vec![nft::add_table(family, table), nft::delete_table(family, table)])
 }
 
 /// Adding before deleting makes deleting succeed whether or not a former run has left the table.
-fn replace(family: Family) -> Vec<Message> {
-    vec![nft::add_table(family, TABLE), nft::delete_table(family, TABLE), nft::add_table(family, TABLE)]
+pub(super) fn replace(family: Family, table: &str) -> Vec<Message> {
+    vec![nft::add_table(family, table), nft::delete_table(family, table), nft::add_table(family, table)]
 }
 
 #[cfg(test)]

@@ -94,7 +94,7 @@ pub(crate) fn tun_spec(mode: TunMode) -> TunSpec {
 pub(crate) fn forward_spec() -> ForwardSpec {
     ForwardSpec {
         tun: TUN.into(),
-        uplink: UPLINK.into(),
+        uplinks: vec![UPLINK.into()],
         gateway: GATEWAY,
         guests: (Ipv4Addr::new(10, 1, 0, 0), 16),
         masquerade: true,

@@ -19,6 +19,8 @@ pub(crate) fn check(config: &Config) -> anyhow::Result<()> {
         ("session_down", &scripts.session_down),
         ("guest_up", &scripts.guest_up),
         ("guest_down", &scripts.guest_down),
+        ("uplink_up", &scripts.uplink_up),
+        ("uplink_down", &scripts.uplink_down),
         ("up", &scripts.up),
         ("down", &scripts.down),
     ];

@@ -19,6 +19,7 @@ mod variables;
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
+use std::net::Ipv4Addr;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -30,7 +31,7 @@ use engine::session::{Record, Status};
 use tokio::sync::{Notify, oneshot, watch};
 use tokio::task::JoinSet;
 use tracing::{debug, warn};
-use wire::{GuestKey, MacAddr};
+use wire::{GuestKey, MacAddr, Vlan};
 
 use self::program::{Ended, Program};
 use self::queue::{Job, Queue};
@@ -53,6 +54,8 @@ pub(crate) enum Event {
     SessionDown,
     GuestUp,
     GuestDown,
+    UplinkUp,
+    UplinkDown,
 }
 
 impl Event {
@@ -63,6 +66,8 @@ impl Event {
             Self::SessionDown => "session_down",
             Self::GuestUp => "guest_up",
             Self::GuestDown => "guest_down",
+            Self::UplinkUp => "uplink_up",
+            Self::UplinkDown => "uplink_down",
         }
     }
 
@@ -70,8 +75,9 @@ impl Event {
         matches!(self, Self::SessionUp | Self::GuestUp)
     }
 
+    /// Goes before what is of leases.
     fn is_of_session(self) -> bool {
-        matches!(self, Self::SessionUp | Self::SessionDown)
+        !matches!(self, Self::GuestUp | Self::GuestDown)
     }
 
     fn script(self, config: &config::Scripts) -> Option<&Path> {
@@ -80,6 +86,8 @@ impl Event {
             Self::SessionDown => config.session_down.as_deref(),
             Self::GuestUp => config.guest_up.as_deref(),
             Self::GuestDown => config.guest_down.as_deref(),
+            Self::UplinkUp => config.uplink_up.as_deref(),
+            Self::UplinkDown => config.uplink_down.as_deref(),
         }
     }
 }
@@ -89,7 +97,22 @@ impl Event {
 enum Subject {
     Session(Box<Record>),
     Guest(Lease),
+    Uplink(UplinkEvent),
 }
+
+/// One of several uplinks works again, or no longer.
+#[derive(Debug)]
+pub(crate) struct UplinkEvent {
+    pub(crate) works: bool,
+    pub(crate) name: String,
+    pub(crate) interface: String,
+    pub(crate) gateway: Option<Ipv4Addr>,
+    /// Names of those that work now.
+    pub(crate) working: String,
+}
+
+/// In the place of a guest, to whom it cannot belong: uplinks have one turn.
+const UPLINKS: GuestKey = GuestKey { lan: u8::MAX, vlan: Vlan::NONE, mac: MacAddr::ZERO };
 
 /// What an operator may know.
 pub(crate) struct State {
@@ -144,7 +167,14 @@ impl Scripts {
             ended: RefCell::default(),
             was_up: Cell::new(false),
         };
-        let events = [Event::SessionUp, Event::SessionDown, Event::GuestUp, Event::GuestDown];
+        let events = [
+            Event::SessionUp,
+            Event::SessionDown,
+            Event::GuestUp,
+            Event::GuestDown,
+            Event::UplinkUp,
+            Event::UplinkDown,
+        ];
         if events.iter().any(|event| event.script(&this.config).is_some()) {
             let (sender, ended) = oneshot::channel();
             let (shared, config, facts) = (Arc::clone(&this.shared), this.config.clone(), this.facts.clone());
@@ -236,6 +266,12 @@ impl Scripts {
             Some(left) => *left = Some(lease.clone()),
             None => self.note(Event::GuestDown, lease.key, || Subject::Guest(lease.clone())),
         }
+    }
+
+    /// An uplink begins or ceases to work.
+    pub(crate) fn uplink(&self, told: UplinkEvent) {
+        let event = if told.works { Event::UplinkUp } else { Event::UplinkDown };
+        self.note(event, UPLINKS, || Subject::Uplink(told));
     }
 
     /// What runs now, and what waits.
@@ -343,6 +379,7 @@ fn start(config: &config::Scripts, facts: &Facts, job: Job) -> anyhow::Result<pr
     let variables = match &job.subject {
         Subject::Session(record) => facts.of_session(job.event, record),
         Subject::Guest(lease) => facts.of_guest(job.event, lease),
+        Subject::Uplink(told) => facts.of_uplink(job.event, told),
     };
     Program::new(script, variables).start()
 }

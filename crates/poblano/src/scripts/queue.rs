@@ -88,7 +88,7 @@ impl Queue {
             Event::GuestUp => MOST / 4,
             Event::GuestDown => MOST / 2,
             Event::SessionUp => MOST / 4 * 3,
-            Event::SessionDown => MOST,
+            Event::SessionDown | Event::UplinkUp | Event::UplinkDown => MOST,
         };
         let most_of_a_guest = if event.is_beginning() { MOST_OF_A_GUEST / 2 } else { MOST_OF_A_GUEST };
         let theirs = self.guests.get(&guest).map_or(0, |guest| guest.jobs.len());

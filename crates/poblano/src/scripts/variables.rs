@@ -14,7 +14,7 @@ use fastpath::police::Rate;
 use fastpath::session::Usage;
 use wire::{GuestKey, MacAddr};
 
-use super::Event;
+use super::{Event, UplinkEvent};
 use crate::aaa::terminate_cause;
 
 /// Longest text of a guest or a server, in octets: that of a RADIUS attribute.
@@ -141,6 +141,17 @@ impl Facts {
             cause: None,
         };
         self.of(event, lease.key, lease.address, lease.hostname.as_deref(), &told)
+    }
+
+    pub(super) fn of_uplink(&self, event: Event, told: &UplinkEvent) -> Variables {
+        vec![
+            ("DEV", self.device.clone()),
+            ("UPLINK", told.name.clone()),
+            ("UPLINK_INTERFACE", told.interface.clone()),
+            ("UPLINK_GATEWAY", told.gateway.map_or_else(String::new, |gateway| gateway.to_string())),
+            ("UPLINKS_UP", told.working.clone()),
+            ("POBLANO_EVENT", event.name().to_owned()),
+        ]
     }
 
     fn of(&self, event: Event, key: GuestKey, address: Ipv4Addr, hostname: Option<&str>, told: &Told<'_>) -> Variables {

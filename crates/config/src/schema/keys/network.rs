@@ -3,7 +3,8 @@
 use super::{key, or, repeated, section};
 use crate::schema::Absent::{Is, Required};
 use crate::schema::Kind::{
-    Address, Addresses, Bool, Choice, DhcpOptions, Duration, Int, Interface, InterfaceAddress, Mac, Name, Network, Text,
+    Address, Addresses, Bool, Choice, DhcpOptions, Duration, Int, Interface, InterfaceAddress, Mac, Name, Network,
+    Probes, Text,
 };
 use crate::schema::Section;
 
@@ -59,6 +60,62 @@ pub(super) const UPLINK: Section = section(
             Bool,
             Is("true"),
             "Guests' packets leave with the uplink's own address (NAT). With false the routers beyond must know the way to the guests' network, or guests get no answers.",
+        ),
+        key(
+            "share",
+            Choice(&["first", "weight"]),
+            Is("\"first\""),
+            "Which of several uplinks ([[uplink.line]]) guests leave by: the first in this file that works, or each by one that works, as their weights say. A guest leaves by one uplink with all that it does, while that works.",
+        ),
+        key(
+            "probe_interval",
+            Duration { min: "1s", max: "10m", or_zero: false },
+            Is("\"5s\""),
+            "So often each of several uplinks is probed. A probe has half of that for its answer; one that is lost is repeated at once. With the default of two lost ones guests leave by another uplink within two intervals.",
+        ),
+        key(
+            "probes_lost",
+            Int { min: 1, max: 100 },
+            Is("2"),
+            "So many probes in a row without any answer, and the uplink is not used: its guests leave by the others, their connections by it are forgotten. A link without carrier is not used at once. When no uplink is left all stays as it was last.",
+        ),
+        key(
+            "probes_answered",
+            Int { min: 1, max: 1000 },
+            Is("5"),
+            "So many probes in a row with an answer, and it is used again. New connections of its guests leave by it then; those that there are go on where they are.",
+        ),
+    ],
+);
+
+pub(super) const UPLINK_LINE: Section = repeated(
+    "uplink.line",
+    "One of several ways to the Internet, the best one first; at most 8. They take the place of uplink.interface, address and gateway: addresses come from the system's own configuration or DHCP client. Two of them with nothing but an interface each are enough. The machine's own packets (DNS, RADIUS) leave by the first that works. Linux alone; not with zones of different uplinks. `poblano uplinks` shows them.",
+    &[
+        key("interface", Interface, Required { example: "\"eth0\"" }, "The interface to this provider."),
+        key(
+            "name",
+            Text { max: 32 },
+            or("the interface", "\"fibre\""),
+            "What log, metrics and scripts call it: up to 32 of a-z, A-Z, 0-9, '-', '_' and '.'.",
+        ),
+        key(
+            "gateway",
+            Address,
+            or("that of the best default route by the interface, at each moment", "\"192.0.2.1\""),
+            "The provider's router. Without it, some program (a DHCP client) must set a default route by the interface; two such routes need different metrics.",
+        ),
+        key(
+            "weight",
+            Int { min: 1, max: 100 },
+            Is("1"),
+            "With share = \"weight\": this uplink's part of the guests. 3 beside 1 is three of four.",
+        ),
+        key(
+            "probe",
+            Probes { max: 4 },
+            or("its gateway, by ping", "[\"192.0.2.1\", \"dns:198.51.100.53\", \"tcp:203.0.113.80:443\"]"),
+            "What is asked whether the uplink works, from its own address and by its own interface: addresses that answer a ping, DNS servers (dns:ADDRESS), or servers that take or refuse a TCP connection (tcp:ADDRESS:PORT). One answer is enough. Its gateway says nothing of what is behind it: name two hosts that are always there.",
         ),
     ],
 );

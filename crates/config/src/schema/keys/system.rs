@@ -34,6 +34,18 @@ pub(super) const SCRIPTS: Section = section(
             "Run after a device's address is nobody's again (macdown).",
         ),
         key(
+            "uplink_up",
+            Path { max: 4000 },
+            or("none", "\"/etc/poblano/uplink-up\""),
+            "Run when one of several uplinks is used again, with UPLINK, UPLINK_INTERFACE, UPLINK_GATEWAY and, of those that are used now, UPLINKS_UP. Of zones the first one's is run.",
+        ),
+        key(
+            "uplink_down",
+            Path { max: 4000 },
+            or("none", "\"/etc/poblano/uplink-down\""),
+            "Run when one of several uplinks no longer works, with the same variables.",
+        ),
+        key(
             "up",
             Path { max: 4000 },
             or("none", "\"/etc/poblano/up\""),

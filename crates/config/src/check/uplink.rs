@@ -1,0 +1,92 @@
+//! `[uplink]` and its lines.
+
+use std::collections::HashSet;
+
+use super::usable;
+use crate::Config;
+use crate::read::Read;
+
+pub(super) fn check(config: &Config, read: &mut Read<'_>) {
+    let uplink = &config.uplink;
+    if let Some(address) = uplink.address {
+        if address.network().overlaps(config.lan.network) {
+            let message = format!("{address} overlaps lan.network {}; choose another lan.network", config.lan.network);
+            read.conflict("uplink.address", &["lan.network"], message);
+        }
+        if uplink.interface.is_none() {
+            let message = "needs uplink.interface or --uplink, to know whose address it is";
+            read.conflict("uplink.address", &["uplink.interface"], message);
+        }
+    }
+    if let Some(gateway) = uplink.gateway {
+        if uplink.address.is_none() {
+            read.conflict("uplink.gateway", &["uplink.address"], "needs uplink.address too; give both or none");
+        }
+        if !usable(gateway) || config.lan.network.contains(gateway) {
+            read.conflict("uplink.gateway", &["lan.network"], format!("{gateway} cannot be a router on the uplink"));
+        }
+    }
+    lines(config, read);
+}
+
+/// Several of them.
+fn lines(config: &Config, read: &mut Read<'_>) {
+    let uplink = &config.uplink;
+    if uplink.lines.is_empty() {
+        return;
+    }
+    for (key, is_set) in [
+        ("uplink.interface", uplink.interface.is_some()),
+        ("uplink.address", uplink.address.is_some()),
+        ("uplink.gateway", uplink.gateway.is_some()),
+    ] {
+        if is_set {
+            read.conflict(key, &[], "means nothing beside [[uplink.line]]; take one of them out");
+        }
+    }
+    if read.is_of_zone("uplink.line[0]") {
+        read.conflict(
+            "uplink.line[0]",
+            &[],
+            "all zones leave by the same uplinks; write [[uplink.line]] without a zone",
+        );
+    }
+    let (mut names, mut interfaces) = (HashSet::new(), HashSet::new());
+    for (i, line) in uplink.lines.iter().enumerate() {
+        let path = |key: &str| format!("uplink.line[{i}].{key}");
+        let (interface, lan) = (&line.interface, &config.lan);
+        if *interface == lan.interface {
+            let message = format!("{interface} is also lan.interface; guests and the Internet need one each");
+            read.conflict(&path("interface"), &["lan.interface"], message);
+        }
+        if *interface == config.tun.name {
+            read.conflict(&path("interface"), &["tun.name"], format!("{interface} is also tun.name"));
+        }
+        if !interface.is_empty() && !interfaces.insert(interface) {
+            read.conflict(&path("interface"), &[], format!("{interface} is another line's too; each needs its own"));
+        }
+        // It stands in labels, lines of the log and lists with blanks between.
+        let is_word = |name: &str| {
+            !name.is_empty() && name.bytes().all(|c| c.is_ascii_alphanumeric() || matches!(c, b'-' | b'_' | b'.'))
+        };
+        if read.is_given(&path("name")) && !is_word(&line.name) {
+            let message = format!("{:?} is no name; use a-z, A-Z, 0-9, '-', '_' and '.'", line.name);
+            read.conflict(&path("name"), &[], message);
+        }
+        if !interface.is_empty() && !names.insert(&line.name) {
+            read.conflict(&path("name"), &[], format!("{} is another line's name too", line.name));
+        }
+        if let Some(gateway) = line.gateway.filter(|gateway| !usable(*gateway) || lan.network.contains(*gateway)) {
+            read.conflict(&path("gateway"), &["lan.network"], format!("{gateway} cannot be a router on the uplink"));
+        }
+        let probes = line.probe.as_deref();
+        if probes.is_some_and(<[_]>::is_empty) {
+            read.conflict(&path("probe"), &[], "is empty; leave it out, and the gateway is asked");
+        }
+        for probe in probes.unwrap_or_default() {
+            if !usable(probe.address) || lan.network.contains(probe.address) {
+                read.conflict(&path("probe"), &["lan.network"], format!("{probe} is nobody behind the uplink"));
+            }
+        }
+    }
+}
