@@ -14,7 +14,7 @@ use crate::{
     HostNetwork, InterfaceAddress, Lan, Log, LogLevel, MacAuthentication, MacServiceType, Metrics, Network, Octets,
     Offload, OffloadMode, PasswordMethod, Policy, Portal, Radius, RadiusAdministrative, RadiusHttp, RadiusProxy,
     RadiusProxyClient, RadiusServer, RadiusTls, RadiusTransport, RadiusVersion, Scripts, Secret, Session, State, Tun,
-    TunMode, Uam, Uplink, UplinkLine, UplinkProbe, UplinkShare,
+    TunMode, Uam, Uplink, UplinkLine, UplinkProbe, UplinkShare, Webhook,
 };
 
 /// Tables are sized by the number of guests; without a wish of the operator they stay below this many.
@@ -90,10 +90,21 @@ pub(crate) fn assemble(read: &Read<'_>) -> Config {
         radius: radius(read),
         scripts: scripts(read),
         console: console(read, &directory),
+        webhooks: (0..read.count("webhook")).map(|i| webhook(read, i)).collect(),
         state: State { directory },
         metrics: Metrics { listen: read.optional("metrics.listen"), port: read.port("metrics.port") },
         control: Control { socket: read.required("control.socket") },
         log: Log { level: log_level(&read.word("log.level")) },
+    }
+}
+
+fn webhook(read: &Read<'_>, i: usize) -> Webhook {
+    let path = |key: &str| format!("webhook[{i}].{key}");
+    Webhook {
+        url: read.optional(&path("url")).unwrap_or_default(),
+        events: read.optional(&path("events")).unwrap_or_default(),
+        secret: read.optional(&path("secret")),
+        ca: read.optional(&path("ca_file")),
     }
 }
 

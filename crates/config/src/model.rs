@@ -56,6 +56,8 @@ pub struct Config {
     pub metrics: Metrics,
     /// `[console]`
     pub console: Console,
+    /// `[[webhook]]`
+    pub webhooks: Vec<Webhook>,
     /// The log.
     pub log: Log,
 }
@@ -649,6 +651,19 @@ pub struct Console {
     pub port: u16,
     /// The file of operators.
     pub operators: PathBuf,
+}
+
+/// `[[webhook]]`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Webhook {
+    /// Where it is told, without a fragment.
+    pub url: String,
+    /// Of what.
+    pub events: Vec<String>,
+    /// What bodies are signed with.
+    pub secret: Option<Secret>,
+    /// Who may vouch for it; `None` is the machine's own choice.
+    pub ca: Option<PathBuf>,
 }
 
 /// `[log]`

@@ -22,10 +22,11 @@ use crate::{
 };
 
 /// Tables that are searched one by one must stay short.
-const MAX_REPEATED: [(&str, usize); 6] = [
+const MAX_REPEATED: [(&str, usize); 7] = [
     ("uplink.line", 8),
     ("dhcp.host", 4096),
     ("policy", 256),
+    ("webhook", 8),
     ("radius.server", 8),
     ("radius.dynamic_authorization.client", 16),
     ("radius.proxy.client", 64),

@@ -23,9 +23,11 @@ const MOST_EVENTS: usize = 2048;
 /// Longest that one event quotes of a guest or a server.
 const LONGEST_WORDS: usize = 160;
 /// Events of one guest at once; then one in [`GUEST_PAUSE`]. A phone that joins, fails three times and gets in makes some
-/// dozen: who makes more cannot push other guests' events out.
+/// dozen: who makes more cannot push other guests' events out. Beginning and end of a session count a tenth, for others are
+/// told of them.
 const GUEST_BURST: u32 = 24;
 const GUEST_PAUSE: Duration = Duration::from_secs(10);
+const SESSION_PAUSE: Duration = Duration::from_secs(1);
 /// Guests whose events are counted, and stations that are asking for a lease. Beyond that they share one budget.
 const MOST_COUNTED: usize = 4096;
 /// Who has asked for longer than this and has no lease gave up.
@@ -45,9 +47,9 @@ pub(crate) enum What {
     /// Nobody knows the device by its MAC address.
     DeviceRefused { took: Duration },
     /// A session has begun.
-    Began { user: Box<str>, source: Source },
+    Began { session: Box<str>, user: Box<str>, source: Source },
     /// It is over.
-    Ended { user: Box<str>, cause: &'static str, duration: Duration, up: u64, down: u64 },
+    Ended { session: Box<str>, user: Box<str>, cause: &'static str, duration: Duration, up: u64, down: u64 },
     /// A station leads guests elsewhere.
     Rogue(Box<str>),
     /// An operator did something.
@@ -105,6 +107,11 @@ impl Pages {
         self.next.send_replace(number + 1);
     }
 
+    /// The number of the first event that is still remembered, or will be.
+    pub(crate) fn oldest(&self) -> u64 {
+        self.events.borrow().front().map_or(*self.next.borrow(), |event| event.number)
+    }
+
     /// What an operator did, with the whole gateway or with what it names itself.
     pub(crate) fn operator(&self, now: Now, name: &str, did: &str) {
         let what = What::Operator { name: clipped(name), did: clipped(did) };
@@ -160,9 +167,31 @@ impl Diary {
         &self.pages
     }
 
+    /// Up to `most` events of this gateway with numbers from `from` on and one of these labels, and the number to go on from.
+    pub(crate) fn since(&self, from: u64, labels: &[String], most: usize) -> (Vec<Value>, u64) {
+        let events = self.pages.events.borrow();
+        let mut next = *self.pages.next.borrow();
+        let mut told = Vec::new();
+        for event in events.iter().filter(|event| event.number >= from && event.zone == self.zone) {
+            if !labels.iter().any(|label| label == event.what.label()) {
+                continue;
+            }
+            if told.len() == most {
+                next = event.number;
+                break;
+            }
+            told.push(event.to_json());
+        }
+        (told, next)
+    }
+
     /// Something happened to a guest.
     pub(crate) fn note(&self, now: Now, whom: Whom, what: What) {
-        if self.may_write(now.mono, whom.key) {
+        let pause = match what {
+            What::Began { .. } | What::Ended { .. } => SESSION_PAUSE,
+            _ => GUEST_PAUSE,
+        };
+        if self.may_write(now.mono, whom.key, pause) {
             self.pages.write(&self.zone, now.unix, Some(whom), what);
         }
     }
@@ -202,9 +231,14 @@ impl Diary {
     /// What accounting is told.
     pub(crate) fn session(&self, now: Now, record: &Record) {
         let what = match record.status {
-            Status::Start => What::Began { user: clipped(&record.user), source: record.source },
+            Status::Start => What::Began {
+                session: record.session_id.as_str().into(),
+                user: clipped(&record.user),
+                source: record.source,
+            },
             Status::Interim => return,
             Status::Stop(cause) => What::Ended {
+                session: record.session_id.as_str().into(),
                 user: clipped(&record.user),
                 cause: cause.label(),
                 duration: record.duration,
@@ -221,9 +255,9 @@ impl Diary {
     }
 
     /// A token bucket for each guest, kept as one point in time.
-    fn may_write(&self, now: Duration, key: GuestKey) -> bool {
+    fn may_write(&self, now: Duration, key: GuestKey, pause: Duration) -> bool {
         let admit = |whole_at: &mut Duration| {
-            let after = (*whole_at).max(now) + GUEST_PAUSE;
+            let after = (*whole_at).max(now) + pause;
             let fits = after <= now + GUEST_PAUSE * GUEST_BURST;
             if fits {
                 *whole_at = after;
@@ -255,6 +289,7 @@ impl Event {
             "ip": self.whom.map(|whom| whom.address).filter(|address| !address.is_unspecified()).map(|a| a.to_string()),
             "event": self.what.label(),
             "text": self.what.text(),
+            "data": self.what.data(),
         })
     }
 }
@@ -274,6 +309,35 @@ impl What {
             Self::Ended { .. } => "session_ended",
             Self::Rogue(_) => "rogue",
             Self::Operator { .. } => "operator",
+        }
+    }
+
+    /// For programs: what is not said by others of its fields; the words of accounting and of `sessions`.
+    fn data(&self) -> Value {
+        match self {
+            Self::Lease { name, took } => {
+                json!({ "hostname": name, "milliseconds": took.map(|t| t.as_millis() as u64) })
+            }
+            Self::Left | Self::Rogue(_) => Value::Null,
+            Self::Page { path, from, status } => json!({ "path": path, "towards": from, "status": status }),
+            Self::Login { user, became, took } => {
+                let words = match became {
+                    Became::Refused { words } => words.as_deref(),
+                    _ => None,
+                };
+                json!({ "user": user, "message": words, "milliseconds": took.as_millis() as u64 })
+            }
+            Self::DeviceRefused { took } => json!({ "milliseconds": took.as_millis() as u64 }),
+            Self::Began { session, user, .. } => json!({ "session": session, "user": user }),
+            Self::Ended { session, user, cause, duration, up, down } => json!({
+                "session": session,
+                "user": user,
+                "cause": cause,
+                "seconds": duration.as_secs(),
+                "input_octets": up,
+                "output_octets": down,
+            }),
+            Self::Operator { name, did } => json!({ "operator": name, "did": did }),
         }
     }
 
@@ -302,7 +366,7 @@ impl What {
                 }
             }
             Self::DeviceRefused { took } => format!("not known by its MAC address, after {}", time(*took)),
-            Self::Began { user, source } => {
+            Self::Began { user, source, .. } => {
                 let by = match source {
                     Source::Local => "an account",
                     Source::Radius => "RADIUS",
@@ -310,7 +374,7 @@ impl What {
                 };
                 format!("online as {user}, by {by}")
             }
-            Self::Ended { user, cause, duration, up, down } => {
+            Self::Ended { user, cause, duration, up, down, .. } => {
                 let mut text = format!("{user} is offline: {cause}, after ");
                 let _ = write!(text, "{}, {} up, {} down", time(*duration), octets(*up), octets(*down)); // a String takes all
                 text

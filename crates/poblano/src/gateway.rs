@@ -30,6 +30,7 @@ use crate::offload::Offload;
 use crate::resolvers::Resolvers;
 use crate::scripts::Scripts;
 use crate::slow::Queued;
+use crate::webhooks::Webhook;
 use crate::{diary, garden, kept, leases};
 
 /// Frames handled before timers and HTTP get a turn.
@@ -61,6 +62,8 @@ pub(crate) struct Gateway {
     /// What has happened to guests.
     pub(crate) diary: Diary,
     guesses: Guesses,
+    /// Who is told of it.
+    pub(crate) webhooks: Vec<Webhook>,
     /// The configuration is to be read again.
     pub(crate) reload: Notify,
     /// The gateway's own session, if it is to have one.
@@ -83,12 +86,13 @@ pub(crate) struct Outlets {
     pub(crate) scripts: Scripts,
     pub(crate) desk: Rc<portal::Desk>,
     pub(crate) diary: Diary,
+    pub(crate) webhooks: Vec<Webhook>,
     pub(crate) administrative: Option<Rc<Administrative>>,
 }
 
 impl Gateway {
     pub(crate) fn new(plane: Arc<Plane>, aaa: Rc<Aaa>, engine: Engine, outlets: Outlets) -> Rc<Self> {
-        let Outlets { lan, store, flows, offload, scripts, desk, diary, administrative } = outlets;
+        let Outlets { lan, store, flows, offload, scripts, desk, diary, webhooks, administrative } = outlets;
         let mut engine = engine;
         engine.set_mirror(offload.mirror());
         Rc::new(Self {
@@ -105,6 +109,7 @@ impl Gateway {
             desk,
             diary,
             guesses: Guesses::default(),
+            webhooks,
             reload: Notify::new(),
             administrative,
             armed: Cell::new(None),

@@ -32,6 +32,8 @@ mod settings;
 mod slow;
 mod udp;
 mod uplinks;
+mod web;
+mod webhooks;
 
 use std::process::ExitCode;
 

@@ -50,6 +50,7 @@ use crate::slow::{self, Queued};
 use crate::uplinks::Uplinks;
 use crate::{
     aaa, administrative, commands, console, control, garden, kept, leases, log, metrics, offload, scripts, settings,
+    webhooks,
 };
 
 /// Leases and sessions are written at most this often: a crash forgets that much, and the flash of a router lasts.
@@ -509,8 +510,10 @@ fn make(parts: Parts, scripts: Scripts, diary: Diary, clock: Clock) -> anyhow::R
     let of_access_points = aaa.access_points.open()?;
     let site = Rc::new(settings::site(&config, lan_mac));
     let desk = Rc::new(portal::Desk::new(&site.uam));
+    let webhooks = webhooks::open(&config)?;
     let ports = (Arc::clone(&lan_port), tun_port);
-    let outlets = Outlets { lan: lan_port, store: lease_writer, flows, offload, scripts, desk, diary, administrative };
+    let outlets =
+        Outlets { lan: lan_port, store: lease_writer, flows, offload, scripts, desk, diary, webhooks, administrative };
     let gateway = Gateway::new(plane, aaa, engine, outlets);
     gateway.with(|_, _| ()); // what has ended meanwhile is told
     let inputs = Inputs { frames, site, portal, of_access_points };
@@ -694,6 +697,16 @@ async fn until_told(
     ended
 }
 
+async fn tell_webhooks(gateway: &Rc<Gateway>) {
+    let mut all = JoinSet::new();
+    for at in 0..gateway.webhooks.len() {
+        let gateway = Rc::clone(gateway);
+        all.spawn_local(async move { gateway.webhooks[at].tell(&gateway.diary).await }.in_current_span());
+    }
+    all.join_all().await;
+    std::future::pending().await
+}
+
 /// Those of one gateway.
 async fn tasks_of(gateway: Rc<Gateway>, inputs: Inputs) -> anyhow::Result<()> {
     let Inputs { frames, site, portal, of_access_points } = inputs;
@@ -705,6 +718,7 @@ async fn tasks_of(gateway: Rc<Gateway>, inputs: Inputs) -> anyhow::Result<()> {
         () = Rc::clone(&gateway).keep_small() => {}
         () = gateway.aaa.dynamic_authorization.serve_servers(&gateway) => {}
         () = administrative::keep(&gateway) => {}
+        () = tell_webhooks(&gateway) => {}
         () = gateway.aaa.access_points.serve(of_access_points, &gateway) => {}
         _ = portal::serve(portal, site, Rc::clone(&gateway.desk), backend) => {}
     }

@@ -57,5 +57,6 @@ pub const SECTIONS: &[Section] = &[
     system::CONTROL,
     system::METRICS,
     system::CONSOLE,
+    system::WEBHOOK,
     system::LOG,
 ];

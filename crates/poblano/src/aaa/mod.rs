@@ -10,7 +10,7 @@ mod grant;
 mod ignored;
 mod method;
 mod proxy;
-mod radsec;
+pub(crate) mod radsec;
 mod records;
 mod trial;
 mod web;

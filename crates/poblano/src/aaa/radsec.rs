@@ -101,7 +101,7 @@ impl Tls {
 
 /// Nobody is there, as far as we can tell.
 #[derive(Debug)]
-pub(super) struct Silence(pub(super) String);
+pub(crate) struct Silence(pub(crate) String);
 
 impl fmt::Display for Silence {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -126,7 +126,7 @@ pub(super) fn ended(error: Option<&anyhow::Error>, proven: bool) -> Closed {
     if proven && error.is_none_or(is_network) { Closed::Silent } else { Closed::Distrusted }
 }
 
-pub(super) fn certificates(file: &Path) -> anyhow::Result<Vec<CertificateDer<'static>>> {
+pub(crate) fn certificates(file: &Path) -> anyhow::Result<Vec<CertificateDer<'static>>> {
     let doing = || format!("cannot read certificates in PEM from {}", file.display());
     let all: Vec<_> =
         CertificateDer::pem_file_iter(file).and_then(Iterator::collect::<Result<_, _>>).with_context(doing)?;

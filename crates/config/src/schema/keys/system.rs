@@ -1,8 +1,8 @@
 //! The program on its machine.
 
-use super::{key, or, section};
-use crate::schema::Absent::Is;
-use crate::schema::Kind::{Choice, Duration, HostAddress, Int, Path};
+use super::{key, or, repeated, section};
+use crate::schema::Absent::{Is, Required};
+use crate::schema::Kind::{Choice, Choices, Duration, File, HostAddress, Int, Path, Secret, WebAddress};
 use crate::schema::Section;
 
 pub(super) const SCRIPTS: Section = section(
@@ -127,6 +127,50 @@ pub(super) const CONSOLE: Section = section(
             Path { max: 4000 },
             or("operators in state.directory", "\"/etc/poblano/operators\""),
             "The file of operators, which `poblano operator` writes. Read again when it changes.",
+        ),
+    ],
+);
+
+pub(super) const WEBHOOK: Section = repeated(
+    "webhook",
+    "A web server that is told what happens to guests: a POST with a JSON object for each event, as the console's API has them, in their order. A server that is away is asked again until it answers; what is no longer remembered by then it does not hear of. An event may come twice, with the same number.",
+    &[
+        key(
+            "url",
+            WebAddress,
+            Required { example: "\"https://crm.example.org/poblano\"" },
+            "Where it is told. Of https the certificate is checked; a redirect is not followed.",
+        ),
+        key(
+            "events",
+            Choices(&[
+                "lease",
+                "left",
+                "page",
+                "login_accepted",
+                "login_refused",
+                "login_unanswered",
+                "login_too_many",
+                "device_refused",
+                "session_began",
+                "session_ended",
+                "rogue",
+                "operator",
+            ]),
+            Is("[\"session_began\", \"session_ended\"]"),
+            "Of what it is told.",
+        ),
+        key(
+            "secret",
+            Secret,
+            or("none; nothing is signed", "\"a long random text\""),
+            "With it each body is signed: X-Poblano-Signature is sha256= and the HMAC-SHA-256 of the body in hexadecimal digits.",
+        ),
+        key(
+            "ca_file",
+            File,
+            or("the machine's own authorities", "\"crm-ca.pem\""),
+            "Certificates (PEM) of the authorities that may vouch for the server.",
         ),
     ],
 );
