@@ -1,5 +1,8 @@
 //! FreeBSD, NetBSD, OpenBSD: type-checked, and never yet run.
 //!
+//! bpf and tun are waited for with poll(2), which every one of these systems has for both, on threads of their own: no event
+//! loop sees them, so what kqueue can watch does not matter.
+//!
 //! The lock and NAT are pf's, in an anchor; NetBSD has none, and [`System::lock_lans`] refuses there. Where the kernel
 //! forwards at all is one switch for the whole machine, and stays the operator's: it must be on.
 
