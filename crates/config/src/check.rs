@@ -4,6 +4,7 @@ mod administrative;
 mod dynauth;
 mod http;
 mod proxy;
+mod routed;
 mod uam;
 
 use std::collections::HashSet;
@@ -28,6 +29,7 @@ const KNOWN_SECRETS: [&str; 9] = [
 pub(crate) fn check(config: &Config, read: &mut Read<'_>) {
     interfaces(config, read);
     network(config, read);
+    routed::check(config, read);
     uplink(config, read);
     dhcp(config, read);
     hosts(config, read);

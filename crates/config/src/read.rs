@@ -21,7 +21,8 @@ use crate::{
 };
 
 /// Tables that are searched one by one must stay short.
-const MAX_REPEATED: [(&str, usize); 5] = [
+const MAX_REPEATED: [(&str, usize); 6] = [
+    ("lan.routed", 16),
     ("dhcp.host", 4096),
     ("policy", 256),
     ("radius.server", 8),

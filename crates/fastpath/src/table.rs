@@ -371,9 +371,9 @@ impl Writer {
     }
 }
 
-/// The mirror rewrites no addresses.
+/// The mirror rewrites no addresses, and knows guests by their stations.
 fn is_mirrored(guest: &Snapshot) -> bool {
-    guest.policy.online && guest.foreign.is_none()
+    guest.policy.online && guest.foreign.is_none() && guest.key.address_behind_router().is_none()
 }
 
 /// The memory of so many guests.

@@ -193,10 +193,9 @@ pub(crate) fn check_machine(host: &Host, config: &Config) -> anyhow::Result<(Int
         bail!("lan.interface and uplink.interface are both {}; guests need an interface of their own", lan.name);
     }
     platform::check_lan(&lan, host.default_route()?.as_ref())?;
-    if let Some((address, prefix)) = settings::overlap(config, &uplink) {
+    if let Some((guests, (address, prefix))) = settings::overlap(config, &uplink) {
         bail!(
-            "lan.network {} overlaps the uplink's {address}/{prefix}; set lan.network to another private network",
-            config.lan.network
+            "the guests' network {guests} overlaps the uplink's {address}/{prefix}; give them another private network"
         );
     }
     Ok((lan, uplink))
@@ -274,6 +273,7 @@ fn open_devices(
             mtu,
             address: config.lan.gateway,
             prefix: config.lan.network.prefix,
+            routes: settings::guests_networks(&config).split_off(1),
         },
         waker,
     )?;
@@ -291,7 +291,7 @@ fn open_devices(
         tun: config.tun.name.clone(),
         uplink: uplink.name.clone(),
         gateway: config.lan.gateway,
-        guests: (config.lan.network.address, config.lan.network.prefix),
+        guests: settings::guests_networks(&config),
         masquerade: config.uplink.masquerade,
         tcp_ports: ports,
         udp_ports: vec![],
@@ -433,6 +433,7 @@ fn make(parts: Parts, scripts: Scripts, clock: Clock) -> anyhow::Result<(Zone, I
         gateway: config.lan.gateway,
         network,
         broadcast: config.lan.network.last(),
+        routes: settings::routes(&config),
         lan_mac,
         lan: 0,
         portal_ports: [config.portal.port, config.uam.ui_port.unwrap_or(config.portal.port)],
@@ -456,8 +457,10 @@ fn make(parts: Parts, scripts: Scripts, clock: Clock) -> anyhow::Result<(Zone, I
     let adopted: BTreeSet<Ipv4Addr> =
         engine.guests(clock.now()).filter(|guest| guest.session.is_some()).map(|guest| guest.address).collect();
     // The others' are of sessions that are over, maybe of guests whose addresses others get now.
-    if let Err(error) = flows.forget_network((config.lan.network.address, config.lan.network.prefix), &adopted) {
-        warn!("{error}");
+    for network in settings::guests_networks(&config) {
+        if let Err(error) = flows.forget_network(network, &adopted) {
+            warn!("{error}");
+        }
     }
     let flows = Forgetting::start(flows, config.guests.max as usize)?;
     let capacity = config.guests.max as usize * 2;

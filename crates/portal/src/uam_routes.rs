@@ -396,7 +396,12 @@ impl<B: Backend> Counter<'_, B> {
         uam::Reply {
             outcome: said.outcome,
             portal: &self.site.uam.portal,
-            station: Station { mac: key.mac, ip: self.ip, vlan: (key.vlan != Vlan::NONE).then_some(key.vlan.0) },
+            station: Station {
+                mac: self.site.routes.station(key),
+                is_shared: key.address_behind_router().is_some(),
+                ip: self.ip,
+                vlan: (key.vlan != Vlan::NONE).then_some(key.vlan.0),
+            },
             session: said.session.as_ref(),
             next_session_id: &said.next_session_id,
             challenge: said.challenge,

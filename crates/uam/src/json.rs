@@ -73,7 +73,9 @@ fn redir(reply: &Reply<'_>) -> Object {
     redir.text("redirectionURL", reply.session_url.unwrap_or_default());
     redir.text("logoutURL", &reply.portal.page("logoff"));
     redir.text("ipAddress", &reply.station.ip.to_string());
-    redir.text("macAddress", &reply.station.mac.to_station_id());
+    if !reply.station.is_shared {
+        redir.text("macAddress", &reply.station.mac.to_station_id());
+    }
     redir
 }
 

@@ -83,6 +83,8 @@ impl fmt::Debug for Portal {
 pub struct Station {
     /// Its Ethernet address.
     pub mac: MacAddr,
+    /// It is its router's, and others' too.
+    pub is_shared: bool,
     /// Its leased address.
     pub ip: Ipv4Addr,
     /// Its VLAN, if it is on one.

@@ -29,7 +29,7 @@ pub fn with_home_page(home_page: &str, login_url: &str) -> String {
 
 fn to_portal(reply: &Reply<'_>) -> String {
     let Portal { server, gateway, .. } = reply.portal;
-    let Station { mac, ip, vlan } = reply.station;
+    let Station { mac, ip, vlan, .. } = reply.station;
     let mut url = format!("{server}{}res={}", separator(server), res(reply.outcome));
     let mut add = |name: &str, value: &str| {
         url.extend(["&", name, "=", value]);

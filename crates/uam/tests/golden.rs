@@ -6,8 +6,12 @@ use uam::{Challenge, Outcome, Portal, Reason, Reply, Session, Station, Version, 
 use wire::MacAddr;
 
 const CHALLENGE: Challenge = Challenge(*b"0123456789abcdef");
-const STATION: Station =
-    Station { mac: MacAddr([2, 0, 0x5e, 0x10, 0, 1]), ip: Ipv4Addr::new(10, 85, 0, 7), vlan: Some(7) };
+const STATION: Station = Station {
+    mac: MacAddr([2, 0, 0x5e, 0x10, 0, 1]),
+    is_shared: false,
+    ip: Ipv4Addr::new(10, 85, 0, 7),
+    vlan: Some(7),
+};
 
 fn portal() -> Portal {
     Portal {
@@ -299,6 +303,9 @@ fn a_script_gets_an_object_with_its_members_in_order() {
     assert_eq!(say(Outcome::LoggedOff), format!("{head}0{nas}{challenge}{of_session}{used}}}"));
     assert_eq!(say(Outcome::Failed(Reason::Timeout)), format!("{head}0{nas}}}"));
     let reject = Reply { message: Some("No \"entry\"."), ..reply(Outcome::Failed(Reason::Reject), &portal) };
+    let station = Station { is_shared: true, ..STATION };
+    let behind_a_router = json(&Reply { station, ..reply(Outcome::NotYet, &portal) });
+    assert!(!behind_a_router.contains("macAddress") && behind_a_router.contains("ipAddress"), "{behind_a_router}");
     assert_eq!(json(&reject), format!("{head}0{nas},\"message\":\"No \\\"entry\\\".\"{challenge}{redir}}}"));
     assert_eq!(say(Outcome::Aborted), format!("{head}0{nas}}}"));
 }

@@ -130,6 +130,10 @@ impl System for Host {
             let network = Ipv4Addr::from(u32::from(*address) & crate::mask(*prefix));
             change_route(RTM_ADD, network, *prefix, Via::Gateway(peer))?;
         }
+        // Through our own address the kernel finds the device.
+        for (network, prefix) in &spec.routes {
+            change_route(RTM_ADD, *network, *prefix, Via::Gateway(peer.unwrap_or(*address)))?;
+        }
         Ok(Arc::new(tun))
     }
 

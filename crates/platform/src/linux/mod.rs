@@ -245,6 +245,30 @@ impl Host {
         Ok(found)
     }
 
+    /// Routes to the TUN what is behind routers, and nothing else that a former life had routed there.
+    fn route_to_tun(&self, rtnetlink: &mut Rtnetlink, spec: &TunSpec, interface: u32) -> Result<()> {
+        let present = rtnetlink.routes()?;
+        let is_to = |route: &&Route, (network, prefix): (Ipv4Addr, u8)| {
+            (route.destination, route.prefix, route.interface) == (network, prefix, interface)
+        };
+        for former in present.iter().filter(|route| route.interface == interface) {
+            let is_own = former.prefix == spec.prefix && same_network(former.destination, spec.address, spec.prefix);
+            if !is_own && !spec.routes.iter().any(|wanted| is_to(&former, *wanted)) {
+                rtnetlink.delete_route(former)?;
+            }
+        }
+        for wanted in &spec.routes {
+            if !present.iter().any(|route| is_to(&route, *wanted)) {
+                let (destination, prefix) = *wanted;
+                let route = Route { destination, prefix, gateway: None, interface, metric: 0 };
+                rtnetlink
+                    .add_route(&route)
+                    .map_err(|e| e.hint("lan.routed names it, and there is another way to it; see: ip route"))?;
+            }
+        }
+        Ok(())
+    }
+
     /// Removes TUNs of a former life that no way goes on with.
     fn end_former_tuns(&self, specs: &[ForwardSpec]) -> Result<()> {
         for former in self.interfaces()? {
@@ -421,6 +445,7 @@ impl System for Host {
             rtnetlink.add_address(&spec.name, interface.index, spec.address, spec.prefix)?;
         }
         rtnetlink.set_up(&spec.name, interface.index, true)?;
+        self.route_to_tun(&mut rtnetlink, spec, interface.index)?;
         if let Some(offload) = self.offload_of(&spec.lan) {
             // First the program, by which the next life knows the device for ours; then the device may outlive us.
             offload.attach_tun(interface.index)?;

@@ -79,8 +79,10 @@ pub(super) fn filter(lans: &[String], ways: &[Way]) -> Vec<Message> {
     // each comparison takes the kernel some seven nanoseconds, that of a name thirty, and ten are a packet in 200.
     for Way { spec, tun, .. } in ways {
         let uplink = spec.uplink.as_str();
-        let guest = Term::Source(spec.guests.0, spec.guests.1);
-        messages.push(rule("forward", &[guest, Term::InNumber(*tun), Term::Out(uplink), Term::Accept]));
+        for (network, prefix) in &spec.guests {
+            let guest = Term::Source(*network, *prefix);
+            messages.push(rule("forward", &[guest, Term::InNumber(*tun), Term::Out(uplink), Term::Accept]));
+        }
         messages.push(rule("forward", &[Term::OutNumber(*tun), Term::In(uplink), Term::Established, Term::Accept]));
     }
     for lan in lans {
@@ -107,7 +109,6 @@ pub(super) fn filter(lans: &[String], ways: &[Way]) -> Vec<Message> {
 /// The rules of one TUN.
 fn way_rules(n: usize, spec: &ForwardSpec) -> Vec<Message> {
     let (tun, uplink) = (spec.tun.as_str(), spec.uplink.as_str());
-    let (network, prefix) = spec.guests;
     let mut messages = Vec::new();
     let (untracked_in, untracked_out) = (format!("untracked-in{n}"), format!("untracked-out{n}"));
     for (name, number) in [(&untracked_in, HOOK_PREROUTING), (&untracked_out, HOOK_OUTPUT)] {
@@ -139,8 +140,10 @@ fn way_rules(n: usize, spec: &ForwardSpec) -> Vec<Message> {
         let chain = format!("postrouting{n}");
         let hook = base(HOOK_POSTROUTING, PRIORITY_SOURCE_NAT, "nat");
         messages.push(nft::add_chain(Family::Inet, TABLE, &chain, &hook));
-        let terms = [Term::Out(uplink), Term::Source(network, prefix), Term::Masquerade];
-        messages.push(rule(&chain, &terms));
+        for (network, prefix) in &spec.guests {
+            let terms = [Term::Out(uplink), Term::Source(*network, *prefix), Term::Masquerade];
+            messages.push(rule(&chain, &terms));
+        }
     }
     messages
 }
