@@ -29,7 +29,7 @@ pub fn json(reply: &Reply<'_>) -> String {
     let sections = sections(reply.outcome);
     let mut object = Object::new();
     object.text("version", "1.0");
-    object.number("clientState", u64::from(online || reply.outcome == Outcome::AbortRefused));
+    object.number("clientState", client_state(reply, online));
     object.text_if_any("nasid", &reply.portal.nas_id);
     object.text_if_any("message", reply.message.unwrap_or_default());
     if let Some(challenge) = reply.challenge.filter(|_| sections.challenge) {
@@ -51,6 +51,16 @@ pub fn json(reply: &Reply<'_>) -> String {
         object.object("accounting", accounting(if is_new { &nothing } else { session }, reply));
     }
     object.end()
+}
+
+/// 2 is only of scripts: they wait for an answer.
+fn client_state(reply: &Reply<'_>, online: bool) -> u64 {
+    match reply.outcome {
+        _ if online => 1,
+        Outcome::AbortRefused => 1,
+        Outcome::NotYet | Outcome::Status { .. } if reply.is_splash => 3,
+        _ => 0,
+    }
 }
 
 fn sections(outcome: Outcome) -> Sections {

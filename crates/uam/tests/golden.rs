@@ -59,6 +59,7 @@ fn reply(outcome: Outcome, portal: &Portal) -> Reply<'_> {
         lang: "",
         user_url: "http://example.org/a?b=~",
         session_url: None,
+        is_splash: false,
         version: Version::V1,
         eap: None,
     }
@@ -273,6 +274,20 @@ fn a_program_is_told_what_became_of_its_login() {
         challenge.starts_with("<EAPAuthenticationReply><MessageType>121</MessageType><ResponseCode>10</ResponseCode>")
     );
     assert!(challenge.contains("&amp;continue=1</LoginURL>"), "{challenge}");
+}
+
+#[test]
+fn who_is_known_but_has_to_see_a_page_is_led_there_or_to_the_portal_and_told_so() {
+    let portal = portal();
+    let splash = Reply { is_splash: true, ..reply(Outcome::NotYet, &portal) };
+    assert!(location(&splash).starts_with(&format!("{}?res=splash&uamip=10.85.0.1&", portal.server)));
+    let page = Reply { session_url: Some("http://www.example/welcome?a=b"), ..splash };
+    assert!(location(&page).starts_with("http://www.example/welcome?a=b&res=splash&uamip=10.85.0.1&"));
+    assert!(json(&page).starts_with("{\"version\":\"1.0\",\"clientState\":3,"));
+    assert!(json(&page).contains("\"redirectionURL\":\"http://www.example/welcome?a=b\""));
+    let status = Reply { outcome: Outcome::Status { online: false }, ..page };
+    assert!(json(&status).contains("\"clientState\":3,"));
+    assert!(location(&status).starts_with(&format!("{}?res=notyet&", portal.server)));
 }
 
 #[test]

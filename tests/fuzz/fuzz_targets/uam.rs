@@ -57,6 +57,7 @@ fuzz_target!(|bytes: &[u8]| {
         lang: &lang,
         user_url: url.as_deref().unwrap_or_default(),
         session_url: None,
+        is_splash: false,
         version: if query.has("WISPrVersion") { Version::V2 } else { Version::V1 },
         eap: eap.as_deref(),
     };
