@@ -18,7 +18,7 @@ use fastpath::counters::Counters;
 use fastpath::pipeline::Plane;
 use fastpath::port::{LanPort, TunPort};
 use fastpath::redirect::Redirector;
-use fastpath::session::{SlotIndex, Usage};
+use fastpath::session::{SlotIndex, Snapshot, Usage};
 use fastpath::shape;
 use fastpath::slow::StationLimit;
 use fastpath::table::Table;
@@ -565,9 +565,9 @@ fn restore(
     let leases = leases.records.into_iter().map(|record| leases::from_record(record, now)).collect();
     let survivors = sessions.records.into_iter().map(|record| kept::from_record(record, &written, &counted)).collect();
     engine.restore(now, leases, survivors);
-    // The kernel was told of an end at once, the disk a little later; of guests with a foreign address it knows nothing.
+    // The kernel was told of an end at once, the disk a little later; of some guests it knows nothing.
     let is_over = |slot: &SlotIndex| {
-        let guest = engine.table().snapshot(*slot).filter(|guest| guest.foreign.is_none());
+        let guest = engine.table().snapshot(*slot).filter(Snapshot::can_be_mirrored);
         guest.is_some_and(|guest| !offload.may_go_on(&guest))
     };
     let with_session = engine.guests(now).filter(|guest| guest.session.is_some()).map(|guest| guest.slot);
