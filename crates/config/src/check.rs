@@ -7,6 +7,8 @@ mod proxy;
 mod routed;
 mod uam;
 
+pub(crate) use uam::is_served_page;
+
 use std::collections::HashSet;
 use std::net::{IpAddr, Ipv4Addr};
 
