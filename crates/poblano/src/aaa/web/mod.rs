@@ -21,7 +21,7 @@ use hyper::client::conn::http1::{Builder, SendRequest};
 use hyper::header::{HOST, USER_AGENT};
 use hyper::{Request, StatusCode};
 use hyper_util::rt::TokioIo;
-use radius::View;
+use radius::{Code, View};
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, RootCertStore};
 use tokio::net::TcpStream;
@@ -37,8 +37,11 @@ pub(super) use self::words::SECRET;
 
 /// For all of one question, looking up the name and connecting included: as long as a guest waits for one server.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// Questions at one time, and so connections: as many as CoovaChilli asks. More wait.
-const AT_ONCE: usize = 16;
+/// Guests whose login is asked about at one time, each with a connection of some 50 kB with TLS; more wait. With a page that
+/// takes half a second it is a hundred logins a second.
+const LOGINS_AT_ONCE: usize = 48;
+/// The same of accounting records, as many as CoovaChilli asks in all: a crowd that leaves makes no login wait.
+const RECORDS_AT_ONCE: usize = 16;
 /// Connections that stay open between questions.
 const IDLE: usize = 4;
 /// A RADIUS packet has 4,096 octets, and text is longer.
@@ -72,7 +75,8 @@ pub(super) struct Page {
     /// Who may vouch for it; `None` without TLS.
     authorities: Option<PathBuf>,
     words: Words,
-    room: Semaphore,
+    room_for_logins: Semaphore,
+    room_for_records: Semaphore,
     idle: RefCell<Vec<Sender>>,
     looked_up: RefCell<Option<(Instant, Vec<SocketAddr>)>>,
 }
@@ -107,7 +111,8 @@ impl Page {
                 input_is_from_guest: config.accounting.direction == Direction::Rfc2866,
                 lan: config.lan.interface.clone(),
             },
-            room: Semaphore::new(AT_ONCE),
+            room_for_logins: Semaphore::new(LOGINS_AT_ONCE),
+            room_for_records: Semaphore::new(RECORDS_AT_ONCE),
             idle: RefCell::default(),
             looked_up: RefCell::default(),
         })
@@ -126,8 +131,10 @@ impl Page {
             return words::refusal(request).context("a web page cannot be asked that");
         };
         let url = uam::aaa::question(&self.url, &parameters, &self.secret);
+        let is_record = request.code() == Code::AccountingRequest;
+        let room = if is_record { &self.room_for_records } else { &self.room_for_logins };
         let asking = async {
-            let _room = self.room.acquire().await?;
+            let _room = room.acquire().await?;
             self.get(&url).await
         };
         let body = match tokio::time::timeout(PATIENCE, asking).await {
