@@ -234,6 +234,8 @@ pub struct Interface {
     pub ethernet: bool,
     /// Index of the bridge or bond that it belongs to.
     pub master: Option<u32>,
+    /// Index of the interface that its frames come through: the trunk of a VLAN.
+    pub lower: Option<u32>,
     /// Its IPv4 addresses with prefix lengths.
     pub v4: Vec<(Ipv4Addr, u8)>,
 }

@@ -15,6 +15,7 @@ fn machine() -> Virtual {
         loopback: false,
         ethernet: true,
         master: None,
+        lower: None,
         v4: vec![],
     };
     Virtual { interfaces: vec![interface], ..Virtual::default() }

@@ -75,6 +75,7 @@ impl System for Host {
                 loopback: entry.flags & IFF_LOOPBACK != 0,
                 ethernet: kind == TYPE_ETHERNET,
                 master: None,
+                lower: None,
                 v4: Vec::new(),
             });
         }

@@ -302,6 +302,21 @@ impl Host {
         })
     }
 
+    /// Whoever has a trunk has the frames of all its VLANs, whatever these are called: no two of these may be one cable.
+    fn check_cables(&self, lans: &[Interface]) -> Result<()> {
+        let all = self.interfaces()?;
+        let below = |interface: &Interface| all.iter().find(|other| Some(other.index) == interface.lower);
+        for lan in lans {
+            let mut trunks = std::iter::successors(below(lan), |trunk| below(trunk)).take(all.len());
+            if let Some(trunk) = trunks.find(|trunk| lans.iter().any(|other| other.index == trunk.index)) {
+                let what = format!("have guests on {} and {}", trunk.name, lan.name);
+                return Err(Error::refused(what, "they are one cable, and who has the cable has all its VLANs")
+                    .hint("give each zone a VLAN of it"));
+            }
+        }
+        Ok(())
+    }
+
     /// The way to the Internet must not be where the guests are.
     fn check_uplink(&self, uplink: &str) -> Result<()> {
         if self.lans.iter().any(|lan| lan == uplink) {
@@ -363,9 +378,15 @@ impl System for Host {
 
     fn lan(&self, name: &str) -> Result<Interface> {
         match self.trunk(name)? {
-            Some((trunk, _)) => {
-                Ok(Interface { name: name.to_owned(), index: 0, up: false, master: None, v4: Vec::new(), ..trunk })
-            }
+            Some((trunk, _)) => Ok(Interface {
+                name: name.to_owned(),
+                index: 0,
+                up: false,
+                master: None,
+                lower: None,
+                v4: Vec::new(),
+                ..trunk
+            }),
             None => self.interface(name),
         }
     }
@@ -381,6 +402,7 @@ impl System for Host {
             self.make_vlan(lan)?;
         }
         let interfaces = lans.iter().map(|lan| self.interface(lan)).collect::<Result<Vec<_>>>()?;
+        self.check_cables(&interfaces)?;
         for lan in lans {
             self.lans.push((*lan).to_owned());
             // Remembered before it is done: after a failure, undo must look at it as well.
