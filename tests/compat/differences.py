@@ -14,7 +14,7 @@ DIFFERENCES = {
     "bad request": "A login without a name or without a credential is answered with 400; CoovaChilli hangs up.",
     "empty password": "A login with an empty password asks nobody (res=failed, reason=other): some servers ask a "
     "directory in a way that lets it in.",
-    "splash": "There is no res=splash: who has not logged in is offline.",
+    "splash": "Who is told res=splash is offline until a login; with CoovaChilli all but its http passes.",
     "start time": "starttime is a date; CoovaChilli's counts from the machine's start.",
     "session time": "MaxSessionTime of WISPr 1.0 is the session's; CoovaChilli's is 3600 always.",
     "original request": "The packet path's own redirect comes first (302 to the gateway), then the one to the portal.",

@@ -5,8 +5,9 @@ import re
 
 import pytest
 
+import aaa
 import crowd
-from aaa import SECRET, FreeRadius, settings
+from aaa import SECRET, FreeRadius
 from internet import wait_for
 from lab import PORTAL, Lab
 from radius_server import accept, server
@@ -25,9 +26,9 @@ FORMS = {
 
 
 @contextlib.contextmanager
-def device_lab(users, guests=1, **macs):
+def device_lab(users, guests=1, settings=None, **macs):
     """`users` makes the text of the users file out of the guests' MACs."""
-    own = settings()
+    own = {**aaa.settings(), **(settings or {})}
     own["mac_authentication"] = {"radius": True, **macs}
     with Lab(start=False, guests=guests, settings=own) as lab:
         lab.radius = FreeRadius(lab, users(*(guest.mac for guest in lab.guests)))
@@ -99,6 +100,35 @@ def test_a_device_of_which_the_server_wants_a_login_meets_the_portal(word):
         assert lab.gateway.sessions() == []
 
 
+def splash_of(guest):
+    """Where the portal's button leads, if it is to a page that a guest has to see."""
+    led = guest.curl(f"{PORTAL}/prelogin").location
+    return led if "res=splash" in led else None
+
+
+@pytest.mark.parametrize("page", ["", "http://welcome.test/hello?a=b"])
+def test_an_external_portal_is_told_of_a_device_that_is_known_but_has_to_see_a_page(page):
+    def users(mac):
+        name = FORMS["AA-BB-CC-DD-EE-FF"](mac)
+        more = f',\n    WISPr-Redirection-URL = "{page}"' if page else ""
+        words = f'    ChilliSpot-Config = "splash"{more}\n\nada Cleartext-Password := "lovelace"\n'
+        return f'{name} Cleartext-Password := "{name}"\n{words}'
+
+    uam = {"server": "http://portal.test/hotspot", "secret": SECRET, "plain_passwords": True}
+    with device_lab(users, settings={"uam": uam}) as lab:
+        guest = lab.guest
+        assert guest.lease()
+
+        led = wait_for(lambda: splash_of(guest), "res=splash")
+        assert led.startswith(f"{page}&res=splash&" if page else "http://portal.test/hotspot?res=splash&")
+        assert '"clientState":3,' in guest.curl(f"{PORTAL}/json/status").body
+        assert not guest.is_online()
+        assert "res=success" in guest.curl(f"{PORTAL}/logon?username=ada&password=lovelace").location
+        assert guest.is_online()
+        assert guest.logout().status in (200, 303)
+        assert "res=notyet" in guest.curl(f"{PORTAL}/prelogin").location
+
+
 def test_a_silent_server_keeps_no_device_from_its_lease_and_the_portal():
     with device_lab(lambda mac: "") as lab:
         lab.radius.stop()
@@ -140,7 +170,7 @@ def test_a_server_that_thinks_about_invented_devices_has_time_for_who_logs_in():
             at += request[at + 1]
         return accept(request, SECRET)
 
-    own = settings()
+    own = aaa.settings()
     own["mac_authentication"] = {"radius": True, "per_second": 2}
     own["radius"].update(timeout="30s", tries=10)
     own["log"] = {"level": "debug"}

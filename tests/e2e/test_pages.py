@@ -1,9 +1,11 @@
 """The pages, as people see, hear and touch them."""
 
+import urllib.parse
+
 import pytest
 
 from browser import Browser
-from lab import PORTAL, Lab
+from lab import GATEWAY, PORTAL, Lab
 
 WIDTHS = (320, 768, 1280)
 # WCAG 2.2, levels A and AA.
@@ -113,3 +115,28 @@ def test_files_of_the_operators_are_there_before_and_after_login(tmp_path):
         assert guest.curl(f"{PORTAL}/www/login.chi").status == 404
         assert guest.login().status == 303
         assert guest.curl(f"{PORTAL}/www/house.html").body == "<p>Our house</p>\n"
+
+
+def test_the_portal_may_be_a_page_of_the_operators_that_we_serve_ourselves(tmp_path):
+    (tmp_path / "login.html").write_text("<p>Our own sign-in</p>\n")
+    own = f"{PORTAL}/www/login.html"
+    settings = {
+        "portal": {"files": str(tmp_path)},
+        "uam": {"server": own, "home_page": f"{own}?lang=en", "plain_passwords": True},
+    }
+    with Lab(settings=settings) as lab:
+        guest = lab.guest
+        assert guest.lease()
+        # As a browser: the gateway, the home page with the portal's address in it.
+        first = guest.curl(guest.curl("http://anything.test/a").location).location
+        assert first.startswith(f"{own}?lang=en&loginurl=")
+        [led] = urllib.parse.parse_qs(first.partition("?")[2])["loginurl"]
+        assert led.startswith(f"{own}?res=notyet&uamip={GATEWAY}&")
+        assert "Our own sign-in" in guest.curl(first).body
+        assert "Our own sign-in" in guest.curl(led).body
+        # Its scripts read the API, for they are of the gateway's own origin.
+        status = guest.curl(f"{PORTAL}/json/status?callback=told", "-H", f"Referer: {own}")
+        assert status.body.startswith("told({")
+        done = guest.curl(f"{PORTAL}/logon?username=ada&password=lovelace").location
+        assert done.startswith(f"{own}?res=success&")
+        assert guest.is_online()

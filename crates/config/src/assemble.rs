@@ -13,8 +13,8 @@ use crate::{
     DynamicAuthorization, DynamicAuthorizationClient, Garden, GardenDomain, GardenEntry, Guests, HostLease,
     HostNetwork, InterfaceAddress, Lan, Log, LogLevel, MacAuthentication, MacServiceType, Metrics, Network, Octets,
     Offload, OffloadMode, PasswordMethod, Policy, Portal, Radius, RadiusAdministrative, RadiusHttp, RadiusProxy,
-    RadiusProxyClient, RadiusServer, RadiusTls, RadiusTransport, RadiusVersion, Scripts, Secret, Session, State, Tun,
-    TunMode, Uam, Uplink, UplinkLine, UplinkProbe, UplinkShare, Webhook,
+    RadiusProxyClient, RadiusServer, RadiusTls, RadiusTransport, RadiusVersion, Routed, Scripts, Secret, Session,
+    State, Tun, TunMode, Uam, Uplink, UplinkLine, UplinkProbe, UplinkShare, Webhook,
 };
 
 /// Tables are sized by the number of guests; without a wish of the operator they stay below this many.
@@ -27,7 +27,8 @@ const LEAST_SPOOL: u64 = 16_000_000;
 pub(crate) fn assemble(read: &Read<'_>) -> Config {
     let network: Network = read.required("lan.network");
     let gateway = read.optional("lan.gateway").unwrap_or(network.first_host());
-    let lan = Lan { interface: read.optional("lan.interface").unwrap_or_default(), network, gateway };
+    let routed = (0..read.count("lan.routed")).map(|i| routed(read, i)).collect();
+    let lan = Lan { interface: read.optional("lan.interface").unwrap_or_default(), network, gateway, routed };
     let dhcp = dhcp(read, &lan);
     let directory: PathBuf = read.required("state.directory");
     let guests = Guests { max: read.optional("guests.max").unwrap_or_else(|| addresses(&dhcp, &lan)) };
@@ -123,6 +124,16 @@ fn addresses(dhcp: &Dhcp, lan: &Lan) -> u32 {
     let outside = dhcp.hosts.iter().filter(|h| h.address.is_some_and(|a| !pool.contains(&a))).count();
     let all = pool_size.saturating_sub(pool.contains(&lan.gateway).into()).saturating_add(outside as u32);
     all.clamp(1, MAX_GUESTS_UNASKED)
+}
+
+fn routed(read: &Read<'_>, i: usize) -> Routed {
+    let path = |key: &str| format!("lan.routed[{i}].{key}");
+    Routed {
+        network: read.optional(&path("network")).unwrap_or(Network::containing(Ipv4Addr::UNSPECIFIED, 32)),
+        via: read.optional(&path("via")).unwrap_or(Ipv4Addr::UNSPECIFIED),
+        mac: read.optional(&path("mac")).unwrap_or(MacAddr::ZERO),
+        vlan: read.optional::<u32>(&path("vlan")).and_then(|vlan| vlan.try_into().ok()).unwrap_or_default(),
+    }
 }
 
 fn dhcp(read: &Read<'_>, lan: &Lan) -> Dhcp {

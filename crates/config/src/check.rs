@@ -4,8 +4,11 @@ mod administrative;
 mod dynauth;
 mod http;
 mod proxy;
+mod routed;
 mod uam;
 mod uplink;
+
+pub(crate) use uam::is_served_page;
 
 use std::collections::HashSet;
 use std::net::{IpAddr, Ipv4Addr};
@@ -29,6 +32,7 @@ const KNOWN_SECRETS: [&str; 9] = [
 pub(crate) fn check(config: &Config, read: &mut Read<'_>) {
     interfaces(config, read);
     network(config, read);
+    routed::check(config, read);
     uplink::check(config, read);
     dhcp(config, read);
     hosts(config, read);

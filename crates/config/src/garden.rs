@@ -77,6 +77,9 @@ impl GardenDomain {
     }
 }
 
+/// The shortest prefix of a network that a RADIUS server may open.
+const SHORTEST_OF_SERVERS: u8 = 8;
+
 impl GardenEntry {
     /// Why it cannot be in a garden of the guests in `lan`.
     #[must_use]
@@ -88,6 +91,18 @@ impl GardenEntry {
             Some(format!("{self} is in the guests' own network; the garden is for hosts beyond the uplink"))
         } else {
             None
+        }
+    }
+
+    /// The same of one that a RADIUS server names, which opens no network larger than a /8 either: a handful of them would be
+    /// the Internet.
+    #[must_use]
+    pub fn objection_to_servers(&self, lan: Network) -> Option<String> {
+        match self.host {
+            GardenHost::Network(network) if network.prefix < SHORTEST_OF_SERVERS => {
+                Some(format!("{self} is too much for a server to open: a /{SHORTEST_OF_SERVERS} at most"))
+            }
+            _ => self.objection(lan),
         }
     }
 }
@@ -263,6 +278,22 @@ mod tests {
         ] {
             let entry: GardenEntry = text.parse().expect(text);
             assert_eq!(entry.objection(lan).is_some(), objected, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_server_opens_no_large_part_of_the_internet() {
+        let lan = Network { address: Ipv4Addr::new(10, 85, 0, 0), prefix: 20 };
+        for (text, objected) in [
+            ("128.0.0.0/1", true),
+            ("tcp:192.0.0.0/7:443", true),
+            ("0.0.0.0/0", true),
+            ("10.85.1.1", true),
+            ("11.0.0.0/8", false),
+            ("example.org", false),
+        ] {
+            let entry: GardenEntry = text.parse().expect(text);
+            assert_eq!(entry.objection_to_servers(lan).is_some(), objected, "{text}");
         }
     }
 

@@ -29,8 +29,8 @@ pub use model::{
     Accounting, Auth, AuthMethod, Config, Console, Control, Dhcp, Direction, Dns, DynamicAuthorization,
     DynamicAuthorizationClient, Garden, Guests, HostLease, Lan, Log, LogLevel, MacAuthentication, MacServiceType,
     Metrics, Offload, OffloadMode, PasswordMethod, Policy, Portal, Radius, RadiusAdministrative, RadiusHttp,
-    RadiusProxy, RadiusProxyClient, RadiusServer, RadiusTls, RadiusTransport, RadiusVersion, Scripts, Session, State,
-    Tun, TunMode, Uam, Webhook,
+    RadiusProxy, RadiusProxyClient, RadiusServer, RadiusTls, RadiusTransport, RadiusVersion, Routed, Scripts, Session,
+    State, Tun, TunMode, Uam, Webhook,
 };
 pub use option::DhcpOption;
 pub use problem::{Errors, Problem};

@@ -71,6 +71,21 @@ pub struct Lan {
     pub network: Network,
     /// Our address in it, a host of `network`.
     pub gateway: Ipv4Addr,
+    /// `[[lan.routed]]`; no two networks overlap, nor one of them with `network`.
+    pub routed: Vec<Routed>,
+}
+
+/// `[[lan.routed]]`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Routed {
+    /// The network behind the router.
+    pub network: Network,
+    /// The router's address on the guests' network.
+    pub via: Ipv4Addr,
+    /// The router's MAC address there.
+    pub mac: MacAddr,
+    /// The VLAN that it is on; 0 is none.
+    pub vlan: u16,
 }
 
 /// `[tun]`

@@ -22,8 +22,9 @@ use crate::{
 };
 
 /// Tables that are searched one by one must stay short.
-const MAX_REPEATED: [(&str, usize); 7] = [
+const MAX_REPEATED: [(&str, usize); 8] = [
     ("uplink.line", 8),
+    ("lan.routed", 16),
     ("dhcp.host", 4096),
     ("policy", 256),
     ("webhook", 8),

@@ -9,9 +9,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use crate::Config;
 use crate::problem::Problem;
 use crate::read::{Found, Parsed, Read, Value};
+use crate::{Config, Lan, Network};
 
 /// Each has threads, sockets and tables of its own.
 const MAX_ZONES: usize = 16;
@@ -219,10 +219,11 @@ fn check_two(other: &Config, config: &Config, read: &mut Read<'_>) {
             read.conflict("lan.network", &["uplink.address"], message);
         }
     }
-    if lan.network.overlaps(others.network) {
-        let message =
-            format!("{} overlaps {} of zone {}; each zone needs its own", lan.network, others.network, other.zone);
-        read.conflict("lan.network", &[], message);
+    for (path, network) in networks(lan) {
+        if let Some((_, its)) = networks(others).find(|(_, its)| its.overlaps(network)) {
+            let message = format!("{network} overlaps {its} of zone {}; each zone needs its own", other.zone);
+            read.conflict(&path, &[], message);
+        }
     }
     if [&other.tun.name, &others.interface].contains(&&config.tun.name) || lan.interface == other.tun.name {
         read.conflict("tun.name", &["lan.interface"], both(&config.tun.name));
@@ -246,6 +247,13 @@ fn check_two(other: &Config, config: &Config, read: &mut Read<'_>) {
             }
         }
     }
+}
+
+/// Where guests are, by the key that says so.
+fn networks(lan: &Lan) -> impl Iterator<Item = (String, Network)> {
+    let routed = lan.routed.iter().enumerate();
+    let routed = routed.map(|(i, routed)| (format!("lan.routed[{i}].network"), routed.network));
+    [("lan.network".to_owned(), lan.network)].into_iter().chain(routed)
 }
 
 /// A problem by its place in the file, its key and what it is.

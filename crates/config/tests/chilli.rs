@@ -157,6 +157,19 @@ fn the_gateway_need_not_be_in_the_garden() {
 }
 
 #[test]
+fn a_page_that_is_a_file_of_its_own_stays_the_portal_and_a_program_does_not() {
+    let own = |page: &str| {
+        let address = format!("http://192.168.182.1:3990/www/{page}");
+        config_of(&format!("wwwdir /etc/chilli/www\nuamserver {address}\nuamhomepage {address}?home\n")).uam
+    };
+    let page = "http://192.168.182.1:3990/www/login.html".to_owned();
+    assert_eq!((own("login.html").server, own("login.html").home_page), (Some(page.clone()), Some(page + "?home")));
+    for program in ["login.chi", "../login.html", ""] {
+        assert_eq!((own(program).server, own(program).home_page), (None, None), "{program}");
+    }
+}
+
+#[test]
 fn what_let_anybody_in_lets_nobody_in() {
     let import =
         imported("noradallow\nproxyport 1645\ncoaport 3799\ncoanoipcheck\nproxymacaccept").expect("no mistake");

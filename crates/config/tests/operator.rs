@@ -649,7 +649,15 @@ fn a_portal_that_cannot_work_is_told_why() {
     let portal = "[uam]\nserver = \"https://portal.example/\"\nsecret = \"0123456789abcdef\"\n";
     for (text, advice) in [
         ("[uam]\nserver = \"portal.example\"\n", "an http or https address"),
-        ("[uam]\nserver = \"http://10.85.0.1:3990/www/login.chi\"\n", "in the guests' own network"),
+        ("[uam]\nserver = \"http://10.85.0.7:3990/www/login.html\"\n", "in the guests' own network"),
+        ("[uam]\nserver = \"http://10.85.0.1/www/login.html\"\n", "http://10.85.0.1:3990/www/"),
+        ("[uam]\nserver = \"http://10.85.0.1:3990/status\"\n", "http://10.85.0.1:3990/www/"),
+        ("[uam]\nserver = \"http://10.85.0.1:3990/www/login.html\"\n", "add portal.files"),
+        (
+            "[portal]\nfiles = \"/srv\"\n[uam]\nhome_page = \"http://10.85.0.1:3990/www/a.chi\"\n",
+            "programs are not run",
+        ),
+        ("[portal]\nfiles = \"/srv\"\n[uam]\nserver = \"http://10.85.0.1:3990/www/../a.html\"\n", "no file of"),
         (&format!("{portal}wispr = [\"none\", \"1.0\"]\n"), "one or the other"),
         (&format!("{portal}origins = [\"https://portal.example/path\"]\n"), "without a path"),
         (&format!("{portal}ui_port = 3990\n"), "has its own server"),
@@ -667,6 +675,10 @@ fn a_portal_that_cannot_work_is_told_why() {
         ("[uam]\nserver = \"https://portal.example/\"\nsecret = \"change-me\"\n", "can be guessed"),
         (&format!("{portal}plain_passwords = true\n"), "stand in addresses"),
         ("[uam]\nhome_page = \"https://www.example/\"\n", "no effect without uam.server"),
+        (
+            "[portal]\nfiles = \"/nowhere\"\n[uam]\nserver = \"http://10.85.0.1:3990/www/login.html?a=b\"\n",
+            "there is no file /nowhere/login.html",
+        ),
         ("[auth]\nlocal_users = \"/etc/chilli/localusers\"\n", "is not read"),
     ] {
         let message = warnings(text);

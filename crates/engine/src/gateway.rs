@@ -11,6 +11,7 @@ mod hosts;
 mod join;
 mod login;
 mod restore;
+mod routed;
 mod view;
 
 use std::collections::VecDeque;
@@ -26,6 +27,7 @@ use fastpath::table::{Table, Writer};
 use fastpath::verdict::Service;
 use wire::arp::Arp;
 use wire::build::{Checksum, UdpDatagram, udp4};
+use wire::routes::Routes;
 use wire::{GuestKey, MacAddr, Now, Vlan};
 
 use crate::arp;
@@ -43,6 +45,7 @@ use self::held::Held;
 use self::hosts::OwnHosts;
 use self::join::Joins;
 use self::restore::Keeping;
+use self::routed::Routed;
 
 pub use block::MOST_BLOCKED;
 pub use change::Mark;
@@ -74,6 +77,8 @@ pub struct Config {
     pub gateway: Ipv4Addr,
     /// Our MAC on the LAN.
     pub gateway_mac: MacAddr,
+    /// Networks of guests behind routers on the LAN.
+    pub routes: Routes,
     /// The DHCP server's.
     pub dhcp: dhcp::Config,
     /// The DNS forwarder's.
@@ -161,6 +166,7 @@ pub struct Engine {
     own_hosts: OwnHosts,
     watch: Watch,
     joins: Joins,
+    routed: Routed,
     held: Held,
     closing: VecDeque<Closing>,
     /// When sessions are to be written down next; none if there are none.
@@ -198,6 +204,7 @@ impl Engine {
             own_hosts: OwnHosts::default(),
             watch,
             joins: Joins::default(),
+            routed: Routed::default(),
             held: Held::default(),
             closing: VecDeque::new(),
             next_keep: None,
@@ -223,7 +230,7 @@ impl Engine {
 
     /// Takes a frame for one of our servers. `guest` is what the packet path found of the sender.
     pub fn handle_frame(&mut self, now: Now, key: GuestKey, service: Service, guest: Option<SlotIndex>, frame: &[u8]) {
-        if self.blocked.has(key) {
+        if self.is_blocked(key) {
             return;
         }
         match service {
@@ -239,6 +246,7 @@ impl Engine {
                 let news = self.watch.handle(now, key, frame);
                 self.outputs.extend(news.map(Output::Rogue));
             }
+            Service::Newcomer => self.handle_newcomer(now, key),
             Service::Gateway => {}
         }
     }
@@ -369,7 +377,7 @@ impl Engine {
         self.drain_dhcp(now);
         self.handle_sign_of_device(now, key, Sign::Life);
         let guest = self.writer.table().by_key(key);
-        let own = guest.map(|guest| guest.own_address());
+        let own = guest.map(|guest| guest.own_address()).or_else(|| self.config.routes.router(key));
         let abroad =
             guest.is_some_and(|guest| guest.foreign.is_some()) && self.dhcp.config().is_foreign(message.target);
         match self.arp.handle(now, key, own, abroad, &message) {
@@ -404,7 +412,7 @@ impl Engine {
         let mut frame = Vec::new();
         let datagram = UdpDatagram {
             eth_src: self.config.gateway_mac,
-            eth_dst: path.key.mac,
+            eth_dst: self.station(path.key),
             src: *path.server.ip(),
             dst: *path.guest.ip(),
             sport: path.server.port(),
@@ -455,7 +463,7 @@ impl Engine {
 
     /// Gives the guest its place in the packet path's table; a renewal changes nothing there. True if it is a new one.
     fn bind(&mut self, now: Now, lease: &Lease) -> bool {
-        if self.blocked.has(lease.key) {
+        if self.is_blocked(lease.key) {
             return false;
         }
         let table = self.writer.table();
@@ -474,12 +482,16 @@ impl Engine {
         let Ok(slot) = self.writer.insert(lease.key, lease.address, &Policy::default()) else { return false };
         let attempts = self.departed.take(lease.key);
         self.guests.insert(slot, Guest::new(lease.key, lease.address, attempts));
+        self.routed.came(lease.key);
         self.writer.set_foreign(slot, lease.foreign);
         true
     }
 
     /// Has its question asked, if it is offline. True if it was asked now.
     fn handle_sign_of_device(&mut self, now: Now, key: GuestKey, sign: Sign) -> bool {
+        if key.address_behind_router().is_some() {
+            return false;
+        }
         let Some(found) = self.writer.table().by_key(key) else { return false };
         let offline = self.guests.get(found.slot).is_some_and(|guest| !guest.is_online());
         let asks = offline && self.devices.handle_sign(now.mono, key, sign);
@@ -508,6 +520,7 @@ impl Engine {
         self.end_session(now, slot, Cause::LostCarrier);
         self.forget_own_garden(slot);
         if let Some(guest) = self.guests.remove(slot) {
+            self.routed.left(guest.key);
             self.devices.left(now.mono, guest.key);
             self.held.take(guest.key);
             self.departed.keep(now.mono, guest.key, guest.attempts);

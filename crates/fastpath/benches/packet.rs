@@ -32,6 +32,7 @@ use fastpath::table::Table;
 use fastpath::verdict::{self, Facts, Guest, Kind, Peer};
 use wire::checksum::{add, fold, pseudo_v4};
 use wire::frame::tcp_flags::{ACK, SYN};
+use wire::routes::Routes;
 use wire::vnet::VnetHeader;
 use wire::{GuestKey, MacAddr, Vlan};
 
@@ -73,6 +74,7 @@ fn plane(guests: u32, online: bool) -> Plane {
         gateway: GATEWAY,
         network: Network::new(GATEWAY, 8).expect("a prefix"),
         broadcast: Ipv4Addr::new(10, 255, 255, 255),
+        routes: Routes::default(),
         lan_mac: GATEWAY_MAC,
         lan: 0,
         portal_ports: [3990; 2],

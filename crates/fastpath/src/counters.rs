@@ -58,11 +58,15 @@ reasons! {
     QueueFull = "queue_full",
 }
 
+/// In the order of the enum.
+const SERVICES: [Service; 6] =
+    [Service::Dhcp, Service::Arp, Service::Dns, Service::Watch, Service::Newcomer, Service::Gateway];
+
 const FORWARD: usize = 0;
 const GARDEN: usize = 1;
 const REDIRECT: usize = 2;
 const SERVE: usize = 3;
-const REJECT: usize = SERVE + 5;
+const REJECT: usize = SERVE + SERVICES.len();
 const DROP: usize = REJECT + Reason::ALL.len();
 const NOT_SENT: usize = DROP + Reason::ALL.len();
 const LEN: usize = NOT_SENT + 1;
@@ -110,10 +114,9 @@ impl Counters {
     /// Every count that is not zero, with its label, `forward`, `drop_not_logged_in` and so on.
     #[must_use]
     pub fn list(&self) -> Vec<(String, u64)> {
-        let services = [Service::Dhcp, Service::Arp, Service::Dns, Service::Watch, Service::Gateway];
         let fixed = [Verdict::Forward, Verdict::Garden, Verdict::Redirect].into_iter();
         fixed
-            .chain(services.into_iter().map(Verdict::Serve))
+            .chain(SERVICES.into_iter().map(Verdict::Serve))
             .chain(Reason::ALL.iter().map(|&reason| Verdict::Reject(reason)))
             .chain(Reason::ALL.iter().map(|&reason| Verdict::Drop(reason)))
             .map(|verdict| (label(verdict), self.get(verdict)))

@@ -27,7 +27,7 @@ pub(crate) fn up(
 ) -> (Facts, Option<Ipv4>) {
     let mut facts = Facts {
         // A frame that comes from us and did not is a stranger's, or a loop in the LAN.
-        from_station: key.mac.is_station() && key.mac != plane.lan_mac,
+        from_station: packet.source().is_station() && packet.source() != plane.lan_mac,
         to_us: is_to_us(packet.destination(), plane.lan_mac),
         network: Network::Other,
         guest: Guest::Unknown,
@@ -61,6 +61,12 @@ pub(crate) fn up(
     }
     if !facts.from_station || !facts.to_us || facts.network == Network::Arp {
         return (facts, ip);
+    }
+    if key.address_behind_router().is_some() {
+        facts.guest = Guest::Newcomer;
+        if matches!(facts.kind, Kind::Dhcp | Kind::DhcpAnswer) {
+            facts.kind = Kind::Other; // its addresses are its router's business
+        }
     }
     if let Some(guest) = guest {
         facts.guest = match ip {
@@ -154,7 +160,7 @@ fn peer(plane: &Plane, address: Ipv4Addr) -> Peer {
     if address.is_multicast() || address.is_broadcast() || address == plane.broadcast {
         return Peer::Multicast;
     }
-    if plane.network.contains(address) {
+    if plane.network.contains(address) || plane.routes.contains(address) {
         return Peer::Guests;
     }
     if is_never_routed(address) { Peer::Unroutable } else { Peer::Internet }

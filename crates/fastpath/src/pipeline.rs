@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use wire::frame::{Ipv4, ethertype};
+use wire::routes::Routes;
 use wire::{GuestKey, MacAddr};
 
 use crate::answer::Answer;
@@ -45,6 +46,8 @@ pub struct Plane {
     pub network: Network,
     /// Its broadcast address.
     pub broadcast: Ipv4Addr,
+    /// Networks of guests behind routers on it.
+    pub routes: Routes,
     /// Our MAC on the LAN.
     pub lan_mac: MacAddr,
     /// Index of the LAN interface in the configuration.
@@ -138,11 +141,14 @@ impl Plane {
             }
         }
         match verdict {
-            Verdict::Serve(service @ (Service::Dhcp | Service::Arp | Service::Dns | Service::Watch)) => {
+            Verdict::Serve(
+                service @ (Service::Dhcp | Service::Arp | Service::Dns | Service::Watch | Service::Newcomer),
+            ) => {
                 checksum::finish(packet);
                 // Who plays server is no guest in that.
                 let guest = guest.filter(|_| service != Service::Watch).map(|guest| guest.slot);
-                let offered = self.slow_limit.admit(key, now)
+                let share = if service == Service::Newcomer { self.routes.share(key) } else { key };
+                let offered = self.slow_limit.admit(share, now)
                     && self.slow.offer(SlowFrame { key, service, guest, frame: packet.frame(), now });
                 self.from_guests.count(if offered { verdict } else { Verdict::Drop(Reason::QueueFull) });
                 Action::Done
@@ -199,8 +205,18 @@ impl Plane {
         }
     }
 
+    /// Who sent a frame: the station, or who is behind it.
     fn key(&self, packet: &Packet) -> GuestKey {
-        GuestKey { lan: self.lan, vlan: packet.vlan, mac: packet.source() }
+        let station = GuestKey { lan: self.lan, vlan: packet.vlan, mac: packet.source() };
+        if self.routes.is_empty() || packet.ethertype() != ethertype::IPV4 {
+            return station;
+        }
+        match packet.l3() {
+            [_, _, _, _, _, _, _, _, _, _, _, _, a, b, c, d, ..] => {
+                self.routes.sender(station, Ipv4Addr::new(*a, *b, *c, *d))
+            }
+            _ => station,
+        }
     }
 
     /// A packet that waited for its time has reached it: true if it goes on, on its guest's account. Meanwhile the guest
@@ -233,7 +249,7 @@ impl Plane {
         if let Some(foreign) = to.foreign {
             translate::destination(packet, foreign);
         }
-        packet.set_link(to.key.mac, self.lan_mac, ethertype::IPV4);
+        packet.set_link(self.routes.station(to.key), self.lan_mac, ethertype::IPV4);
         packet.vlan = to.key.vlan;
     }
 

@@ -89,6 +89,12 @@ impl Snapshot {
         self.foreign.unwrap_or(self.address)
     }
 
+    /// True unless only we can forward its packets: a mirror rewrites no addresses, and knows guests by their stations.
+    #[must_use]
+    pub fn can_be_mirrored(&self) -> bool {
+        self.foreign.is_none() && self.key.address_behind_router().is_none()
+    }
+
     /// True if the guest is logged in and neither its time nor its octets are over.
     #[must_use]
     pub fn online_at(&self, now: Duration) -> bool {

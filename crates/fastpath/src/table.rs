@@ -371,9 +371,8 @@ impl Writer {
     }
 }
 
-/// The mirror rewrites no addresses.
 fn is_mirrored(guest: &Snapshot) -> bool {
-    guest.policy.online && guest.foreign.is_none()
+    guest.policy.online && guest.can_be_mirrored()
 }
 
 /// The memory of so many guests.

@@ -8,6 +8,7 @@
 //!   by us whichever server it asks; everything else is refused aloud, so that it falls back to its probe.
 //! * A guest that is logged in reaches everything behind the uplink, but no other guest; the walled garden, if it is so
 //!   configured, on nobody's account.
+//! * A guest behind a router is its address, not its station; its first packet makes it one, and goes nowhere.
 //! * Guests' IPv6 is refused: no address family is a way around the portal.
 //! * Who plays DHCP server or router on the guests' network, guest or not, is noted; nothing of it goes on.
 //!
@@ -43,6 +44,8 @@ pub enum Service {
     Dns,
     /// The watch over others that would lead guests elsewhere, in the engine.
     Watch,
+    /// The list of guests behind routers, in the engine: here is one more.
+    Newcomer,
     /// A socket of this machine on the gateway address: the portal, or the kernel's ping.
     Gateway,
 }
@@ -67,6 +70,8 @@ pub enum Network {
 pub enum Guest {
     /// Nobody that holds a lease.
     Unknown,
+    /// Nobody yet, but behind a router whose network we serve.
+    Newcomer,
     /// A guest that does not use the address leased to it.
     Spoofing,
     /// A guest that is not logged in.
@@ -153,7 +158,7 @@ pub fn up(facts: &Facts) -> Verdict {
         Network::Ipv6 if facts.kind == Kind::RouterAdvertisement => return Verdict::Serve(Service::Watch),
         Network::Ipv6 => {
             return match (facts.guest, facts.peer) {
-                (Guest::Unknown, _) => Verdict::Drop(Reason::UnknownGuest),
+                (Guest::Unknown | Guest::Newcomer, _) => Verdict::Drop(Reason::UnknownGuest),
                 (_, Peer::Multicast) => Verdict::Drop(Reason::Multicast),
                 _ => Verdict::Reject(Reason::Ipv6),
             };
@@ -167,7 +172,10 @@ pub fn up(facts: &Facts) -> Verdict {
         return Verdict::Serve(Service::Watch);
     }
     match facts.guest {
-        Guest::Unknown => return Verdict::Drop(Reason::UnknownGuest),
+        Guest::Newcomer if matches!(facts.peer, Peer::Gateway | Peer::Alias | Peer::Garden | Peer::Internet) => {
+            return Verdict::Serve(Service::Newcomer);
+        }
+        Guest::Unknown | Guest::Newcomer => return Verdict::Drop(Reason::UnknownGuest),
         Guest::Spoofing => return Verdict::Drop(Reason::SourceSpoofed),
         Guest::Offline | Guest::Online => {}
     }
@@ -202,7 +210,7 @@ pub fn down(facts: &Facts) -> Verdict {
         Network::Arp | Network::Other => return Verdict::Drop(Reason::OtherProtocol),
     }
     match (facts.guest, facts.peer, facts.kind) {
-        (Guest::Unknown | Guest::Spoofing, _, _) => Verdict::Drop(Reason::UnknownGuest),
+        (Guest::Unknown | Guest::Newcomer | Guest::Spoofing, _, _) => Verdict::Drop(Reason::UnknownGuest),
         (_, Peer::Gateway, _) => Verdict::Serve(Service::Gateway),
         (_, Peer::Guests, _) => Verdict::Drop(Reason::Isolated),
         // RFC 1812, 5.3.7: nobody sends from a group's address, or from one that is never routed. Aliases are ours, here.
@@ -222,7 +230,7 @@ mod tests {
         Facts { from_station: true, to_us: true, network: Network::Ipv4, guest, peer, kind }
     }
 
-    const GUESTS: [Guest; 4] = [Guest::Unknown, Guest::Spoofing, Guest::Offline, Guest::Online];
+    const GUESTS: [Guest; 5] = [Guest::Unknown, Guest::Newcomer, Guest::Spoofing, Guest::Offline, Guest::Online];
     const PEERS: [Peer; 7] =
         [Peer::Gateway, Peer::Alias, Peer::Guests, Peer::Multicast, Peer::Unroutable, Peer::Garden, Peer::Internet];
     const KINDS: [Kind; 10] = [
@@ -275,8 +283,9 @@ mod tests {
 
     #[test]
     fn strangers_reach_only_dhcp_and_arp() {
-        for facts in all().filter(|f| matches!(f.guest, Guest::Unknown | Guest::Spoofing)) {
+        for facts in all().filter(|f| matches!(f.guest, Guest::Unknown | Guest::Newcomer | Guest::Spoofing)) {
             match up(&facts) {
+                Verdict::Serve(Service::Newcomer) if facts.guest == Guest::Newcomer => {}
                 Verdict::Drop(_) | Verdict::Serve(Service::Dhcp | Service::Arp | Service::Watch) => {}
                 Verdict::Reject(Reason::Ipv6) if facts.guest == Guest::Spoofing => {}
                 other => panic!("{facts:?} gets {other:?}"),

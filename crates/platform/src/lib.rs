@@ -253,6 +253,8 @@ pub struct Interface {
     pub ethernet: bool,
     /// Index of the bridge or bond that it belongs to.
     pub master: Option<u32>,
+    /// Index of the interface that its frames come through: the trunk of a VLAN.
+    pub lower: Option<u32>,
     /// Its IPv4 addresses with prefix lengths.
     pub v4: Vec<(Ipv4Addr, u8)>,
 }
@@ -292,6 +294,8 @@ pub struct TunSpec {
     pub address: Ipv4Addr,
     /// Length of the guests' network prefix; the kernel routes that network to the device.
     pub prefix: u8,
+    /// Other networks that it routes there: those behind routers on the guests' network.
+    pub routes: Vec<(Ipv4Addr, u8)>,
 }
 
 /// A static address for the uplink.
@@ -344,8 +348,8 @@ pub struct ForwardSpec {
     pub uplinks: Vec<String>,
     /// The gateway's address in the guests' network. Only guests and the machine itself reach it.
     pub gateway: Ipv4Addr,
-    /// The guests' network: only packets from it are forwarded.
-    pub guests: (Ipv4Addr, u8),
+    /// The guests' networks: only packets from these are forwarded.
+    pub guests: Vec<(Ipv4Addr, u8)>,
     /// Rewrite the guests' addresses to the uplink's. Without it the network behind must have a route to them.
     pub masquerade: bool,
     /// TCP ports of the gateway's address that guests may connect to: the portal.

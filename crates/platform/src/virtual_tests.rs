@@ -15,6 +15,7 @@ fn machine() -> Virtual {
         loopback: false,
         ethernet: true,
         master: None,
+        lower: None,
         v4: vec![],
     };
     Virtual { interfaces: vec![interface], ..Virtual::default() }
@@ -60,6 +61,7 @@ fn a_virtual_tun_carries_packets_and_a_wake_ends_the_waiting() {
         mtu: 1500,
         address: Ipv4Addr::new(10, 1, 0, 1),
         prefix: 16,
+        routes: vec![],
     };
     let port = machine.create_tun(&spec, &waker).unwrap();
     let wire = machine.wire("tun9").unwrap();

@@ -25,6 +25,7 @@ use fastpath::slow::{SlowFrame, SlowPath, StationLimit};
 use fastpath::table::Table;
 use fastpath::verdict::{Service, Verdict};
 use wire::checksum::{add, fold, of, pseudo_v4};
+use wire::routes::Routes;
 use wire::{GuestKey, MacAddr, Vlan};
 
 const GATEWAY: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 1);
@@ -163,6 +164,7 @@ fn plane() -> Plane {
         gateway: GATEWAY,
         network: Network::new(GATEWAY, 24).unwrap(),
         broadcast: Ipv4Addr::new(10, 0, 0, 255),
+        routes: Routes::default(),
         lan_mac: GATEWAY_MAC,
         lan: 0,
         portal_ports: [3990; 2],

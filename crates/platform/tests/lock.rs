@@ -133,6 +133,27 @@ fn a_second_gateway_is_refused_and_takes_nothing_from_the_first() {
 }
 
 #[test]
+fn a_cable_and_what_comes_through_it_are_not_two_networks_whatever_they_are_called() {
+    let Some(net) = net() else { return };
+    // Any kernel has this kind; a VLAN is another.
+    let made = Net::run(&net.gateway, "ip", &["link", "add", "link", LAN, "name", "staff", "type", "macvlan"]);
+    assert!(made.1, "{}", made.0);
+    net.gateway
+        .run(|| {
+            for lans in [[LAN, "staff"], ["staff", LAN]] {
+                let mut host = Host::new();
+                let refusal = host.lock_lans(&lans).unwrap_err().to_string();
+                assert!(refusal.contains(&format!("guests on {LAN} and staff: they are one cable")), "{refusal}");
+                host.undo().unwrap();
+            }
+            let mut host = Host::new();
+            host.lock_lans(&["staff"]).unwrap();
+            host.undo().unwrap();
+        })
+        .unwrap();
+}
+
+#[test]
 fn an_interface_that_is_not_for_guests_is_refused_with_a_way_out() {
     let Some(net) = net() else { return };
     net.gateway.add_address(UPLINK, UPLINK_ADDRESS, 24).unwrap();

@@ -56,6 +56,7 @@ fn a_user_without_rights_builds_a_network_of_its_own() {
                 mtu: 1500,
                 address,
                 prefix: 16,
+                routes: vec![],
             };
             host.create_tun(&tun, &waker).unwrap();
             host.undo().unwrap();

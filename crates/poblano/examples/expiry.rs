@@ -25,6 +25,7 @@ use fastpath::table::{Table, Writer};
 use platform::netns::{self, Netns};
 use platform::{Host, Offload, OffloadSpec, System, monotonic};
 use store::Store;
+use wire::routes::Routes;
 use wire::{GuestKey, MacAddr, Now, Vlan};
 
 const GATEWAY: Ipv4Addr = Ipv4Addr::new(10, 80, 0, 1);
@@ -139,6 +140,7 @@ fn engine(writer: Writer, guests: u32) -> anyhow::Result<Engine> {
         longest_outage,
         gateway: GATEWAY,
         gateway_mac,
+        routes: Routes::default(),
         dhcp,
         dns,
         garden: vec![],

@@ -34,7 +34,10 @@ pub(crate) fn rules(config: &Config) -> anyhow::Result<Vec<Rule>> {
         let itself = (!domain.below_only).then(|| entry(GardenHost::Name(domain.name.clone())));
         itself.into_iter().chain([entry(GardenHost::Below(domain.name.clone()))])
     });
-    let portal = config.uam.web_addresses().filter_map(WebUrl::parse).flat_map(|url| web_entries(&url));
+    let is_own =
+        |url: &WebUrl<'_>| bare_host(url.authority()).parse().is_ok_and(|address| config.lan.network.contains(address));
+    let portal = config.uam.web_addresses().filter_map(WebUrl::parse).filter(|url| !is_own(url));
+    let portal = portal.flat_map(|url| web_entries(&url));
     config.garden.allow.iter().cloned().chain(domains).chain(portal).map(|entry| rule(&entry)).collect()
 }
 
@@ -77,7 +80,7 @@ pub(crate) fn own(words: &[String], lan: Network) -> Result<OwnGarden, String> {
             ConfigWord::UamAllowed(list) => {
                 for text in list.split(',').map(str::trim).filter(|text| !text.is_empty()) {
                     let entry: GardenEntry = text.parse()?;
-                    if let Some(objection) = entry.objection(of_lan(lan)) {
+                    if let Some(objection) = entry.objection_to_servers(of_lan(lan)) {
                         return Err(objection);
                     }
                     own.add.push(rule(&entry).map_err(|error| error.to_string())?);
@@ -220,7 +223,13 @@ mod tests {
     #[test]
     fn a_server_opens_neither_the_internet_nor_other_guests_nor_what_cannot_be_read() {
         let many = format!("uamallowed={}", (0..17).map(|n| format!("192.0.2.{n}")).collect::<Vec<_>>().join(","));
-        for list in ["uamallowed=0.0.0.0/0", "uamallowed=10.85.0.7", "uamallowed=192.0.2.1,http://x", &many] {
+        for list in [
+            "uamallowed=0.0.0.0/0",
+            "uamallowed=128.0.0.0/1",
+            "uamallowed=10.85.0.7",
+            "uamallowed=192.0.2.1,http://x",
+            &many,
+        ] {
             assert!(words(&[list]).is_err(), "{list}");
         }
     }

@@ -358,11 +358,17 @@ impl Gateway {
                     self.greet(&attempt, message);
                 }
             }
-            (_, Answer::Refused { .. }) => {
-                debug!(device = %attempt.key, "not known by its MAC address");
+            (_, Answer::Refused { redirect, .. }) => {
+                debug!(device = %attempt.key, "not let in by its MAC address");
                 let now = self.clock.now();
                 let whom = Whom { key: attempt.key, address: attempt.address };
                 self.diary.note(now, whom, What::DeviceRefused { took: now.mono.saturating_sub(asked) });
+                let is_there = |guest: GuestView| guest.key == attempt.key && guest.session.is_none();
+                if !words.is_empty()
+                    && self.with(|engine, now| engine.guest_in(now, attempt.slot)).is_some_and(is_there)
+                {
+                    self.desk.must_see(uam::Place { slot: attempt.slot.0, key: attempt.key }, redirect);
+                }
                 let own = self.own_garden(&words).unwrap_or_default();
                 self.with(|engine, now| {
                     engine.refuse_device(now, &attempt);

@@ -18,7 +18,7 @@ use fastpath::counters::Counters;
 use fastpath::pipeline::Plane;
 use fastpath::port::{LanPort, TunPort};
 use fastpath::redirect::Redirector;
-use fastpath::session::{SlotIndex, Usage};
+use fastpath::session::{SlotIndex, Snapshot, Usage};
 use fastpath::shape;
 use fastpath::slow::StationLimit;
 use fastpath::table::Table;
@@ -198,10 +198,9 @@ pub(crate) fn check_machine(host: &Host, config: &Config) -> anyhow::Result<(Int
         if lan.index == uplink.index {
             bail!("lan.interface and uplink.interface are both {}; guests need an interface of their own", lan.name);
         }
-        if let Some((address, prefix)) = settings::overlap(config, uplink) {
+        if let Some((guests, (address, prefix))) = settings::overlap(config, uplink) {
             bail!(
-                "lan.network {} overlaps the uplink's {address}/{prefix}; set lan.network to another private network",
-                config.lan.network
+                "the guests' network {guests} overlaps the uplink's {address}/{prefix}; give them another private network"
             );
         }
     }
@@ -268,7 +267,7 @@ async fn with_devices(
     let uplinks = host.several_uplinks(&UplinksSpec {
         // The same for all zones.
         lines: parts.first().map_or_else(Vec::new, |part| part.config.uplink.lines.iter().map(line).collect()),
-        guests: ways.iter().map(|way| (way.tun.clone(), way.guests)).collect(),
+        guests: ways.iter().flat_map(|way| way.guests.iter().map(|guests| (way.tun.clone(), *guests))).collect(),
     })?;
     for part in &parts {
         if let Some(error) = part.offload.unkept() {
@@ -303,6 +302,7 @@ fn open_devices(
             mtu,
             address: config.lan.gateway,
             prefix: config.lan.network.prefix,
+            routes: settings::guests_networks(&config).split_off(1),
         },
         waker,
     )?;
@@ -320,7 +320,7 @@ fn open_devices(
         tun: config.tun.name.clone(),
         uplinks: uplinks.iter().map(|uplink| uplink.name.clone()).collect(),
         gateway: config.lan.gateway,
-        guests: (config.lan.network.address, config.lan.network.prefix),
+        guests: settings::guests_networks(&config),
         masquerade: config.uplink.masquerade,
         tcp_ports: ports,
         udp_ports: vec![],
@@ -474,6 +474,7 @@ fn make(parts: Parts, scripts: Scripts, diary: Diary, clock: Clock) -> anyhow::R
         gateway: config.lan.gateway,
         network,
         broadcast: config.lan.network.last(),
+        routes: settings::routes(&config),
         lan_mac,
         lan: 0,
         portal_ports: [config.portal.port, config.uam.ui_port.unwrap_or(config.portal.port)],
@@ -497,8 +498,10 @@ fn make(parts: Parts, scripts: Scripts, diary: Diary, clock: Clock) -> anyhow::R
     let adopted: BTreeSet<Ipv4Addr> =
         engine.guests(clock.now()).filter(|guest| guest.session.is_some()).map(|guest| guest.address).collect();
     // The others' are of sessions that are over, maybe of guests whose addresses others get now.
-    if let Err(error) = flows.forget_network((config.lan.network.address, config.lan.network.prefix), &adopted) {
-        warn!("{error}");
+    for network in settings::guests_networks(&config) {
+        if let Err(error) = flows.forget_network(network, &adopted) {
+            warn!("{error}");
+        }
     }
     let flows = Forgetting::start(flows, config.guests.max as usize)?;
     let capacity = config.guests.max as usize * 2;
@@ -605,9 +608,9 @@ fn restore(
     let leases = leases.records.into_iter().map(|record| leases::from_record(record, now)).collect();
     let survivors = sessions.records.into_iter().map(|record| kept::from_record(record, &written, &counted)).collect();
     engine.restore(now, leases, survivors);
-    // The kernel was told of an end at once, the disk a little later; of guests with a foreign address it knows nothing.
+    // The kernel was told of an end at once, the disk a little later; of some guests it knows nothing.
     let is_over = |slot: &SlotIndex| {
-        let guest = engine.table().snapshot(*slot).filter(|guest| guest.foreign.is_none());
+        let guest = engine.table().snapshot(*slot).filter(Snapshot::can_be_mirrored);
         guest.is_some_and(|guest| !offload.may_go_on(&guest))
     };
     let with_session = engine.guests(now).filter(|guest| guest.session.is_some()).map(|guest| guest.slot);

@@ -9,8 +9,9 @@ use config::{AuthMethod, Config, Direction};
 use engine::dns;
 use fastpath::garden::Network;
 use tracing::{info, warn};
-use wire::MacAddr;
 use wire::dns::NameBuf;
+use wire::routes::{Route, Routes};
+use wire::{MacAddr, Vlan};
 
 const DNS_PORT: u16 = 53;
 /// Where the file is looked for: as packages have it on Debian, on FreeBSD and on OpenWrt, there in OpenWrt's form.
@@ -48,6 +49,24 @@ pub(crate) fn network(network: config::Network) -> anyhow::Result<Network> {
     Network::new(network.address, network.prefix).context("a network prefix is longer than 32")
 }
 
+/// Networks behind routers on the guests' network.
+pub(crate) fn routes(config: &Config) -> Routes {
+    let route = |routed: &config::Routed| Route {
+        network: routed.network.address,
+        prefix: routed.network.prefix,
+        via: routed.via,
+        mac: routed.mac,
+        vlan: Vlan(routed.vlan),
+    };
+    config.lan.routed.iter().map(route).collect()
+}
+
+/// All networks that guests are in, the LAN's first.
+pub(crate) fn guests_networks(config: &Config) -> Vec<(Ipv4Addr, u8)> {
+    let routed = config.lan.routed.iter().map(|routed| routed.network);
+    [config.lan.network].into_iter().chain(routed).map(|network| (network.address, network.prefix)).collect()
+}
+
 pub(crate) fn engine(
     config: &Config,
     boot: u32,
@@ -59,6 +78,7 @@ pub(crate) fn engine(
         longest_outage: config.session.outage.unwrap_or_default(),
         gateway: config.lan.gateway,
         gateway_mac: lan_mac,
+        routes: routes(config),
         dhcp: dhcp(config, lan_mac, mtu),
         dns: dns(config)?,
         garden: crate::garden::rules(config)?,
@@ -98,6 +118,7 @@ pub(crate) fn site(config: &Config, lan_mac: MacAddr) -> portal::Site {
         base_url: format!("http://{}:{}", config.lan.gateway, config.portal.port),
         names: names(config).into_iter().map(str::to_owned).chain(alias).collect(),
         files: files(config),
+        routes: routes(config),
         uam: portal::Uam {
             portal: uam::Portal {
                 server: uam.server.clone().unwrap_or_default(),
@@ -211,9 +232,13 @@ fn dns(config: &Config) -> anyhow::Result<dns::Config> {
     })
 }
 
-/// The first address that is both the guests' and the uplink's, if the networks overlap.
-pub(crate) fn overlap(config: &Config, uplink: &platform::Interface) -> Option<(Ipv4Addr, u8)> {
-    uplink.v4.iter().copied().find(|&(address, prefix)| {
-        prefix < 32 && config.lan.network.overlaps(config::Network::containing(address, prefix))
+/// A network of guests and an address of the uplink, if they overlap.
+pub(crate) fn overlap(config: &Config, uplink: &platform::Interface) -> Option<(config::Network, (Ipv4Addr, u8))> {
+    guests_networks(config).into_iter().find_map(|(address, prefix)| {
+        let guests = config::Network { address, prefix };
+        let meets = |&(address, prefix): &(Ipv4Addr, u8)| {
+            prefix < 32 && guests.overlaps(config::Network::containing(address, prefix))
+        };
+        Some((guests, uplink.v4.iter().copied().find(meets)?))
     })
 }

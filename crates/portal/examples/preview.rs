@@ -8,6 +8,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use portal::{Backend, Files, Guest, Limits, Login, LoginOutcome, Session, Site, Uam};
+use wire::routes::Routes;
 
 #[derive(Default)]
 struct Preview {
@@ -78,6 +79,7 @@ async fn main() -> std::io::Result<()> {
         base_url: format!("http://{address}"),
         names: vec!["wifi.internal".into()],
         files: Files::default(),
+        routes: Routes::default(),
         uam: Uam::default(),
         limits: Limits::default(),
     };

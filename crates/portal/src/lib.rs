@@ -10,6 +10,8 @@ use std::future::Future;
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
+use wire::routes::Routes;
+
 mod api;
 mod files;
 mod forms;
@@ -178,6 +180,8 @@ pub struct Site {
     pub names: Vec<String>,
     /// The operator's own files.
     pub files: Files,
+    /// Networks of guests behind routers.
+    pub routes: Routes,
     /// An external portal.
     pub uam: Uam,
     /// The bounds.

@@ -46,6 +46,11 @@ impl Desk {
         Self { guests: RefCell::new(guests), opened: Instant::now(), next_eap: Cell::new(0) }
     }
 
+    /// A server knows the guest's device, but wants it to see a page first: this one, if it is a web address, or the portal.
+    pub fn must_see(&self, place: Place, page: Option<String>) {
+        self.guests.borrow_mut().must_see(place, web(page).as_deref());
+    }
+
     /// A guest has left its place: nothing is remembered of it.
     pub fn left(&self, place: Place) {
         self.guests.borrow_mut().left(place);
@@ -154,6 +159,7 @@ struct Said {
     lang: String,
     user_url: String,
     session_url: Option<String>,
+    is_splash: bool,
     version: Version,
     /// A message of EAP; empty to who speaks EAP, if there is none.
     eap: Option<Vec<u8>>,
@@ -309,13 +315,19 @@ impl<B: Backend> Counter<'_, B> {
 
     fn say(&self, outcome: Outcome, session: Option<uam::Session>) -> Said {
         let is_of_login = matches!(outcome, Outcome::Success | Outcome::Failed(_) | Outcome::Challenge);
-        let (user_url, session_url, spoken) = self.guests(|guests, _| {
-            (guests.user_url(self.place), guests.session_url(self.place), guests.version(self.place))
+        let (user_url, session_url, spoken, splash) = self.guests(|guests, _| {
+            let place = self.place;
+            (guests.user_url(place), guests.session_url(place), guests.version(place), guests.splash(place))
         });
+        let is_invitation = matches!(outcome, Outcome::NotYet | Outcome::Status { online: false });
+        let splash = splash.filter(|_| is_invitation);
+        let is_splash = splash.is_some();
+        let page = splash.filter(|page| !page.is_empty());
         Said {
             outcome,
             message: self.message(outcome),
-            session_url: session_url.filter(|_| session.is_some()),
+            session_url: session_url.filter(|_| session.is_some()).or(page),
+            is_splash,
             session,
             next_session_id: String::new(),
             challenge: None,
@@ -396,7 +408,12 @@ impl<B: Backend> Counter<'_, B> {
         uam::Reply {
             outcome: said.outcome,
             portal: &self.site.uam.portal,
-            station: Station { mac: key.mac, ip: self.ip, vlan: (key.vlan != Vlan::NONE).then_some(key.vlan.0) },
+            station: Station {
+                mac: self.site.routes.station(key),
+                is_shared: key.address_behind_router().is_some(),
+                ip: self.ip,
+                vlan: (key.vlan != Vlan::NONE).then_some(key.vlan.0),
+            },
             session: said.session.as_ref(),
             next_session_id: &said.next_session_id,
             challenge: said.challenge,
@@ -404,6 +421,7 @@ impl<B: Backend> Counter<'_, B> {
             lang: &said.lang,
             user_url: &said.user_url,
             session_url: said.session_url.as_deref(),
+            is_splash: said.is_splash,
             version: said.version,
             eap: said.eap.as_deref(),
         }

@@ -24,6 +24,7 @@ use fastpath::session::Usage;
 use fastpath::shape::Flows;
 use fastpath::slow::StationLimit;
 use fastpath::table::Table;
+use wire::routes::Routes;
 use wire::vnet::VnetHeader;
 use wire::{GuestKey, MacAddr, Now, Vlan};
 
@@ -55,6 +56,8 @@ const MAX_DESCRIBED: usize = 40;
 pub struct Setup {
     /// The DHCP server's configuration: a /20 whose leases last half an hour.
     pub dhcp: engine::dhcp::Config,
+    /// Networks behind routers on the LAN: none.
+    pub routes: Routes,
     /// The DNS forwarder's: one resolver at 192.0.2.53, one own name `wifi.internal`.
     pub dns: dns::Config,
     /// Places in the session table.
@@ -79,6 +82,7 @@ impl Default for Setup {
     fn default() -> Self {
         Self {
             dhcp: engine::dhcp::Config::new(GATEWAY, 20, GATEWAY_MAC),
+            routes: Routes::default(),
             dns: dns::Config {
                 resolvers: vec![SocketAddr::from(([192, 0, 2, 53], 53))],
                 own_names: vec![("wifi.internal".parse().expect("a name"), GATEWAY)],
@@ -603,6 +607,7 @@ fn start(setup: &Setup) -> (Arc<Plane>, Engine, Arc<Queue>) {
         gateway: setup.dhcp.gateway,
         network: Network::new(setup.dhcp.gateway, setup.dhcp.prefix_len).expect("a prefix of at most 32"),
         broadcast: setup.dhcp.broadcast(),
+        routes: setup.routes.clone(),
         lan_mac: GATEWAY_MAC,
         lan: 0,
         portal_ports: [PORTAL_PORT; 2],
@@ -619,6 +624,7 @@ fn start(setup: &Setup) -> (Arc<Plane>, Engine, Arc<Queue>) {
         longest_outage: setup.longest_outage,
         gateway: setup.dhcp.gateway,
         gateway_mac: GATEWAY_MAC,
+        routes: setup.routes.clone(),
         dhcp: setup.dhcp.clone(),
         dns: setup.dns.clone(),
         garden: setup.garden.clone(),

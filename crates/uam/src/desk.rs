@@ -54,6 +54,8 @@ struct Guest {
     session_id: Option<Box<str>>,
     user_url: Box<str>,
     session_url: Box<str>,
+    /// It has to see a page, though the server knows it: this one, or if empty the portal.
+    splash: Option<Box<str>>,
     version: Version,
 }
 
@@ -139,6 +141,7 @@ impl Desk {
         let guest = self.guest(place);
         guest.last = is_remembered.then(|| (login.fingerprint(), Known::Accepted));
         guest.session_url = short(session_url.unwrap_or_default()).into();
+        guest.splash = None;
         guest.version = version;
     }
 
@@ -197,6 +200,17 @@ impl Desk {
         self.peek(place).map(|guest| guest.session_url.to_string()).filter(|url| !url.is_empty())
     }
 
+    /// The server knows the guest's device, but wants it to see a page first: this one, or the portal.
+    pub fn must_see(&mut self, place: Place, page: Option<&str>) {
+        self.guest(place).splash = Some(short(page.unwrap_or_default()).into());
+    }
+
+    /// The page that a guest has to see; empty is the portal.
+    #[must_use]
+    pub fn splash(&self, place: Place) -> Option<String> {
+        self.peek(place)?.splash.as_deref().map(str::to_owned)
+    }
+
     /// What the program spoke that logged in.
     #[must_use]
     pub fn version(&self, place: Place) -> Version {
@@ -215,6 +229,7 @@ impl Desk {
             session_id: None,
             user_url: Box::default(),
             session_url: Box::default(),
+            splash: None,
             version: Version::default(),
         };
         let guest = self.guests.entry(place.slot).or_insert_with(new);

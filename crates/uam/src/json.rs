@@ -29,7 +29,7 @@ pub fn json(reply: &Reply<'_>) -> String {
     let sections = sections(reply.outcome);
     let mut object = Object::new();
     object.text("version", "1.0");
-    object.number("clientState", u64::from(online || reply.outcome == Outcome::AbortRefused));
+    object.number("clientState", client_state(reply, online));
     object.text_if_any("nasid", &reply.portal.nas_id);
     object.text_if_any("message", reply.message.unwrap_or_default());
     if let Some(challenge) = reply.challenge.filter(|_| sections.challenge) {
@@ -53,6 +53,16 @@ pub fn json(reply: &Reply<'_>) -> String {
     object.end()
 }
 
+/// 2 is only of scripts: they wait for an answer.
+fn client_state(reply: &Reply<'_>, online: bool) -> u64 {
+    match reply.outcome {
+        _ if online => 1,
+        Outcome::AbortRefused => 1,
+        Outcome::NotYet | Outcome::Status { .. } if reply.is_splash => 3,
+        _ => 0,
+    }
+}
+
 fn sections(outcome: Outcome) -> Sections {
     let (challenge, location, redir, session) = match outcome {
         Outcome::Already => (false, false, false, true),
@@ -73,7 +83,9 @@ fn redir(reply: &Reply<'_>) -> Object {
     redir.text("redirectionURL", reply.session_url.unwrap_or_default());
     redir.text("logoutURL", &reply.portal.page("logoff"));
     redir.text("ipAddress", &reply.station.ip.to_string());
-    redir.text("macAddress", &reply.station.mac.to_station_id());
+    if !reply.station.is_shared {
+        redir.text("macAddress", &reply.station.mac.to_station_id());
+    }
     redir
 }
 

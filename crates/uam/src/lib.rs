@@ -83,6 +83,8 @@ impl fmt::Debug for Portal {
 pub struct Station {
     /// Its Ethernet address.
     pub mac: MacAddr,
+    /// It is its router's, and others' too.
+    pub is_shared: bool,
     /// Its leased address.
     pub ip: Ipv4Addr,
     /// Its VLAN, if it is on one.
@@ -190,6 +192,8 @@ pub struct Reply<'a> {
     pub user_url: &'a str,
     /// Where the server wants it to go; a web address.
     pub session_url: Option<&'a str>,
+    /// The server knows the device, and wants its guest to see a page all the same: `session_url`, or the portal.
+    pub is_splash: bool,
     /// What the program speaks.
     pub version: Version,
     /// A message of EAP for it: part of an answer to one, or the first question. Empty to who speaks EAP, if there is none.

@@ -29,8 +29,11 @@ pub fn with_home_page(home_page: &str, login_url: &str) -> String {
 
 fn to_portal(reply: &Reply<'_>) -> String {
     let Portal { server, gateway, .. } = reply.portal;
-    let Station { mac, ip, vlan } = reply.station;
-    let mut url = format!("{server}{}res={}", separator(server), res(reply.outcome));
+    let is_splash = reply.is_splash && reply.outcome == Outcome::NotYet;
+    let server = reply.session_url.filter(|_| is_splash).unwrap_or(server);
+    let res = if is_splash { "splash" } else { res(reply.outcome) };
+    let Station { mac, ip, vlan, .. } = reply.station;
+    let mut url = format!("{server}{}res={res}", separator(server));
     let mut add = |name: &str, value: &str| {
         url.extend(["&", name, "=", value]);
     };

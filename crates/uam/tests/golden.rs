@@ -6,8 +6,12 @@ use uam::{Challenge, Outcome, Portal, Reason, Reply, Session, Station, Version, 
 use wire::MacAddr;
 
 const CHALLENGE: Challenge = Challenge(*b"0123456789abcdef");
-const STATION: Station =
-    Station { mac: MacAddr([2, 0, 0x5e, 0x10, 0, 1]), ip: Ipv4Addr::new(10, 85, 0, 7), vlan: Some(7) };
+const STATION: Station = Station {
+    mac: MacAddr([2, 0, 0x5e, 0x10, 0, 1]),
+    is_shared: false,
+    ip: Ipv4Addr::new(10, 85, 0, 7),
+    vlan: Some(7),
+};
 
 fn portal() -> Portal {
     Portal {
@@ -55,6 +59,7 @@ fn reply(outcome: Outcome, portal: &Portal) -> Reply<'_> {
         lang: "",
         user_url: "http://example.org/a?b=~",
         session_url: None,
+        is_splash: false,
         version: Version::V1,
         eap: None,
     }
@@ -272,6 +277,20 @@ fn a_program_is_told_what_became_of_its_login() {
 }
 
 #[test]
+fn who_is_known_but_has_to_see_a_page_is_led_there_or_to_the_portal_and_told_so() {
+    let portal = portal();
+    let splash = Reply { is_splash: true, ..reply(Outcome::NotYet, &portal) };
+    assert!(location(&splash).starts_with(&format!("{}?res=splash&uamip=10.85.0.1&", portal.server)));
+    let page = Reply { session_url: Some("http://www.example/welcome?a=b"), ..splash };
+    assert!(location(&page).starts_with("http://www.example/welcome?a=b&res=splash&uamip=10.85.0.1&"));
+    assert!(json(&page).starts_with("{\"version\":\"1.0\",\"clientState\":3,"));
+    assert!(json(&page).contains("\"redirectionURL\":\"http://www.example/welcome?a=b\""));
+    let status = Reply { outcome: Outcome::Status { online: false }, ..page };
+    assert!(json(&status).contains("\"clientState\":3,"));
+    assert!(location(&status).starts_with(&format!("{}?res=notyet&", portal.server)));
+}
+
+#[test]
 fn a_script_gets_an_object_with_its_members_in_order() {
     let (portal, session) = (portal(), session());
     let head = "{\"version\":\"1.0\",\"clientState\":";
@@ -299,6 +318,9 @@ fn a_script_gets_an_object_with_its_members_in_order() {
     assert_eq!(say(Outcome::LoggedOff), format!("{head}0{nas}{challenge}{of_session}{used}}}"));
     assert_eq!(say(Outcome::Failed(Reason::Timeout)), format!("{head}0{nas}}}"));
     let reject = Reply { message: Some("No \"entry\"."), ..reply(Outcome::Failed(Reason::Reject), &portal) };
+    let station = Station { is_shared: true, ..STATION };
+    let behind_a_router = json(&Reply { station, ..reply(Outcome::NotYet, &portal) });
+    assert!(!behind_a_router.contains("macAddress") && behind_a_router.contains("ipAddress"), "{behind_a_router}");
     assert_eq!(json(&reject), format!("{head}0{nas},\"message\":\"No \\\"entry\\\".\"{challenge}{redir}}}"));
     assert_eq!(say(Outcome::Aborted), format!("{head}0{nas}}}"));
 }

@@ -1,4 +1,5 @@
 use std::fmt;
+use std::net::Ipv4Addr;
 use std::str::FromStr;
 
 /// An Ethernet address.
@@ -87,22 +88,46 @@ impl Vlan {
     pub const NONE: Self = Self(0);
 }
 
-/// Who a guest is on the wire: the station, on its VLAN, on its LAN interface.
+/// Who a guest is on the wire: the station, on its VLAN, on its LAN interface; or, if it has none of its own there, its
+/// address ([`GuestKey::behind_router`]).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct GuestKey {
     /// Index of the LAN interface in the configuration, not the kernel's.
     pub lan: u8,
     /// The VLAN that the frame was tagged with.
     pub vlan: Vlan,
-    /// The source address of the frame.
+    /// The source address of the frame; for who is behind a router no station's.
     pub mac: MacAddr,
+}
+
+/// The first octets of `mac` where the others are an address: a group's, so no frame can come from there.
+const BEHIND_ROUTER: [u8; 2] = [0x03, 0x00];
+
+impl GuestKey {
+    /// Who is behind a router on the LAN: its address is all that tells it from others there.
+    #[must_use]
+    pub const fn behind_router(lan: u8, vlan: Vlan, address: Ipv4Addr) -> Self {
+        let ([m, n], [a, b, c, d]) = (BEHIND_ROUTER, address.octets());
+        Self { lan, vlan, mac: MacAddr([m, n, a, b, c, d]) }
+    }
+
+    /// The guest's address, if that is who it is.
+    #[must_use]
+    pub fn address_behind_router(self) -> Option<Ipv4Addr> {
+        let [m, n, a, b, c, d] = self.mac.0;
+        ([m, n] == BEHIND_ROUTER).then_some(Ipv4Addr::new(a, b, c, d))
+    }
 }
 
 impl fmt::Display for GuestKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.address_behind_router() {
+            Some(address) => write!(f, "{address}")?,
+            None => write!(f, "{}", self.mac)?,
+        }
         match self.vlan {
-            Vlan::NONE => write!(f, "{}", self.mac),
-            Vlan(id) => write!(f, "{}%{id}", self.mac),
+            Vlan::NONE => Ok(()),
+            Vlan(id) => write!(f, "%{id}"),
         }
     }
 }

@@ -13,6 +13,7 @@ pub mod frame;
 pub mod http;
 mod id;
 mod now;
+pub mod routes;
 pub mod url;
 pub mod vnet;
 

@@ -49,7 +49,7 @@ fuzz_target!(|bytes: &[u8]| {
     let reply = Reply {
         outcome,
         portal: &portal,
-        station: Station { mac: MacAddr([2, 0, 0, 0, 0, 1]), ip: Ipv4Addr::new(10, 85, 0, 7), vlan: None },
+        station: Station { mac: MacAddr([2, 0, 0, 0, 0, 1]), is_shared: false, ip: Ipv4Addr::new(10, 85, 0, 7), vlan: None },
         session: Some(&session),
         next_session_id: "",
         challenge: Some(challenge),
@@ -57,6 +57,7 @@ fuzz_target!(|bytes: &[u8]| {
         lang: &lang,
         user_url: url.as_deref().unwrap_or_default(),
         session_url: None,
+        is_splash: false,
         version: if query.has("WISPrVersion") { Version::V2 } else { Version::V1 },
         eap: eap.as_deref(),
     };

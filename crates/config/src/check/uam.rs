@@ -1,6 +1,7 @@
 //! `[uam]`, and accounts in CoovaChilli's form.
 
 use std::net::Ipv4Addr;
+use std::path::PathBuf;
 
 use wire::url::{WebUrl, bare_host};
 
@@ -38,8 +39,13 @@ pub(super) fn check(config: &Config, read: &mut Read<'_>) {
         if let Some(host) = address.as_deref().and_then(numeric_host)
             && config.lan.network.contains(host)
         {
-            let message = format!("{host} is in the guests' own network, where there is no web server; use one beyond");
-            read.conflict(key, &["lan.network"], message);
+            match own_file(config, host, address.as_deref().unwrap_or_default()) {
+                Err(message) => read.conflict(key, &["lan.network", "portal.files"], message),
+                Ok(file) if !file.is_file() => {
+                    read.warn(key, &["portal.files"], format!("there is no file {}: guests see none", file.display()));
+                }
+                Ok(_) => {}
+            }
         }
     }
     if let Some(secret) = &uam.secret {
@@ -63,6 +69,39 @@ pub(super) fn check(config: &Config, read: &mut Read<'_>) {
     }
     addresses(config, read);
     users(config, read);
+}
+
+/// The file that we serve at an address in the guests' own network, or why there is none.
+fn own_file(config: &Config, host: Ipv4Addr, address: &str) -> Result<PathBuf, String> {
+    let (gateway, port) = (config.lan.gateway, config.portal.port);
+    let ours =
+        [Some(port), config.uam.ui_port].into_iter().flatten().map(|port| format!("http://{gateway}:{port}/www/"));
+    let name = ours.into_iter().find_map(|start| address.strip_prefix(start.as_str()));
+    match (name, &config.portal.files) {
+        (Some(name), Some(folder)) if is_served_page(name) => Ok(folder.join(without_query(name))),
+        (Some(name), Some(_)) => Err(format!("{name:?} would be no file of portal.files: programs are not run")),
+        (Some(_), None) => Err("is one of our own files, but there are none; add portal.files".to_owned()),
+        (None, _) => Err(format!(
+            "{host} is in the guests' own network, where there is no web server but ours; use one beyond, or http://{gateway}:{port}/www/... with portal.files"
+        )),
+    }
+}
+
+fn without_query(name: &str) -> &str {
+    name.split(['?', '#']).next().unwrap_or_default()
+}
+
+/// True for the name of a page, with or without a query, that may be among the operator's files, by the rules of
+/// `portal::Files`.
+pub(crate) fn is_served_page(name: &str) -> bool {
+    let name = without_query(name);
+    let is_plain = |part: &str| {
+        !part.is_empty()
+            && !part.starts_with('.')
+            && part.bytes().all(|octet| octet.is_ascii_alphanumeric() || b"._-".contains(&octet))
+    };
+    let end = name.rsplit_once('.').map(|(_, end)| end.to_ascii_lowercase());
+    name.split('/').all(is_plain) && end.is_some_and(|end| ["html", "htm"].contains(&end.as_str()))
 }
 
 fn addresses(config: &Config, read: &mut Read<'_>) {

@@ -98,9 +98,13 @@ impl Remote {
             "uamallowed" if value == "reset" => {
                 Err("reset is for one guest's garden; each answer replaces the one before".to_owned())
             }
-            "uamallowed" => {
-                collect(&mut self.allow, value, |item| garden_entry(item, lan)?.map(|entry| entry.parse()).transpose())
-            }
+            "uamallowed" => collect(&mut self.allow, value, |item| {
+                let entry = garden_entry(item, lan)?.map(|entry| entry.parse::<GardenEntry>()).transpose()?;
+                match entry.as_ref().and_then(|entry| entry.objection_to_servers(lan)) {
+                    Some(objection) => Err(objection),
+                    None => Ok(entry),
+                }
+            }),
             "uamdomain" => collect(&mut self.domains, value, |item| GardenDomain::parse(item).map(Some)),
             "macallowed" => collect(&mut self.macs, value, |item| {
                 let wrong = || format!("{:?} is no Ethernet address", values::shortened(item));

@@ -29,6 +29,7 @@ const fn repeated(name: &'static str, doc: &'static str, keys: &'static [Key]) -
 /// Every section, in the order of the sample file.
 pub const SECTIONS: &[Section] = &[
     network::LAN,
+    network::LAN_ROUTED,
     network::UPLINK,
     network::UPLINK_LINE,
     network::TUN,

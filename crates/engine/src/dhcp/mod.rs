@@ -305,6 +305,9 @@ impl Server {
 
     /// True if the configuration lets that guest have that address, and nobody has it.
     fn fits(&self, key: GuestKey, address: Ipv4Addr) -> bool {
+        if let Some(own) = key.address_behind_router() {
+            return own == address && self.table.usage(address).is_none();
+        }
         match self.config.fixed_address(key.mac) {
             Some(fixed) if fixed == address => self.table.usage(address).is_none(),
             // The host's own address is waiting for it, unless somebody else has it.

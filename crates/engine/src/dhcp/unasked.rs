@@ -1,4 +1,4 @@
-//! Leases for stations that never ask: they use an address of another network.
+//! Leases for those who never ask: stations that use an address of another network, and guests behind a router.
 
 use super::held::Held;
 use super::limits::UNASKED_SHARE;
@@ -37,6 +37,23 @@ impl Server {
         let lease = Lease { key, address, foreign: Some(foreign), hostname: None, ends, logged_in };
         self.outputs.push_back(Output::Bound(lease.clone()));
         self.table.lend(Held::new(lease, protected), Some(foreign));
+    }
+
+    /// Lends a guest behind a router the address that it has, which is none of the pool, or lends it for longer; nothing
+    /// happens if there are too many leases. [`Output::Bound`] says that it was done.
+    pub fn lend_behind_router(&mut self, now: Now, key: GuestKey) {
+        self.handle_timeout(now);
+        let Some(address) = key.address_behind_router() else { return };
+        let held = self.table.held(key);
+        let (protected, logged_in) = held.map_or((false, false), |held| (held.is_protected(), held.has_logged_in()));
+        let has_room = self.table.leases() + self.table.promises() < self.config.max_leases;
+        if held.is_none() && (!has_room || self.table.usage(address).is_some()) {
+            return;
+        }
+        let ends = now.mono + self.config.lease_time(logged_in);
+        let lease = Lease { key, address, foreign: None, hostname: None, ends, logged_in };
+        self.outputs.push_back(Output::Bound(lease.clone()));
+        self.table.lend(Held::new(lease, protected), None);
     }
 
     /// True if one more station may use that address of another network.

@@ -19,9 +19,15 @@ pub const MOST_BLOCKED: usize = 4096;
 #[derive(Debug, Default)]
 pub(super) struct Blocked(HashSet<MacAddr>);
 
-impl Blocked {
-    pub(super) fn has(&self, key: GuestKey) -> bool {
-        self.0.contains(&key.mac)
+impl Engine {
+    /// A router that is blocked is so with all behind it.
+    pub(super) fn is_blocked(&self, key: GuestKey) -> bool {
+        [key.mac, self.station(key)].iter().any(|mac| self.blocked.0.contains(mac))
+    }
+
+    /// True if what an operator says of this device is about this guest.
+    fn is_of(&self, key: GuestKey, mac: MacAddr) -> bool {
+        key.mac == mac || self.station(key) == mac
     }
 }
 
@@ -33,7 +39,7 @@ impl Engine {
         }
         self.blocked.0.insert(mac);
         let theirs: Vec<_> =
-            self.guests.iter().filter(|(_, guest)| guest.key.mac == mac).map(|(slot, _)| slot).collect();
+            self.guests.iter().filter(|(_, guest)| self.is_of(guest.key, mac)).map(|(slot, _)| slot).collect();
         for slot in theirs {
             self.end_session(now, slot, Cause::AdminReset);
             self.forget(now, slot);
@@ -45,7 +51,7 @@ impl Engine {
     pub fn unblock(&mut self, now: Now, mac: MacAddr) -> bool {
         let was_blocked = self.blocked.0.remove(&mac);
         if was_blocked {
-            let theirs: Vec<_> = self.dhcp.leases().filter(|lease| lease.key.mac == mac).collect();
+            let theirs: Vec<_> = self.dhcp.leases().filter(|lease| self.is_of(lease.key, mac)).collect();
             for lease in theirs {
                 self.bind(now, &lease);
                 self.handle_sign_of_device(now, lease.key, Sign::Life);

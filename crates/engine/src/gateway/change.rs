@@ -18,7 +18,7 @@ pub enum Mark<'a> {
     User(&'a [u8]),
     /// The guest's address.
     Address(Ipv4Addr),
-    /// The guest's station, on any VLAN.
+    /// The guest's station or its router's, on any VLAN.
     Station(MacAddr),
     /// The VLAN that the guest is on.
     Vlan(Vlan),
@@ -36,7 +36,9 @@ impl Engine {
     #[must_use]
     pub fn find_sessions(&self, marks: &[Mark<'_>]) -> Vec<SlotIndex> {
         let has_all = |(slot, guest): &(SlotIndex, &Guest)| {
-            self.guests.session(*slot).is_some_and(|session| marks.iter().all(|mark| has(guest, session, *slot, *mark)))
+            let station = self.station(guest.key);
+            let session = self.guests.session(*slot);
+            session.is_some_and(|session| marks.iter().all(|mark| has(guest, station, session, *slot, *mark)))
         };
         self.guests.iter().filter(has_all).map(|(slot, _)| slot).collect()
     }
@@ -44,10 +46,11 @@ impl Engine {
     /// The guests that have all of these marks, logged in or not; what is known of sessions only, nobody else has.
     pub(super) fn find_guests(&self, marks: &[Mark<'_>]) -> Vec<SlotIndex> {
         let has_all = |(slot, guest): &(SlotIndex, &Guest)| {
+            let station = self.station(guest.key);
             let session = self.guests.session(*slot);
             marks.iter().all(|mark| match session {
-                Some(session) => has(guest, session, *slot, *mark),
-                None => is_at(guest, *slot, *mark),
+                Some(session) => has(guest, station, session, *slot, *mark),
+                None => is_at(guest, station, *slot, *mark),
             })
         };
         self.guests.iter().filter(has_all).map(|(slot, _)| slot).collect()
@@ -80,21 +83,21 @@ impl Engine {
     }
 }
 
-fn has(guest: &Guest, session: &Session, slot: SlotIndex, mark: Mark<'_>) -> bool {
+fn has(guest: &Guest, station: MacAddr, session: &Session, slot: SlotIndex, mark: Mark<'_>) -> bool {
     match mark {
         Mark::Session(id) => session.id.to_string().as_bytes() == id,
         Mark::User(name) => session.user.as_str().as_bytes() == name,
-        Mark::Address(_) | Mark::Station(_) | Mark::Vlan(_) | Mark::Slot(_) => is_at(guest, slot, mark),
+        Mark::Address(_) | Mark::Station(_) | Mark::Vlan(_) | Mark::Slot(_) => is_at(guest, station, slot, mark),
         Mark::ChargeableUser(identity) => session.echo.cui() == Some(identity),
         Mark::Class(class) => session.echo.class().any(|own| own == class),
     }
 }
 
 /// Whether the guest has a mark that one without a session can have.
-fn is_at(guest: &Guest, slot: SlotIndex, mark: Mark<'_>) -> bool {
+fn is_at(guest: &Guest, station: MacAddr, slot: SlotIndex, mark: Mark<'_>) -> bool {
     match mark {
         Mark::Address(address) => guest.address == address,
-        Mark::Station(mac) => guest.key.mac == mac,
+        Mark::Station(mac) => station == mac,
         Mark::Vlan(vlan) => guest.key.vlan == vlan,
         Mark::Slot(place) => slot == place,
         Mark::Session(_) | Mark::User(_) | Mark::Class(_) | Mark::ChargeableUser(_) => false,

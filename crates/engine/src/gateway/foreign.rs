@@ -21,6 +21,9 @@ impl Engine {
         let is_question = arp.operation == Operation::Request && arp.sender_mac == key.mac && arp.target != arp.sender;
         if is_question
             && dhcp.is_foreign(arp.sender)
+            // Whose those are says their router.
+            && !self.config.routes.contains(arp.sender)
+            && self.config.routes.router(key).is_none()
             && (dhcp.is_foreign(arp.target) || arp.target == self.config.gateway)
         {
             self.dhcp.lend_unasked(now, key, arp.sender);
@@ -29,13 +32,19 @@ impl Engine {
 
     /// True if the lease goes on that has just ended.
     pub(super) fn stays(&mut self, now: Now, lease: &Lease, why: EndReason) -> bool {
-        let (Some(foreign), EndReason::Expired) = (lease.foreign, why) else { return false };
+        let never_asks = lease.foreign.is_some() || lease.key.address_behind_router().is_some();
+        if !never_asks || why != EndReason::Expired {
+            return false;
+        }
         let Some(found) = self.writer.table().by_key(lease.key) else { return false };
         let lasts = self.dhcp.config().lease_time(lease.logged_in);
         if self.guests.session(found.slot).is_none() || self.idle(now, found.slot) >= lasts {
             return false;
         }
-        self.dhcp.lend_unasked(now, lease.key, foreign);
+        match lease.foreign {
+            Some(foreign) => self.dhcp.lend_unasked(now, lease.key, foreign),
+            None => self.dhcp.lend_behind_router(now, lease.key),
+        }
         self.dhcp.lease(lease.key).is_some()
     }
 }

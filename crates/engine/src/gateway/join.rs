@@ -107,6 +107,9 @@ impl Joins {
 impl Engine {
     /// A server has accepted a device that joins.
     pub fn join(&mut self, now: Now, key: GuestKey, at: Association, user: &str, grant: Grant) {
+        if !key.mac.is_station() {
+            return; // no device can be that
+        }
         self.joins.waiting.remove(&key);
         self.dhcp.break_promise(key);
         let name = grant.personal.as_ref().and_then(|personal| personal.user.as_deref()).unwrap_or(user);

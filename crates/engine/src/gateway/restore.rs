@@ -62,7 +62,9 @@ impl Engine {
         for lease in &mut leases {
             lease.logged_in |= online.contains(&lease.key);
         }
-        self.dhcp.restore(now, leases.iter().cloned());
+        let routes = &self.config.routes;
+        let has_way = |lease: &&Lease| lease.key.address_behind_router().is_none() || routes.to(lease.key).is_some();
+        self.dhcp.restore(now, leases.iter().filter(has_way).cloned());
         while self.dhcp.poll_output().is_some() {} // what is restored is written down already
         // Before guests without a session, or one of those could get a slot that is theirs; in the table's favourite order.
         survivors.sort_by_key(|survivor| survivor.session.slot);
@@ -143,7 +145,7 @@ impl Engine {
         let cause = match away.filter(|_| id.is_some()) {
             None => Some(Cause::NasReboot),
             Some(_) if !has_lease => Some(Cause::LostCarrier),
-            Some(_) if self.blocked.has(kept.key) => Some(Cause::AdminReset),
+            Some(_) if self.is_blocked(kept.key) => Some(Cause::AdminReset),
             Some(_) => {
                 let entered = self.writer.insert_at(kept.slot, kept.key, kept.address, counted);
                 entered.is_err().then_some(Cause::NasReboot)
@@ -173,6 +175,7 @@ impl Engine {
         self.writer.set_policy(kept.slot, &session.policy(now));
         self.dhcp.protect(kept.key, true);
         self.guests.insert(kept.slot, Guest::new(kept.key, kept.address, Attempts::default()));
+        self.routed.came(kept.key);
         self.guests.begin_session(kept.slot, session);
         if let Some(at) = kept.joined {
             self.joins.began(kept.key, at);

@@ -15,8 +15,10 @@ use crate::session::Grant;
 pub struct GuestView {
     /// The guest's place in the table.
     pub slot: SlotIndex,
-    /// The station.
+    /// Who it is.
     pub key: GuestKey,
+    /// Its station, or its router's.
+    pub station: MacAddr,
     /// The leased address.
     pub address: Ipv4Addr,
     /// The address that it uses instead, one of another network.
@@ -97,6 +99,7 @@ impl Engine {
         GuestView {
             slot,
             key: guest.key,
+            station: self.station(guest.key),
             address: guest.address,
             foreign: lease.as_ref().and_then(|lease| lease.foreign),
             lease_left: lease.as_ref().map(|lease| lease.ends.saturating_sub(now.mono)),

@@ -105,6 +105,7 @@ impl System for Host {
                 loopback: entry.flags & u32::from(IFF_LOOPBACK) != 0,
                 ethernet: kind == IFT_ETHER,
                 master: None,
+                lower: None,
                 v4: Vec::new(),
             });
         }
@@ -171,6 +172,10 @@ impl System for Host {
             let network = Ipv4Addr::from(u32::from(*address) & crate::mask(*prefix));
             change_route(RTM_ADD, network, *prefix, Via::Gateway(peer))?;
         }
+        // Through our own address the kernel finds the device.
+        for (network, prefix) in &spec.routes {
+            change_route(RTM_ADD, *network, *prefix, Via::Gateway(peer.unwrap_or(*address)))?;
+        }
         Ok(Arc::new(tun))
     }
 
@@ -205,7 +210,7 @@ impl System for Host {
     }
 
     fn forward(&mut self, specs: &[ForwardSpec]) -> Result<()> {
-        specs.iter().try_for_each(|spec| self.check_uplink(&spec.uplink))?;
+        specs.iter().flat_map(|spec| &spec.uplinks).try_for_each(|uplink| self.check_uplink(uplink))?;
         self.undo.push(Change::Filter);
         pf::load("set the firewall rules", &self.lans, specs)?;
         self.ways = specs.to_vec();

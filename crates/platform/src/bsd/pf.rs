@@ -77,7 +77,7 @@ fn check_nat(doing: &str) -> Result<()> {
 
 /// Replaces what is in our anchor.
 pub(super) fn load(doing: &str, lans: &[String], ways: &[ForwardSpec]) -> Result<()> {
-    let names = lans.iter().chain(ways.iter().flat_map(|way| [&way.tun, &way.uplink]));
+    let names = lans.iter().chain(ways.iter().flat_map(|way| way.uplinks.iter().chain([&way.tun])));
     for name in names {
         if !pf::is_word(name) {
             return Err(Error::refused(doing, format!("pf cannot be told of an interface called {name:?}")));

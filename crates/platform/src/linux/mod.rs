@@ -248,6 +248,30 @@ impl Host {
         Ok(found)
     }
 
+    /// Routes to the TUN what is behind routers, and nothing else that a former life had routed there.
+    fn route_to_tun(&self, rtnetlink: &mut Rtnetlink, spec: &TunSpec, interface: u32) -> Result<()> {
+        let present = rtnetlink.routes()?;
+        let is_to = |route: &&Route, (network, prefix): (Ipv4Addr, u8)| {
+            (route.destination, route.prefix, route.interface) == (network, prefix, interface)
+        };
+        for former in present.iter().filter(|route| route.interface == interface) {
+            let is_own = former.prefix == spec.prefix && same_network(former.destination, spec.address, spec.prefix);
+            if !is_own && !spec.routes.iter().any(|wanted| is_to(&former, *wanted)) {
+                rtnetlink.delete_route(former)?;
+            }
+        }
+        for wanted in &spec.routes {
+            if !present.iter().any(|route| is_to(&route, *wanted)) {
+                let (destination, prefix) = *wanted;
+                let route = Route { destination, prefix, gateway: None, interface, metric: 0 };
+                rtnetlink
+                    .add_route(&route)
+                    .map_err(|e| e.hint("lan.routed names it, and there is another way to it; see: ip route"))?;
+            }
+        }
+        Ok(())
+    }
+
     /// Removes TUNs of a former life that no way goes on with.
     fn end_former_tuns(&self, specs: &[ForwardSpec]) -> Result<()> {
         for former in self.interfaces()? {
@@ -279,6 +303,21 @@ impl Host {
             (None, Some(trunk), Some(vlan)) if trunk.ethernet => Some((trunk, vlan)),
             _ => None,
         })
+    }
+
+    /// Whoever has a trunk has the frames of all its VLANs, whatever these are called: no two of these may be one cable.
+    fn check_cables(&self, lans: &[Interface]) -> Result<()> {
+        let all = self.interfaces()?;
+        let below = |interface: &Interface| all.iter().find(|other| Some(other.index) == interface.lower);
+        for lan in lans {
+            let mut trunks = std::iter::successors(below(lan), |trunk| below(trunk)).take(all.len());
+            if let Some(trunk) = trunks.find(|trunk| lans.iter().any(|other| other.index == trunk.index)) {
+                let what = format!("have guests on {} and {}", trunk.name, lan.name);
+                return Err(Error::refused(what, "they are one cable, and who has the cable has all its VLANs")
+                    .hint("give each zone a VLAN of it"));
+            }
+        }
+        Ok(())
     }
 
     /// The way to the Internet must not be where the guests are.
@@ -343,9 +382,15 @@ impl System for Host {
 
     fn lan(&self, name: &str) -> Result<Interface> {
         match self.trunk(name)? {
-            Some((trunk, _)) => {
-                Ok(Interface { name: name.to_owned(), index: 0, up: false, master: None, v4: Vec::new(), ..trunk })
-            }
+            Some((trunk, _)) => Ok(Interface {
+                name: name.to_owned(),
+                index: 0,
+                up: false,
+                master: None,
+                lower: None,
+                v4: Vec::new(),
+                ..trunk
+            }),
             None => self.interface(name),
         }
     }
@@ -361,6 +406,7 @@ impl System for Host {
             self.make_vlan(lan)?;
         }
         let interfaces = lans.iter().map(|lan| self.interface(lan)).collect::<Result<Vec<_>>>()?;
+        self.check_cables(&interfaces)?;
         for lan in lans {
             self.lans.push((*lan).to_owned());
             // Remembered before it is done: after a failure, undo must look at it as well.
@@ -425,6 +471,7 @@ impl System for Host {
             rtnetlink.add_address(&spec.name, interface.index, spec.address, spec.prefix)?;
         }
         rtnetlink.set_up(&spec.name, interface.index, true)?;
+        self.route_to_tun(&mut rtnetlink, spec, interface.index)?;
         if let Some(offload) = self.offload_of(&spec.lan) {
             // First the program, by which the next life knows the device for ours; then the device may outlive us.
             offload.attach_tun(interface.index)?;

@@ -29,6 +29,7 @@ const IFLA_LINK: u16 = 5;
 const IFLA_MASTER: u16 = 10;
 const IFLA_TXQLEN: u16 = 13;
 const IFLA_LINKINFO: u16 = 18;
+const IFLA_LINK_NETNSID: u16 = 37;
 const IFLA_NET_NS_FD: u16 = 28;
 const IFLA_INFO_KIND: u16 = 1;
 const IFLA_INFO_DATA: u16 = 2;
@@ -397,10 +398,18 @@ fn parse_link(body: &[u8]) -> Option<Interface> {
         loopback: flags & libc::IFF_LOOPBACK != 0,
         ethernet: u16::from_ne_bytes([header[2], header[3]]) == ARPHRD_ETHER,
         master: None,
+        lower: None,
         v4: Vec::new(),
     };
+    let mut is_elsewhere = false;
     for (kind, value) in attrs(&body[16..]) {
         match kind {
+            IFLA_LINK => interface.lower = number(value).filter(|lower| *lower != interface.index),
+            IFLA_LINK_NETNSID => is_elsewhere = true,
+            // The other end of a pair is no trunk.
+            IFLA_LINKINFO => {
+                is_elsewhere |= attrs(value).any(|(kind, of)| kind == IFLA_INFO_KIND && of.starts_with(b"veth"))
+            }
             IFLA_IFNAME => interface.name = text(value)?,
             IFLA_MTU => interface.mtu = number(value)?,
             IFLA_MASTER => interface.master = number(value),
@@ -408,6 +417,7 @@ fn parse_link(body: &[u8]) -> Option<Interface> {
             _ => {}
         }
     }
+    interface.lower = interface.lower.filter(|lower| *lower != 0 && !is_elsewhere);
     Some(interface)
 }
 

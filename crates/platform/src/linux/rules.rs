@@ -81,8 +81,10 @@ pub(super) fn filter(lans: &[String], ways: &[Way]) -> Vec<Message> {
     // each comparison takes the kernel some seven nanoseconds, that of a name thirty, and ten are a packet in 200.
     for Way { spec, tun, .. } in ways {
         for uplink in &spec.uplinks {
-            let guest = Term::Source(spec.guests.0, spec.guests.1);
-            messages.push(rule("forward", &[guest, Term::InNumber(*tun), Term::Out(uplink), Term::Accept]));
+            for (network, prefix) in &spec.guests {
+                let guest = Term::Source(*network, *prefix);
+                messages.push(rule("forward", &[guest, Term::InNumber(*tun), Term::Out(uplink), Term::Accept]));
+            }
             messages.push(rule("forward", &[Term::OutNumber(*tun), Term::In(uplink), Term::Established, Term::Accept]));
         }
     }
@@ -104,7 +106,6 @@ pub(super) fn filter(lans: &[String], ways: &[Way]) -> Vec<Message> {
 /// The rules of one TUN.
 fn way_rules(n: usize, spec: &ForwardSpec) -> Vec<Message> {
     let tun = spec.tun.as_str();
-    let (network, prefix) = spec.guests;
     let mut messages = Vec::new();
     let (untracked_in, untracked_out) = (format!("untracked-in{n}"), format!("untracked-out{n}"));
     for (name, number) in [(&untracked_in, HOOK_PREROUTING), (&untracked_out, HOOK_OUTPUT)] {
@@ -137,7 +138,10 @@ fn way_rules(n: usize, spec: &ForwardSpec) -> Vec<Message> {
         let hook = base(HOOK_POSTROUTING, PRIORITY_SOURCE_NAT, "nat");
         messages.push(nft::add_chain(Family::Inet, TABLE, &chain, &hook));
         for uplink in &spec.uplinks {
-            messages.push(rule(&chain, &[Term::Out(uplink), Term::Source(network, prefix), Term::Masquerade]));
+            for (network, prefix) in &spec.guests {
+                let terms = [Term::Out(uplink), Term::Source(*network, *prefix), Term::Masquerade];
+                messages.push(rule(&chain, &terms));
+            }
         }
     }
     messages

@@ -88,7 +88,7 @@ impl Net {
 }
 
 pub(crate) fn tun_spec(mode: TunMode) -> TunSpec {
-    TunSpec { lan: LAN.into(), name: TUN.into(), mode, mtu: 1500, address: GATEWAY, prefix: 16 }
+    TunSpec { lan: LAN.into(), name: TUN.into(), mode, mtu: 1500, address: GATEWAY, prefix: 16, routes: vec![] }
 }
 
 pub(crate) fn forward_spec() -> ForwardSpec {
@@ -96,7 +96,7 @@ pub(crate) fn forward_spec() -> ForwardSpec {
         tun: TUN.into(),
         uplinks: vec![UPLINK.into()],
         gateway: GATEWAY,
-        guests: (Ipv4Addr::new(10, 1, 0, 0), 16),
+        guests: vec![(Ipv4Addr::new(10, 1, 0, 0), 16)],
         masquerade: true,
         tcp_ports: vec![3990],
         udp_ports: vec![53],

@@ -5,10 +5,12 @@ use engine::gateway::Attempt;
 use portal::{Credential as Shown, Login};
 use radius::attr::{self, chillispot, microsoft, wispr};
 use radius::{AccessRequest, Attribute, Credential, GuestFacts, MacFormat, NasFacts, Reply, Service};
+use wire::routes::Routes;
 use wire::{GuestKey, MacAddr, Vlan};
 
 use super::conversations::Conversation;
 use super::method;
+use crate::settings;
 
 /// A question, and what the answer is to prove.
 pub(super) struct Ask {
@@ -36,6 +38,7 @@ impl Ask {
 pub(super) struct Asks {
     pub(super) nas: NasFacts,
     lan: String,
+    routes: Routes,
     password_method: PasswordMethod,
     pub(super) devices: MacAuthentication,
     device_names: MacFormat,
@@ -52,6 +55,7 @@ impl Asks {
                 ..NasFacts::default()
             },
             lan: config.lan.interface.clone(),
+            routes: settings::routes(config),
             password_method: config.radius.method,
             device_names: MacFormat::new(&config.mac_authentication.format, &config.mac_authentication.suffix)
                 .expect("the schema's choices are patterns"),
@@ -111,7 +115,7 @@ impl Asks {
 
     pub(super) fn guest(&self, attempt: &Attempt) -> GuestFacts {
         GuestFacts {
-            mac: attempt.key.mac,
+            mac: self.routes.station(attempt.key),
             framed_ip: (!attempt.address.is_unspecified()).then_some(attempt.address),
             session_id: attempt.session_id.clone(),
             port: Some(attempt.slot.0),

@@ -5,12 +5,12 @@ use radius::text::ConfigWord;
 use radius::{Reply, attr};
 use tracing::debug;
 
-use super::grant::Unusable;
+use super::grant::{self, Unusable};
 use super::{Aaa, Answer};
 
 impl Aaa {
     /// Whether a device may come in without the portal, the name to account under, and what a server says in
-    /// ChilliSpot-Config that knows it and wants the portal all the same.
+    /// ChilliSpot-Config that knows it and wants the portal all the same, or the page to which the answer leads.
     pub(crate) async fn authenticate_device(&self, attempt: &Attempt) -> (String, Answer, Vec<String>) {
         let mut words = Vec::new();
         let answer = if self.let_in.borrow().contains(&attempt.key.mac) {
@@ -20,7 +20,7 @@ impl Aaa {
                 // The server knows the device, but wants a person to log in, or to see the portal, all the same.
                 Ok(reply) if wants_the_portal(&reply) => {
                     words = reply.all(attr::chillispot::CONFIG);
-                    Answer::Refused { message: None, redirect: None, eap: None }
+                    Answer::Refused { message: None, redirect: grant::redirect(&reply), eap: None }
                 }
                 Ok(reply) => self.granted(attempt, &reply),
                 Err(why) => why.into(),

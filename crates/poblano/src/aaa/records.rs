@@ -20,11 +20,13 @@ use store::{AccountedSession, AccountingEvent, AccountingRecord, Backlog, Opened
 use tokio::sync::Notify;
 use tracing::{debug, error, info, warn};
 use wire::Now;
+use wire::routes::Routes;
 
 use super::asks::port_id;
 use super::{Aaa, RadiusClient};
 use crate::clock::Clock;
 use crate::kept::{millis, to_counts, to_usage};
+use crate::settings;
 
 /// How often records are looked at that may be too old.
 const LOOK_AT_AGE: Duration = Duration::from_secs(60);
@@ -104,6 +106,7 @@ pub(super) struct Records {
     nas: NasFacts,
     /// Interface and VLAN of a guest.
     lan: String,
+    routes: Routes,
     direction: Direction,
     max_age: Duration,
     clock: Clock,
@@ -133,6 +136,7 @@ impl Records {
             radius,
             nas,
             lan: config.lan.interface.clone(),
+            routes: settings::routes(config),
             direction: config.accounting.direction,
             max_age: config.accounting.spool_age,
             clock,
@@ -289,7 +293,7 @@ impl Records {
         let facts = SessionFacts {
             user: session.user.clone(),
             guest: GuestFacts {
-                mac: session.key.mac,
+                mac: self.routes.station(session.key),
                 framed_ip: Some(session.address),
                 session_id,
                 port: Some(session.slot),

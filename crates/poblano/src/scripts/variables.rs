@@ -12,10 +12,12 @@ use engine::dhcp::Lease;
 use engine::session::{Grant, Record, Status};
 use fastpath::police::Rate;
 use fastpath::session::Usage;
+use wire::routes::Routes;
 use wire::{GuestKey, MacAddr};
 
 use super::{Event, UplinkEvent};
 use crate::aaa::terminate_cause;
+use crate::settings;
 
 /// Longest text of a guest or a server, in octets: that of a RADIUS attribute.
 const TEXT: usize = 253;
@@ -57,6 +59,7 @@ pub(super) struct Facts {
     location_name: String,
     mtu: u32,
     direction: Direction,
+    routes: Routes,
 }
 
 /// What is told of a guest beside who it is.
@@ -88,6 +91,7 @@ impl Facts {
             location_name: config.uam.location_name.clone(),
             mtu,
             direction: config.accounting.direction,
+            routes: settings::routes(config),
         }
     }
 
@@ -178,7 +182,7 @@ impl Facts {
             ("CUI", safe_octets(told.cui)),
             ("SESSION_TIMEOUT", secs(*session_timeout)),
             ("IDLE_TIMEOUT", secs(*idle_timeout)),
-            ("CALLING_STATION_ID", key.mac.to_station_id()),
+            ("CALLING_STATION_ID", self.routes.station(key).to_station_id()),
             ("CALLED_STATION_ID", self.called_station_id.clone()),
             ("NAS_ID", self.nas_identifier.clone()),
             ("NAS_PORT_TYPE", "19".to_owned()),

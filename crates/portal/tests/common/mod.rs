@@ -11,6 +11,7 @@ use portal::{Backend, Credential, Files, Guest, Limits, Login, LoginOutcome, Ses
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use uam::Place;
+use wire::routes::Routes;
 use wire::{GuestKey, MacAddr, Vlan};
 
 /// Where every guest of the tests is told to sign in.
@@ -162,6 +163,7 @@ fn with_site(limits: Limits, terms: Option<&str>, uam: Uam, files: Files, test: 
             base_url: BASE.into(),
             names: vec!["wifi.internal".into()],
             files,
+            routes: Routes::default(),
             uam,
             limits,
         });

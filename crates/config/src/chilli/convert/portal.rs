@@ -54,6 +54,15 @@ impl Converter<'_> {
             host.parse().is_ok_and(|address| lan.network.contains(address))
                 || names.iter().any(|name| self.one(name).is_some_and(|s| host.split('.').next() == Some(&s.value)))
         };
+        // But its files are ours too, where we serve them.
+        let port = self.one("uamport").map_or("3990", |setting| setting.value.as_str());
+        let ui_port = self.one("uamuiport").map_or(port, |setting| setting.value.as_str());
+        let folders = [port, ui_port].map(|port| format!("http://{}:{port}/www/", lan.gateway));
+        let is_file = |address: &str| {
+            let name = folders.iter().find_map(|folder| address.strip_prefix(folder.as_str()));
+            self.has("wwwdir") && name.is_some_and(crate::check::is_served_page)
+        };
+        let is_own = |address: &str| is_own(address) && !is_file(address);
         let server = self.one("uamserver");
         let external = server.filter(|setting| !is_own(&setting.value));
         let home = self.one("uamhomepage").map(|setting| (setting, is_own(&setting.value)));

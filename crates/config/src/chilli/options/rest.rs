@@ -18,7 +18,13 @@ pub(super) const OPTIONS: &[ChilliOption] = &[
     rare("nousergardendata", Flag, Key("garden.count")),
     rare("uamgardendata", Flag, lacking("before login the garden is on nobody's account, after it on the guest's")),
     rare("uamotherdata", Flag, lacking("what is dropped is on nobody's account")),
-    rare("layer3", Flag, lacking("guests must be on the LAN itself: those behind a router are not served")),
-    rare("ipsrcallowed", List, lacking("see layer3")),
+    rare(
+        "layer3",
+        Flag,
+        lacking(
+            "name each network behind a router, and the router, in [[lan.routed]]; guests on the LAN itself are served beside them",
+        ),
+    ),
+    rare("ipsrcallowed", List, lacking("it is network in [[lan.routed]]; see layer3")),
     rare("dhcpopt", List, Key("dhcp.options")),
 ];

@@ -33,6 +33,37 @@ pub(super) const LAN: Section = section(
     ],
 );
 
+pub(super) const LAN_ROUTED: Section = repeated(
+    "lan.routed",
+    "Guests behind a router that stands on the guests' network; at most 16. All their packets come from the router's MAC address, so each is known by its own address: the first packet makes it a guest, whose session ends when nothing comes from there for a lease's time (dhcp.lease). The router gives out the addresses, translates none, and routes to lan.gateway. RADIUS is told the router's MAC address (Calling-Station-Id) and the guest's address (Framed-IP-Address). Nobody there is let in by a MAC address, and their packets are not offloaded.",
+    &[
+        key(
+            "network",
+            Network,
+            Required { example: "\"10.9.0.0/16\"" },
+            "The network behind the router, none that is reached otherwise. From any other station its addresses are refused.",
+        ),
+        key(
+            "via",
+            Address,
+            Required { example: "\"10.85.0.2\"" },
+            "The router's own address on the guests' network: static and not in the pool, or kept for it by [[dhcp.host]]. What it sends from there is a guest's like others'.",
+        ),
+        key(
+            "mac",
+            Mac,
+            Required { example: "\"02:00:5e:10:00:02\"" },
+            "The router's MAC address on the guests' network. It is not learned, or the first guest to answer would be the router.",
+        ),
+        key(
+            "vlan",
+            Int { min: 0, max: 4094 },
+            Is("0"),
+            "The VLAN that the router is on, as the interface sees it; 0 is none.",
+        ),
+    ],
+);
+
 pub(super) const UPLINK: Section = section(
     "uplink",
     "The side of the Internet.",

@@ -42,7 +42,7 @@ pub(super) const UAM: Section = section(
             "server",
             WebAddress,
             or("none; our own pages are shown", "\"https://portal.example/hotspotlogin.php\""),
-            "The portal. Guests that are not logged in are led there, with all that it needs in the address; it sends their browsers back to /logon at portal.port. Its host is open before login as if [garden] had it. A name needs dns.resolvers that know it.",
+            "The portal. Guests that are not logged in are led there, with all that it needs in the address; it sends their browsers back to /logon at portal.port. Its host is open before login as if [garden] had it. A name needs dns.resolvers that know it. It may be a page of portal.files, as http://10.85.0.1:3990/www/login.html; so may home_page.",
         ),
         key(
             "secret",

@@ -27,21 +27,27 @@ pub(crate) const ANCHOR: &str = "poblano";
 pub(crate) fn rules(os: Os, lans: &[String], ways: &[ForwardSpec]) -> String {
     let mut text = String::new();
     for way in ways.iter().filter(|way| way.masquerade) {
-        let ForwardSpec { uplink, .. } = way;
-        let guests = network(way);
-        match os {
-            Os::Open => line(&mut text, format_args!("match out on {uplink} inet from {guests} nat-to ({uplink}:0)")),
-            _ => line(&mut text, format_args!("nat on {uplink} inet from {guests} to any -> ({uplink}:0)")),
+        let guests = listed(&networks(way));
+        for uplink in &way.uplinks {
+            match os {
+                Os::Open => {
+                    line(&mut text, format_args!("match out on {uplink} inet from {guests} nat-to ({uplink}:0)"));
+                }
+                _ => line(&mut text, format_args!("nat on {uplink} inet from {guests} to any -> ({uplink}:0)")),
+            }
         }
     }
     for lan in lans {
         line(&mut text, format_args!("block drop quick on {lan} all"));
     }
     for (n, way) in ways.iter().enumerate() {
-        let ForwardSpec { tun, uplink, gateway, .. } = way;
-        let (guests, tag) = (network(way), format!("{ANCHOR}{n}"));
+        let ForwardSpec { tun, gateway, .. } = way;
+        let (networks, tag) = (networks(way), format!("{ANCHOR}{n}"));
+        let guests = listed(&networks);
         // What was let in from the TUN is known by its tag, and leaves by the uplink or not at all.
-        line(&mut text, format_args!("pass out quick on {uplink} inet all tagged {tag} keep state (if-bound)"));
+        for uplink in &way.uplinks {
+            line(&mut text, format_args!("pass out quick on {uplink} inet all tagged {tag} keep state (if-bound)"));
+        }
         line(&mut text, format_args!("block drop out quick all tagged {tag}"));
         for (protocol, ports, flags) in [("tcp", &way.tcp_ports, " flags any"), ("udp", &way.udp_ports, "")] {
             if ports.is_empty() {
@@ -70,7 +76,7 @@ pub(crate) fn rules(os: Os, lans: &[String], ways: &[ForwardSpec]) -> String {
         line(&mut text, format_args!("pass out quick on {tun} inet proto icmp from {gateway} to {guests} no state"));
         line(&mut text, format_args!("pass out quick on {tun} inet from {gateway} to {guests} keep state (if-bound)"));
         // The machine, by each of its addresses, as a group, and as what some take for themselves; and other guests.
-        let closed = format!("{{ (self), {guests}, 0.0.0.0/8, 127.0.0.0/8, 224.0.0.0/3 }}");
+        let closed = format!("{{ (self), {}, 0.0.0.0/8, 127.0.0.0/8, 224.0.0.0/3 }}", networks.join(", "));
         line(&mut text, format_args!("block drop in quick on {tun} inet from any to {closed}"));
         line(
             &mut text,
@@ -90,9 +96,19 @@ fn line(text: &mut String, line: std::fmt::Arguments<'_>) {
     let _ = writeln!(text, "{line}");
 }
 
-fn network(way: &ForwardSpec) -> String {
-    let (address, prefix) = way.guests;
-    format!("{}/{prefix}", Ipv4Addr::from(u32::from(address) & crate::mask(prefix)))
+fn networks(way: &ForwardSpec) -> Vec<String> {
+    let network = |(address, prefix): &(Ipv4Addr, u8)| {
+        format!("{}/{prefix}", Ipv4Addr::from(u32::from(*address) & crate::mask(*prefix)))
+    };
+    way.guests.iter().map(network).collect()
+}
+
+/// One of them, or a list.
+fn listed(networks: &[String]) -> String {
+    match networks {
+        [one] => one.clone(),
+        several => format!("{{ {} }}", several.join(", ")),
+    }
 }
 
 /// True if pf takes the name of an interface for a word, whatever is in it.

@@ -3,9 +3,9 @@ use super::*;
 fn way(tun: &str, uplink: &str, network: u8) -> ForwardSpec {
     ForwardSpec {
         tun: tun.to_owned(),
-        uplink: uplink.to_owned(),
+        uplinks: vec![uplink.to_owned()],
         gateway: Ipv4Addr::new(10, network, 0, 1),
-        guests: (Ipv4Addr::new(10, network, 0, 0), 20),
+        guests: vec![(Ipv4Addr::new(10, network, 0, 0), 20)],
         masquerade: true,
         tcp_ports: vec![80, 3990],
         udp_ports: vec![53],
@@ -121,4 +121,20 @@ em0 udp fe80::1[546] -> ff02::2[547]       SINGLE:NO_TRAFFIC
     let found = addresses_in(states, (Ipv4Addr::new(10, 85, 0, 0), 20));
     let wanted = [[10, 85, 0, 7], [10, 85, 0, 8], [10, 85, 15, 254]].map(Ipv4Addr::from);
     assert_eq!(found, BTreeSet::from(wanted));
+}
+
+#[test]
+fn guests_behind_routers_are_guests_and_each_uplink_has_its_rules() {
+    let mut way = way("tun0", "em0", 85);
+    way.uplinks.push("em1".to_owned());
+    way.guests.push((Ipv4Addr::new(10, 99, 0, 0), 16));
+    let text = rules(Os::Free, &[], &[way]);
+    for wanted in [
+        "nat on em1 inet from { 10.85.0.0/20, 10.99.0.0/16 } to any -> (em1:0)",
+        "pass out quick on em0 inet all tagged poblano0 keep state (if-bound)",
+        "pass out quick on em1 inet all tagged poblano0 keep state (if-bound)",
+        "block drop in quick on tun0 inet from any to { (self), 10.85.0.0/20, 10.99.0.0/16, 0.0.0.0/8, 127.0.0.0/8, 224.0.0.0/3 }",
+    ] {
+        assert!(text.lines().any(|line| line == wanted), "{wanted} in\n{text}");
+    }
 }

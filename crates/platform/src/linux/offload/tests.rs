@@ -17,6 +17,7 @@ use fastpath::shape::Flows;
 use fastpath::slow::{SlowFrame, SlowPath, StationLimit};
 use fastpath::table::{Table, Writer};
 use fastpath::verdict::Verdict;
+use wire::routes::Routes;
 use wire::vnet::VnetHeader;
 use wire::{GuestKey, MacAddr, Vlan};
 
@@ -120,6 +121,7 @@ fn both() -> Both {
         gateway: GATEWAY,
         network: Network::new(GATEWAY, PREFIX).unwrap(),
         broadcast: Ipv4Addr::new(10, 1, 255, 255),
+        routes: Routes::default(),
         lan_mac: LAN_MAC,
         lan: 0,
         portal_ports: [3990; 2],

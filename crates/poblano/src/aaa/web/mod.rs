@@ -12,7 +12,7 @@ use std::time::Duration;
 use anyhow::{Context, bail, ensure};
 use config::{Config, Direction, RadiusHttp, RadiusServer};
 use hyper::{Request, StatusCode};
-use radius::View;
+use radius::{Code, View};
 use tokio::sync::Semaphore;
 use tracing::debug;
 
@@ -24,8 +24,11 @@ pub(super) use self::words::SECRET;
 
 /// For all of one question, looking up the name and connecting included: as long as a guest waits for one server.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// Questions at one time, and so connections: as many as CoovaChilli asks. More wait.
-const AT_ONCE: usize = 16;
+/// Guests whose login is asked about at one time, each with a connection of some 50 kB with TLS; more wait. With a page that
+/// takes half a second it is a hundred logins a second.
+const LOGINS_AT_ONCE: usize = 48;
+/// The same of accounting records, as many as CoovaChilli asks in all: a crowd that leaves makes no login wait.
+const RECORDS_AT_ONCE: usize = 16;
 
 /// One page.
 pub(super) struct Page {
@@ -34,7 +37,8 @@ pub(super) struct Page {
     url: String,
     secret: Vec<u8>,
     words: Words,
-    room: Semaphore,
+    room_for_logins: Semaphore,
+    room_for_records: Semaphore,
     client: Client,
 }
 
@@ -48,7 +52,8 @@ impl Page {
                 input_is_from_guest: config.accounting.direction == Direction::Rfc2866,
                 lan: config.lan.interface.clone(),
             },
-            room: Semaphore::new(AT_ONCE),
+            room_for_logins: Semaphore::new(LOGINS_AT_ONCE),
+            room_for_records: Semaphore::new(RECORDS_AT_ONCE),
             client: Client::new(&http.url, http.ca.as_deref())?,
         })
     }
@@ -66,8 +71,10 @@ impl Page {
             return words::refusal(request).context("a web page cannot be asked that");
         };
         let url = uam::aaa::question(&self.url, &parameters, &self.secret);
+        let is_record = request.code() == Code::AccountingRequest;
+        let room = if is_record { &self.room_for_records } else { &self.room_for_logins };
         let asking = async {
-            let _room = self.room.acquire().await?;
+            let _room = room.acquire().await?;
             self.get(&url).await
         };
         let body = match tokio::time::timeout(PATIENCE, asking).await {
