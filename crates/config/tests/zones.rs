@@ -137,6 +137,13 @@ fn what_only_one_of_two_can_have_is_told_to_the_second() {
         "[zone.guests.uplink]\ninterface = \"eth2.20\"\n",
         "zone staff has its guests where zone guests has its uplink",
     );
+    conflict(
+        "[[zone.staff.uplink.line]]\ninterface = \"eth9\"\n",
+        "[[zone.staff.uplink.line]]: all zones leave by the same uplinks",
+    );
+    let errors = with("[[uplink.line]]\ninterface = \"eth2.20\"\n");
+    assert!(errors.contains("eth2.20 is also lan.interface"), "{errors}");
+    assert!(errors.contains("zone staff has its guests where zone guests has its uplink"), "{errors}");
     let proxy = "[[radius.proxy.client]]\naddress = \"192.0.2.9\"\nsecret = \"correct horse battery\"\n";
     let errors = with(proxy);
     assert!(
