@@ -23,6 +23,7 @@ use fastpath::shape;
 use fastpath::slow::StationLimit;
 use fastpath::table::Table;
 use platform::{Flows, ForwardSpec, Guard, Host, Interface, System, TunSpec, UplinkSpec, Waker};
+use radius::TerminateCause;
 use store::{Accounts, AccountsError, Changes, Store};
 use tokio::net::{TcpListener, TcpSocket, UdpSocket};
 use tokio::runtime::Runtime;
@@ -506,6 +507,9 @@ async fn finish(zones: Vec<Zone>, hands_over: bool) {
             } else {
                 gateway.with(|engine, now| engine.shutdown(now));
                 meters.forget();
+            }
+            if let Some(own) = &gateway.administrative {
+                own.end(&gateway.aaa, TerminateCause::AdminReboot);
             }
             if !hands_over {
                 gateway.aaa.account_gateway(false);
