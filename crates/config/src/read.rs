@@ -21,8 +21,9 @@ use crate::{
 };
 
 /// Tables that are searched one by one must stay short.
-const MAX_REPEATED: [(&str, usize); 5] = [
+const MAX_REPEATED: [(&str, usize); 6] = [
     ("dhcp.host", 4096),
+    ("dhcp.pool", 16),
     ("policy", 256),
     ("radius.server", 8),
     ("radius.dynamic_authorization.client", 16),
