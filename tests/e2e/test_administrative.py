@@ -77,6 +77,48 @@ def test_a_server_changes_and_ends_the_gateways_own_session():
         assert garden(lab) == {"203.0.113.9"}
 
 
+def test_the_gateways_own_session_is_accounted_as_a_guests_is():
+    with administrative_lab() as lab:
+        # An interim record after a minute, and the end of the session right behind it.
+        more = ",\n    Acct-Interim-Interval = 60,\n    Session-Timeout = 61,\n    Class = 0x6f776e\n"
+        (lab.radius.directory / "users").write_text(users("uamallowed=203.0.113.7").rstrip("\n") + more)
+        lab.gateway.stop()
+        lab.radius.stop()
+        lab.radius.start()
+        lab.gateway.start()
+        radius = lab.radius
+
+        def own(kind, **expected):
+            records = [each for each in radius.records(kind) if each.get("User-Name") == "gateway-7"]
+            return [each for each in records if expected.items() <= each.items()]
+
+        def ids(kind, **expected):
+            return [each["Acct-Session-Id"] for each in own(kind, **expected)]
+
+        first = wait_for(lambda: own("Start", Class="0x6f776e"), "the session's Start", 15)[0]
+        assert (first["Service-Type"], first["NAS-Port-Type"]) == ("Administrative-User", "Virtual")
+        assert not {"Calling-Station-Id", "Framed-IP-Address", "NAS-Port"} & set(first)
+        named = first["Acct-Session-Id"]
+        assert named == session(lab)["session"]
+        interim = wait_for(lambda: own("Interim-Update"), "an interim record", 90)[0]
+        assert interim["Acct-Session-Id"] == named and int(interim["Acct-Session-Time"]) >= 60
+        wait_for(lambda: ids("Start")[-1] != named, "the next session", 15)
+        assert ids("Stop", **{"Acct-Terminate-Cause": "Session-Timeout"}) == [named]
+        wait_for_the_next_second()
+        assert ask(lab, "disconnect", 'User-Name = "gateway-7"') == ("Disconnect-ACK", None)
+        wait_for(lambda: own("Stop", **{"Acct-Terminate-Cause": "Admin-Reset"}), "the end by the server")
+        lab.gateway.stop()
+        lab.gateway.start()
+        wait_for(lambda: session(lab)["session"] in ids("Start"), "a session of the next run")
+        lab.gateway.kill()
+        lab.gateway.start()
+        wait_for(lambda: own("Stop", **{"Acct-Terminate-Cause": "NAS-Reboot"}), "the end that the crash was", 15)
+        wait_for(lambda: session(lab)["session"] in ids("Start"), "a session after the crash")
+        lab.gateway.stop()
+        assert own("Stop", **{"Acct-Terminate-Cause": "Admin-Reboot"})
+        assert sorted(ids("Start")) == sorted(ids("Stop"))
+
+
 def test_limits_of_sessions_and_devices_come_from_the_server():
     with administrative_lab() as lab:
         mac = lab.guest.mac

@@ -26,10 +26,11 @@ FORMS = {
 
 
 @contextlib.contextmanager
-def device_lab(users, guests=1, settings=None, **macs):
+def device_lab(users, guests=1, pools=(), settings=None, **macs):
     """`users` makes the text of the users file out of the guests' MACs."""
     own = {**aaa.settings(), **(settings or {})}
     own["mac_authentication"] = {"radius": True, **macs}
+    own["dhcp"] = {"pool": list(pools)}
     with Lab(start=False, guests=guests, settings=own) as lab:
         lab.radius = FreeRadius(lab, users(*(guest.mac for guest in lab.guests)))
         try:
@@ -62,6 +63,23 @@ def test_a_device_that_freeradius_knows_is_online_without_the_portal(form):
         start = lab.radius.wait("Start")
         assert (start["User-Name"], start["Class"]) == (session["user"], "0x646576")
         assert start["Calling-Station-Id"] == FORMS["AA-BB-CC-DD-EE-FF"](lab.guest.mac)
+
+
+@pytest.mark.parametrize("client", ["udhcpc", "dhclient", "dhcpcd"])
+@pytest.mark.parametrize("named", ['Framed-Pool = "machines"', "Framed-IP-Address = 10.85.7.9"])
+def test_a_device_whose_lease_waits_for_the_server_gets_the_address_that_it_names(client, named):
+    def users(mac):
+        name = FORMS["AA-BB-CC-DD-EE-FF"](mac)
+        return f'{name} Cleartext-Password := "{name}"\n    {named}\n'
+
+    pool = {"name": "machines", "first": "10.85.7.9", "last": "10.85.7.9"}
+    with device_lab(users, before_lease=True, pools=[pool]) as lab:
+        with lab.guest.stays(client):
+            wait_for(lambda: lab.guest.address == "10.85.7.9", "the address that the server names", 30)
+            online(lab.guest)
+        assert lab.radius.wait("Start")["Framed-IP-Address"] == "10.85.7.9"
+        assert [guest["ip"] for guest in lab.gateway.sessions()] == ["10.85.7.9"]
+        assert len(lab.radius.records()) == len(lab.radius.records("Accounting-On")) + 1, "it is one session"
 
 
 def test_suffix_password_and_service_type_are_what_the_operator_says():

@@ -20,6 +20,7 @@ ada Cleartext-Password := "lovelace"
     Session-Timeout = 3600,
     Idle-Timeout = 600,
     Class = 0x676f6c64,
+    Chargeable-User-Identity = 0x637569,
     WISPr-Bandwidth-Max-Up = 1000000,
     WISPr-Bandwidth-Max-Down = 2000000,
     ChilliSpot-Max-Total-Octets = 100000000
@@ -86,6 +87,7 @@ NAMES = (
     "NAS-Port",
     "NAS-Port-Id",
     "Class",
+    "Chargeable-User-Identity",
     "Calling-Station-Id",
     "Calling-Station-Id with colons",
     "Calling-Station-Id with dots",
@@ -103,7 +105,7 @@ def identities(lab, guest):
         "Calling-Station-Id with dots": f"{mac[:4]}.{mac[4:8]}.{mac[8:]}",
         "Calling-Station-Id in one word": mac.upper(),
     }
-    unquoted = ("Framed-IP-Address", "NAS-Port", "Class")
+    unquoted = ("Framed-IP-Address", "NAS-Port", "Class", "Chargeable-User-Identity")
     values = {name: forms.get(name) or start[name] for name in NAMES}
     quoted = {name: value if name in unquoted else f'"{value}"' for name, value in values.items()}
     return {name: f"{name.split()[0]} = {value}" for name, value in quoted.items()}

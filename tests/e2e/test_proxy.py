@@ -1,13 +1,18 @@
 """Access points ask FreeRADIUS through the gateway (WPA-Enterprise), and who is accepted there meets no portal."""
 
+import concurrent.futures
 import contextlib
 import json
+import signal
+import socket
+import threading
 
 import pytest
 
 from aaa import settings
 from eap import AP, AP_SECRET, METHODS, STRANGER, EapRadius, ask, joins, record
-from internet import wait_for
+from frames import Wire, dhcp, dhcp_answer
+from internet import HOST, wait_for
 from lab import PORTAL, Lab
 
 USERS = """
@@ -25,9 +30,10 @@ kim Cleartext-Password := "kim"
 
 
 @contextlib.contextmanager
-def proxy_lab(client=None, users=USERS, **more):
+def proxy_lab(client=None, users=USERS, pools=(), **more):
     """An access point on the Internet's side; `client` are settings of it."""
     own = settings()
+    own["dhcp"] = {"pool": list(pools)}
     own["radius"]["proxy"] = {"client": [{"address": AP, "secret": AP_SECRET, **(client or {})}]}
     with Lab(start=False, settings=own, **more) as lab:
         for address in (AP, STRANGER):
@@ -104,8 +110,8 @@ def test_what_has_no_effect_on_a_device_that_joins_is_told_and_a_vlan_is_for_its
     with proxy_lab(client={"vlan": 7}, users=USERS.replace("Session-Timeout", f"{pool}\n    Session-Timeout")) as lab:
         assert joins(lab, lab.guest.mac).accepted
         log = lab.gateway.log.read_text()
-        assert log.count("restricts guests by what has no effect here") == 1
-        assert 'attribute="Framed-Pool"' in log
+        assert "restricts guests by what has no effect here" not in log
+        assert log.count('sends Framed-Pool="vip", which has no effect: no [[dhcp.pool]] has this name') == 1
 
 
 def test_who_is_refused_meets_the_portal_and_who_was_online_is_out():
@@ -212,6 +218,77 @@ def test_a_device_that_joins_has_the_address_that_the_server_names_unless_somebo
         assert tablet.is_online()
         assert joins(lab, phone.mac).accepted
         assert phone.is_online() and phone.address == former
+
+
+def test_a_device_that_joins_has_an_address_of_the_pool_that_the_server_names():
+    users = USERS.replace("Session-Timeout", 'Framed-Pool = "staff",\n    Session-Timeout')
+    pool = {"name": "staff", "first": "10.85.7.9", "last": "10.85.7.9"}
+    with proxy_lab(users=users, pools=[pool], guests=2) as lab:
+        phone, tablet = lab.guests
+        for guest in (phone, tablet):
+            assert joins(lab, guest.mac).accepted
+            assert guest.lease() and guest.is_online()
+        assert phone.address == "10.85.7.9", "and whoever finds it full has one of the others"
+        assert tablet.address not in (None, "10.85.7.9")
+        assert lab.radius.wait("Start")["Framed-IP-Address"] == "10.85.7.9"
+        told = 'Framed-Pool="staff", which has no effect: no address of this pool is free'
+        assert told in lab.gateway.log.read_text()
+
+
+def test_a_device_that_has_its_lease_before_its_accept_is_a_guest_until_then_and_online_at_once():
+    with proxy_lab() as lab:
+        guest = lab.guest
+        lab.radius.process.send_signal(signal.SIGSTOP)
+        with concurrent.futures.ThreadPoolExecutor() as pool:
+            joining = pool.submit(joins, lab, guest.mac)
+            try:
+                wait_for(lambda: counters(lab)["requests"], "the access point's request")
+                assert guest.lease()
+                assert meets_portal(guest)
+            finally:
+                lab.radius.process.send_signal(signal.SIGCONT)
+            assert joining.result().accepted
+        assert guest.is_online()
+        assert lab.radius.wait("Start")["Framed-IP-Address"] == guest.address
+
+
+def test_nothing_that_is_still_sent_to_whoever_had_the_address_reaches_the_device_that_joins():
+    call = b"a call for the phone"
+    with proxy_lab(guests=2) as lab, lab.inet.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
+        phone, tablet = lab.guests
+        assert joins(lab, phone.mac).accepted
+        assert phone.lease() and phone.is_online()
+        address = phone.address
+        server.bind((HOST, 7777))
+        server.settimeout(5)
+        with phone.ns.socket(socket.AF_INET, socket.SOCK_DGRAM) as theirs:
+            theirs.sendto(b"hello", (HOST, 7777))
+            _, caller = server.recvfrom(100)
+        # It waits for its lease.
+        assert joins(lab, tablet.mac).accepted
+        ends = threading.Event()
+
+        def calls():
+            while not ends.wait(0.001):
+                server.sendto(call, caller)
+
+        with (
+            concurrent.futures.ThreadPoolExecutor() as pool,
+            Wire(phone.ns, phone.nic) as to_phone,
+            Wire(tablet.ns, tablet.nic) as to_tablet,
+        ):
+            pool.submit(calls)
+            try:
+                assert any(call in frame for frame in to_phone.arrived(5))
+                lab.gateway.cli("release", phone.mac, "--socket", lab.gateway.control)
+                to_tablet.send(dhcp(tablet.mac, 3, b"\x32\x04" + socket.inet_aton(address)))
+                frames = list(to_tablet.arrived(2))
+            finally:
+                ends.set()
+        assert address in [answer[0] for answer in map(dhcp_answer, frames) if answer]
+        assert not [frame for frame in frames if call in frame]
+        assert tablet.lease() and tablet.address == address
+        assert tablet.is_online()
 
 
 def test_what_a_server_says_of_vlans_reaches_the_access_point_as_it_is():

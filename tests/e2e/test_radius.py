@@ -47,8 +47,11 @@ tik Cleartext-Password := "tik"
     Mikrotik-Rate-Limit = "2M/8M 4M/16M"
 
 pool Cleartext-Password := "pool"
-    Framed-Pool = "vip",
+    Port-Limit = 1,
     Framed-IP-Address = 10.85.9.9
+
+vip Cleartext-Password := "vip"
+    Framed-Pool = "vip"
 
 past Cleartext-Password := "past"
     WISPr-Session-Terminate-Time = "2020-01-01T00:00:00Z"
@@ -353,9 +356,15 @@ def test_what_has_no_effect_is_told_and_keeps_nobody_out():
     with radius_lab(settings={"log": {"level": "debug"}}) as lab:
         assert lab.guest.login("pool", "pool").status == 303
         log = lab.gateway.log.read_text()
-        has = f"Framed-IP-Address=10.85.9.9 (the guest has {lab.guest.address})"
-        assert f'without effect: Framed-Pool="vip" {has}' in log
-        assert log.count('restricts guests by what has no effect here attribute="Framed-Pool"') == 1
+        assert "Framed-IP-Address=10.85.9.9 has no effect: the guest has had another address" in log
+        assert "without effect: Port-Limit=1" in log
+        assert log.count('restricts guests by what has no effect here attribute="Port-Limit"') == 1
+        assert lab.guest.is_online()
+        lab.guest.logout()
+        assert lab.guest.login("vip", "vip").status == 303
+        told = 'sends Framed-Pool="vip", which has no effect: no [[dhcp.pool]] has this name'
+        assert told in lab.gateway.log.read_text()
+        assert lab.guest.is_online()
 
 
 @pytest.mark.parametrize("name", ["past", "odd"])

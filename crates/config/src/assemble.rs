@@ -11,10 +11,10 @@ use crate::read::{Read, Value};
 use crate::{
     Accounting, Auth, AuthMethod, BitRate, Config, Console, Control, Dhcp, DhcpOption, Direction, Dns,
     DynamicAuthorization, DynamicAuthorizationClient, Garden, GardenDomain, GardenEntry, Guests, HostLease,
-    HostNetwork, InterfaceAddress, Lan, Log, LogLevel, MacAuthentication, MacServiceType, Metrics, Network, Octets,
-    Offload, OffloadMode, PasswordMethod, Policy, Portal, Radius, RadiusAdministrative, RadiusHttp, RadiusProxy,
-    RadiusProxyClient, RadiusServer, RadiusTls, RadiusTransport, RadiusVersion, Routed, Scripts, Secret, Session,
-    State, Tun, TunMode, Uam, Uplink, UplinkLine, UplinkProbe, UplinkShare, Webhook,
+    HostNetwork, InterfaceAddress, Lan, Log, LogLevel, MacAuthentication, MacServiceType, Metrics, NamedPool, Network,
+    Octets, Offload, OffloadMode, PasswordMethod, Policy, Portal, Radius, RadiusAdministrative, RadiusHttp,
+    RadiusProxy, RadiusProxyClient, RadiusServer, RadiusTls, RadiusTransport, RadiusVersion, Routed, Scripts, Secret,
+    Session, State, Tun, TunMode, Uam, Uplink, UplinkLine, UplinkProbe, UplinkShare, Webhook,
 };
 
 /// Tables are sized by the number of guests; without a wish of the operator they stay below this many.
@@ -120,9 +120,12 @@ fn console(read: &Read<'_>, directory: &Path) -> Console {
 /// How many guests the addresses suffice for.
 fn addresses(dhcp: &Dhcp, lan: &Lan) -> u32 {
     let pool = dhcp.first..=dhcp.last;
-    let pool_size = dhcp.last.to_bits().saturating_sub(dhcp.first.to_bits()).saturating_add(1);
+    let size = |first: Ipv4Addr, last: Ipv4Addr| last.to_bits().saturating_sub(first.to_bits()).saturating_add(1);
     let outside = dhcp.hosts.iter().filter(|h| h.address.is_some_and(|a| !pool.contains(&a))).count();
-    let all = pool_size.saturating_sub(pool.contains(&lan.gateway).into()).saturating_add(outside as u32);
+    let beside = dhcp.pools.iter().filter(|named| !pool.contains(&named.first));
+    let named = beside.fold(0, |sum: u32, named| sum.saturating_add(size(named.first, named.last)));
+    let pool_size = size(dhcp.first, dhcp.last).saturating_sub(pool.contains(&lan.gateway).into());
+    let all = pool_size.saturating_add(outside as u32).saturating_add(named);
     all.clamp(1, MAX_GUESTS_UNASKED)
 }
 
@@ -150,6 +153,14 @@ fn dhcp(read: &Read<'_>, lan: &Lan) -> Dhcp {
             options: read.optional(&path("options")).unwrap_or_default(),
         }
     };
+    let pool = |i: usize| {
+        let path = |key: &str| format!("dhcp.pool[{i}].{key}");
+        NamedPool {
+            name: read.optional(&path("name")).unwrap_or_default(),
+            first: read.optional(&path("first")).unwrap_or(Ipv4Addr::UNSPECIFIED),
+            last: read.optional(&path("last")).unwrap_or(Ipv4Addr::UNSPECIFIED),
+        }
+    };
     Dhcp {
         first: read.optional("dhcp.first").unwrap_or(lan.network.first_host()),
         last: read.optional("dhcp.last").unwrap_or(lan.network.last_host()),
@@ -165,6 +176,7 @@ fn dhcp(read: &Read<'_>, lan: &Lan) -> Dhcp {
         rogue_probe: read.unless_zero("dhcp.rogue_probe"),
         options: read.required("dhcp.options"),
         hosts: (0..read.count("dhcp.host")).map(host).collect(),
+        pools: (0..read.count("dhcp.pool")).map(pool).collect(),
     }
 }
 

@@ -123,6 +123,32 @@ fn dhcp(config: &Config, read: &mut Read<'_>) {
         read.warn("dhcp.dns", &["lan.gateway", "lan.network"], message);
     }
     duplicate_option(read, "dhcp.options", &dhcp.options);
+    pools(config, read);
+}
+
+fn pools(config: &Config, read: &mut Read<'_>) {
+    let network = config.lan.network;
+    for (i, pool) in config.dhcp.pools.iter().enumerate() {
+        let path = |key: &str| format!("dhcp.pool[{i}].{key}");
+        let before = config.dhcp.pools.get(..i).unwrap_or_default();
+        if pool.name.is_empty() {
+            read.conflict(&path("name"), &[], "is empty; write what the server's Framed-Pool says");
+        } else if before.iter().any(|other| other.name == pool.name) {
+            read.conflict(&path("name"), &[], format!("{:?} stands twice; give each pool its own", pool.name));
+        }
+        for (key, address) in [("first", pool.first), ("last", pool.last)] {
+            if !network.has_host(address) {
+                let message = format!("{address} is no host of lan.network {network}; choose one inside");
+                read.conflict(&path(key), &["lan.network"], message);
+            }
+        }
+        if pool.first > pool.last {
+            read.conflict(&path("first"), &[], format!("{} comes after its last {}; swap them", pool.first, pool.last));
+        }
+        if let Some(other) = before.iter().find(|other| other.first <= pool.last && pool.first <= other.last) {
+            read.conflict(&path("first"), &[], format!("has addresses of {:?} too; let pools not overlap", other.name));
+        }
+    }
 }
 
 fn hosts(config: &Config, read: &mut Read<'_>) {

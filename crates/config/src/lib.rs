@@ -28,7 +28,7 @@ pub use garden::{GardenDomain, GardenEntry, GardenHost};
 pub use model::{
     Accounting, Auth, AuthMethod, Config, Console, Control, Dhcp, Direction, Dns, DynamicAuthorization,
     DynamicAuthorizationClient, Garden, Guests, HostLease, Lan, Log, LogLevel, MacAuthentication, MacServiceType,
-    Metrics, Offload, OffloadMode, PasswordMethod, Policy, Portal, Radius, RadiusAdministrative, RadiusHttp,
+    Metrics, NamedPool, Offload, OffloadMode, PasswordMethod, Policy, Portal, Radius, RadiusAdministrative, RadiusHttp,
     RadiusProxy, RadiusProxyClient, RadiusServer, RadiusTls, RadiusTransport, RadiusVersion, Routed, Scripts, Session,
     State, Tun, TunMode, Uam, Webhook,
 };

@@ -164,6 +164,19 @@ pub struct Dhcp {
     pub options: Vec<DhcpOption>,
     /// `[[dhcp.host]]`; no MAC and no address twice.
     pub hosts: Vec<HostLease>,
+    /// `[[dhcp.pool]]`; no name twice, no address in two.
+    pub pools: Vec<NamedPool>,
+}
+
+/// One `[[dhcp.pool]]`: what Framed-Pool can name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NamedPool {
+    /// To the letter.
+    pub name: String,
+    /// First address.
+    pub first: Ipv4Addr,
+    /// Last address, inclusive.
+    pub last: Ipv4Addr,
 }
 
 /// One `[[dhcp.host]]`

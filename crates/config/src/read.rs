@@ -22,10 +22,11 @@ use crate::{
 };
 
 /// Tables that are searched one by one must stay short.
-const MAX_REPEATED: [(&str, usize); 8] = [
+const MAX_REPEATED: [(&str, usize); 9] = [
     ("uplink.line", 8),
     ("lan.routed", 16),
     ("dhcp.host", 4096),
+    ("dhcp.pool", 16),
     ("policy", 256),
     ("webhook", 8),
     ("radius.server", 8),

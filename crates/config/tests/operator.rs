@@ -319,6 +319,14 @@ fn a_key_in_the_wrong_place_is_sent_where_it_belongs() {
     assert_eq!(errors("dhcp = 5"), "poblano.toml:1:8: [dhcp]: is 5; write it as [dhcp]");
 }
 
+/// A second `[[dhcp.pool]]`.
+fn beside_a_pool(name: &str, first: &str, last: &str) -> String {
+    let pool = |name: &str, first: &str, last: &str| {
+        format!("[[dhcp.pool]]\nname = {name:?}\nfirst = {first:?}\nlast = {last:?}\n")
+    };
+    pool("base", "10.85.1.20", "10.85.1.29") + &pool(name, first, last)
+}
+
 #[test]
 fn two_uplinks_need_an_interface_each_and_nothing_else() {
     let text = "[[uplink.line]]\ninterface = \"eth0\"\n[[uplink.line]]\ninterface = \"wwan0\"\nweight = 3\n";
@@ -385,6 +393,11 @@ fn values_that_contradict_each_other_are_refused() {
         ),
         ("[dhcp]\nlast = \"10.85.0.1\"", "only the gateway's own address"),
         ("[dhcp]\noptions = [{ code = 43, hex = \"01\" }, { code = 43, hex = \"02\" }]", "option 43 stands twice"),
+        (&beside_a_pool("", "10.85.1.1", "10.85.1.9"), "is empty; write what"),
+        (&beside_a_pool("base", "10.85.1.1", "10.85.1.9"), "\"base\" stands twice"),
+        (&beside_a_pool("b", "10.85.1.9", "10.85.1.25"), "has addresses of \"base\" too"),
+        (&beside_a_pool("b", "10.85.1.9", "10.85.1.1"), "10.85.1.9 comes after its last 10.85.1.1"),
+        (&beside_a_pool("b", "10.85.1.30", "10.86.1.1"), "[[dhcp.pool]].last: 10.86.1.1 is no host of lan.network"),
         ("[dhcp]\noptions = [{ code = 3, ip = \"10.85.0.2\" }]", "it follows from lan.gateway"),
         ("[[dhcp.host]]\naddress = \"10.85.0.5\"", "poblano.toml:1:1: [[dhcp.host]].mac: is missing; write mac = "),
         ("[[dhcp.host]]\nmac = \"01:00:5e:00:00:01\"", "is no single device's address"),

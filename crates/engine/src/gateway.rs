@@ -41,7 +41,7 @@ use crate::watch::{Rogue, Watch};
 
 use self::block::Blocked;
 use self::guests::{Guest, Guests};
-use self::held::Held;
+use self::held::{Held, Question};
 use self::hosts::OwnHosts;
 use self::join::Joins;
 use self::restore::Keeping;
@@ -236,8 +236,7 @@ impl Engine {
         match service {
             Service::Dhcp => {
                 if let Ok(datagram) = UdpDatagram::parse(frame, Checksum::Verify) {
-                    self.dhcp.handle(now, key, &datagram);
-                    self.drain_dhcp(now);
+                    self.handle_dhcp(now, key, &datagram, frame);
                 }
             }
             Service::Arp => self.handle_arp(now, key, frame),
@@ -424,14 +423,27 @@ impl Engine {
         }
     }
 
+    fn handle_dhcp(&mut self, now: Now, key: GuestKey, datagram: &UdpDatagram<'_>, frame: &[u8]) {
+        self.dhcp.handle(now, key, datagram);
+        self.drain_dhcp_after(now, Some((key, frame)));
+    }
+
     fn drain_dhcp(&mut self, now: Now) {
+        self.drain_dhcp_after(now, None);
+    }
+
+    /// Does what the DHCP server wants done after this message.
+    fn drain_dhcp_after(&mut self, now: Now, message: Option<(GuestKey, &[u8])>) {
         let mut waits = None;
         while let Some(output) = self.dhcp.poll_output() {
             match output {
                 dhcp::Output::Send { vlan, frame, .. } => {
                     let answer = Output::Frame { vlan, frame };
-                    match waits.take() {
-                        Some(key) => self.outputs.extend(self.held.put(now.mono, key, answer)),
+                    match waits.take().zip(message) {
+                        Some((key, (from, frame))) => {
+                            let question = Question { from, frame: frame.into() };
+                            self.outputs.extend(self.held.put(now.mono, key, answer, question));
+                        }
                         None => self.outputs.push_back(answer),
                     }
                 }

@@ -3,6 +3,10 @@
 //! The policy: the last Accept, or CoA for this session, holds until another one comes: through the silence of the
 //! servers, a refusal and a restart. What it says is written down as it came, and read by `config::chilli::remote`, which
 //! alone decides what of it has effect.
+//!
+//! The session is accounted as guests' are, by the same spool. It goes on when the servers are asked again in it, and ends at
+//! its Session-Timeout, by a refusal or a Disconnect, and with the gateway. It uses no octets: those are on guests' records,
+//! and whoever adds up all records would have them twice.
 
 use std::cell::RefCell;
 use std::path::PathBuf;
@@ -12,18 +16,23 @@ use std::time::Duration;
 use config::chilli::remote::Remote;
 use config::{Config, Network, RadiusAdministrative};
 use engine::garden::Rule;
-use radius::attr::chillispot;
+use radius::attr::{self, chillispot};
+use radius::{Reply, TerminateCause};
 use serde_json::{Value, json};
+use store::{AccountedSession, AccountingEvent};
 use tokio::sync::Notify;
+use tokio::time::Instant;
 use tracing::{error, info, warn};
 
+use crate::aaa::Aaa;
 use crate::gateway::Gateway;
+use crate::kept::millis;
 
 /// In `state.directory`.
 const FILE: &str = "administrative";
 /// All that one packet can say: an octet that is no text is written down as one character of three.
 const MAX_FILE_OCTETS: usize = 3 * radius::limits::PACKET_OCTETS;
-/// The least time between two questions, and after silence.
+/// The least time between two questions, after silence, and between two interim records (RFC 2869, 5.16).
 const LEAST: Duration = Duration::from_secs(60);
 
 /// The session.
@@ -37,12 +46,32 @@ pub(crate) struct Administrative {
 }
 
 struct State {
-    /// None if there is no session.
-    session_id: Option<String>,
+    session: Option<Session>,
     /// What became of the last question.
     answer: &'static str,
     said: Vec<String>,
     remote: Remote,
+}
+
+struct Session {
+    id: String,
+    began: Instant,
+    /// Its Session-Timeout.
+    ends: Option<Instant>,
+    /// Acct-Interim-Interval.
+    interim: Option<Duration>,
+    next_interim: Option<Instant>,
+    user: String,
+    class: Vec<Vec<u8>>,
+    cui: Option<Vec<u8>>,
+}
+
+impl Session {
+    fn account(&self, aaa: &Aaa, event: AccountingEvent) {
+        let lasted = millis(self.began.elapsed());
+        let facts = AccountedSession::of_gateway(self.user.clone(), self.class.clone(), self.cui.clone(), lasted);
+        aaa.account_own(&self.id, event, facts);
+    }
 }
 
 impl Administrative {
@@ -63,7 +92,7 @@ impl Administrative {
             }
         };
         let remote = Remote::read(said.iter().map(String::as_str), lan);
-        let state = RefCell::new(State { session_id: None, answer: "none yet", said, remote });
+        let state = RefCell::new(State { session: None, answer: "none yet", said, remote });
         Some(Rc::new(Self { who, lan, file, state, changed: Notify::new() }))
     }
 
@@ -93,11 +122,19 @@ impl Administrative {
         self.changed.notify_one();
     }
 
-    /// The session is over, until the next question.
-    pub(crate) fn end(&self) {
-        let mut state = self.state.borrow_mut();
-        (state.session_id, state.answer) = (None, "ended by the server");
+    /// A server ends the session, until the next question.
+    pub(crate) fn disconnect(&self, aaa: &Aaa) {
+        self.end(aaa, TerminateCause::AdminReset);
+        self.state.borrow_mut().answer = "ended by the server";
         info!("a RADIUS server ended the gateway's own session; what it said stays");
+    }
+
+    /// The session is over, if there is one.
+    pub(crate) fn end(&self, aaa: &Aaa, why: TerminateCause) {
+        let session = self.state.borrow_mut().session.take();
+        if let Some(session) = session {
+            session.account(aaa, AccountingEvent::Stop(why.code()));
+        }
     }
 
     /// What a server opens for everybody.
@@ -108,11 +145,11 @@ impl Administrative {
     }
 
     pub(crate) fn has_session(&self, id: &[u8]) -> bool {
-        self.state.borrow().session_id.as_ref().is_some_and(|own| own.as_bytes() == id)
+        self.state.borrow().session.as_ref().is_some_and(|own| own.id.as_bytes() == id)
     }
 
     pub(crate) fn has_user(&self, name: &[u8]) -> bool {
-        self.state.borrow().session_id.is_some() && self.who.user.as_bytes() == name
+        self.state.borrow().session.is_some() && self.who.user.as_bytes() == name
     }
 
     /// For operators.
@@ -120,7 +157,7 @@ impl Administrative {
         let state = self.state.borrow();
         json!({
             "user": self.who.user,
-            "session": state.session_id,
+            "session": state.session.as_ref().map(|session| &session.id),
             "answer": state.answer,
             "options": state.said.len(),
             "refused": state.remote.refused,
@@ -129,25 +166,24 @@ impl Administrative {
 
     /// Asks once; how long the answer is good for.
     async fn ask(&self, gateway: &Gateway) -> Duration {
-        let mut octets = [0; 8];
-        crate::dice(&mut octets);
-        let session_id = format!("{:016x}", u64::from_be_bytes(octets));
+        let before = self.state.borrow().session.as_ref().map(|session| session.id.clone());
+        let session_id = before.clone().unwrap_or_else(new_id);
         match gateway.aaa.ask_about_gateway(&self.who, &session_id).await {
+            // It was ended while a server was asked.
+            Some(Ok(_)) if before.is_some() && self.state.borrow().session.is_none() => LEAST,
             Some(Ok(accept)) => {
-                {
-                    let mut state = self.state.borrow_mut();
-                    (state.session_id, state.answer) = (Some(session_id), "accepted");
-                }
+                self.begin(&gateway.aaa, session_id, &accept);
                 self.take(accept.all(chillispot::CONFIG));
-                accept.session_timeout().map_or(self.who.interval, |end| end.min(self.who.interval)).max(LEAST)
+                self.who.interval
             }
             Some(Err(why)) => {
+                self.end(&gateway.aaa, TerminateCause::NasRequest);
                 let mut state = self.state.borrow_mut();
                 if state.answer != "refused" {
                     let user = &self.who.user;
                     warn!(user, "the gateway's own session is refused, so what a server said before stays: {why}");
                 }
-                (state.session_id, state.answer) = (None, "refused");
+                state.answer = "refused";
                 self.who.interval
             }
             None => {
@@ -156,14 +192,80 @@ impl Administrative {
             }
         }
     }
+
+    /// The session begins, or goes on with what is said now.
+    fn begin(&self, aaa: &Aaa, id: String, accept: &Reply) {
+        let mut state = self.state.borrow_mut();
+        state.answer = "accepted";
+        let now = Instant::now();
+        let named = |time: Option<Duration>| time.filter(|time| !time.is_zero()).map(|time| time.max(LEAST));
+        let interim = named(accept.interim_interval());
+        let before = state.session.take();
+        let goes_on = before.as_ref().map(|session| (session.began, session.next_interim, session.interim));
+        let next = interim.and_then(|interim| now.checked_add(interim));
+        let session = Session {
+            id,
+            began: goes_on.map_or(now, |(began, _, _)| began),
+            ends: named(accept.session_timeout()).and_then(|time| now.checked_add(time)),
+            interim,
+            next_interim: goes_on.filter(|(.., before)| *before == interim).map_or(next, |(_, due, _)| due),
+            user: accept.get(attr::USER_NAME).unwrap_or_else(|| self.who.user.clone()),
+            class: accept.classes(),
+            cui: accept.get(attr::CHARGEABLE_USER_IDENTITY),
+        };
+        if before.is_none() {
+            session.account(aaa, AccountingEvent::Start);
+        }
+        state.session = Some(session);
+    }
+
+    /// When something is due in the session: an interim record, or its end.
+    fn due(&self) -> Option<Instant> {
+        let state = self.state.borrow();
+        let session = state.session.as_ref()?;
+        session.next_interim.into_iter().chain(session.ends).min()
+    }
+
+    /// Does what is due. True if the session's time is over.
+    fn handle_timeout(&self, aaa: &Aaa, now: Instant) -> bool {
+        let mut state = self.state.borrow_mut();
+        let Some(session) = &mut state.session else { return false };
+        if session.ends.is_some_and(|ends| ends <= now) {
+            drop(state);
+            self.end(aaa, TerminateCause::SessionTimeout);
+            return true;
+        }
+        if session.next_interim.is_some_and(|due| due <= now) {
+            session.account(aaa, AccountingEvent::Interim);
+            session.next_interim = session.interim.and_then(|interim| now.checked_add(interim));
+        }
+        false
+    }
+
+    /// Keeps the session until then, or until its time is over.
+    async fn keep_until(&self, aaa: &Aaa, end: Instant) {
+        while let Some(due) = self.due().filter(|due| *due < end) {
+            tokio::time::sleep_until(due).await;
+            if self.handle_timeout(aaa, Instant::now()) {
+                return;
+            }
+        }
+        tokio::time::sleep_until(end).await;
+    }
 }
 
-/// Asks again and again; for ever.
+fn new_id() -> String {
+    let mut octets = [0; 8];
+    crate::dice(&mut octets);
+    format!("{:016x}", u64::from_be_bytes(octets))
+}
+
+/// Asks again and again, and keeps the session; for ever.
 pub(crate) async fn keep(gateway: &Gateway) {
     let Some(own) = &gateway.administrative else { return std::future::pending().await };
     loop {
         let good_for = own.ask(gateway).await;
-        tokio::time::sleep(good_for).await;
+        own.keep_until(&gateway.aaa, Instant::now() + good_for).await;
     }
 }
 

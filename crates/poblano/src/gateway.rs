@@ -8,8 +8,9 @@ use std::time::Duration;
 
 use engine::Engine;
 use engine::changes::Changes;
+use engine::dhcp::{Displaced, Wanted};
 use engine::gateway::{Attempt, GuestView, HostRefusal, LoginRefusal, Mark, Output, OwnGarden, SETTLE};
-use engine::session::{Cause, Record, Status};
+use engine::session::{Cause, Grant, Record, Status};
 use fastpath::pipeline::Plane;
 use fastpath::port::LanPort;
 use fastpath::verdict::Service;
@@ -332,7 +333,12 @@ impl Gateway {
             self.diary.login(now, whom, login.name, became, now.mono.saturating_sub(asked));
         }
         match answer {
-            Answer::Granted { grant, message, redirect, eap } => {
+            Answer::Granted { grant, wanted, message, redirect, eap } => {
+                if let Some(wanted) = wanted
+                    && let Err(why) = self.look(|engine, _| engine.is_placed(attempt, &wanted))
+                {
+                    self.aaa.tell_of_displaced(attempt.key, &wanted, why);
+                }
                 self.inherit_nothing(attempt.address).await;
                 if !self.with(|engine, now| engine.finish_login(now, attempt, login.name, grant)) {
                     return LoginOutcome::Unavailable; // it left, or logged in twice, while it waited
@@ -351,7 +357,13 @@ impl Gateway {
         let asked = self.clock.mono();
         let (name, answer, words) = self.aaa.authenticate_device(&attempt).await;
         match (name, answer) {
-            (name, Answer::Granted { grant, message, .. }) => {
+            (name, Answer::Granted { grant, wanted, message, .. }) => {
+                match wanted.map(|wanted| (self.replace_lease(&attempt, &wanted, &name, &grant), wanted)) {
+                    // It comes back, and is online with its next lease.
+                    Some((Ok(true), _)) => return,
+                    Some((Err(why), wanted)) => self.aaa.tell_of_displaced(attempt.key, &wanted, why),
+                    Some((Ok(false), _)) | None => {}
+                }
                 self.inherit_nothing(attempt.address).await;
                 if self.with(|engine, now| engine.finish_login(now, &attempt, &name, grant)) {
                     debug!(device = %attempt.key, "let in by its MAC address");
@@ -379,6 +391,20 @@ impl Gateway {
             }
             (_, Answer::Unavailable | Answer::Asked { .. }) => {}
         }
+    }
+
+    /// Has a device that may come in ask again for the address that is wanted for it. False if it has that one.
+    fn replace_lease(
+        self: &Rc<Self>,
+        attempt: &Attempt,
+        wanted: &Wanted,
+        user: &str,
+        grant: &Grant,
+    ) -> Result<bool, Displaced> {
+        if self.look(|engine, _| engine.is_placed(attempt, wanted)).is_ok() {
+            return Ok(false);
+        }
+        self.with(|engine, now| engine.replace_lease(now, attempt, wanted, user, grant.clone())).map(|()| true)
     }
 
     async fn let_joined_in(self: Rc<Self>, attempt: Attempt) {

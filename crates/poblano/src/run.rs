@@ -25,6 +25,7 @@ use fastpath::table::Table;
 use platform::{
     Flows, ForwardSpec, Guard, Host, Interface, System, TunSpec, UplinkLine, UplinkSpec, UplinksSpec, Waker,
 };
+use radius::TerminateCause;
 use store::{Accounts, AccountsError, Changes, Store};
 use tokio::net::{TcpListener, TcpSocket, UdpSocket};
 use tokio::runtime::Runtime;
@@ -552,6 +553,9 @@ async fn finish(zones: Vec<Zone>, hands_over: bool) {
             } else {
                 gateway.with(|engine, now| engine.shutdown(now));
                 meters.forget();
+            }
+            if let Some(own) = &gateway.administrative {
+                own.end(&gateway.aaa, TerminateCause::AdminReboot);
             }
             if !hands_over {
                 gateway.aaa.account_gateway(false);

@@ -39,10 +39,17 @@ impl Default for NasFacts {
     }
 }
 
+impl NasFacts {
+    /// The same where it speaks of itself, on no port of its own (RFC 2865, section 5.41).
+    fn on_no_port(self) -> Self {
+        Self { port_type: nas_port_type::VIRTUAL, ..self }
+    }
+}
+
 /// What the gateway knows of a guest's device and place.
 #[derive(Clone, Debug)]
 pub struct GuestFacts {
-    /// Calling-Station-Id, sent as `AA-BB-CC-DD-EE-FF` (RFC 3580, section 3.21).
+    /// Calling-Station-Id, sent as `AA-BB-CC-DD-EE-FF` (RFC 3580, section 3.21). Zero leaves it out.
     pub mac: MacAddr,
     /// Framed-IP-Address: what we leased.
     pub framed_ip: Option<Ipv4Addr>,
@@ -111,8 +118,7 @@ impl AccessRequest {
             user: user.to_owned(),
             credential,
             service: Service::Administrative,
-            // It is on no port of the gateway (RFC 2865, section 5.41).
-            nas: NasFacts { port_type: nas_port_type::VIRTUAL, ..nas },
+            nas: nas.on_no_port(),
             guest: None,
             state: None,
             extra: vec![attr::ACCT_SESSION_ID.of(session_id)?],
@@ -317,6 +323,13 @@ impl AccountingRequest {
         Self { record, at, nas, extra: Vec::new() }
     }
 
+    /// The same of the gateway's own session.
+    #[must_use]
+    pub fn administrative(record: Record, at: Now, nas: NasFacts) -> Self {
+        let service = attr::SERVICE_TYPE.of(Service::Administrative as u32);
+        Self { extra: service.into_iter().collect(), ..Self::new(record, at, nas.on_no_port()) }
+    }
+
     /// Acct-Delay-Time at `now`, in seconds. By the wall clock, because a record may outlive a restart.
     pub(crate) fn delay_secs(&self, now: Now) -> u32 {
         saturate(now.unix.saturating_sub(self.at.unix).as_secs())
@@ -367,7 +380,8 @@ fn add_nas(attributes: &mut Vec<Attribute>, nas: &NasFacts) -> Result<(), BuildE
 
 fn add_guest(attributes: &mut Vec<Attribute>, guest: &GuestFacts) -> Result<(), BuildError> {
     add_some(attributes, attr::FRAMED_IP_ADDRESS, guest.framed_ip)?;
-    attributes.add(attr::CALLING_STATION_ID, &guest.mac.to_station_id())?;
+    let station = Some(guest.mac).filter(|mac| *mac != MacAddr::ZERO).map(MacAddr::to_station_id);
+    add_some(attributes, attr::CALLING_STATION_ID, station.as_deref())?;
     attributes.add(attr::ACCT_SESSION_ID, &guest.session_id)?;
     add_some(attributes, attr::NAS_PORT, guest.port)?;
     add_some(attributes, attr::NAS_PORT_ID, text(&guest.port_id))

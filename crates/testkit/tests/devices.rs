@@ -1,9 +1,12 @@
 //! Devices that come in by their MAC address, without the portal.
 
 use std::collections::HashSet;
+use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use engine::devices;
+use engine::dhcp::{Displaced, Wanted};
+use engine::gateway::Attempt;
 use engine::session::{Cause, Grant};
 use testkit::{GATEWAY, Guest, Lab, Offer, Setup};
 use wire::arp::Arp;
@@ -68,6 +71,66 @@ fn a_lease_waits_for_the_servers_word_if_it_shall_but_not_for_ever() {
         lab.advance(MINUTE);
         assert_eq!(printer.receives(&mut lab).len(), 0, "once");
     }
+}
+
+/// A lab where leases wait for the server's word, with two addresses of a pool with a name, and a device that waits.
+fn lab_with_waiting_printer() -> (Lab, Guest, Attempt) {
+    let devices = devices::Config { per_sec: 2, again: AGAIN, before_lease: true, ..devices::Config::default() };
+    let mut setup = Setup { devices, ..Setup::default() };
+    setup.dhcp.pools.insert("machines".to_owned(), Ipv4Addr::new(10, 1, 2, 1)..=Ipv4Addr::new(10, 1, 2, 2));
+    let mut lab = Lab::new(setup);
+    let printer = lab.guest("printer");
+    let Some(Offer::Address(offered)) = printer.discover(&mut lab) else { panic!("no offer") };
+    assert_eq!(printer.request(&mut lab, offered), None);
+    printer.receives(&mut lab);
+    let attempt = lab.devices().remove(0);
+    (lab, printer, attempt)
+}
+
+fn replaces(lab: &mut Lab, printer: Guest, attempt: &Attempt, wanted: &Wanted) -> Result<(), Displaced> {
+    let grant = Grant::default();
+    lab.tell(printer, |engine, now, _| engine.replace_lease(now, attempt, wanted, "printer", grant))
+}
+
+#[test]
+fn a_device_whose_lease_waits_has_the_address_that_the_server_names_and_its_one_session_there() {
+    for wanted in [Wanted::Address(Ipv4Addr::new(10, 1, 1, 77)), Wanted::Pool("machines".to_owned())] {
+        let (mut lab, printer, attempt) = lab_with_waiting_printer();
+        assert_eq!(replaces(&mut lab, printer, &attempt, &wanted), Ok(()));
+        assert_eq!(printer.receives(&mut lab).len(), 1, "the NAK");
+        assert!(lab.view(printer).is_none(), "it has no address");
+        let address = printer.dhcp(&mut lab);
+        match wanted {
+            Wanted::Address(wanted) => assert_eq!(address, wanted),
+            Wanted::Pool(_) => assert_eq!(address.octets()[..3], [10, 1, 2]),
+        }
+        assert!(lab.is_online(printer));
+        assert_eq!(asked(&mut lab), [], "nobody is asked again");
+        let records = lab.records();
+        let [start] = &records[..] else { panic!("one record was expected: {records:?}") };
+        assert_eq!((start.address, &start.session_id), (address, &attempt.session_id), "as the server was told");
+        printer.renew(&mut lab);
+        assert_eq!(lab.view(printer).map(|view| view.address), Some(address));
+    }
+}
+
+#[test]
+fn a_device_that_cannot_have_what_the_server_names_keeps_its_lease() {
+    let (mut lab, printer, attempt) = lab_with_waiting_printer();
+    let other = lab.guest("other");
+    let Some(Offer::Address(taken)) = other.discover(&mut lab) else { panic!("no offer") };
+    for (wanted, why) in [
+        (Wanted::Address(taken), Displaced::NotFree),
+        (Wanted::Address(Ipv4Addr::new(10, 9, 0, 1)), Displaced::NotFree),
+        (Wanted::Pool("nobody's".to_owned()), Displaced::UnknownPool),
+    ] {
+        assert_eq!(replaces(&mut lab, printer, &attempt, &wanted), Err(why));
+    }
+    assert!(lab.finish_login(&attempt, "printer", Grant::default()));
+    assert_eq!(printer.receives(&mut lab).len(), 1, "the ACK");
+    // It has been told of its address, so it keeps it.
+    assert_eq!(replaces(&mut lab, printer, &attempt, &Wanted::Pool("machines".to_owned())), Err(Displaced::HasAnother));
+    assert!(lab.is_online(printer));
 }
 
 #[test]

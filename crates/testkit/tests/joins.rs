@@ -3,6 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
+use engine::dhcp::{Displaced, Wanted};
 use engine::gateway::Association;
 use engine::session::{Cause, Grant, Personal, Quota, Status};
 use testkit::{Guest, Lab, Setup};
@@ -213,11 +214,11 @@ fn of_more_devices_than_can_wait_the_first_goes() {
     for device in &devices {
         joins(&mut lab, *device, here(), "ada", hour());
         if *device == devices[0] {
-            assert!(promise(&mut lab, *device, 77));
+            assert!(promise(&mut lab, *device, &address(77)).is_ok());
         }
         lab.advance(Duration::from_millis(1));
     }
-    assert!(promise(&mut lab, devices[2], 77), "it is not kept for whoever went");
+    assert!(promise(&mut lab, devices[2], &address(77)).is_ok(), "it is not kept for whoever went");
     for (device, online) in [(devices[0], false), (devices[1], true), (devices[4096], true)] {
         device.dhcp(&mut lab);
         assert_eq!(lab.is_online(device), online);
@@ -282,15 +283,18 @@ fn who_joined_before_the_gateway_was_gone_leaves_as_any_other_after_it() {
     assert!(lab.is_online(tablet) && !leaves(&mut lab, tablet, here()));
 }
 
-fn promise(lab: &mut Lab, guest: Guest, last: u8) -> bool {
-    let address = Ipv4Addr::new(10, 1, 1, last);
-    lab.tell(guest, |engine, now, key| engine.promise_address(now, key, address))
+fn promise(lab: &mut Lab, guest: Guest, wanted: &Wanted) -> Result<(), Displaced> {
+    lab.tell(guest, |engine, now, key| engine.promise_address(now, key, wanted))
+}
+
+fn address(last: u8) -> Wanted {
+    Wanted::Address(Ipv4Addr::new(10, 1, 1, last))
 }
 
 fn joins_for(lab: &mut Lab, name: &str, last: u8) -> (Guest, bool) {
     let guest = lab.guest(name);
     joins(lab, guest, here(), name, hour());
-    let promised = promise(lab, guest, last);
+    let promised = promise(lab, guest, &address(last)).is_ok();
     (guest, promised)
 }
 
@@ -302,7 +306,8 @@ fn a_device_that_joins_has_the_address_that_the_server_names() {
     phone.dhcp(&mut lab);
     assert_eq!(phone.address(&lab), Ipv4Addr::new(10, 1, 1, 77));
     assert!(lab.is_online(phone));
-    assert!(promise(&mut lab, phone, 77) && !promise(&mut lab, phone, 78), "it has one");
+    assert_eq!(promise(&mut lab, phone, &address(77)), Ok(()));
+    assert_eq!(promise(&mut lab, phone, &address(78)), Err(Displaced::HasAnother));
 }
 
 #[test]
@@ -319,8 +324,30 @@ fn an_address_that_anybody_has_is_nobody_elses_whatever_a_server_says() {
     let gateway = lab.guest("gateway");
     joins(&mut lab, gateway, here(), "ada", hour());
     for address in [testkit::GATEWAY, Ipv4Addr::new(10, 1, 15, 255), Ipv4Addr::new(10, 9, 0, 1)] {
-        assert!(!lab.tell(gateway, |engine, now, key| engine.promise_address(now, key, address)), "{address}");
+        assert_eq!(promise(&mut lab, gateway, &Wanted::Address(address)), Err(Displaced::NotFree), "{address}");
     }
+}
+
+#[test]
+fn a_device_that_joins_has_an_address_of_the_pool_that_the_server_names_while_there_is_one() {
+    let mut setup = Setup::default();
+    let (first, last) = (Ipv4Addr::new(10, 1, 2, 1), Ipv4Addr::new(10, 1, 2, 2));
+    setup.dhcp.pools.insert("staff".to_owned(), first..=last);
+    let mut lab = Lab::new(setup);
+    let staff = Wanted::Pool("staff".to_owned());
+    let mut addresses = Vec::new();
+    for (name, expected) in [("one", Ok(())), ("two", Ok(())), ("three", Err(Displaced::PoolIsFull))] {
+        let phone = lab.guest(name);
+        joins(&mut lab, phone, here(), name, hour());
+        assert_eq!(promise(&mut lab, phone, &staff), expected);
+        phone.dhcp(&mut lab);
+        assert!(lab.is_online(phone), "a full pool is no reason to keep anybody out");
+        addresses.push(phone.address(&lab));
+    }
+    assert!(addresses.contains(&first) && addresses.contains(&last));
+    let other = lab.guest("other");
+    joins(&mut lab, other, here(), "other", hour());
+    assert_eq!(promise(&mut lab, other, &Wanted::Pool("Staff".to_owned())), Err(Displaced::UnknownPool));
 }
 
 #[test]

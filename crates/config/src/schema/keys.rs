@@ -37,6 +37,7 @@ pub const SECTIONS: &[Section] = &[
     network::GUESTS,
     network::DHCP,
     network::DHCP_HOST,
+    network::DHCP_POOL,
     network::DNS,
     portal::PORTAL,
     portal::UAM,

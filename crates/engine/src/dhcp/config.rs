@@ -17,6 +17,9 @@ pub struct Config {
     /// Addresses for guests without an address of their own; the parts outside the network are left out. Default: the
     /// whole network. See [`super::limits::MAX_POOL`].
     pub ranges: Vec<RangeInclusive<Ipv4Addr>>,
+    /// Ranges with a name, for guests of whom it is said ([`super::Wanted::Pool`]): nobody else gets an address of them,
+    /// even if it is in `ranges` too. They do not overlap.
+    pub pools: BTreeMap<String, RangeInclusive<Ipv4Addr>>,
     /// How long an address is lent, at most 2^32 - 1 seconds, which clients take for "for ever". Default: 30 minutes.
     /// Longer means less traffic and a pool that empties slower.
     pub lease: Duration,
@@ -82,6 +85,7 @@ impl Config {
             gateway_mac,
             prefix_len: prefix_len.min(32),
             ranges: Vec::new(),
+            pools: BTreeMap::new(),
             lease: Duration::from_secs(1800),
             lease_before_login: None,
             domain: None,

@@ -12,7 +12,7 @@
 //!   REQUESTs then keeps nobody out. A lease never goes before its time, so a flood of new stations cannot take the
 //!   address of a guest; leases of those who never log in may be made short to outlast a flood.
 //! * An address may be promised to a guest that is still to ask ([`Server::promise`]): it then has that one and no other, and
-//!   nobody else has it meanwhile.
+//!   nobody else has it meanwhile. Addresses of pools with a name are given in no other way.
 //! * A lease ends by time, release or decline even if the guest has a session; the address then stays
 //!   with the guest until [`Server::protect`] says that the session is over, so nobody inherits what is online.
 //! * We are the only server on the network unless told otherwise (`authoritative`). Who asks for an address that it
@@ -72,6 +72,28 @@ pub struct Lease {
     pub ends: Duration,
     /// The guest has logged in during this lease.
     pub logged_in: bool,
+}
+
+/// What somebody who knows a guest says about its address.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Wanted {
+    /// This one.
+    Address(Ipv4Addr),
+    /// One of the pool with this name ([`Config::pools`]).
+    Pool(String),
+}
+
+/// Why a guest does not get the address that is wanted for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Displaced {
+    /// It has another one, which it was told of.
+    HasAnother,
+    /// No pool has that name.
+    UnknownPool,
+    /// Nothing of that pool is free.
+    PoolIsFull,
+    /// Somebody else has it, or it is not to be given to anybody.
+    NotFree,
 }
 
 /// Why a lease is over.
@@ -196,7 +218,7 @@ impl Server {
         self.config = config;
         for (mut held, foreign) in before.into_held() {
             // A lapsed lease is only there because a session is on its address, which stays so until that has ended.
-            let fits = || self.fits(held.key, held.address) && foreign.is_none_or(|foreign| self.may_stay(foreign));
+            let fits = || self.may_keep(held.key, held.address) && foreign.is_none_or(|foreign| self.may_stay(foreign));
             if held.has_lapsed() || fits() {
                 let lapsed = held.has_lapsed().then_some(held.key);
                 held.stage = held.stage.min(Stage::Protected);
@@ -221,7 +243,7 @@ impl Server {
             if lease.ends > now.mono
                 && room
                 && self.table.held(lease.key).is_none()
-                && self.fits(lease.key, lease.address)
+                && self.may_keep(lease.key, lease.address)
             {
                 let foreign = lease.foreign;
                 self.table.lend(Held::new(lease, false), foreign);
@@ -235,13 +257,31 @@ impl Server {
         self.table.protect(key, protected);
     }
 
+    /// The address that a guest would have if it had what is wanted for it: the one that it has or was offered, if that is
+    /// as good.
+    ///
+    /// # Errors
+    /// Why it cannot be.
+    pub fn place(&self, key: GuestKey, wanted: &Wanted) -> Result<Ipv4Addr, Displaced> {
+        let own = self.table.held(key).map(|held| held.address).or_else(|| self.table.offered(key));
+        match wanted {
+            Wanted::Address(address) if own == Some(*address) || self.table.is_free(*address) => Ok(*address),
+            Wanted::Address(_) => Err(Displaced::NotFree),
+            Wanted::Pool(name) => {
+                let pool = self.table.named(name).ok_or(Displaced::UnknownPool)?;
+                let own = own.filter(|address| pool.contains(*address));
+                own.or_else(|| pool.pick(hash(0, key))).ok_or(Displaced::PoolIsFull)
+            }
+        }
+    }
+
     /// Keeps an address until then for a guest that has none yet. False if that cannot be: the guest has one, the address is
     /// not for everybody, or somebody has it or was offered it.
     pub fn promise(&mut self, now: Now, key: GuestKey, address: Ipv4Addr, until: Duration) -> bool {
         self.handle_timeout(now);
-        let is_theirs = self.table.offered(key) == Some(address) && self.table.pool().contains(address);
+        let is_theirs = self.table.offered(key) == Some(address) && self.table.is_pooled(address);
         let has_room = self.table.leases() + self.table.promises() < self.config.max_leases;
-        let may = self.table.held(key).is_none() && has_room && (is_theirs || self.table.pool().is_free(address));
+        let may = self.table.held(key).is_none() && has_room && (is_theirs || self.table.is_free(address));
         if may {
             self.table.promise(key, address, until);
         }
@@ -314,6 +354,11 @@ impl Server {
             Some(fixed) if self.table.usage(fixed).is_none() => false,
             _ => self.table.pool().is_free(address),
         }
+    }
+
+    /// The same for a guest who had it before: somebody has given it an address of a pool with a name.
+    fn may_keep(&self, key: GuestKey, address: Ipv4Addr) -> bool {
+        self.fits(key, address) || !self.table.pool().contains(address) && self.table.is_free(address)
     }
 }
 

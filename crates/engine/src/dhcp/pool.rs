@@ -4,6 +4,7 @@ use super::config::Config;
 use super::limits::MAX_POOL;
 use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
+use std::ops::RangeInclusive;
 
 pub(super) struct Pool {
     ranges: Vec<Range>,
@@ -21,13 +22,26 @@ struct Range {
 }
 
 impl Pool {
+    /// The addresses for everybody.
     pub(super) fn new(config: &Config) -> Self {
-        let mut wanted: Vec<(u32, u32)> = config
-            .ranges
-            .iter()
-            .map(|r| (r.start().max(&config.network()).to_bits(), r.end().min(&config.broadcast()).to_bits()))
-            .filter(|(first, last)| first <= last)
-            .collect();
+        let mut wanted = within(config, &config.ranges);
+        for (first, last) in config.pools.values().flat_map(|range| within(config, std::slice::from_ref(range))) {
+            let parts = |(from, to): (u32, u32)| {
+                let before = first.checked_sub(1).map(|end| (from, to.min(end)));
+                let behind = last.checked_add(1).map(|start| (from.max(start), to));
+                before.into_iter().chain(behind).filter(|(from, to)| from <= to)
+            };
+            wanted = wanted.into_iter().flat_map(parts).collect();
+        }
+        Self::of(config, wanted)
+    }
+
+    /// Those of a pool with a name.
+    pub(super) fn named(config: &Config, range: &RangeInclusive<Ipv4Addr>) -> Self {
+        Self::of(config, within(config, std::slice::from_ref(range)))
+    }
+
+    fn of(config: &Config, mut wanted: Vec<(u32, u32)>) -> Self {
         wanted.sort_unstable();
         let mut ranges: Vec<Range> = Vec::new();
         let mut size = 0;
@@ -98,6 +112,13 @@ impl Pool {
         let range = self.ranges.get(at).filter(|range| bits <= range.last)?;
         Some(range.base + (bits - range.first) as usize)
     }
+}
+
+/// First and last address of each range, as far as they are in the network.
+fn within(config: &Config, ranges: &[RangeInclusive<Ipv4Addr>]) -> Vec<(u32, u32)> {
+    let (network, broadcast) = (config.network(), config.broadcast());
+    let bounds = ranges.iter().map(|range| (*range.start().max(&network), *range.end().min(&broadcast)));
+    bounds.filter(|(first, last)| first <= last).map(|(first, last)| (first.to_bits(), last.to_bits())).collect()
 }
 
 /// A set of small numbers with a fast "next member": each level has one bit for each word below.

@@ -16,6 +16,8 @@ use wire::GuestKey;
 
 pub(super) struct Table {
     pool: Pool,
+    /// The others, by name.
+    named: BTreeMap<String, Pool>,
     leases: Leases,
     /// What they use instead who got their lease without asking: few, so it is not in [`Held`].
     foreign: BTreeMap<GuestKey, Ipv4Addr>,
@@ -59,6 +61,7 @@ impl Table {
     pub(super) fn new(config: &Config, seed: u64) -> Self {
         Self {
             pool: Pool::new(config),
+            named: config.pools.iter().map(|(name, range)| (name.clone(), Pool::named(config, range))).collect(),
             leases: Leases::new(seed),
             foreign: BTreeMap::new(),
             offers: BTreeMap::new(),
@@ -75,6 +78,30 @@ impl Table {
 
     pub(super) fn pool(&self) -> &Pool {
         &self.pool
+    }
+
+    /// The pool of that name.
+    pub(super) fn named(&self, name: &str) -> Option<&Pool> {
+        self.named.get(name)
+    }
+
+    fn pools(&self) -> impl Iterator<Item = &Pool> {
+        std::iter::once(&self.pool).chain(self.named.values())
+    }
+
+    /// True if the address is one of any pool, free or not.
+    pub(super) fn is_pooled(&self, address: Ipv4Addr) -> bool {
+        self.pools().any(|pool| pool.contains(address))
+    }
+
+    /// True if it is free, in whatever pool.
+    pub(super) fn is_free(&self, address: Ipv4Addr) -> bool {
+        self.pools().any(|pool| pool.is_free(address))
+    }
+
+    fn take(&mut self, address: Ipv4Addr) {
+        self.pool.take(address);
+        self.named.values_mut().for_each(|pool| pool.take(address));
     }
 
     pub(super) fn usage(&self, address: Ipv4Addr) -> Option<Use> {
@@ -148,7 +175,7 @@ impl Table {
         self.promises.insert(key, Offer { address, ends });
         self.uses.insert(address, Use::Promised(key));
         self.promise_ends.insert((ends, address));
-        self.pool.take(address);
+        self.take(address);
     }
 
     /// What is promised to a guest is anybody's again.
@@ -173,7 +200,7 @@ impl Table {
         self.offers.insert(key, Offer { address, ends });
         self.uses.insert(address, Use::Offered(key));
         self.offer_ends.insert((ends, address));
-        self.pool.take(address);
+        self.take(address);
     }
 
     /// Forgets the offer to a guest.
@@ -212,7 +239,7 @@ impl Table {
         if let Some(before) = before.filter(|before| before.address != address) {
             self.free(before.address);
         }
-        self.pool.take(address);
+        self.take(address);
         if !will_be_looked_at {
             self.look_at(ends, address);
         }
@@ -257,7 +284,7 @@ impl Table {
     /// `by` said or showed. False if that station made us do so too often, or the address is not of the pool.
     pub(super) fn quarantine(&mut self, address: Ipv4Addr, by: GuestKey, ends: Duration) -> bool {
         let blamed = self.blamed.get(&by).copied().unwrap_or(0);
-        if blamed >= MAX_QUARANTINE_PER_STATION || !self.pool.contains(address) {
+        if blamed >= MAX_QUARANTINE_PER_STATION || !self.is_pooled(address) {
             return false;
         }
         match self.usage(address) {
@@ -272,7 +299,7 @@ impl Table {
         *self.blamed.entry(by).or_insert(0) += 1;
         self.uses.insert(address, Use::Quarantine(by));
         self.quarantine_ends.insert((ends.into(), address));
-        self.pool.take(address);
+        self.take(address);
         true
     }
 
@@ -362,6 +389,7 @@ impl Table {
     fn free(&mut self, address: Ipv4Addr) {
         self.uses.remove(&address);
         self.pool.give_back(address);
+        self.named.values_mut().for_each(|pool| pool.give_back(address));
     }
 }
 

@@ -11,37 +11,59 @@ use super::Output;
 /// The longest wait, for servers that are silent. A client repeats its REQUEST after four seconds or more (RFC 2131, 4.1), and
 /// that one is answered at once.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// Answers that wait, some 400 octets each: as many as devices can be asked about in so long at the default rate, ten times.
+/// Answers that wait, some 800 octets each with what they answer: as many as devices can be asked about in so long at the default rate, ten times.
 /// One more does not wait.
 const MOST: usize = 1024;
 
 /// What waits, in the order of its coming.
 #[derive(Default)]
-pub(super) struct Held(VecDeque<(Duration, GuestKey, Output)>);
+pub(super) struct Held(VecDeque<Waits>);
+
+struct Waits {
+    due: Duration,
+    key: GuestKey,
+    answer: Output,
+    question: Question,
+}
+
+/// A REQUEST as it came.
+pub(super) struct Question {
+    pub(super) from: GuestKey,
+    pub(super) frame: Box<[u8]>,
+}
 
 impl Held {
     /// Has the answer wait; it comes back if there is no room.
-    pub(super) fn put(&mut self, now: Duration, key: GuestKey, answer: Output) -> Option<Output> {
+    pub(super) fn put(&mut self, now: Duration, key: GuestKey, answer: Output, question: Question) -> Option<Output> {
         if self.0.len() >= MOST {
             return Some(answer);
         }
-        self.0.push_back((now + PATIENCE, key, answer));
+        self.0.push_back(Waits { due: now + PATIENCE, key, answer, question });
         None
     }
 
     /// What waits for that device, no longer.
     pub(super) fn take(&mut self, key: GuestKey) -> Option<Output> {
-        let at = self.0.iter().position(|(_, of, _)| *of == key)?;
-        self.0.remove(at).map(|(_, _, answer)| answer)
+        self.remove(key).map(|waits| waits.answer)
+    }
+
+    /// What that device asked, whose answer is not given any more.
+    pub(super) fn take_question(&mut self, key: GuestKey) -> Option<Question> {
+        self.remove(key).map(|waits| waits.question)
+    }
+
+    fn remove(&mut self, key: GuestKey) -> Option<Waits> {
+        let at = self.0.iter().position(|waits| waits.key == key)?;
+        self.0.remove(at)
     }
 
     /// The next one that has waited long enough.
     pub(super) fn pop_due(&mut self, now: Duration) -> Option<Output> {
-        self.0.pop_front_if(|(due, _, _)| *due <= now).map(|(_, _, answer)| answer)
+        self.0.pop_front_if(|waits| waits.due <= now).map(|waits| waits.answer)
     }
 
     /// When that is.
     pub(super) fn next_due(&self) -> Option<Duration> {
-        self.0.front().map(|(due, _, _)| *due)
+        self.0.front().map(|waits| waits.due)
     }
 }

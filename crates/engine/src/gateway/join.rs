@@ -1,9 +1,12 @@
-//! Devices that have proven who they are before they have an address: to an access point (WPA-Enterprise), which has
-//! asked a RADIUS server through us.
+//! Devices that are known before they have an address: those that have proven who they are to an access point
+//! (WPA-Enterprise), which has asked a RADIUS server through us, and those whose lease has waited for a server's word, which
+//! wants another address for them.
 //!
 //! * Who is accepted is logged in at once if it has a lease, or with its lease if that comes within [`WAIT`]; the grant
 //!   counts for this station on this VLAN and nobody else. Until the lease comes an address may be kept for it.
 //! * It is called first ([`Output::Joined`]): whoever is online must have an address at which nobody else's packets come.
+//! * Whose lease has waited is told that it cannot have this address (RFC 2131, 3.1, step 4: a NAK, upon which a client
+//!   begins anew), and is offered the other one. So no server is asked about whoever says no more than DISCOVER.
 //! * Who is accepted again, as devices are from time to time and at each access point, goes on with the session that it
 //!   has, by whatever way that began, and may what it is granted now, counted from now. If somebody else has joined with
 //!   the device, that session ends and another begins.
@@ -11,13 +14,16 @@
 //!   for devices that have joined there last, so that a late word of the former one does not end what goes on at the next.
 
 use std::collections::{BTreeMap, HashMap};
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 use std::time::Duration;
 
 use fastpath::session::SlotIndex;
+use wire::build::{Checksum, UdpDatagram};
 use wire::{GuestKey, MacAddr, Now, Vlan};
 
+use super::held::Question;
 use super::{Attempt, Engine, Output};
+use crate::dhcp::{Displaced, Wanted};
 use crate::session::{Cause, Grant, Moment, Quota};
 
 /// Until a device that was accepted must have its lease: DHCP's first four tries take 30 s (RFC 2131, 4.1).
@@ -70,7 +76,10 @@ pub(super) struct Joins {
 
 struct Waiting {
     until: Duration,
-    at: Association,
+    /// None if it is known without an access point.
+    at: Option<Association>,
+    /// What a server was told that its session will be called.
+    session_id: Option<String>,
     user: String,
     grant: Grant,
 }
@@ -123,29 +132,74 @@ impl Engine {
             }
             self.end_session(now, slot, Cause::LostCarrier);
         }
-        let waiting = Waiting { until: now.mono + WAIT, at, user: user.to_owned(), grant };
-        if let Some(gone) = self.joins.wait(now.mono, key, waiting) {
-            self.dhcp.break_promise(gone);
-        }
+        let user = user.to_owned();
+        self.wait(now, key, Waiting { until: now.mono + WAIT, at: Some(at), session_id: None, user, grant });
         self.call_joined(now, key);
     }
 
-    /// The device that has just joined is to get this address with its lease. False if that cannot be: it has another one,
-    /// somebody else has this one, or it is not one of the pool.
-    pub fn promise_address(&mut self, now: Now, key: GuestKey, address: Ipv4Addr) -> bool {
+    fn wait(&mut self, now: Now, key: GuestKey, waiting: Waiting) {
+        if let Some(gone) = self.joins.wait(now.mono, key, waiting) {
+            self.dhcp.break_promise(gone);
+        }
+    }
+
+    /// The device that has just joined is to get this address with its lease.
+    ///
+    /// # Errors
+    /// Why that cannot be.
+    pub fn promise_address(&mut self, now: Now, key: GuestKey, wanted: &Wanted) -> Result<(), Displaced> {
+        let address = self.dhcp.place(key, wanted)?;
         if let Some(lease) = self.dhcp.lease(key) {
-            return lease.address == address;
+            return if lease.address == address { Ok(()) } else { Err(Displaced::HasAnother) };
         }
         let until = self.joins.waiting.get(&key).map(|waiting| waiting.until);
-        until.is_some_and(|until| self.dhcp.promise(now, key, address, until))
+        let promised = until.is_some_and(|until| self.dhcp.promise(now, key, address, until));
+        if promised { Ok(()) } else { Err(Displaced::NotFree) }
+    }
+
+    /// Whether the guest who tries to come in has what is wanted for it.
+    ///
+    /// # Errors
+    /// Why not.
+    pub fn is_placed(&self, attempt: &Attempt, wanted: &Wanted) -> Result<(), Displaced> {
+        let address = self.dhcp.place(attempt.key, wanted)?;
+        if address == attempt.address { Ok(()) } else { Err(Displaced::HasAnother) }
+    }
+
+    /// The device that was asked about may come in, but not with the address of its lease. If it has not been told of that
+    /// yet, the lease is over, another address is kept for it, and it comes in with this one.
+    ///
+    /// # Errors
+    /// Why it keeps the address that it has: [`Engine::finish_login`] is what is left.
+    pub fn replace_lease(
+        &mut self,
+        now: Now,
+        attempt: &Attempt,
+        wanted: &Wanted,
+        user: &str,
+        grant: Grant,
+    ) -> Result<(), Displaced> {
+        let key = attempt.key;
+        let address = self.dhcp.place(key, wanted)?;
+        let found = self.writer.table().by_key(key);
+        let is_same = found.is_some_and(|found| found.slot == attempt.slot && found.address == attempt.address);
+        let question = if is_same { self.held.take_question(key) } else { None };
+        let Question { from, frame } = question.ok_or(Displaced::HasAnother)?;
+        self.dhcp.take_back(key);
+        self.drain_dhcp(now);
+        let (until, session_id) = (now.mono + WAIT, Some(attempt.session_id.clone()));
+        self.dhcp.promise(now, key, address, until);
+        self.wait(now, key, Waiting { until, at: None, session_id, user: user.to_owned(), grant });
+        // It is asked for an address that is not the promised one.
+        if let Ok(datagram) = UdpDatagram::parse(&frame, Checksum::Verify) {
+            self.handle_dhcp(now, from, &datagram, &frame);
+        }
+        Ok(())
     }
 
     /// A server has refused a device that joins. True if its session has ended.
     pub fn refuse_join(&mut self, now: Now, key: GuestKey, at: Association) -> bool {
-        if self.joins.waiting.get(&key).is_some_and(|waiting| waiting.at.has_same_place(&at)) {
-            self.joins.waiting.remove(&key);
-            self.dhcp.break_promise(key);
-        }
+        self.give_up_if(key, |known| known.has_same_place(&at));
         self.part_if(now, key, |known| known.has_same_place(&at))
     }
 
@@ -160,7 +214,7 @@ impl Engine {
 
     /// An access point says that a device is there.
     pub fn associated(&mut self, key: GuestKey, at: Association) {
-        let waiting = self.joins.waiting.get_mut(&key).map(|waiting| &mut waiting.at);
+        let waiting = self.joins.waiting.get_mut(&key).and_then(|waiting| waiting.at.as_mut());
         if let Some(known) = self.joins.online.get_mut(&(key.mac, key)).or(waiting)
             && known.has_same_place(&at)
         {
@@ -170,10 +224,7 @@ impl Engine {
 
     /// An access point says that a device has left. True if its session has ended.
     pub fn part(&mut self, now: Now, key: GuestKey, at: Association) -> bool {
-        if self.joins.waiting.get(&key).is_some_and(|waiting| waiting.at.is(&at)) {
-            self.joins.waiting.remove(&key);
-            self.dhcp.break_promise(key);
-        }
+        self.give_up_if(key, |known| known.is(&at));
         self.part_if(now, key, |known| known.is(&at))
     }
 
@@ -181,7 +232,7 @@ impl Engine {
     pub fn part_all(&mut self, now: Now, at: Association) -> usize {
         let dhcp = &mut self.dhcp;
         self.joins.waiting.retain(|key, waiting| {
-            let stays = !waiting.at.has_same_place(&at);
+            let stays = waiting.at.is_none_or(|known| !known.has_same_place(&at));
             if !stays {
                 dhcp.break_promise(*key);
             }
@@ -194,12 +245,12 @@ impl Engine {
 
     /// If this device has joined and has its lease, it is called.
     pub(super) fn call_joined(&mut self, now: Now, key: GuestKey) {
-        if self.joins.waiting.get(&key).is_none_or(|waiting| waiting.until <= now.mono) {
-            return;
-        }
+        let Some(waiting) = self.joins.waiting.get(&key).filter(|waiting| waiting.until > now.mono) else { return };
+        let session_id = waiting.session_id.clone();
         let Some(found) = self.writer.table().by_key(key) else { return };
         if let Ok(attempt) = self.begin_admission(found.address) {
-            self.outputs.push_back(Output::Joined(attempt));
+            let session_id = session_id.unwrap_or(attempt.session_id);
+            self.outputs.push_back(Output::Joined(Attempt { session_id, ..attempt }));
         }
     }
 
@@ -210,7 +261,14 @@ impl Engine {
             return false;
         }
         let Some(Waiting { at, user, grant, .. }) = self.joins.waiting.remove(&attempt.key) else { return false };
-        self.begin_session(now, attempt, &user, grant, Some(at))
+        self.begin_session(now, attempt, &user, grant, at)
+    }
+
+    fn give_up_if(&mut self, key: GuestKey, ends: impl FnOnce(&Association) -> bool) {
+        if self.joins.waiting.get(&key).and_then(|waiting| waiting.at.as_ref()).is_some_and(ends) {
+            self.joins.waiting.remove(&key);
+            self.dhcp.break_promise(key);
+        }
     }
 
     fn part_if(&mut self, now: Now, key: GuestKey, ends: impl FnOnce(&Association) -> bool) -> bool {

@@ -14,7 +14,7 @@ impl Aaa {
     pub(crate) async fn authenticate_device(&self, attempt: &Attempt) -> (String, Answer, Vec<String>) {
         let mut words = Vec::new();
         let answer = if self.let_in.borrow().contains(&attempt.key.mac) {
-            Answer::Granted { grant: self.default_grant(), message: None, redirect: None, eap: None }
+            Answer::plainly(self.default_grant())
         } else if let Ok(_asked) = self.device_questions.try_acquire() {
             match self.ask_radius(self.asks.device(attempt)).await {
                 // The server knows the device, but wants a person to log in, or to see the portal, all the same.
@@ -22,7 +22,7 @@ impl Aaa {
                     words = reply.all(attr::chillispot::CONFIG);
                     Answer::Refused { message: None, redirect: grant::redirect(&reply), eap: None }
                 }
-                Ok(reply) => self.granted(attempt, &reply),
+                Ok(reply) => self.granted(&reply),
                 Err(why) => why.into(),
             }
         } else {

@@ -127,7 +127,7 @@ impl DynamicAuthorization {
             let is_config = |item: radius::items::Item<'_>| item.place == attr::chillispot::CONFIG.place();
             return match request.action {
                 Action::Disconnect => {
-                    administrative.end();
+                    administrative.disconnect(&gateway.aaa);
                     Ok(())
                 }
                 Action::Change if request.changes.items().all(is_config) => {

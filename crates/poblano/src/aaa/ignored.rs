@@ -11,7 +11,7 @@ use attr::{chillispot, microsoft, mikrotik, wispr};
 use super::grant::CHANGEABLE;
 
 /// What has an effect at login alone, or is only said for the sake of the protocol.
-const AT_LOGIN: [Place; 19] = [
+const AT_LOGIN: [Place; 20] = [
     attr::USER_NAME.place(),
     attr::SERVICE_TYPE.place(),
     attr::FRAMED_PROTOCOL.place(),
@@ -28,16 +28,16 @@ const AT_LOGIN: [Place; 19] = [
     microsoft::MS_MPPE_ENCRYPTION_POLICY.place(),
     microsoft::MS_MPPE_ENCRYPTION_TYPES.place(),
     wispr::REDIRECTION_URL.place(),
-    // Looked at more closely.
     attr::FRAMED_IP_ADDRESS.place(),
+    attr::FRAMED_POOL.place(),
+    // Looked at more closely.
     attr::TERMINATION_ACTION.place(),
     chillispot::CONFIG.place(),
 ];
 
 /// What would restrict a guest if it had an effect: the operator has to know that it does not.
-const RESTRICTS: [Place; 9] = [
+const RESTRICTS: [Place; 8] = [
     attr::PORT_LIMIT.place(),
-    attr::FRAMED_POOL.place(),
     attr::TUNNEL_PRIVATE_GROUP_ID.place(),
     attr::EGRESS_VLANID.place(),
     attr::EGRESS_VLAN_NAME.place(),
@@ -56,8 +56,8 @@ pub(super) struct Ignored {
     pub(super) restricts: Option<&'static str>,
 }
 
-/// The attributes of an Accept without effect for the guest with this address.
-pub(super) fn ignored(reply: &Reply, guest: Ipv4Addr) -> Vec<Ignored> {
+/// The attributes of an Accept without effect; where a guest should be is [`super::address`]'s to tell.
+pub(super) fn ignored(reply: &Reply) -> Vec<Ignored> {
     let mut found: Vec<Ignored> = reply
         .items()
         .filter(|item| !CHANGEABLE.contains(&item.place) && !AT_LOGIN.contains(&item.place))
@@ -67,13 +67,6 @@ pub(super) fn ignored(reply: &Reply, guest: Ipv4Addr) -> Vec<Ignored> {
         })
         .collect();
     let mut add = |text: String| found.push(Ignored { text, restricts: None });
-    // An address is DHCP's to give, before anybody logs in.
-    let fixed = reply
-        .get(attr::FRAMED_IP_ADDRESS)
-        .filter(|address| *address != guest && !is_any(*address) && !guest.is_unspecified());
-    if let Some(address) = fixed {
-        add(format!("Framed-IP-Address={address} (the guest has {guest})"));
-    }
     if reply.asks_again_at_end() {
         add("Termination-Action=RADIUS-Request (no password is kept to ask with)".to_owned());
     }
@@ -96,43 +89,32 @@ mod tests {
 
     use super::*;
 
-    const GUEST: Ipv4Addr = Ipv4Addr::new(10, 85, 0, 9);
-
     fn told(attributes: Vec<Attribute>) -> Vec<(String, Option<&'static str>)> {
         let packet = Packet { code: Code::AccessAccept, id: 0, authenticator: [0; 16], attributes };
         let bytes = packet.emit().expect("it is short");
         let reply = Reply::new(View::parse(&bytes).expect("it was just made"));
-        ignored(&reply, GUEST).into_iter().map(|ignored| (ignored.text, ignored.restricts)).collect()
+        ignored(&reply).into_iter().map(|ignored| (ignored.text, ignored.restricts)).collect()
     }
 
     #[test]
     fn what_has_an_effect_is_not_told_and_what_has_none_is() {
         let mut all = Vec::new();
         all.add(attr::SESSION_TIMEOUT, 60).expect("it fits");
-        all.add(attr::FRAMED_IP_ADDRESS, GUEST).expect("it fits");
+        all.add(attr::FRAMED_POOL, "vip").expect("it fits");
         all.add(chillispot::CONFIG, "splash").expect("it fits");
         assert_eq!(told(all.clone()), []);
-        all.add(attr::FRAMED_POOL, "vip").expect("it fits");
+        all.add(attr::PORT_LIMIT, 1).expect("it fits");
         all.add(attr::LOGIN_TCP_PORT, 23).expect("it fits");
         all.add(chillispot::CONFIG, "uamallowed=example.org").expect("it fits");
         all.add(attr::TERMINATION_ACTION, 1).expect("it fits");
         assert_eq!(
             told(all),
             [
-                ("Framed-Pool=\"vip\"".to_owned(), Some("Framed-Pool")),
+                ("Port-Limit=1".to_owned(), Some("Port-Limit")),
                 ("Login-TCP-Port=23".to_owned(), None),
                 ("Termination-Action=RADIUS-Request (no password is kept to ask with)".to_owned(), None),
                 ("ChilliSpot-Config=\"uamallowed=example.org\"".to_owned(), None),
             ]
         );
-    }
-
-    #[test]
-    fn an_address_that_the_guest_does_not_have_is_told() {
-        for (address, count) in [([10, 85, 0, 10], 1), ([255, 255, 255, 254], 0), ([255; 4], 0)] {
-            let mut all = Vec::new();
-            all.add(attr::FRAMED_IP_ADDRESS, address.into()).expect("it fits");
-            assert_eq!(told(all).len(), count, "{address:?}");
-        }
     }
 }

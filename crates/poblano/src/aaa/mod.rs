@@ -1,6 +1,7 @@
 //! Who may come in, and who is told what they used: local accounts and RADIUS behind one face. This is the only
 //! place where RADIUS words become grants and records become RADIUS words.
 
+mod address;
 mod asks;
 mod client;
 mod conversations;
@@ -17,13 +18,14 @@ mod web;
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeSet, HashMap};
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
 use config::{AuthMethod, Config, RadiusServer, RadiusTransport};
+use engine::dhcp::Wanted;
 use engine::gateway::Attempt;
 use engine::session::Grant;
 use portal::{Credential, Login};
@@ -69,6 +71,8 @@ const FOR_ACCESS_POINTS: [&str; 3] = ["Tunnel-Private-Group-ID", "Egress-VLANID"
 pub(crate) enum Answer {
     Granted {
         grant: Grant,
+        /// Where the guest should be.
+        wanted: Option<Wanted>,
         message: Option<String>,
         redirect: Option<String>,
         eap: Option<Vec<u8>>,
@@ -83,6 +87,13 @@ pub(crate) enum Answer {
         eap: Vec<u8>,
     },
     Unavailable,
+}
+
+impl Answer {
+    /// By whoever says nothing else.
+    fn plainly(grant: Grant) -> Self {
+        Self::Granted { grant, wanted: None, message: None, redirect: None, eap: None }
+    }
 }
 
 /// No local account has that name: another source may.
@@ -125,6 +136,8 @@ pub(crate) struct Aaa {
     unusable: RefCell<HashMap<&'static str, Duration>>,
     /// Attributes of which the log has said that they have no effect, though they would restrict guests.
     ignored: RefCell<BTreeSet<&'static str>>,
+    /// Why guests are not in the pools that servers name, as far as the log has said it.
+    displaced: RefCell<BTreeSet<&'static str>>,
     local_users: RefCell<LocalUsers>,
     accounts_file: PathBuf,
     accounts: RefCell<Option<Accounts>>,
@@ -172,6 +185,7 @@ impl Aaa {
             let_in: RefCell::new(config.mac_authentication.allow.clone()),
             unusable: RefCell::default(),
             ignored: RefCell::default(),
+            displaced: RefCell::default(),
             local_users: RefCell::new(LocalUsers::new(config.auth.local_users.clone().unwrap_or_default())),
             accounts_file: config.auth.accounts.clone(),
             accounts: RefCell::new(None),
@@ -221,7 +235,7 @@ impl Aaa {
                     }
                 },
                 AuthMethod::Radius => match self.ask_radius(self.asks.person(attempt, login, before)).await {
-                    Ok(reply) => self.granted(attempt, &reply),
+                    Ok(reply) => self.granted(&reply),
                     Err(NoAccept::Asked(reply)) if matches!(login.credential, Credential::Eap(_)) => {
                         self.asked(attempt, login.name, before, &reply)
                     }
@@ -242,7 +256,7 @@ impl Aaa {
                     let time = config::format_duration(time);
                     warn!("until a server answers, whoever logs in is let in unasked for {time} (radius.unreachable)");
                 }
-                Answer::Granted { grant: self.rules.unasked(time), message: None, redirect: None, eap: None }
+                Answer::plainly(self.rules.unasked(time))
             }
             _ if unknown => Answer::Refused { message: None, redirect: None, eap: None },
             _ => Answer::Unavailable,
@@ -314,7 +328,7 @@ impl Aaa {
             right
         });
         match checked.await {
-            Ok(true) => Ok(Answer::Granted { grant: self.default_grant(), message: None, redirect: None, eap: None }),
+            Ok(true) => Ok(Answer::plainly(self.default_grant())),
             // The work was done for an unknown name too: time does not tell which names there are.
             Ok(false) if !known => Err(UnknownName),
             Ok(false) => Ok(Answer::Refused { message: None, redirect: None, eap: None }),
@@ -324,9 +338,7 @@ impl Aaa {
 
     fn ask_local_users(&self, login: &Login<'_>) -> Result<Answer, UnknownName> {
         match self.local_users.borrow_mut().password(login.name) {
-            Ok(Some(password)) if method::is_of(login, password) => {
-                Ok(Answer::Granted { grant: self.default_grant(), message: None, redirect: None, eap: None })
-            }
+            Ok(Some(password)) if method::is_of(login, password) => Ok(Answer::plainly(self.default_grant())),
             Ok(Some(_)) => Ok(Answer::Refused { message: None, redirect: None, eap: None }),
             Ok(None) => Err(UnknownName),
             Err(error) => {
@@ -412,8 +424,8 @@ impl Aaa {
     /// What a device is granted that has joined at an access point; none if that cannot be given, or if the server wants it
     /// to meet the portal all the same.
     fn granted_to_joined(&self, accept: &Reply) -> Option<Grant> {
-        // VLANs are for the access point; the device has no address yet.
-        let mut ignored = ignored::ignored(accept, Ipv4Addr::UNSPECIFIED);
+        // VLANs are for the access point.
+        let mut ignored = ignored::ignored(accept);
         ignored.retain(|ignored| !ignored.restricts.is_some_and(|name| FOR_ACCESS_POINTS.contains(&name)));
         self.tell_of_ignored(ignored);
         if devices::wants_the_portal(accept) {
@@ -452,13 +464,17 @@ impl Aaa {
     }
 
     /// What a server's Accept means for the guest.
-    fn granted(&self, attempt: &Attempt, reply: &Reply) -> Answer {
-        self.tell_of_ignored(ignored::ignored(reply, attempt.address));
+    fn granted(&self, reply: &Reply) -> Answer {
+        self.tell_of_ignored(ignored::ignored(reply));
         let refused = |words: &str| Answer::Refused { message: Some(words.to_owned()), redirect: None, eap: None };
         match self.rules.grant(reply, self.clock.now()) {
-            Ok((grant, redirect)) => {
-                Answer::Granted { grant, message: reply.reply_message(), redirect, eap: reply.get(attr::EAP_MESSAGE) }
-            }
+            Ok((grant, redirect)) => Answer::Granted {
+                grant,
+                wanted: address::wanted(reply),
+                message: reply.reply_message(),
+                redirect,
+                eap: reply.get(attr::EAP_MESSAGE),
+            },
             Err(Declined::Over) => refused("Your time here is over."),
             Err(Declined::Unusable(unusable)) => {
                 self.tell_of_unusable(REFUSED_HERE, &unusable);

@@ -26,7 +26,7 @@ use tokio::net::UdpSocket;
 use tracing::{debug, warn};
 use wire::{GuestKey, MacAddr, Vlan};
 
-use super::ignored::is_any;
+use super::address::wanted;
 use crate::clock::Clock;
 use crate::gateway::Gateway;
 use crate::udp;
@@ -165,16 +165,11 @@ impl AccessPoints {
                 };
                 let user = request.get(attr::USER_NAME).unwrap_or_else(|| mac.to_station_id());
                 debug!(device = %key, "joined at an access point");
-                let address = reply.get(attr::FRAMED_IP_ADDRESS).filter(|address| !is_any(*address));
-                let promised = gateway.with(|engine, now| {
-                    engine.join(now, key, at, &user, grant);
-                    address.is_none_or(|address| engine.promise_address(now, key, address))
-                });
-                if let Some(address) = address.filter(|_| !promised) {
-                    debug!(
-                        device = %key, %address,
-                        "Framed-IP-Address has no effect: the device has another address, or this one is not free"
-                    );
+                gateway.with(|engine, now| engine.join(now, key, at, &user, grant));
+                if let Some(wanted) = wanted(reply)
+                    && let Err(why) = gateway.with(|engine, now| engine.promise_address(now, key, &wanted))
+                {
+                    gateway.aaa.tell_of_displaced(key, &wanted, why);
                 }
             }
             Code::AccessReject => {

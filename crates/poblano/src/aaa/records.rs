@@ -267,7 +267,9 @@ impl Records {
 
     fn request(&self, record: &AccountingRecord) -> AccountingRequest {
         let at = self.time_of(&record.at);
-        AccountingRequest::new(self.radius_record(record), at, self.nas.clone())
+        let is_own = record.session.as_ref().is_some_and(AccountedSession::is_gateways);
+        let request = if is_own { AccountingRequest::administrative } else { AccountingRequest::new };
+        request(self.radius_record(record), at, self.nas.clone())
     }
 
     /// The same each time that the record is sent, unless the machine did not know the date when it was made.
@@ -290,14 +292,15 @@ impl Records {
                 _ => RadiusRecord::On { session_id },
             };
         };
+        let is_guests = !session.is_gateways();
         let facts = SessionFacts {
             user: session.user.clone(),
             guest: GuestFacts {
                 mac: self.routes.station(session.key),
-                framed_ip: Some(session.address),
+                framed_ip: is_guests.then_some(session.address),
                 session_id,
-                port: Some(session.slot),
-                port_id: port_id(&self.lan, session.key.vlan),
+                port: is_guests.then_some(session.slot),
+                port_id: if is_guests { port_id(&self.lan, session.key.vlan) } else { String::new() },
             },
             classes: session.class.clone(),
             cui: session.cui.clone(),
@@ -339,6 +342,13 @@ impl Aaa {
         let event = if on { AccountingEvent::On } else { AccountingEvent::Off(TerminateCause::AdminReboot.code()) };
         let session_id = format!("{:08x}{:08x}", at.unix_millis / 1000, 0);
         records.enter(&AccountingRecord { event, at, session_id, session: None });
+    }
+
+    /// Accounts the gateway's own session.
+    pub(crate) fn account_own(&self, session_id: &str, event: AccountingEvent, session: AccountedSession) {
+        let Some(records) = &self.records else { return };
+        let at = self.clock.written();
+        records.enter(&AccountingRecord { event, at, session_id: session_id.to_owned(), session: Some(session) });
     }
 
     /// How many records wait; none if there are no servers.

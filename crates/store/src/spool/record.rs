@@ -5,7 +5,7 @@
 
 use std::net::Ipv4Addr;
 
-use wire::GuestKey;
+use wire::{GuestKey, MacAddr, Vlan};
 
 use crate::lease::{key_bytes, key_from_bytes};
 use crate::session::{Counts, Written};
@@ -62,7 +62,7 @@ pub struct AccountingRecord {
 pub struct AccountedSession {
     /// Who pays.
     pub user: String,
-    /// The guest's station.
+    /// The guest's station; see [`Self::of_gateway`].
     pub key: GuestKey,
     /// The guest's address.
     pub address: Ipv4Addr,
@@ -80,6 +80,31 @@ pub struct AccountedSession {
     pub baseline: Counts,
     /// How long it has lasted.
     pub duration_millis: u64,
+}
+
+impl AccountedSession {
+    /// The gateway's own session, which has no station and no place, and uses nothing.
+    #[must_use]
+    pub fn of_gateway(user: String, class: Vec<Vec<u8>>, cui: Option<Vec<u8>>, duration_millis: u64) -> Self {
+        Self {
+            user,
+            key: GuestKey { lan: 0, vlan: Vlan::NONE, mac: MacAddr::ZERO },
+            address: Ipv4Addr::UNSPECIFIED,
+            slot: u32::MAX,
+            class,
+            cui,
+            by_radius: true,
+            used: Counts::default(),
+            baseline: Counts::default(),
+            duration_millis,
+        }
+    }
+
+    /// True for the gateway's own: no guest's station has this address.
+    #[must_use]
+    pub fn is_gateways(&self) -> bool {
+        self.key.mac == MacAddr::ZERO
+    }
 }
 
 impl AccountingRecord {
@@ -221,8 +246,6 @@ fn text(value: &[u8]) -> Option<String> {
 
 #[cfg(test)]
 pub(super) mod tests {
-    use wire::{MacAddr, Vlan};
-
     use super::*;
 
     /// A record of the session called `id`.
@@ -252,6 +275,11 @@ pub(super) mod tests {
             let record = record(event, "00000100000001aa55aa55");
             assert_eq!(AccountingRecord::from_bytes(&record.to_bytes()), Some(record));
         }
+        let session = AccountedSession::of_gateway("gateway-7".into(), vec![b"class".to_vec()], None, 61_000);
+        let own = AccountingRecord { session: Some(session), ..record(AccountingEvent::Interim, "1") };
+        let read = AccountingRecord::from_bytes(&own.to_bytes()).expect("it was just written");
+        assert!(read.session.as_ref().is_some_and(AccountedSession::is_gateways));
+        assert_eq!(read, own);
         for event in [AccountingEvent::On, AccountingEvent::Off(8)] {
             let record = AccountingRecord { session: None, ..record(event, "1") };
             assert_eq!(AccountingRecord::from_bytes(&record.to_bytes()), Some(record));

@@ -193,7 +193,7 @@ pub(super) const GUESTS: Section = section(
     &[key(
         "max",
         Int { min: 1, max: 1_048_576 },
-        or("one for each address of the pool and each host, at most 65536", "1000"),
+        or("one for each address of the pools and each host, at most 65536", "1000"),
         "Devices that are known at one time. One more gets no lease until another one's has ended; guests with a session are never displaced. Worst case about 1 kB of memory each: 10000 are 10 MB.",
     )],
 );
@@ -319,6 +319,21 @@ pub(super) const DHCP_HOST: Section = repeated(
             Is("[]"),
             "Further options for this device; a code that [dhcp] has too is replaced.",
         ),
+    ],
+);
+
+pub(super) const DHCP_POOL: Section = repeated(
+    "dhcp.pool",
+    "Addresses for those of whom a RADIUS server says so: its Framed-Pool has this name. It holds for who is known before the lease (devices that join at an access point, and with mac_authentication.before_lease those of MAC authentication); a guest of the portal keeps the address that it has. At most 16, none overlaps another.",
+    &[
+        key("name", Text { max: 253 }, Required { example: "\"staff\"" }, "What Framed-Pool says, to the letter."),
+        key(
+            "first",
+            Address,
+            Required { example: "\"10.85.14.1\"" },
+            "The first address, inside the network. If dhcp.first and dhcp.last have it too, it is taken out there.",
+        ),
+        key("last", Address, Required { example: "\"10.85.14.254\"" }, "The last address, inclusive."),
     ],
 );
 

@@ -3,6 +3,7 @@
 mod flood;
 mod life;
 mod options;
+mod pools;
 mod promise;
 mod states;
 

@@ -18,6 +18,7 @@ use tokio::task::LocalSet;
 use wire::{GuestKey, MacAddr, Vlan};
 
 use self::words::Transcript;
+use super::address::{Written, wanted};
 use super::asks::{Ask, Asks};
 use super::client::RadiusClient;
 use super::devices::wants_the_portal;
@@ -222,7 +223,13 @@ impl Trial {
                 for line in words::allowed(&grant, redirect.as_deref(), Clock.now()) {
                     words::hint(&line);
                 }
-                for ignored in ignored(reply, Ipv4Addr::UNSPECIFIED) {
+                if let Some(wanted) = wanted(reply) {
+                    words::hint(&format!(
+                        "{}: if it is known before its lease (joined, or before_lease)",
+                        Written(&wanted)
+                    ));
+                }
+                for ignored in ignored(reply) {
                     words::hint(&format!("(without effect: {})", ignored.text));
                 }
                 Verdict::Good
