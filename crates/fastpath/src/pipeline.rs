@@ -22,7 +22,7 @@ use crate::reject;
 use crate::session::{SlotIndex, Snapshot};
 use crate::shape::{self, Flows};
 use crate::slow::{SlowFrame, SlowPath, StationLimit};
-use crate::table::{Place, Table};
+use crate::table::{Expected, Place, Table};
 use crate::translate;
 use crate::verdict::{self, Guest, Service, Verdict, down, up};
 
@@ -88,6 +88,7 @@ impl Plane {
         mut apply: impl FnMut(&mut [Packet], usize, Action),
     ) {
         let expected = self.table.expect_keys(frames[received.clone()].iter().map(|frame| self.key(frame)));
+        self.expect_in_garden(&expected, frames[received.clone()].iter().map(|frame| address_at(frame, DESTINATION)));
         for (place, index) in received.enumerate() {
             let action = self.judge_up(expected.place(place), &mut frames[index], now, pacer);
             apply(frames, index, action);
@@ -103,13 +104,23 @@ impl Plane {
         pacer: &mut Pacer,
         mut apply: impl FnMut(&mut [Packet], usize, Action),
     ) {
-        let expected = self.table.expect_addresses(packets[received.clone()].iter().map(|packet| {
-            packet.l3().get(16..20).map_or(Ipv4Addr::UNSPECIFIED, |a| Ipv4Addr::new(a[0], a[1], a[2], a[3]))
-        }));
+        let addresses = |at| packets[received.clone()].iter().map(move |packet| address_at(packet, at));
+        let expected = self.table.expect_addresses(addresses(DESTINATION));
+        self.expect_in_garden(&expected, addresses(SOURCE));
         for (place, index) in received.enumerate() {
             let action = self.judge_down(expected.place(place), &mut packets[index], now, pacer);
             apply(packets, index, action);
         }
+    }
+
+    /// The far ends of a batch are looked up in the garden if their guests are not logged in, or it is not counted.
+    fn expect_in_garden(&self, expected: &Expected<'_>, far: impl Iterator<Item = Ipv4Addr>) {
+        if self.garden.is_empty() {
+            return;
+        }
+        let is_asked = |place: Place| !self.garden.is_counted() || !place.slot.is_online();
+        let asked = far.enumerate().filter(|(index, _)| expected.place(*index).is_some_and(is_asked));
+        self.garden.expect(asked.map(|(_, address)| address));
     }
 
     /// Decides about a frame from the LAN. For [`Action::Send`] the packet is ready for the TUN device; one that has to
@@ -336,6 +347,14 @@ impl Plane {
     pub fn guest(&self, slot: SlotIndex) -> Option<Snapshot> {
         self.table.snapshot(slot)
     }
+}
+
+/// Where an IPv4 header has the addresses.
+const SOURCE: usize = 12;
+const DESTINATION: usize = 16;
+
+fn address_at(packet: &Packet, at: usize) -> Ipv4Addr {
+    packet.l3().get(at..at + 4).map_or(Ipv4Addr::UNSPECIFIED, |a| Ipv4Addr::new(a[0], a[1], a[2], a[3]))
 }
 
 fn send_back(packet: &mut Packet, answer: Option<Answer>) -> Action {
