@@ -4,107 +4,31 @@
 //!
 //! With a million guests a decision waits for memory, so the bench begins with how long this machine's takes: a read that
 //! waits for the one before, and the reads of a batch alone, without which there is no decision. What a decision takes
-//! beyond those is ours. On pages of 2 MB, which glibc asks for if it is told to and the kernel allows:
-//! `GLIBC_TUNABLES=glibc.malloc.hugetlb=1 cargo bench -p poblano-fastpath`
+//! beyond those is ours. Memory is taken as the program takes it: on large pages, where the kernel has them.
 #![allow(missing_docs, reason = "the macros of criterion make functions")]
 #![allow(clippy::disallowed_methods, reason = "a bench reads the clock")]
+
+mod common;
 
 use std::cell::Cell;
 use std::hint::black_box;
 use std::net::Ipv4Addr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
-use fastpath::counters::Counters;
-use fastpath::garden::{Entry, FOREVER, Garden, Network, Who};
 use fastpath::pacer::Pacer;
-use fastpath::pipeline::{Action, Plane};
-use fastpath::police::Rate;
-use fastpath::port::{HEADROOM, Packet};
+use fastpath::pipeline::Action;
+use fastpath::port::Packet;
 use fastpath::pump::BATCH;
-use fastpath::redirect::Redirector;
 use fastpath::session::Policy;
-use fastpath::shape::Flows;
-use fastpath::slow::{SlowFrame, SlowPath, StationLimit};
 use fastpath::table::Table;
 use fastpath::verdict::{self, Facts, Guest, Kind, Peer};
+use wire::GuestKey;
 use wire::checksum::{add, fold, pseudo_v4};
 use wire::frame::tcp_flags::{ACK, SYN};
-use wire::routes::Routes;
-use wire::vnet::VnetHeader;
-use wire::{GuestKey, MacAddr, Vlan};
 
-const GATEWAY: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 1);
-const GATEWAY_MAC: MacAddr = MacAddr([2, 0, 0, 0, 0, 1]);
-const NOW: Duration = Duration::from_secs(100);
-
-struct Nowhere;
-
-impl SlowPath for Nowhere {
-    fn offer(&self, _: SlowFrame<'_>) -> bool {
-        true
-    }
-}
-
-fn address(guest: u32) -> Ipv4Addr {
-    Ipv4Addr::from_bits(GATEWAY.to_bits() + 1 + guest)
-}
-
-fn key(guest: u32) -> GuestKey {
-    GuestKey { lan: 0, vlan: Vlan::NONE, mac: mac(guest) }
-}
-
-fn mac(guest: u32) -> MacAddr {
-    let [a, b, c, d] = guest.to_be_bytes();
-    MacAddr([6, 0, a, b, c, d])
-}
-
-/// A plane with so many guests.
-fn plane(guests: u32, online: bool) -> Plane {
-    let (table, mut writer) = Table::new(guests, 7);
-    let policy = Policy { online, rate_up: Rate::bits_per_second(100_000_000_000), ..Policy::default() };
-    for guest in 0..guests {
-        writer.insert(key(guest), address(guest), &policy).expect("the table was made for so many");
-    }
-    Plane {
-        table,
-        garden: Arc::new(Garden::new(1024, 7)),
-        gateway: GATEWAY,
-        network: Network::new(GATEWAY, 8).expect("a prefix"),
-        broadcast: Ipv4Addr::new(10, 255, 255, 255),
-        routes: Routes::default(),
-        lan_mac: GATEWAY_MAC,
-        lan: 0,
-        portal_ports: [3990; 2],
-        redirector: Redirector::new(GATEWAY, 3990, &["wifi.internal"], [1, 2]),
-        slow: Arc::new(Nowhere),
-        slow_limit: StationLimit::new(3),
-        flows: Flows::new(4),
-        from_guests: Counters::default(),
-        to_guests: Counters::default(),
-    }
-}
-
-/// A TCP segment of 64 octets on the wire.
-fn write(packet: &mut Packet, from: Ipv4Addr, to: Ipv4Addr, station: MacAddr) {
-    let segment = [0xc0, 0, 1, 0xbb, 0, 0, 0, 1, 0, 0, 0, 2, 0x50, 0x10, 1, 0, 0, 0, 0, 0, 1, 2, 3, 4, 5, 6];
-    write_segment(packet, from, to, station, &segment);
-}
-
-fn write_segment(packet: &mut Packet, from: Ipv4Addr, to: Ipv4Addr, station: MacAddr, segment: &[u8]) {
-    let mut l3 = vec![0x45, 0, 0, 0, 0, 1, 0x40, 0, 64, 6, 0, 0];
-    l3.extend(from.octets());
-    l3.extend(to.octets());
-    l3.extend(segment);
-    let total = l3.len() as u16;
-    l3[2..4].copy_from_slice(&total.to_be_bytes());
-    packet.vnet = VnetHeader::default();
-    packet.memory_mut()[HEADROOM..HEADROOM + l3.len()].copy_from_slice(&l3);
-    packet.set_l3_len(l3.len());
-    packet.set_link(GATEWAY_MAC, station, 0x0800);
-}
+use crate::common::{NOW, address, key, mac, plane, write, write_segment};
 
 /// Time for `packets` decisions, in batches whose buffers are used again as the pump does; making the packets
 /// is not counted.
@@ -355,47 +279,5 @@ fn redirects(criterion: &mut Criterion) {
     group.finish();
 }
 
-/// Packets of a guest who is not logged in, with a small garden and with a large one. Half go to an
-/// address that has an entry, any of them, half to one that has none.
-fn gardens(criterion: &mut Criterion) {
-    let entry = |n: u32, kind: u32| Entry {
-        protocol: (kind & 1 != 0).then_some(6),
-        port: (kind & 2 != 0).then_some(443),
-        ..Entry::host(Ipv4Addr::from_bits(0x2000_0000 + n.wrapping_mul(2_654_435_761) % 0x1000_0000))
-    };
-    let mut group = criterion.benchmark_group("a guest who is not logged in, and a garden of");
-    group.throughput(Throughput::Elements(1));
-    for (networks, addresses) in [(10u32, 0u32), (10, 100_000), (10_000, 0), (10_000, 100_000)] {
-        let garden = Garden::new(120_000, 7);
-        for n in 0..networks {
-            garden.open(Who::Everybody, &entry(n, n % 4), FOREVER).expect("there is room");
-        }
-        for n in 0..addresses {
-            garden.open(Who::Everybody, &entry(networks + n, n % 4), FOREVER).expect("there is room");
-        }
-        let plane = Plane { garden: Arc::new(garden), ..plane(1000, false) };
-        let mut batch: Vec<Packet> = (0..BATCH).map(|_| Packet::new()).collect();
-        let mut pacer = Pacer::new(1 << 20);
-        let mut dice = 1u32;
-        group.bench_function(format!("{networks} entries, {addresses} addresses by DNS"), |bench| {
-            bench.iter_custom(|packets| {
-                let mut make = |packet: &mut Packet| {
-                    dice = dice.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-                    let n = dice >> 9;
-                    let known = entry(n % (networks + addresses), 0).network.parts().0;
-                    let to = if dice & 256 == 0 { known } else { Ipv4Addr::from_bits(0x4000_0000 + n) };
-                    write(packet, address(n % 1000), to, mac(n % 1000));
-                };
-                timed(packets, &mut batch, &mut make, &mut |batch| {
-                    plane.from_guests(batch, 0..batch.len(), NOW, &mut pacer, |_, _, action| {
-                        black_box(action);
-                    });
-                })
-            });
-        });
-    }
-    group.finish();
-}
-
-criterion_group!(benches, memory, floor, verdicts, lookups, decisions, redirects, gardens);
+criterion_group!(benches, memory, floor, verdicts, lookups, decisions, redirects);
 criterion_main!(benches);

@@ -2,26 +2,29 @@
 //!
 //! Packet threads read it for every packet of such a guest; the control thread writes it. All that is open is in one
 //! hash table: what the configuration says, what an operator or a server adds, and addresses that DNS has given for the
-//! garden's names, each for a time or for good, each for everybody or for one guest. An entry is found by its network,
-//! protocol and port as they are written; so a packet is looked up once for each *kind* of entry that there is, a kind
-//! being a prefix length with or without a protocol and a port, and its cost does not grow with the number of entries.
-//! Reading takes no lock, writes nothing and ends after a bounded number of steps.
+//! garden's names, each for a time or for good, each for everybody or for one guest. An entry is found by its network, and
+//! those of one network stand together whatever their protocols and ports; so a packet is looked up once for each length
+//! of a prefix that there is, and its cost does not grow with the number of entries. Reading takes no lock, writes nothing
+//! and ends after a bounded number of steps.
 
+use std::hint::black_box;
 use std::net::Ipv4Addr;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use crate::session::SlotIndex;
+use crate::table::mix;
 
 /// Entries that a garden can be made for: 16 MB.
 pub const MAX_CAPACITY: usize = 1 << 19;
 /// The end of what stays open until it is closed.
 pub const FOREVER: u32 = u32::MAX;
-/// Places that one entry may stand in, and so the steps of one search. At half load one in a million searches that find
-/// nothing takes more than 60; the mean is two and a half, mostly in one line of the cache.
+/// Places that one entry may stand in, and so the steps of one search, and how many protocols and ports of one network may
+/// be open. At half load one in a million searches that find nothing takes more than 60; the mean is two and a half,
+/// mostly in one line of the cache.
 const PROBES: usize = 128;
-/// Prefix lengths, each with and without a protocol, each with and without a port.
-const KINDS: usize = 33 * 4;
+/// Lengths of a prefix.
+const LENGTHS: usize = 33;
 
 const TCP: u8 = 6;
 const UDP: u8 = 17;
@@ -125,9 +128,19 @@ fn rule(prefix: u32, protocol: Option<u8>, port: Option<u16>) -> u32 {
     TAKEN | prefix << 25 | protocol.map_or(ANY_PROTOCOL, u32::from) << 16 | port.map_or(0, u32::from)
 }
 
-fn kind(prefix: u32, has_protocol: bool, has_port: bool) -> usize {
-    // Single addresses first: there are most of them.
-    (32 - prefix as usize) * 4 + usize::from(has_protocol) * 2 + usize::from(has_port)
+/// A packet, as far as a rule asks about it.
+struct Asked {
+    protocol: u8,
+    port: Option<u16>,
+}
+
+impl Asked {
+    fn is_covered(&self, rule: u32, prefix: u32) -> bool {
+        let (protocol, port) = (rule >> 16 & 0x1ff, rule as u16);
+        rule & !0x01ff_ffff == TAKEN | prefix << 25
+            && (protocol == ANY_PROTOCOL || protocol == u32::from(self.protocol))
+            && (port == 0 || self.port == Some(port))
+    }
 }
 
 impl Cell {
@@ -138,8 +151,9 @@ impl Cell {
         Self { network: entry.network.address, rule: rule(prefix, entry.protocol, port), who: who.word() }
     }
 
-    fn kind(self) -> usize {
-        kind(self.rule >> 25 & 0x3f, self.rule >> 16 & ANY_PROTOCOL == 0, self.rule & 0xffff != 0)
+    /// Which length its prefix has. Single addresses are first: there are most of them.
+    fn length(self) -> usize {
+        32 - (self.rule >> 25 & 0x3f) as usize
     }
 }
 
@@ -184,12 +198,12 @@ impl Place {
 /// The table.
 pub struct Garden {
     places: Box<[Place]>,
-    seed: u32,
+    seed: u64,
     counted: bool,
-    /// One bit for each kind of entry that there is.
-    kinds: [AtomicU32; KINDS.div_ceil(32)],
-    /// Writers one at a time; how many entries there are of each kind. Readers never touch it.
-    written: Mutex<[u32; KINDS]>,
+    /// One bit for each length of a prefix that there is.
+    lengths: [AtomicU32; LENGTHS.div_ceil(32)],
+    /// Writers one at a time; how many entries there are of each length. Readers never touch it.
+    written: Mutex<[u32; LENGTHS]>,
 }
 
 impl Garden {
@@ -200,10 +214,10 @@ impl Garden {
         let places = (capacity.clamp(PROBES, MAX_CAPACITY) * 2).next_power_of_two();
         Self {
             places: std::iter::repeat_with(Place::default).take(places).collect(),
-            seed,
+            seed: seed.into(),
             counted: true,
-            kinds: Default::default(),
-            written: Mutex::new([0; KINDS]),
+            lengths: Default::default(),
+            written: Mutex::new([0; LENGTHS]),
         }
     }
 
@@ -225,29 +239,32 @@ impl Garden {
     #[must_use]
     pub fn allows(&self, own: Option<SlotIndex>, address: Ipv4Addr, protocol: u8, port: u16, now_secs: u32) -> bool {
         let port = Some(port).filter(|port| *port != 0 && matches!(protocol, TCP | UDP));
-        for (word, kinds) in self.kinds.iter().enumerate() {
-            let mut kinds = kinds.load(Ordering::Acquire);
-            while kinds != 0 {
-                let kind = word * 32 + kinds.trailing_zeros() as usize;
-                kinds &= kinds - 1;
-                let prefix = 32 - (kind / 4) as u32;
-                let protocol = Some(protocol).filter(|_| kind & 2 != 0);
-                let port = if kind & 1 == 0 {
-                    None
-                } else if port.is_some() {
-                    port
-                } else {
-                    continue;
-                };
-                let mask = u32::MAX.checked_shl(32 - prefix).unwrap_or(0);
-                let cell = Cell { network: address.to_bits() & mask, rule: rule(prefix, protocol, port), who: 0 };
-                let is_open = |cell| self.end(cell).is_some_and(|until| until > now_secs);
-                if is_open(cell) || own.is_some_and(|slot| is_open(Cell { who: Who::Guest(slot).word(), ..cell })) {
+        let asked = Asked { protocol, port };
+        for (word, lengths) in self.lengths.iter().enumerate() {
+            let mut lengths = lengths.load(Ordering::Acquire);
+            while lengths != 0 {
+                let prefix = 32 - (word as u32 * 32 + lengths.trailing_zeros());
+                lengths &= lengths - 1;
+                let network = address.to_bits() & u32::MAX.checked_shl(32 - prefix).unwrap_or(0);
+                let is_open = |who: Who| self.is_open(who.word(), network, prefix, &asked, now_secs);
+                if is_open(Who::Everybody) || own.is_some_and(|slot| is_open(Who::Guest(slot))) {
                     return true;
                 }
             }
         }
         false
+    }
+
+    /// Fetches into the processor's cache what lookups of these addresses will read, for all of a batch at once.
+    pub(crate) fn expect(&self, addresses: impl Iterator<Item = Ipv4Addr>) {
+        let first = |address: Ipv4Addr| self.probe(Who::Everybody.word(), address.to_bits()).next();
+        let touch = |at: usize| self.places[at].rule.load(Ordering::Relaxed);
+        black_box(addresses.filter_map(first).fold(0, |all, at| all ^ touch(at)));
+    }
+
+    /// Whether there is any entry.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.lengths.iter().all(|lengths| lengths.load(Ordering::Relaxed) == 0)
     }
 
     /// Opens `entry` until `until_secs`, or for longer or shorter if it is open already.
@@ -259,7 +276,7 @@ impl Garden {
         let cell = Cell::new(who, entry);
         let mut free = None;
         // Nobody else writes while we hold the lock.
-        for place in self.probe(cell).map(|at| &self.places[at]) {
+        for place in self.probe(cell.who, cell.network).map(|at| &self.places[at]) {
             match place.rule.load(Ordering::Relaxed) {
                 there if there == cell.rule && place.is(cell, Ordering::Relaxed) => {
                     place.until_secs.store(until_secs, Ordering::Release);
@@ -274,9 +291,9 @@ impl Garden {
             }
         }
         free.ok_or(Full)?.put(cell, until_secs);
-        let kind = cell.kind();
-        written[kind] += 1;
-        self.kinds[kind / 32].fetch_or(1 << (kind % 32), Ordering::Release);
+        let length = cell.length();
+        written[length] += 1;
+        self.lengths[length / 32].fetch_or(1 << (length % 32), Ordering::Release);
         Ok(())
     }
 
@@ -284,15 +301,15 @@ impl Garden {
     pub fn close(&self, who: Who, entry: &Entry) {
         let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
         let cell = Cell::new(who, entry);
-        for at in self.probe(cell) {
+        for at in self.probe(cell.who, cell.network) {
             match self.places[at].rule.load(Ordering::Relaxed) {
                 EMPTY => return,
                 there if there == cell.rule && self.places[at].is(cell, Ordering::Relaxed) => {
                     self.clear(at);
-                    let kind = cell.kind();
-                    written[kind] -= 1;
-                    if written[kind] == 0 {
-                        self.kinds[kind / 32].fetch_and(!(1 << (kind % 32)), Ordering::Release);
+                    let length = cell.length();
+                    written[length] -= 1;
+                    if written[length] == 0 {
+                        self.lengths[length / 32].fetch_and(!(1 << (length % 32)), Ordering::Release);
                     }
                     return;
                 }
@@ -322,29 +339,17 @@ impl Garden {
         }
     }
 
-    fn end(&self, cell: Cell) -> Option<u32> {
-        for place in self.probe(cell).map(|at| &self.places[at]) {
-            match place.rule.load(Ordering::Acquire) {
-                EMPTY => return None,
-                there if there == cell.rule => {
-                    if let Some(until) = place.end_of(cell) {
-                        return Some(until);
-                    }
-                }
-                _ => {}
-            }
-        }
-        None
+    fn is_open(&self, who: u32, network: u32, prefix: u32, asked: &Asked, now_secs: u32) -> bool {
+        self.probe(who, network)
+            .map(|at| (&self.places[at], self.places[at].rule.load(Ordering::Acquire)))
+            .take_while(|(_, rule)| *rule != EMPTY)
+            .filter(|(place, _)| place.network.load(Ordering::Relaxed) == network)
+            .filter(|(_, rule)| asked.is_covered(*rule, prefix))
+            .any(|(place, rule)| place.end_of(Cell { network, rule, who }).is_some_and(|until| until > now_secs))
     }
 
-    fn probe(&self, cell: Cell) -> impl Iterator<Item = usize> + use<> {
-        // Rounds of multiply and fold, so that each bit of the entry moves each bit of the place.
-        let mut hash = self.seed;
-        for word in [cell.network, cell.rule, cell.who] {
-            hash = (hash ^ word).wrapping_mul(0x7feb_352d);
-            hash = (hash ^ hash >> 15).wrapping_mul(0x846c_a68b);
-            hash ^= hash >> 16;
-        }
+    fn probe(&self, who: u32, network: u32) -> impl Iterator<Item = usize> + use<> {
+        let hash = mix(u64::from(who) << 32 | u64::from(network), self.seed);
         let mask = self.places.len() - 1;
         (0..PROBES).map(move |n| (hash as usize).wrapping_add(n) & mask)
     }

@@ -115,6 +115,19 @@ impl Adders {
             }
         }
     }
+
+    /// Puts what `change` makes of the value in its place and returns the former; an error with the value as it is if that
+    /// is nothing. What the control thread writes in the very moment of a thread's load and store is lost.
+    pub(crate) fn update(self, cell: &AtomicU64, change: impl Fn(u64) -> Option<u64>) -> Result<u64, u64> {
+        match self {
+            Self::OneThread => {
+                let former = cell.load(Ordering::Relaxed);
+                cell.store(change(former).ok_or(former)?, Ordering::Relaxed);
+                Ok(former)
+            }
+            Self::KernelToo => cell.fetch_update(Ordering::Relaxed, Ordering::Relaxed, change),
+        }
+    }
 }
 
 /// Meters that are not the table's own, one for each slot.
@@ -147,7 +160,7 @@ impl Way {
             adders.add(&self.octets, octets);
         } else {
             let sum = |counted: u64| counted.checked_add(octets).filter(|&sum| sum <= max);
-            if self.octets.fetch_update(Ordering::Relaxed, Ordering::Relaxed, sum).is_err() {
+            if adders.update(&self.octets, sum).is_err() {
                 return false;
             }
         }

@@ -23,7 +23,7 @@ use crate::reject;
 use crate::session::{SlotIndex, Snapshot};
 use crate::shape::{self, Flows};
 use crate::slow::{SlowFrame, SlowPath, StationLimit};
-use crate::table::{NOWHERE, Table};
+use crate::table::{Expected, Place, Table};
 use crate::translate;
 use crate::verdict::{self, Guest, Service, Verdict, down, up};
 
@@ -91,8 +91,9 @@ impl Plane {
         mut apply: impl FnMut(&mut [Packet], usize, Action),
     ) {
         let expected = self.table.expect_keys(frames[received.clone()].iter().map(|frame| self.key(frame)));
+        self.expect_in_garden(&expected, frames[received.clone()].iter().map(|frame| address_at(frame, DESTINATION)));
         for (place, index) in received.enumerate() {
-            let action = self.judge_up(expected.slot(place), &mut frames[index], now, pacer);
+            let action = self.judge_up(expected.place(place), &mut frames[index], now, pacer);
             apply(frames, index, action);
         }
     }
@@ -106,24 +107,34 @@ impl Plane {
         pacer: &mut Pacer,
         mut apply: impl FnMut(&mut [Packet], usize, Action),
     ) {
-        let expected = self.table.expect_addresses(packets[received.clone()].iter().map(|packet| {
-            packet.l3().get(16..20).map_or(Ipv4Addr::UNSPECIFIED, |a| Ipv4Addr::new(a[0], a[1], a[2], a[3]))
-        }));
+        let addresses = |at| packets[received.clone()].iter().map(move |packet| address_at(packet, at));
+        let expected = self.table.expect_addresses(addresses(DESTINATION));
+        self.expect_in_garden(&expected, addresses(SOURCE));
         for (place, index) in received.enumerate() {
-            let action = self.judge_down(expected.slot(place), &mut packets[index], now, pacer);
+            let action = self.judge_down(expected.place(place), &mut packets[index], now, pacer);
             apply(packets, index, action);
         }
+    }
+
+    /// The far ends of a batch are looked up in the garden if their guests are not logged in, or it is not counted.
+    fn expect_in_garden(&self, expected: &Expected<'_>, far: impl Iterator<Item = Ipv4Addr>) {
+        if self.garden.is_empty() {
+            return;
+        }
+        let is_asked = |place: Place| !self.garden.is_counted() || !place.slot.is_online();
+        let asked = far.enumerate().filter(|(index, _)| expected.place(*index).is_some_and(is_asked));
+        self.garden.expect(asked.map(|(_, address)| address));
     }
 
     /// Decides about a frame from the LAN. For [`Action::Send`] the packet is ready for the TUN device; one that has to
     /// wait is in `pacer`.
     pub fn from_guest(&self, packet: &mut Packet, now: Duration, pacer: &mut Pacer) -> Action {
-        self.judge_up(NOWHERE, packet, now, pacer)
+        self.judge_up(None, packet, now, pacer)
     }
 
-    fn judge_up(&self, expected: SlotIndex, packet: &mut Packet, now: Duration, pacer: &mut Pacer) -> Action {
+    fn judge_up(&self, expected: Option<Place>, packet: &mut Packet, now: Duration, pacer: &mut Pacer) -> Action {
         let key = self.key(packet);
-        let guest = self.table.expected_by_key(expected, key);
+        let guest = self.table.find_key(expected, key);
         let (facts, ip) = facts::up(self, packet, key, guest.as_ref(), now);
         if let Some(ip) = &ip {
             packet.set_l3_len(usize::from(ip.total_len)); // without the padding of short frames
@@ -135,7 +146,7 @@ impl Plane {
             translate::source(packet, guest.address);
         }
         if let (Verdict::Forward, Some(guest), Some(ip)) = (verdict, &guest, &ip) {
-            match self.shape(Direction::Up, guest, ip, packet, now, pacer) {
+            match self.shape(Direction::Up, (guest, expected), ip, packet, now, pacer) {
                 Some(shaped) => verdict = shaped,
                 None => return Action::Done,
             }
@@ -181,16 +192,16 @@ impl Plane {
     /// Decides about a packet from the TUN device. For [`Action::Send`] it is a frame ready for the LAN; one that has to
     /// wait is in `pacer`.
     pub fn to_guest(&self, packet: &mut Packet, now: Duration, pacer: &mut Pacer) -> Action {
-        self.judge_down(NOWHERE, packet, now, pacer)
+        self.judge_down(None, packet, now, pacer)
     }
 
-    fn judge_down(&self, expected: SlotIndex, packet: &mut Packet, now: Duration, pacer: &mut Pacer) -> Action {
+    fn judge_down(&self, expected: Option<Place>, packet: &mut Packet, now: Duration, pacer: &mut Pacer) -> Action {
         let ip = Ipv4::parse(packet.l3()).ok();
-        let guest = ip.as_ref().and_then(|ip| self.table.expected_by_address(expected, ip.destination));
+        let guest = ip.as_ref().and_then(|ip| self.table.find_address(expected, ip.destination));
         let facts = facts::down(self, packet, ip.as_ref(), guest.as_ref(), now);
         let mut verdict = down(&facts);
         if let (Verdict::Forward, Some(guest), Some(ip)) = (verdict, &guest, &ip) {
-            match self.shape(Direction::Down, guest, ip, packet, now, pacer) {
+            match self.shape(Direction::Down, (guest, expected), ip, packet, now, pacer) {
                 Some(shaped) => verdict = shaped,
                 None => return Action::Done,
             }
@@ -227,8 +238,10 @@ impl Plane {
             .snapshot(waiting.slot)
             .filter(|guest| guest.key == waiting.key && guest.address == waiting.address && guest.online_at(now));
         let size = (waiting.octets, waiting.packets);
-        let verdict =
-            guest.map_or(Verdict::Drop(Reason::NotLoggedIn), |guest| self.account(direction, &guest, size, now));
+        let verdict = match (&guest, self.table.place(waiting.slot)) {
+            (Some(guest), Some(place)) => self.account(direction, (guest, place), size, now),
+            _ => Verdict::Drop(Reason::NotLoggedIn),
+        };
         self.counters(direction).count(verdict);
         if let (Direction::Down, Some(guest)) = (direction, &guest) {
             self.address(packet, guest);
@@ -258,22 +271,25 @@ impl Plane {
     fn shape(
         &self,
         direction: Direction,
-        guest: &Snapshot,
+        (guest, expected): (&Snapshot, Option<Place>),
         ip: &Ipv4,
         packet: &Packet,
         now: Duration,
         pacer: &mut Pacer,
     ) -> Option<Verdict> {
+        let Some(place) = self.table.place_of(guest, expected) else {
+            return Some(Verdict::Drop(Reason::UnknownGuest));
+        };
         let (octets, packets) = wire_size(packet, ip);
         let rate = match direction {
             Direction::Up => guest.policy.rate_up,
             Direction::Down => guest.policy.rate_down,
         };
         if rate != Rate::UNLIMITED {
-            let Some(meter) = self.table.meter(guest.slot) else { return Some(Verdict::Drop(Reason::UnknownGuest)) };
-            let (way, _) = direction.ways(meter);
+            let (way, _) = direction.ways(place.meter);
             let flow = || self.flows.line(guest.slot, ip);
-            let Some(departs_at) = shape::admit(way, rate, octets, now, pacer.room_before(packet), flow) else {
+            let line = (way, self.table.adders());
+            let Some(departs_at) = shape::admit(line, rate, octets, now, pacer.room_before(packet), flow) else {
                 return Some(Verdict::Drop(Reason::RateExceeded));
             };
             if departs_at > now + shape::SLACK {
@@ -283,17 +299,21 @@ impl Plane {
                 return if waits { None } else { Some(Verdict::Drop(Reason::RateExceeded)) };
             }
         }
-        Some(self.account(direction, guest, (octets, packets), now))
+        Some(self.account(direction, (guest, place), (octets, packets), now))
     }
 
     /// Counts a packet that is to be forwarded, if the guest may still use its octets.
-    fn account(&self, direction: Direction, guest: &Snapshot, size: (u64, u32), now: Duration) -> Verdict {
-        match self.table.slot_and_meter(guest.slot) {
-            Some((slot, meter)) if slot.count(meter, direction, guest, size, now, self.table.adders()) => {
-                Verdict::Forward
-            }
-            Some(_) => Verdict::Drop(Reason::QuotaExceeded),
-            None => Verdict::Drop(Reason::UnknownGuest),
+    fn account(
+        &self,
+        direction: Direction,
+        (guest, place): (&Snapshot, Place),
+        size: (u64, u32),
+        now: Duration,
+    ) -> Verdict {
+        if place.slot.count(place.meter, direction, guest, size, now, self.table.adders()) {
+            Verdict::Forward
+        } else {
+            Verdict::Drop(Reason::QuotaExceeded)
         }
     }
 
@@ -335,7 +355,7 @@ impl Plane {
 
     /// True if the guest's share of our own answers is not used up.
     fn may_answer(&self, guest: Option<SlotIndex>, cost: Duration, now: Duration) -> bool {
-        guest.and_then(|guest| self.table.slot(guest)).is_some_and(|slot| slot.answers.admit(cost, now))
+        guest.and_then(|guest| self.table.place(guest)).is_some_and(|place| place.slot.answers.admit(cost, now))
     }
 
     /// The guest in `slot`, if any.
@@ -343,6 +363,14 @@ impl Plane {
     pub fn guest(&self, slot: SlotIndex) -> Option<Snapshot> {
         self.table.snapshot(slot)
     }
+}
+
+/// Where an IPv4 header has the addresses.
+const SOURCE: usize = 12;
+const DESTINATION: usize = 16;
+
+fn address_at(packet: &Packet, at: usize) -> Ipv4Addr {
+    packet.l3().get(at..at + 4).map_or(Ipv4Addr::UNSPECIFIED, |a| Ipv4Addr::new(a[0], a[1], a[2], a[3]))
 }
 
 fn send_back(packet: &mut Packet, answer: Option<Answer>) -> Action {

@@ -229,6 +229,11 @@ impl Slot {
         self.sequence.load(Ordering::Relaxed)
     }
 
+    /// Whether the guest is logged in, or was a moment ago.
+    pub(crate) fn is_online(&self) -> bool {
+        self.flags.load(Ordering::Relaxed) & ONLINE != 0
+    }
+
     /// A consistent copy, or `None` if the slot is being written just now, or is not the one that is `wanted`.
     pub(crate) fn read(
         &self,

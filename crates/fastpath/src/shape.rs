@@ -30,7 +30,7 @@ use std::time::Duration;
 use portable_atomic::AtomicU64;
 use wire::frame::{Ipv4, Transport};
 
-use crate::meter::Way;
+use crate::meter::{Adders, Way};
 use crate::police::Rate;
 use crate::session::SlotIndex;
 use crate::table::mix;
@@ -89,7 +89,7 @@ impl Flows {
 /// Admits a packet to a line: says when it departs, or `None` if there is no room for it, and then nothing has changed.
 /// `room` is how many octets of this guest may wait; `flow` finds the line of the packet's flow.
 pub(crate) fn admit<'a>(
-    way: &Way,
+    (way, adders): (&Way, Adders),
     rate: Rate,
     octets: u64,
     now: Duration,
@@ -105,7 +105,7 @@ pub(crate) fn admit<'a>(
             way.share.store(0, Ordering::Relaxed);
         }
         let occupy = |free_at: u64| Some(free_at.max(now) + cost);
-        let _ = way.free_at_nanos.fetch_update(Ordering::Relaxed, Ordering::Relaxed, occupy); // never refuses
+        let _ = adders.update(&way.free_at_nanos, occupy); // never refuses
         return Some(Duration::from_nanos(now));
     }
     let flow = flow();
@@ -120,14 +120,12 @@ pub(crate) fn admit<'a>(
     if is_to_learn(way, (backlog + wait).saturating_sub(limit), limit, now) {
         return None;
     }
-    // Several threads may carry packets of one guest: whoever loses the race looks again, so no octet is lost.
-    let free_at = way
-        .free_at_nanos
-        .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |free_at| {
-            let (backlog, wait) = place(free_at);
-            (backlog + wait <= 2 * limit && wait <= longest_wait).then(|| free_at.max(now) + cost)
-        })
-        .ok()?;
+    // The kernel may carry packets of the guest too: whoever loses the race looks again, so no octet is lost.
+    let admit = |free_at: u64| {
+        let (backlog, wait) = place(free_at);
+        (backlog + wait <= 2 * limit && wait <= longest_wait).then(|| free_at.max(now) + cost)
+    };
+    let free_at = adders.update(&way.free_at_nanos, admit).ok()?;
     let (backlog, wait) = place(free_at);
     let share = share(way.share.load(Ordering::Relaxed), backlog, wait, cost);
     way.share.store(share, Ordering::Relaxed);
@@ -175,7 +173,11 @@ mod tests {
         let admitted: u64 = std::thread::scope(|scope| {
             let carry = |cell| {
                 let way = &way;
-                move || (0..50_000).filter(|_| admit(way, rate, 700, now, u64::MAX, || cell).is_some()).count() as u64
+                move || {
+                    (0..50_000)
+                        .filter(|_| admit((way, Adders::KernelToo), rate, 700, now, u64::MAX, || cell).is_some())
+                        .count() as u64
+                }
             };
             let threads: Vec<_> = cells.iter().map(|cell| scope.spawn(carry(cell))).collect();
             threads.into_iter().map(|thread| thread.join().unwrap()).sum()
@@ -191,7 +193,7 @@ mod tests {
             let rate = Rate::bits_per_second(bits);
             for (octets, now) in [(0, Duration::ZERO), (65_536 * 2, Duration::from_secs(1 << 33)), (1, Duration::ZERO)]
             {
-                let departs_at = admit(&way, rate, octets, now, u64::MAX, || &cell);
+                let departs_at = admit((&way, Adders::OneThread), rate, octets, now, u64::MAX, || &cell);
                 assert!(departs_at.is_none_or(|at| at >= now));
             }
         }

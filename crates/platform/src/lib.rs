@@ -21,6 +21,7 @@ mod error;
 mod framing;
 #[cfg(fuzzing)]
 pub mod fuzz;
+mod large;
 mod local_time;
 mod mapped;
 mod meters;
@@ -51,6 +52,7 @@ pub use error::{Error, Result};
 #[cfg(target_os = "linux")]
 pub use imp::netns;
 pub use imp::{Host, Offload, since_boot};
+pub use large::LargePages;
 pub use local_time::LocalTime;
 pub use meters::KeptMeters;
 #[cfg(not(target_os = "linux"))]

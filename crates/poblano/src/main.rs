@@ -41,6 +41,9 @@ use clap::{CommandFactory, Parser};
 
 use cli::{Cli, Command};
 
+#[global_allocator]
+static MEMORY: platform::LargePages = platform::LargePages;
+
 fn main() -> ExitCode {
     let mut words = std::env::args_os();
     if words.next().is_some_and(|name| query::is_called(&name)) {
