@@ -3,6 +3,7 @@
 import base64
 import contextlib
 import hashlib
+import ssl
 import struct
 from urllib.parse import quote
 
@@ -11,7 +12,9 @@ from internet import wait_for
 from subject import USERS
 from test_wispr import xml_of
 
-IDENTITY, NAK, MD5 = 1, 3, 4
+IDENTITY, NAK, MD5, TTLS = 1, 3, 4, 21
+LENGTH, MORE = 0x80, 0x40
+"""Flags of a message of TTLS (RFC 5281, 9.1)."""
 
 
 class Program:
@@ -49,6 +52,42 @@ class Program:
         return self.answer(eap_id, MD5, b"\x10" + hashlib.md5(bytes([eap_id]) + password.encode() + challenge).digest())
 
 
+def avp(code, value):
+    """RFC 5281, 10.1: an attribute within the tunnel, mandatory."""
+    return struct.pack("!IBBH", code, 0x40, 0, 8 + len(value)) + value.ljust(-(-len(value) // 4) * 4, b"\0")
+
+
+class Tunnel(Program):
+    """A supplicant that speaks EAP-TTLS with PAP (RFC 5281, 11.2.5)."""
+
+    def log_in(self, name, password):
+        """The code of the last answer, how many rounds there were, and the octets of the longest message each way."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname = False  # it is nobody's host
+        context.load_verify_locations(self.subject.lab.radius.directory / "ca.pem")
+        coming, going = ssl.MemoryBIO(), ssl.MemoryBIO()
+        tls = context.wrap_bio(coming, going)
+        code, asked, told = self.answer(0, IDENTITY, name)
+        assert code == "10", told
+        if asked[4] != TTLS:
+            code, asked, told = self.answer(asked[1], NAK, bytes([TTLS]))
+        rounds, has_shown, ours, theirs = 0, False, 0, 0
+        while code == "10":
+            rounds += 1
+            flags = asked[5]
+            coming.write(asked[10 if flags & LENGTH else 6 :])
+            theirs = max(theirs, len(asked))
+            if not flags & MORE and not has_shown:
+                with contextlib.suppress(ssl.SSLWantReadError):
+                    tls.do_handshake()
+                    tls.write(avp(1, name) + avp(2, password.ljust(16, b"\0")))
+                    has_shown = True
+            message = b"\0" + going.read()
+            ours = max(ours, len(message))
+            code, asked, told = self.answer(asked[1], TTLS, message)
+        return code, rounds, ours, theirs
+
+
 @contextlib.contextmanager
 def by_eap(ours, guests=1):
     users = USERS.replace("DEFAULT", 'card Cleartext-Password := "card"\n    User-Name = "card 7"\n\nDEFAULT', 1)
@@ -75,6 +114,20 @@ def test_a_program_logs_in_in_several_rounds(ours):
         radius = subject.lab.radius
         begun = wait_for(lambda: radius.records("Start")[1:], "accounting of the second session", 15)
         assert [record["User-Name"] for record in begun] == ["card 7"]
+
+
+def test_a_method_with_a_tunnel_takes_as_many_rounds_and_octets_as_it_needs(ours):
+    with by_eap(ours) as subject:
+        program = Tunnel(subject)
+        code, rounds, *_ = program.log_in(b"ada", b"wrong")
+        assert code == "100" and not subject.is_online()
+        code, rounds, ours_octets, theirs_octets = program.log_in(b"ada", b"lovelace")
+        assert code == "50"
+        assert rounds > 2
+        # More than one attribute of RADIUS holds, both ways.
+        assert min(ours_octets, theirs_octets) > 253
+        assert subject.is_online()
+        assert subject.lab.radius.wait("Start")["User-Name"] == "ada"
 
 
 def test_a_wrong_password_or_an_old_answer_lets_nobody_in(ours):

@@ -56,7 +56,7 @@ pub(super) struct Ignored {
     pub(super) restricts: Option<&'static str>,
 }
 
-/// The attributes of an Accept without effect; where a guest should be is [`super::address`]'s to tell.
+/// The attributes of an Accept without effect; where a guest should be is told by `aaa/address`.
 pub(super) fn ignored(reply: &Reply) -> Vec<Ignored> {
     let mut found: Vec<Ignored> = reply
         .items()
