@@ -49,7 +49,12 @@ fuzz_target!(|bytes: &[u8]| {
     let reply = Reply {
         outcome,
         portal: &portal,
-        station: Station { mac: MacAddr([2, 0, 0, 0, 0, 1]), is_shared: false, ip: Ipv4Addr::new(10, 85, 0, 7), vlan: None },
+        station: Station {
+            mac: MacAddr([2, 0, 0, 0, 0, 1]),
+            is_shared: false,
+            ip: Ipv4Addr::new(10, 85, 0, 7),
+            vlan: None,
+        },
         session: Some(&session),
         next_session_id: "",
         challenge: Some(challenge),

@@ -14,6 +14,7 @@ use fastpath::shape::Flows;
 use fastpath::slow::{SlowFrame, SlowPath, StationLimit};
 use fastpath::table::Table;
 use wire::frame::{Ipv4, Transport};
+use wire::routes::Routes;
 use wire::vnet::VnetHeader;
 use wire::{GuestKey, MacAddr, Vlan, checksum};
 
@@ -80,6 +81,7 @@ pub fn plane() -> Plane {
         gateway: GATEWAY,
         network: Network::new(GATEWAY, 24).expect("a prefix"),
         broadcast: Ipv4Addr::new(10, 1, 0, 255),
+        routes: Routes::default(),
         lan_mac: LAN_MAC,
         lan: 0,
         portal_ports: [PORTAL_PORT; 2],
