@@ -55,6 +55,7 @@ impl Lan {
             sys::ioctl_word(&device, request, value).map_err(what)?;
         }
         sys::ioctl(&device, abi.bioclock(), &mut []).map_err(what)?;
+        sys::limit_to_carrying(&device).map_err(what)?;
         let buffer = Mutex::new(Buffer { bytes: vec![0; len as usize], next: 0, end: 0 });
         Ok(Self { device, buffer, waker: waker.clone() })
     }

@@ -6,6 +6,8 @@ use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
 use std::ptr;
 use std::slice;
 
+#[cfg(target_os = "freebsd")]
+use super::pure::abi::CARRY_RIGHTS;
 use super::pure::abi::{CTL_NET, IPCTL_FORWARDING, IPPROTO_IP, NET_RT_DUMP};
 use super::pure::bpf;
 
@@ -44,6 +46,26 @@ pub(super) fn ioctl_program(fd: impl AsFd, request: u32, steps: &[bpf::Step]) ->
     program[size_of::<usize>()..].copy_from_slice(&steps.as_ptr().expose_provenance().to_ne_bytes());
     // The kernel copies the steps, which live until it has.
     ioctl(fd, request, &mut program)
+}
+
+/// From now on the descriptor can be read, written and waited for, and nothing else be done with it: Capsicum, where there
+/// is one.
+pub(super) fn limit_to_carrying(fd: impl AsFd) -> io::Result<()> {
+    #[cfg(target_os = "freebsd")]
+    {
+        let rights: *const libc::cap_rights_t = CARRY_RIGHTS.as_ptr().cast();
+        // SAFETY: the kernel reads a `cap_rights_t`, which is these two words.
+        match check(unsafe { libc::cap_rights_limit(fd.as_fd().as_raw_fd(), rights) }) {
+            // A kernel that was built without.
+            Err(e) if e.raw_os_error() == Some(libc::ENOSYS) => {}
+            result => {
+                result?;
+            }
+        }
+    }
+    #[cfg(not(target_os = "freebsd"))]
+    drop(fd);
+    Ok(())
 }
 
 /// Sets O_NONBLOCK on an open descriptor. NetBSD's tun looks only at what was set this way.

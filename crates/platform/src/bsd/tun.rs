@@ -50,6 +50,7 @@ impl Tun {
                 sys::ioctl_word(&device, request, value).map_err(what)?;
             }
         }
+        sys::limit_to_carrying(&device).map_err(what)?;
         Ok(Self { device: Some(device), name: spec.name.clone(), waker: waker.clone() })
     }
 

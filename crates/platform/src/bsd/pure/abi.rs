@@ -50,6 +50,11 @@ pub(crate) const BIOCIMMEDIATE: u32 = 0x8004_4270;
 pub(crate) const BIOCSHDRCMPLT: u32 = 0x8004_4275;
 pub(crate) const DLT_EN10MB: u32 = 1;
 
+/// FreeBSD's `cap_rights_t` (Capsicum) of a descriptor that is read, written and waited for, and nothing else: CAP_READ and
+/// CAP_WRITE in the first word, CAP_EVENT in the second. Each word says at bit 57 and above which one it is.
+#[cfg(any(target_os = "freebsd", test))]
+pub(crate) const CARRY_RIGHTS: [u64; 2] = [1 << 57 | 0x3, 2 << 57 | 0x20];
+
 /// `struct ifreq`: what is asked for or told stands behind the name. FreeBSD has further flags behind the flags.
 pub(crate) const IFREQ_VALUE_AT: usize = IFNAMSIZ;
 pub(crate) const IFREQ_FLAGS_HIGH_AT: usize = IFREQ_VALUE_AT + 2;

@@ -127,6 +127,12 @@ fn facts(abi: Abi) -> Vec<(&'static str, Option<u64>)> {
         ("offsetof(struct bpf_hdr, bh_caplen)", at(abi.bpf_caplen_at())),
         ("offsetof(struct bpf_hdr, bh_datalen)", at(abi.bpf_caplen_at() + 4)),
         ("offsetof(struct bpf_hdr, bh_hdrlen)", at(abi.bpf_caplen_at() + 8)),
+        ("sizeof(cap_rights_t)", on(&[Os::Free], size_of_val(&CARRY_RIGHTS) as u64)),
+        // The upper half has no place in a column.
+        ("(CAP_READ | CAP_WRITE) >> 32", on(&[Os::Free], CARRY_RIGHTS[0] >> 32)),
+        ("(unsigned)(CAP_READ | CAP_WRITE)", on(&[Os::Free], CARRY_RIGHTS[0] & 0xffff_ffff)),
+        ("CAP_EVENT >> 32", on(&[Os::Free], CARRY_RIGHTS[1] >> 32)),
+        ("(unsigned)CAP_EVENT", on(&[Os::Free], CARRY_RIGHTS[1] & 0xffff_ffff)),
         ("TUNSIFHEAD", abi.tunsifhead().map(u64::from)),
         ("TUNSIFMODE", abi.tunsifmode().map(u64::from)),
     ]
