@@ -315,7 +315,7 @@ mod tests {
             if matches!(facts.guest, Guest::Online | Guest::Offline) && facts.from_station && facts.to_us {
                 assert_eq!(leads, matches!(facts.kind, Kind::Http | Kind::Portal), "{facts:?}");
             }
-            let noted = up(&facts) == Verdict::Serve(Service::Watch);
+            let noted = matches!(up(&facts), Verdict::Serve(Service::Watch | Service::Newcomer));
             assert!(leads || noted || matches!(up(&facts), Verdict::Drop(_) | Verdict::Reject(_)), "{facts:?}");
         }
     }
