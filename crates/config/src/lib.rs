@@ -29,7 +29,7 @@ pub use model::{
     DynamicAuthorizationClient, Garden, Guests, HostLease, Lan, Log, LogLevel, MacAuthentication, MacServiceType,
     Metrics, Offload, OffloadMode, PasswordMethod, Policy, Portal, Radius, RadiusAdministrative, RadiusHttp,
     RadiusProxy, RadiusProxyClient, RadiusServer, RadiusTls, RadiusTransport, RadiusVersion, Scripts, Session, State,
-    Tun, TunMode, Uam, Uplink,
+    Tun, TunMode, Uam, Uplink, Vouchers,
 };
 pub use option::DhcpOption;
 pub use problem::{Errors, Problem};

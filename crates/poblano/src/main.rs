@@ -3,6 +3,7 @@
 
 mod aaa;
 mod administrative;
+mod allowances;
 mod check;
 mod cli;
 mod clock;
@@ -28,6 +29,7 @@ mod scripts;
 mod settings;
 mod slow;
 mod udp;
+mod vouchers;
 
 use std::process::ExitCode;
 
@@ -68,6 +70,7 @@ fn perform(command: Command) -> anyhow::Result<ExitCode> {
         Command::Block { mac, control } => commands::device(&control, "block", mac, "is blocked"),
         Command::Unblock { mac, control } => commands::device(&control, "unblock", mac, "is no longer blocked"),
         Command::Release { mac, control } => commands::device(&control, "release", mac, "has no lease any more"),
+        Command::Voucher(command) => vouchers::command(&command),
         Command::User(command) => commands::user(&command),
         Command::Completion { shell } => {
             let mut script = Vec::new(); // into memory first: a closed pipe would be a panic
