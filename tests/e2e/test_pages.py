@@ -85,6 +85,30 @@ def test_every_page_can_be_used_by_everybody_on_every_screen(lab, output, axe, l
         look(browser, "signed-out")
 
 
+@pytest.mark.parametrize("language", ["en", "ar"])
+def test_the_pages_for_vouchers_can_be_used_by_everybody(output, axe, language):
+    settings = {"auth": {"method": ["local", "vouchers"]}, "portal": {"terms": TERMS}}
+    with Lab(settings=settings) as lab, Browser(lab.guest.ns) as browser:
+        assert lab.guest.lease()
+        made = lab.gateway.cli("voucher", "create", "--time", "2h", "--data", "1GB", "--socket", lab.gateway.control)
+        code = made.splitlines()[1].split()[0]
+
+        def look(url, name):
+            for width in WIDTHS:
+                browser.dress(width, "light", language)
+                browser.open(url)
+                assert objections(browser, axe) == [], (name, width)
+                browser.screenshot(output / f"page-{name}-{language}-{width}.png")
+
+        look(f"{PORTAL}/?voucher={code}", "voucher")
+        form = f"voucher={code}&terms=on"
+        assert lab.guest.curl(f"{PORTAL}/login", "--data", form).status == 303
+        bookmark = browser.open(f"{PORTAL}/status").url
+        look(bookmark, "voucher-status")
+        assert lab.guest.logout().status == 303
+        look(bookmark, "continue")
+
+
 def test_a_guest_reads_its_own_language(lab, output, axe):
     with Browser(lab.guest.ns) as browser:
         for language, (words, direction) in LANGUAGES.items():

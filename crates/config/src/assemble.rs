@@ -14,7 +14,7 @@ use crate::{
     HostNetwork, InterfaceAddress, Lan, Log, LogLevel, MacAuthentication, MacServiceType, Metrics, NamedPool, Network,
     Octets, Offload, OffloadMode, PasswordMethod, Policy, Portal, Radius, RadiusAdministrative, RadiusHttp,
     RadiusProxy, RadiusProxyClient, RadiusServer, RadiusTls, RadiusTransport, RadiusVersion, Routed, Scripts, Secret,
-    Session, State, Tun, TunMode, Uam, Uplink, UplinkLine, UplinkProbe, UplinkShare, Webhook,
+    Session, State, Tun, TunMode, Uam, Uplink, UplinkLine, UplinkProbe, UplinkShare, Vouchers, Webhook,
 };
 
 /// Tables are sized by the number of guests; without a wish of the operator they stay below this many.
@@ -74,6 +74,10 @@ pub(crate) fn assemble(read: &Read<'_>) -> Config {
             methods: read.required::<Vec<String>>("auth.method").iter().map(|word| auth_method(word)).collect(),
             accounts: read.optional("auth.accounts").unwrap_or_else(|| directory.join("accounts")),
             local_users: read.optional("auth.local_users"),
+        },
+        vouchers: Vouchers {
+            replace_after: read.unless_zero("vouchers.replace_after"),
+            remember: read.unless_zero("vouchers.remember"),
         },
         mac_authentication: mac_authentication(read),
         session: Session {
@@ -424,6 +428,7 @@ fn auth_method(word: &str) -> AuthMethod {
     match word {
         "radius" => AuthMethod::Radius,
         "local_users" => AuthMethod::LocalUsers,
+        "vouchers" => AuthMethod::Vouchers,
         _ => AuthMethod::Local,
     }
 }

@@ -30,7 +30,7 @@ pub use model::{
     DynamicAuthorizationClient, Garden, Guests, HostLease, Lan, Log, LogLevel, MacAuthentication, MacServiceType,
     Metrics, NamedPool, Offload, OffloadMode, PasswordMethod, Policy, Portal, Radius, RadiusAdministrative, RadiusHttp,
     RadiusProxy, RadiusProxyClient, RadiusServer, RadiusTls, RadiusTransport, RadiusVersion, Routed, Scripts, Session,
-    State, Tun, TunMode, Uam, Webhook,
+    State, Tun, TunMode, Uam, Vouchers, Webhook,
 };
 pub use option::DhcpOption;
 pub use problem::{Errors, Problem};

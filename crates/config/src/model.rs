@@ -36,6 +36,8 @@ pub struct Config {
     pub garden: Garden,
     /// Who may log in.
     pub auth: Auth,
+    /// Vouchers and accounts with limits.
+    pub vouchers: Vouchers,
     /// Devices that come in without the portal.
     pub mac_authentication: MacAuthentication,
     /// Limits of a session.
@@ -293,6 +295,15 @@ pub struct Garden {
     pub count: bool,
 }
 
+/// `[vouchers]`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Vouchers {
+    /// A device that was silent for so long makes room for another; none never does.
+    pub replace_after: Option<Duration>,
+    /// The address of the status page lets a guest go on for so long; none not at all.
+    pub remember: Option<Duration>,
+}
+
 /// `[auth]`
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Auth {
@@ -313,6 +324,8 @@ pub enum AuthMethod {
     LocalUsers,
     /// A RADIUS server.
     Radius,
+    /// The codes of vouchers.
+    Vouchers,
 }
 
 /// `[mac_authentication]`

@@ -171,6 +171,14 @@ impl FromStr for BitRate {
     }
 }
 
+impl FromStr for Octets {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        parse_octets(text).ok_or_else(|| format!("expected {}", Kind::Octets.describe()))
+    }
+}
+
 /// A shared secret; it prints as stars so that no log or dump can give it away.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(Vec<u8>);

@@ -55,6 +55,8 @@ pub enum Source {
     Local,
     /// A RADIUS server.
     Radius,
+    /// A voucher, or a local account with limits: all sessions of this name share what it may use.
+    Allowance,
     /// Nobody: no server could be reached, and the operator wants guests to come in all the same.
     Nobody,
 }

@@ -144,6 +144,7 @@ fn asked(method: AuthMethod, config: &Config) -> String {
         AuthMethod::LocalUsers => {
             config.auth.local_users.as_ref().map_or_else(String::new, |f| f.display().to_string())
         }
+        AuthMethod::Vouchers => "vouchers".to_owned(),
         AuthMethod::Radius => config.radius.servers.iter().map(name).collect::<Vec<_>>().join(" and "),
     }
 }

@@ -6,7 +6,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
-use config::{BitRate, GardenEntry};
+use config::{BitRate, GardenEntry, Octets};
 use wire::MacAddr;
 
 /// Captive portal gateway: guests join, meet the portal, log in and are online.
@@ -138,6 +138,9 @@ pub(crate) enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "WORD")]
         words: Vec<String>,
     },
+    /// Make, show and change the vouchers of a running gateway
+    #[command(subcommand)]
+    Voucher(Voucher),
     /// Manage local accounts
     #[command(subcommand)]
     User(User),
@@ -292,6 +295,123 @@ fn duration(text: &str) -> Result<Duration, String> {
 }
 
 #[derive(Debug, Subcommand)]
+pub(crate) enum Voucher {
+    /// Make vouchers, all with the same worth, and show them
+    Create {
+        /// How many
+        #[arg(long, value_name = "NUMBER", default_value_t = 1)]
+        count: u32,
+        #[command(flatten)]
+        allowance: Allowance,
+        /// Words of your own
+        #[arg(long, value_name = "TEXT", default_value = "")]
+        note: String,
+        /// What it is sold for
+        #[arg(long, value_name = "TEXT", default_value = "")]
+        price: String,
+        #[command(flatten)]
+        control: Control,
+    },
+    /// List vouchers
+    List {
+        /// Those that were made together
+        #[arg(long, value_name = "NUMBER")]
+        batch: Option<u32>,
+        #[command(flatten)]
+        control: Control,
+    },
+    /// Show one voucher
+    Show {
+        /// Its code or its number
+        voucher: String,
+        #[command(flatten)]
+        control: Control,
+    },
+    /// Let nobody in by a voucher any more, and end its sessions
+    Revoke {
+        /// Its code or its number
+        #[arg(required_unless_present = "batch", conflicts_with = "batch")]
+        voucher: Option<String>,
+        /// All that were made together
+        #[arg(long, value_name = "NUMBER")]
+        batch: Option<u32>,
+        #[command(flatten)]
+        control: Control,
+    },
+    /// Give a voucher more; sessions that run have it at once
+    #[command(group = clap::ArgGroup::new("more").required(true).multiple(true).args(["time", "data", "valid"]))]
+    Extend {
+        /// Its code or its number
+        voucher: String,
+        /// So much more time, such as 1h30m
+        #[arg(long, value_name = "TIME", value_parser = duration)]
+        time: Option<Duration>,
+        /// So much more data, such as 500MB
+        #[arg(long, value_name = "OCTETS")]
+        data: Option<Octets>,
+        /// It is valid for so long from now on
+        #[arg(long, value_name = "TIME", value_parser = duration)]
+        valid: Option<Duration>,
+        #[command(flatten)]
+        control: Control,
+    },
+    /// Print vouchers as comma-separated values, with what was used of them
+    Export {
+        /// Those that were made together
+        #[arg(long, value_name = "NUMBER")]
+        batch: Option<u32>,
+        #[command(flatten)]
+        control: Control,
+    },
+    /// Take vouchers over from such a file; only the column `code` must be there, and codes must be of this form
+    Import {
+        /// The file
+        file: PathBuf,
+        #[command(flatten)]
+        control: Control,
+    },
+    /// Write vouchers that are new to an HTML file to print, with QR codes that open the sign-in page
+    Sheet {
+        /// The file
+        file: PathBuf,
+        /// Those that were made together
+        #[arg(long, value_name = "NUMBER")]
+        batch: Option<u32>,
+        /// What stands on each
+        #[arg(long, value_name = "TEXT", default_value = "Wi-Fi")]
+        title: String,
+        #[command(flatten)]
+        control: Control,
+    },
+}
+
+/// What may be used in all, over sessions and devices; what is not given has no limit but those of [session].
+#[derive(Debug, Clone, Copy, Default, Args)]
+pub(crate) struct Allowance {
+    /// So much time, such as 2h, from the first login on
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub(crate) time: Option<Duration>,
+    /// Time counts only while a device is online
+    #[arg(long, requires = "time")]
+    pub(crate) online: bool,
+    /// So much data, such as 1GB, both ways together
+    #[arg(long, value_name = "OCTETS")]
+    pub(crate) data: Option<Octets>,
+    /// The rate from each device, such as 512k or 10M
+    #[arg(long, value_name = "RATE")]
+    pub(crate) rate_up: Option<BitRate>,
+    /// The rate to each device
+    #[arg(long, value_name = "RATE")]
+    pub(crate) rate_down: Option<BitRate>,
+    /// So many devices at a time
+    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub(crate) devices: Option<u32>,
+    /// Valid for so long from now on: time from the first login on must begin by then, all else ends then
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub(crate) valid: Option<Duration>,
+}
+
+#[derive(Debug, Subcommand)]
 pub(crate) enum Radius {
     /// Log in at each configured server; tell every packet, what it means for the guest, and what to do if it fails
     ///
@@ -331,6 +451,37 @@ pub(crate) enum User {
         /// Ask for the password, without showing it; where standard input is no terminal it is read from there
         #[arg(long, visible_alias = "password-stdin")]
         ask_password: bool,
+        #[command(flatten)]
+        allowance: Allowance,
+        #[command(flatten)]
+        file: ConfigFile,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Grant an account so much from its next login on, whatever it has used; without any limit it has none
+    Limit {
+        /// The account's name
+        name: String,
+        #[command(flatten)]
+        allowance: Allowance,
+        #[command(flatten)]
+        file: ConfigFile,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Print accounts as comma-separated values, with the hashes of their passwords
+    Export {
+        #[command(flatten)]
+        file: ConfigFile,
+    },
+    /// Add accounts of such a file, or change those that there are: columns name, password or hash, and limits
+    ///
+    /// The limits are seconds, counts (online, or nothing), octets, up, down, devices and valid_unix.
+    Import {
+        /// The file
+        csv: PathBuf,
         #[command(flatten)]
         file: ConfigFile,
         /// Print JSON

@@ -6,11 +6,12 @@ use std::path::PathBuf;
 use anyhow::{Context, bail};
 use config::BitRate;
 use serde_json::{Value, json};
-use store::{Accounts, PasswordHash, edit_accounts, readable_password};
+use store::{Accounts, Limits, PasswordHash, edit_accounts, readable_password};
 
 use wire::MacAddr;
 
 use crate::cli::{ConfigFile, Control, Garden, Guest, Host, Rates, Setup, Switch, User};
+use crate::vouchers::{Table, limits_of, unix_now};
 use crate::{control, settings};
 
 /// The table of guests: each name once, without a blank in it, for awk. Up is what the guest sent.
@@ -20,7 +21,7 @@ const COLUMNS: [&str; 12] =
 const MAX_PASSWORD: u64 = 1024;
 
 /// Asks the gateway, or the zone of it that is meant.
-fn ask(control: &Control, mut request: Value) -> anyhow::Result<Value> {
+pub(crate) fn ask(control: &Control, mut request: Value) -> anyhow::Result<Value> {
     if let Some(zone) = &control.zone {
         request["zone"] = zone.as_str().into();
     }
@@ -345,11 +346,14 @@ pub(crate) fn offload(control: &Control, switch: Option<Switch>) -> anyhow::Resu
 
 pub(crate) fn user(command: &User) -> anyhow::Result<()> {
     match command {
-        User::Add { name, ask_password, file, json } => {
+        User::Add { name, ask_password, allowance, file, json } => {
             let accounts = accounts_file(file)?;
             let (password, made_up) =
                 if *ask_password { (new_password(name)?, false) } else { (make_password(), true) };
             let changed = set_password(&accounts, name, &password)?;
+            if let Some(limits) = limits_of(allowance)? {
+                edit_accounts(&accounts, |accounts| accounts.set_limits(name, Some(limits)))?;
+            }
             let verb = if changed { "changed" } else { "added" };
             if *json {
                 let shown = made_up.then_some(&password);
@@ -359,6 +363,21 @@ pub(crate) fn user(command: &User) -> anyhow::Result<()> {
             } else {
                 say(&format!("{verb} {name}"));
             }
+        }
+        User::Limit { name, allowance, file, json } => {
+            let limits = limits_of(allowance)?;
+            let words = limits.as_ref().map_or_else(|| "without limits".to_owned(), Limits::to_line);
+            edit_accounts(&accounts_file(file)?, |accounts| accounts.set_limits(name, limits))?;
+            say(&if *json {
+                json!({ "user": name, "limits": words }).to_string()
+            } else {
+                format!("{name} is {words} from the next login on")
+            });
+        }
+        User::Export { file } => say(&accounts_table(&Accounts::load(&accounts_file(file)?)?).to_text()),
+        User::Import { csv, file, json } => {
+            let imported = import_accounts(&accounts_file(file)?, &Table::load(csv)?)?;
+            say(&if *json { json!({ "imported": imported }).to_string() } else { format!("{imported} imported") });
         }
         User::Remove { name, file, json } => {
             edit_accounts(&accounts_file(file)?, |accounts| accounts.remove(name))?;
@@ -380,11 +399,59 @@ pub(crate) fn user(command: &User) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Adds the account or gives it a new password; true if it was there.
-pub(crate) fn set_password(file: &std::path::Path, name: &str, password: &str) -> anyhow::Result<bool> {
+fn accounts_table(accounts: &Accounts) -> Table {
+    let columns = ["name", "hash"].into_iter().chain(Limits::FIELDS).map(str::to_owned).collect();
+    let row = |name: &str| {
+        let hash = accounts.hash(name).map_or("", PasswordHash::as_str).to_owned();
+        let limits = accounts.limits(name).cloned().unwrap_or_default();
+        [name.to_owned(), hash].into_iter().chain(Limits::FIELDS.map(|field| limits.field(field))).collect()
+    };
+    Table { columns, rows: accounts.names().map(row).collect() }
+}
+
+/// All of a table's accounts, or none if one of them is wrong.
+fn import_accounts(file: &std::path::Path, table: &Table) -> anyhow::Result<usize> {
+    let since_unix = unix_now()?;
+    let mut accounts = Vec::new();
+    for (at, row) in table.rows.iter().enumerate() {
+        let wrong = |why: String| anyhow::anyhow!("row {}: {why}; nothing was imported", at + 1);
+        let (name, password, hash) = (table.field(row, "name"), table.field(row, "password"), table.field(row, "hash"));
+        let hash = match (password, hash) {
+            ("", "") => None,
+            ("", hash) => Some(hash.parse::<PasswordHash>().map_err(|why| wrong(format!("the hash {why}")))?),
+            (password, _) => Some(new_hash(password)),
+        };
+        let mut limits = Limits { since_unix, ..Limits::default() };
+        for field in Limits::FIELDS {
+            limits.set(field, table.field(row, field)).map_err(wrong)?;
+        }
+        let is_limited = limits != Limits { since_unix, ..Limits::default() };
+        accounts.push((name.to_owned(), hash, is_limited.then_some(limits)));
+    }
+    let imported = accounts.len();
+    edit_accounts(file, |edited| {
+        for (name, hash, limits) in accounts {
+            match (hash, edited.contains(&name)) {
+                (Some(hash), true) => edited.set_password(&name, hash)?,
+                (Some(hash), false) => edited.add(&name, hash)?,
+                (None, _) => {} // who is not there yet is unknown below
+            }
+            edited.set_limits(&name, limits)?;
+        }
+        Ok(())
+    })?;
+    Ok(imported)
+}
+
+fn new_hash(password: &str) -> PasswordHash {
     let mut salt = [0; 16];
     crate::dice(&mut salt);
-    let hash = PasswordHash::new(password.as_bytes(), salt);
+    PasswordHash::new(password.as_bytes(), salt)
+}
+
+/// Adds the account or gives it a new password; true if it was there.
+pub(crate) fn set_password(file: &std::path::Path, name: &str, password: &str) -> anyhow::Result<bool> {
+    let hash = new_hash(password);
     let changed = edit_accounts(file, |accounts| {
         let known = accounts.contains(name);
         if known {
@@ -440,7 +507,7 @@ pub(crate) fn read_password(prompt: &str) -> anyhow::Result<String> {
     Ok(password.to_owned())
 }
 
-fn text(value: &Value) -> String {
+pub(crate) fn text(value: &Value) -> String {
     match value {
         Value::Null => "-".to_owned(),
         Value::String(text) => printable(text),
@@ -457,7 +524,7 @@ fn printable(text: &str) -> String {
     text.chars().map(shown).collect()
 }
 
-fn seconds(value: &Value) -> String {
+pub(crate) fn seconds(value: &Value) -> String {
     value.as_u64().map_or_else(|| "-".to_owned(), |s| config::format_duration(std::time::Duration::from_secs(s)))
 }
 
@@ -481,7 +548,7 @@ pub(crate) fn octets(octets: u64) -> String {
 }
 
 /// Rows of equal length, with their columns below each other.
-fn table<R: AsRef<[String]>>(rows: &[R]) -> Vec<String> {
+pub(crate) fn table<R: AsRef<[String]>>(rows: &[R]) -> Vec<String> {
     let mut widths = Vec::new();
     for row in rows {
         widths.resize(row.as_ref().len(), 0);

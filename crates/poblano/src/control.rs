@@ -26,7 +26,7 @@ use wire::MacAddr;
 
 use crate::gateway::Gateway;
 use crate::uplinks::Uplinks;
-use crate::{cli, garden, scripts};
+use crate::{cli, garden, scripts, vouchers};
 
 /// Longest request; a longer one is cut off.
 const MAX_REQUEST: u64 = 4096;
@@ -153,7 +153,9 @@ pub(crate) async fn ask_here(zones: &[Zone], request: &Value) -> Value {
 /// Does what is asked. What an operator was told has happened, a crash does not take back.
 async fn settled(zones: &[&Zone], request: &Value) -> Value {
     let reply = perform(zones, request).await;
-    if matches!(request["command"].as_str(), Some("kick" | "login" | "authenticate" | "block" | "unblock")) {
+    let command = request["command"].as_str().unwrap_or_default();
+    let changes = matches!(command, "kick" | "login" | "authenticate" | "block" | "unblock");
+    if changes || command.starts_with("voucher_") {
         for zone in zones {
             let _ = tokio::time::timeout(PATIENCE, zone.gateway.settle()).await;
         }
@@ -384,6 +386,9 @@ async fn perform_in(gateway: &Rc<Gateway>, facts: &Facts, request: &Value, zone:
             Ok(mac) => missing(format!("{mac} has no address from an operator; `poblano host list` shows")),
             Err(error) => error,
         },
+        Some(command) if command.starts_with("voucher") => {
+            vouchers::perform(gateway, request).unwrap_or_else(|why| json!({ "error": why }))
+        }
         Some("reload") => {
             gateway.reload.notify_one();
             json!({ "reloads": true })
@@ -394,7 +399,8 @@ async fn perform_in(gateway: &Rc<Gateway>, facts: &Facts, request: &Value, zone:
         },
         other => json!({
             "error": format!("unknown command {other:?}; there are sessions, guests, state, events, kick, limit, login, authenticate, block, \
-                               unblock, release, hosts, host_add, host_remove, reload, garden, garden_add, garden_remove and offload")
+                               unblock, release, hosts, host_add, host_remove, reload, garden, garden_add, garden_remove, offload, vouchers, \
+                               voucher, voucher_create, voucher_revoke, voucher_extend and voucher_import")
         }),
     }
 }
@@ -424,6 +430,7 @@ async fn authenticate(gateway: &Rc<Gateway>, request: &Value, guest: cli::Guest)
         LoginOutcome::Rejected { message, .. } => {
             json!({ "error": message.unwrap_or_else(|| format!("{user} is refused: the name or the password is wrong")) })
         }
+        LoginOutcome::Declined(why) => json!({ "error": format!("{user} is refused: {}", vouchers::words(why)) }),
         LoginOutcome::TooManyTries { .. } | LoginOutcome::Unavailable | LoginOutcome::Asked { .. } => {
             json!({ "error": "nobody can say whether the password is right now; `poblano sessions` shows the servers" })
         }
@@ -533,6 +540,8 @@ fn guest_json(guest: &GuestView, zone: &str) -> Value {
             "source": match session.grant.source {
                 Source::Local => "local",
                 Source::Radius => "radius",
+                Source::Allowance if session.user.starts_with("voucher:") => "voucher",
+                Source::Allowance => "local",
                 Source::Nobody => "nobody",
             },
             "started_unix": session.began.unix.as_secs(),

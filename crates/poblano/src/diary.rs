@@ -370,6 +370,7 @@ impl What {
                 let by = match source {
                     Source::Local => "an account",
                     Source::Radius => "RADIUS",
+                    Source::Allowance => "a voucher or an account with limits",
                     Source::Nobody => "nobody: no server answered",
                 };
                 format!("online as {user}, by {by}")

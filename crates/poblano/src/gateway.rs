@@ -1,5 +1,7 @@
 //! The control thread's state: the engine, and what its outputs need to happen.
 
+mod vouchers;
+
 use std::cell::{Cell, RefCell};
 use std::net::Ipv4Addr;
 use std::rc::Rc;
@@ -10,7 +12,7 @@ use engine::Engine;
 use engine::changes::Changes;
 use engine::dhcp::{Displaced, Wanted};
 use engine::gateway::{Attempt, GuestView, HostRefusal, LoginRefusal, Mark, Output, OwnGarden, SETTLE};
-use engine::session::{Cause, Grant, Record, Status};
+use engine::session::{Cause, Grant, Record, Source, Status};
 use fastpath::pipeline::Plane;
 use fastpath::port::LanPort;
 use fastpath::verdict::Service;
@@ -22,6 +24,7 @@ use wire::{MacAddr, Now};
 
 use crate::aaa::{Aaa, Answer, Conversation};
 use crate::administrative::Administrative;
+use crate::allowances::Allowances;
 use crate::cli;
 use crate::clock::Clock;
 use crate::diary::{Became, Diary, What, Whom};
@@ -53,7 +56,8 @@ pub(crate) struct Gateway {
     pub(crate) aaa: Rc<Aaa>,
     engine: RefCell<Engine>,
     lan: Arc<dyn LanPort>,
-    store: store::Writer,
+    pub(crate) allowances: Allowances,
+    pub(crate) store: store::Writer,
     flows: Forgetting,
     pub(crate) offload: Offload,
     pub(crate) resolvers: Resolvers,
@@ -81,6 +85,7 @@ pub(crate) struct Gateway {
 /// Where what the engine wants done goes.
 pub(crate) struct Outlets {
     pub(crate) lan: Arc<dyn LanPort>,
+    pub(crate) allowances: Allowances,
     pub(crate) store: store::Writer,
     pub(crate) flows: Forgetting,
     pub(crate) offload: Offload,
@@ -93,7 +98,8 @@ pub(crate) struct Outlets {
 
 impl Gateway {
     pub(crate) fn new(plane: Arc<Plane>, aaa: Rc<Aaa>, engine: Engine, outlets: Outlets) -> Rc<Self> {
-        let Outlets { lan, store, flows, offload, scripts, desk, diary, webhooks, administrative } = outlets;
+        let Outlets { lan, allowances, store, flows, offload, scripts, desk, diary, webhooks, administrative } =
+            outlets;
         let mut engine = engine;
         engine.set_mirror(offload.mirror());
         Rc::new(Self {
@@ -102,6 +108,7 @@ impl Gateway {
             aaa,
             engine: RefCell::new(engine),
             lan,
+            allowances,
             store,
             flows,
             offload,
@@ -216,6 +223,21 @@ impl Gateway {
         let result = change(&mut engine, self.clock.now());
         // Read once for all that is written down together, and not at all when there is nothing.
         let written = std::cell::LazyCell::new(|| self.clock.written());
+        let written = || *written;
+        self.perform(&mut engine, &written);
+        while let Some(name) = self.allowances.pop_unsettled() {
+            self.settle_allowance(&mut engine, self.clock.now(), &name);
+            self.perform(&mut engine, &written);
+        }
+        let due = engine.poll_timeout();
+        if due.is_some_and(|due| self.armed.get().is_none_or(|armed| due < armed)) {
+            self.rearm.notify_one();
+        }
+        result
+    }
+
+    /// Does what the engine wants done.
+    fn perform(self: &Rc<Self>, engine: &mut Engine, written: &dyn Fn() -> store::Written) {
         while let Some(output) = engine.poll_output() {
             self.outputs.set(self.outputs.get() + 1);
             match output {
@@ -244,9 +266,9 @@ impl Gateway {
                     // Also without a session: there are connections into the walled garden.
                     self.flows.forget(lease.address);
                 }
-                Output::SessionKept(session) => self.store.put_session(&kept::to_record(session, *written)),
+                Output::SessionKept(session) => self.store.put_session(&kept::to_record(session, written())),
                 Output::SessionEnded(guest) => self.store.delete_session(guest),
-                Output::Account(record) => self.account(&record, || *written),
+                Output::Account(record) => self.account(&record, written),
                 Output::Rogue(rogue) => {
                     self.diary.rogue(self.clock.now(), &rogue, crate::rogues::tell(&rogue).as_str());
                 }
@@ -258,11 +280,6 @@ impl Gateway {
                 Output::Joined(attempt) => drop(engine.finish_join(self.clock.now(), &attempt)),
             }
         }
-        let due = engine.poll_timeout();
-        if due.is_some_and(|due| self.armed.get().is_none_or(|armed| due < armed)) {
-            self.rearm.notify_one();
-        }
-        result
     }
 
     /// Tries to log in the guest at `ip`.
@@ -316,7 +333,7 @@ impl Gateway {
         }
         let answer = self.aaa.authenticate(attempt, login, before).await;
         match &answer {
-            Answer::Granted { .. } => self.guesses.right(login.name, attempt.key),
+            Answer::Granted { .. } | Answer::Limited(_) => self.guesses.right(login.name, attempt.key),
             Answer::Refused { .. } if self.guesses.wrong(self.clock.mono(), login.name) => {
                 warn!(user = ?diary::clipped(login.name), "somebody guesses a password: only devices that know it may try often");
             }
@@ -326,7 +343,7 @@ impl Gateway {
             Answer::Granted { .. } => Some(Became::Accepted),
             Answer::Refused { message, .. } => Some(Became::Refused { words: message.as_deref().map(diary::clipped) }),
             Answer::Unavailable => Some(Became::Unanswered),
-            Answer::Asked { .. } => None,
+            Answer::Limited(_) | Answer::Asked { .. } => None,
         };
         if let Some(became) = became {
             let now = self.clock.now();
@@ -347,6 +364,10 @@ impl Gateway {
                 LoginOutcome::Accepted { redirect, eap }
             }
             Answer::Refused { message, redirect, eap } => LoginOutcome::Rejected { message, redirect, eap },
+            Answer::Limited(limits) => {
+                self.allowances.of_account(login.name, &limits);
+                self.admit(attempt, login.name, None).await
+            }
             Answer::Asked { eap } => LoginOutcome::Asked { eap },
             Answer::Unavailable => LoginOutcome::Unavailable,
         }
@@ -389,7 +410,8 @@ impl Gateway {
                     }
                 });
             }
-            (_, Answer::Unavailable | Answer::Asked { .. }) => {}
+            // Accounts are asked about people only.
+            (_, Answer::Unavailable | Answer::Asked { .. } | Answer::Limited(_)) => {}
         }
     }
 
@@ -593,6 +615,7 @@ impl Gateway {
             }
         }
         self.diary.session(self.clock.now(), record);
+        self.account_allowance(record);
         self.scripts.session(record);
         self.aaa.account(record, written);
     }
@@ -607,6 +630,9 @@ impl portal::Backend for Backend {
         let view = gateway.engine.borrow().guest_at(gateway.clock.now(), ip)?;
         let Some(session) = view.session else { return Some(portal::Guest::NotLoggedIn) };
         let quota = session.grant.quota;
+        let allowance = Some(&session.user).filter(|_| session.grant.source == Source::Allowance);
+        let bookmark = allowance.and_then(|name| gateway.bookmark(name, &session.id));
+        let shown = allowance.and_then(|name| gateway.allowances.shown(name));
         Some(portal::Guest::LoggedIn(Box::new(portal::Session {
             id: session.id,
             began: session.began.unix,
@@ -614,7 +640,7 @@ impl portal::Backend for Backend {
             quota_up: quota.octets_up,
             quota_down: quota.octets_down,
             quota_total: quota.octets_total,
-            user: session.user,
+            user: shown.unwrap_or(session.user),
             age: session.duration,
             time_left: session.time_left,
             idle_timeout: session.grant.idle_timeout,
@@ -624,6 +650,7 @@ impl portal::Backend for Backend {
             bits_per_second_down: session.grant.rate_down.limit(),
             octets_left: session.octets_left,
             message: gateway.messages.borrow().get(&view.slot.0).cloned(),
+            bookmark,
         })))
     }
 
@@ -645,6 +672,18 @@ impl portal::Backend for Backend {
 
     async fn login(&self, ip: Ipv4Addr, login: &Login<'_>) -> LoginOutcome {
         self.0.log_in(ip, login).await
+    }
+
+    async fn redeem(&self, ip: Ipv4Addr, code: &str) -> LoginOutcome {
+        self.0.redeem(ip, code).await
+    }
+
+    fn recognise(&self, bookmark: &str) -> Option<String> {
+        self.0.recognise(bookmark)
+    }
+
+    async fn resume(&self, ip: Ipv4Addr, bookmark: &str) -> LoginOutcome {
+        self.0.resume(ip, bookmark).await
     }
 
     fn served(&self, ip: Ipv4Addr, path: &str, towards: Option<&str>, status: u16) {

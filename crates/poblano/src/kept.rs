@@ -8,6 +8,9 @@ use fastpath::police::Rate;
 use fastpath::session::{SlotIndex, Usage};
 use store::{Counts, Joined, SessionRecord, Written};
 
+/// The number of [`Source::Allowance`].
+pub(crate) const ALLOWANCE: u8 = 3;
+
 pub(crate) fn to_record(kept: KeptSession, written: Written) -> SessionRecord {
     let KeptSession { grant, .. } = kept;
     SessionRecord {
@@ -33,6 +36,7 @@ pub(crate) fn to_record(kept: KeptSession, written: Written) -> SessionRecord {
             Source::Local => 0,
             Source::Radius => 1,
             Source::Nobody => 2,
+            Source::Allowance => ALLOWANCE,
         },
         cui: grant.personal.as_ref().and_then(|personal| personal.cui.clone()),
         class: grant.personal.map(|personal| personal.class).unwrap_or_default(),
@@ -70,6 +74,7 @@ pub(crate) fn from_record(
             source: match record.source {
                 1 => Source::Radius,
                 2 => Source::Nobody,
+                ALLOWANCE => Source::Allowance,
                 _ => Source::Local,
             },
             // The name is in the session's.

@@ -3,6 +3,7 @@
 
 mod aaa;
 mod administrative;
+mod allowances;
 mod check;
 mod cli;
 mod clock;
@@ -32,6 +33,7 @@ mod settings;
 mod slow;
 mod udp;
 mod uplinks;
+mod vouchers;
 mod web;
 mod webhooks;
 
@@ -79,6 +81,7 @@ fn perform(command: Command) -> anyhow::Result<ExitCode> {
         Command::Block { mac, control } => commands::device(&control, "block", mac, "is blocked"),
         Command::Unblock { mac, control } => commands::device(&control, "unblock", mac, "is no longer blocked"),
         Command::Release { mac, control } => commands::device(&control, "release", mac, "has no lease any more"),
+        Command::Voucher(command) => vouchers::command(&command),
         Command::User(command) => commands::user(&command),
         Command::Operator(command) => console::operator(&command),
         Command::Completion { shell } => {

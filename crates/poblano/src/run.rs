@@ -13,7 +13,7 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use config::{AuthMethod, Config};
 use engine::Engine;
-use engine::session::Cause;
+use engine::session::{Cause, Source};
 use fastpath::counters::Counters;
 use fastpath::pipeline::Plane;
 use fastpath::port::{LanPort, TunPort};
@@ -39,6 +39,7 @@ use self::threads::Threads;
 
 use crate::aaa::{Aaa, AccessPointSockets, Unsent};
 use crate::administrative::Administrative;
+use crate::allowances::Allowances;
 use crate::cli::Setup;
 use crate::clock::Clock;
 use crate::diary::{Diary, Pages};
@@ -494,7 +495,15 @@ fn make(parts: Parts, scripts: Scripts, diary: Diary, clock: Clock) -> anyhow::R
         engine.block(clock.now(), mac);
     }
     let mut unsent = aaa::open_records(&config)?;
-    restore(&mut engine, &store, &offload, |slot| meters.counted(&offload, slot), unsent.as_mut(), clock)?;
+    let mut fresh = [0; 32];
+    crate::dice(&mut fresh);
+    let known = store.allowances()?;
+    if known.unreadable > 0 {
+        warn!(count = known.unreadable, "vouchers of another version cannot be read; nobody gets in by them");
+    }
+    let (allowances, forgotten) = Allowances::new(&config, known.records, &store.secret("bookmarks", fresh)?);
+    let former = Former { store: &store, offload: &offload, allowances: &allowances };
+    former.restore(&mut engine, |slot| meters.counted(&offload, slot), unsent.as_mut(), clock)?;
     scripts.adopt(engine.guests(clock.now()).filter(|guest| guest.session.is_some()).map(|guest| guest.key));
     let adopted: BTreeSet<Ipv4Addr> =
         engine.guests(clock.now()).filter(|guest| guest.session.is_some()).map(|guest| guest.address).collect();
@@ -509,6 +518,7 @@ fn make(parts: Parts, scripts: Scripts, diary: Diary, clock: Clock) -> anyhow::R
     let span = Span::current();
     let report = Box::new(move |error: &store::StoreError| span.in_scope(|| warn!("{error}")));
     let lease_writer = store::Writer::start(store, WRITE_EVERY, capacity, report)?;
+    forgotten.into_iter().for_each(|name| lease_writer.delete_allowance(name));
 
     let aaa = Aaa::start(&config, lan_mac, clock, unsent)?;
     let of_access_points = aaa.access_points.open()?;
@@ -516,8 +526,18 @@ fn make(parts: Parts, scripts: Scripts, diary: Diary, clock: Clock) -> anyhow::R
     let desk = Rc::new(portal::Desk::new(&site.uam));
     let webhooks = webhooks::open(&config)?;
     let ports = (Arc::clone(&lan_port), tun_port);
-    let outlets =
-        Outlets { lan: lan_port, store: lease_writer, flows, offload, scripts, desk, diary, webhooks, administrative };
+    let outlets = Outlets {
+        lan: lan_port,
+        allowances,
+        store: lease_writer,
+        flows,
+        offload,
+        scripts,
+        desk,
+        diary,
+        webhooks,
+        administrative,
+    };
     let gateway = Gateway::new(plane, aaa, engine, outlets);
     gateway.with(|_, _| ()); // what has ended meanwhile is told
     let inputs = Inputs { frames, site, portal, of_access_points };
@@ -578,50 +598,73 @@ fn redirect_key() -> [u64; 2] {
     key.map(u64::from_le_bytes)
 }
 
-/// Takes up what a former run has written down.
-fn restore(
-    engine: &mut Engine,
-    store: &Store,
-    offload: &Offload,
-    counted: impl Fn(SlotIndex) -> Option<Usage>,
-    unsent: Option<&mut Unsent>,
-    clock: Clock,
-) -> anyhow::Result<()> {
-    let (leases, mut sessions) = (store.leases()?, store.sessions()?);
-    if leases.unreadable > 0 {
-        warn!(count = leases.unreadable, "leases of another version cannot be read; their guests ask again");
-    }
-    if sessions.unreadable > 0 {
-        warn!(count = sessions.unreadable, "sessions of another version cannot be read; their guests log in again");
-    }
-    let written = clock.written();
-    if let Some(unsent) = unsent {
-        // Accounting's file is further than this one, which is written every two seconds.
-        let (over, go_on): (Vec<_>, Vec<_>) =
-            sessions.records.into_iter().partition(|record| unsent.has_ended(&record.id));
-        if !over.is_empty() {
-            let mut changes = Changes::default();
-            over.iter().for_each(|record| changes.delete_session(record.key));
-            store.write(&changes)?;
+/// What a former run has left.
+struct Former<'a> {
+    store: &'a Store,
+    offload: &'a Offload,
+    allowances: &'a Allowances,
+}
+
+impl Former<'_> {
+    /// Takes it up.
+    fn restore(
+        &self,
+        engine: &mut Engine,
+        counted: impl Fn(SlotIndex) -> Option<Usage>,
+        unsent: Option<&mut Unsent>,
+        clock: Clock,
+    ) -> anyhow::Result<()> {
+        let Self { store, offload, allowances } = self;
+        let (leases, mut sessions) = (store.leases()?, store.sessions()?);
+        if leases.unreadable > 0 {
+            warn!(count = leases.unreadable, "leases of another version cannot be read; their guests ask again");
         }
-        let ids: HashSet<String> = go_on.iter().map(|record| record.id.clone()).collect();
-        unsent.end_forgotten(&ids, written, &counted);
-        sessions.records = go_on;
+        if sessions.unreadable > 0 {
+            warn!(count = sessions.unreadable, "sessions of another version cannot be read; their guests log in again");
+        }
+        let written = clock.written();
+        if let Some(unsent) = unsent {
+            // Accounting's file is further than this one, which is written every two seconds.
+            let (over, go_on): (Vec<_>, Vec<_>) =
+                sessions.records.into_iter().partition(|record| unsent.has_ended(&record.id));
+            if !over.is_empty() {
+                let mut changes = Changes::default();
+                for record in &over {
+                    changes.delete_session(record.key);
+                    if record.source == kept::ALLOWANCE {
+                        let octets = record.used.octets_up.saturating_add(record.used.octets_down);
+                        let time = Duration::from_millis(record.duration_millis);
+                        allowances.ended(&record.user, SlotIndex(record.slot), time, octets, false);
+                        allowances.record(&record.user, &[]).iter().for_each(|record| changes.put_allowance(record));
+                    }
+                }
+                store.write(&changes)?;
+            }
+            let ids: HashSet<String> = go_on.iter().map(|record| record.id.clone()).collect();
+            unsent.end_forgotten(&ids, written, &counted);
+            sessions.records = go_on;
+        }
+        let now = clock.now();
+        let leases = leases.records.into_iter().map(|record| leases::from_record(record, now)).collect();
+        let survivors =
+            sessions.records.into_iter().map(|record| kept::from_record(record, &written, &counted)).collect();
+        engine.restore(now, leases, survivors);
+        // The kernel was told of an end at once, the disk a little later; of some guests it knows nothing.
+        let is_over = |slot: &SlotIndex| {
+            let guest = engine.table().snapshot(*slot).filter(Snapshot::can_be_mirrored);
+            guest.is_some_and(|guest| !offload.may_go_on(&guest))
+        };
+        for guest in engine.guests(now) {
+            if let Some(session) = guest.session.filter(|session| session.grant.source == Source::Allowance) {
+                allowances.began(&session.user, guest.slot, now);
+            }
+        }
+        let with_session = engine.guests(now).filter(|guest| guest.session.is_some()).map(|guest| guest.slot);
+        for slot in with_session.filter(is_over).collect::<Vec<_>>() {
+            engine.end_session(now, slot, Cause::NasReboot);
+        }
+        Ok(())
     }
-    let now = clock.now();
-    let leases = leases.records.into_iter().map(|record| leases::from_record(record, now)).collect();
-    let survivors = sessions.records.into_iter().map(|record| kept::from_record(record, &written, &counted)).collect();
-    engine.restore(now, leases, survivors);
-    // The kernel was told of an end at once, the disk a little later; of some guests it knows nothing.
-    let is_over = |slot: &SlotIndex| {
-        let guest = engine.table().snapshot(*slot).filter(Snapshot::can_be_mirrored);
-        guest.is_some_and(|guest| !offload.may_go_on(&guest))
-    };
-    let with_session = engine.guests(now).filter(|guest| guest.session.is_some()).map(|guest| guest.slot);
-    for slot in with_session.filter(is_over).collect::<Vec<_>>() {
-        engine.end_session(now, slot, Cause::NasReboot);
-    }
-    Ok(())
 }
 
 /// Waits for the operator to end it.
@@ -723,6 +766,7 @@ async fn tasks_of(gateway: Rc<Gateway>, inputs: Inputs) -> anyhow::Result<()> {
         () = Rc::clone(&gateway).keep_time() => {}
         () = Rc::clone(&gateway).keep_offload() => {}
         () = Rc::clone(&gateway).keep_small() => {}
+        () = Rc::clone(&gateway).keep_allowances() => {}
         () = gateway.aaa.dynamic_authorization.serve_servers(&gateway) => {}
         () = administrative::keep(&gateway) => {}
         () = tell_webhooks(&gateway) => {}

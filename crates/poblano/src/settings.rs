@@ -114,6 +114,10 @@ pub(crate) fn site(config: &Config, lan_mac: MacAddr) -> portal::Site {
     let alias = uam.alias_address.map(|address| address.to_string());
     portal::Site {
         title: config.portal.title.clone(),
+        sign_in: portal::SignIn {
+            password: config.auth.methods.iter().any(|method| *method != AuthMethod::Vouchers),
+            voucher: config.auth.methods.contains(&AuthMethod::Vouchers),
+        },
         terms: Some(config.portal.terms.clone()).filter(|terms| !terms.is_empty()),
         base_url: format!("http://{}:{}", config.lan.gateway, config.portal.port),
         names: names(config).into_iter().map(str::to_owned).chain(alias).collect(),

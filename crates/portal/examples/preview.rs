@@ -1,13 +1,14 @@
 //! The pages as a guest sees them, without a gateway: `cargo run -p poblano-portal --example preview`.
 //!
-//! Name `guest`, password `guest`. Name `away` finds no login server, `hasty` has tried too often.
+//! Name `guest`, password `guest`, or any voucher. Name `away` finds no login server, `hasty` has tried too often;
+//! /status?key=back is the page of somebody who comes back.
 
 use std::cell::Cell;
 use std::net::Ipv4Addr;
 use std::rc::Rc;
 use std::time::Duration;
 
-use portal::{Backend, Files, Guest, Limits, Login, LoginOutcome, Session, Site, Uam};
+use portal::{Backend, Files, Guest, Limits, Login, LoginOutcome, Session, SignIn, Site, Uam};
 use wire::routes::Routes;
 
 #[derive(Default)]
@@ -46,6 +47,19 @@ impl Backend for Preview {
 
     fn served(&self, _: Ipv4Addr, _: &str, _: Option<&str>, _: u16) {}
 
+    async fn redeem(&self, _: Ipv4Addr, _: &str) -> LoginOutcome {
+        self.logged_in.set(true);
+        LoginOutcome::Accepted { redirect: None, eap: None }
+    }
+
+    fn recognise(&self, bookmark: &str) -> Option<String> {
+        (bookmark == "back").then(|| "K7QM-2XWB-9FRT".to_owned())
+    }
+
+    async fn resume(&self, ip: Ipv4Addr, bookmark: &str) -> LoginOutcome {
+        self.redeem(ip, bookmark).await
+    }
+
     fn ask_about_device(&self, _: Ipv4Addr) {}
 
     fn logout(&self, _: Ipv4Addr) {
@@ -75,6 +89,7 @@ async fn main() -> std::io::Result<()> {
     let listener = tokio::net::TcpListener::bind(&address).await?;
     let site = Site {
         title: "Hotel Poblano".into(),
+        sign_in: SignIn { password: true, voucher: true },
         terms: Some("Be kind to the other guests: the line is shared.\n\nWe keep who was online when for as long as the law asks, and nothing else.\n\nWhat you do online is your own responsibility.".into()),
         base_url: format!("http://{address}"),
         names: vec!["wifi.internal".into()],

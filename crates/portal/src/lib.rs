@@ -61,6 +61,16 @@ pub trait Backend: 'static {
     /// A guest was shown a page, on its way to another host. For the operator's eyes; the words are a stranger's.
     fn served(&self, ip: Ipv4Addr, path: &str, towards: Option<&str>, status: u16);
 
+    /// Lets the guest in by the code of a voucher, as it was typed; otherwise as [`login`](Self::login).
+    fn redeem(&self, ip: Ipv4Addr, code: &str) -> impl Future<Output = LoginOutcome>;
+
+    /// Who goes on by a [bookmark](Session::bookmark), if anybody can; it comes from a stranger.
+    fn recognise(&self, bookmark: &str) -> Option<String>;
+
+    /// Lets the guest at this address go on by a bookmark in the place of the session that it is of; otherwise as
+    /// [`login`](Self::login).
+    fn resume(&self, ip: Ipv4Addr, bookmark: &str) -> impl Future<Output = LoginOutcome>;
+
     /// Has somebody asked whether this guest may come in by its MAC address, if it is offline and not too often.
     fn ask_about_device(&self, ip: Ipv4Addr);
 
@@ -110,6 +120,8 @@ pub enum LoginOutcome {
         /// Its message.
         eap: Vec<u8>,
     },
+    /// Refused, for a reason that the portal has words for.
+    Declined(Declined),
     /// Nobody could be asked: every server is silent. The guest is told to try again, not that its password is wrong.
     Unavailable,
     /// Too many attempts.
@@ -117,6 +129,21 @@ pub enum LoginOutcome {
         /// How long until the next attempt is looked at.
         wait: Duration,
     },
+}
+
+/// Why a voucher or an account lets nobody in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Declined {
+    /// The code cannot be right, whatever vouchers there are.
+    Mistyped,
+    /// There is no voucher with this code.
+    UnknownCode,
+    /// Its time is over by the calendar, or an operator ended it.
+    Expired,
+    /// All of its time or data is used.
+    UsedUp,
+    /// As many devices as it has are online.
+    TooManyDevices,
 }
 
 /// A guest as the portal sees it.
@@ -165,6 +192,9 @@ pub struct Session {
     /// session, because between the form and the success page lies a redirect, and anything carried in its address
     /// could be written there by somebody else.
     pub message: Option<String>,
+    /// What the address of its status page has, so that the guest can go on when its device has another MAC address;
+    /// letters and digits.
+    pub bookmark: Option<String>,
 }
 
 /// What the operator says about the place.
@@ -172,6 +202,8 @@ pub struct Session {
 pub struct Site {
     /// Name of the place, on every page.
     pub title: String,
+    /// What the sign-in page asks for.
+    pub sign_in: SignIn,
     /// Terms of use as plain text, paragraphs separated by empty lines. If there are any, a guest has to accept them.
     pub terms: Option<String>,
     /// Where guests reach the listener, without a slash at the end: `http://10.85.0.1:3990`.
@@ -186,6 +218,15 @@ pub struct Site {
     pub uam: Uam,
     /// The bounds.
     pub limits: Limits,
+}
+
+/// What the sign-in page asks for; at least one of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SignIn {
+    /// A name and a password.
+    pub password: bool,
+    /// The code of a voucher.
+    pub voucher: bool,
 }
 
 /// What the operator says about an external portal.

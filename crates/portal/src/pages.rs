@@ -22,6 +22,7 @@ pub(crate) struct Page<'a> {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct LoginForm<'a> {
     pub(crate) name: &'a str,
+    pub(crate) voucher: &'a str,
     pub(crate) url: Option<WebUrl<'a>>,
     pub(crate) terms_accepted: bool,
     pub(crate) error: Option<String>,
@@ -52,7 +53,20 @@ struct Status<'a> {
     time_left: String,
     data_left: String,
     facts: Vec<(&'static str, String)>,
+    /// Of the page's own address.
+    bookmark: &'a str,
     live: bool,
+}
+
+/// Somebody comes back.
+#[derive(Template)]
+#[template(path = "continue.html")]
+struct Continue<'a> {
+    page: Page<'a>,
+    who: String,
+    bookmark: &'a str,
+    terms: Vec<&'a str>,
+    error: Option<String>,
 }
 
 #[derive(Template)]
@@ -106,9 +120,15 @@ impl<'a> Page<'a> {
             time_left: session.time_left.map_or(t.unlimited.into(), |left| duration(t, left)),
             data_left: session.octets_left.map_or(t.unlimited.into(), |left| octets(t, left)),
             facts,
+            bookmark: session.bookmark.as_deref().unwrap_or_default(),
             live,
         };
         render(StatusCode::OK, &status)
+    }
+
+    pub(crate) fn resume(self, status: StatusCode, who: &str, bookmark: &str, error: Option<String>) -> Reply {
+        let (who, terms) = (fill(self.t.continue_as, &tidy(who)), self.paragraphs());
+        render(status, &Continue { page: self, who, bookmark, terms, error })
     }
 
     pub(crate) fn logout(self, session: &Session) -> Reply {

@@ -59,7 +59,8 @@ pub(crate) async fn answer<B: Backend>(
     match path.as_str() {
         "/login" if posts => login(request, ip, &guest, page, backend).await,
         "/logout" if posts => logout(request, ip, page, backend),
-        "/login" | "/logout" if !reads => reply::closing(reply::method_not_allowed("GET, HEAD, POST")),
+        "/continue" if posts => resume(request, ip, &guest, page, backend).await,
+        "/login" | "/logout" | "/continue" if !reads => reply::closing(reply::method_not_allowed("GET, HEAD, POST")),
         _ if !reads => reply::closing(reply::method_not_allowed("GET, HEAD")),
         "/portal.css" => reply::file("text/css; charset=utf-8", STYLE),
         "/logo.svg" => reply::file("image/svg+xml", LOGO),
@@ -68,13 +69,29 @@ pub(crate) async fn answer<B: Backend>(
         _ => match (path.as_str(), guest) {
             ("/" | "/login", Guest::NotLoggedIn) => {
                 let query = query(&request);
-                page.login(StatusCode::OK, &LoginForm { url: wanted(&query, site), ..LoginForm::default() })
+                let (voucher, url) = (query.text("voucher"), wanted(&query, site));
+                page.login(StatusCode::OK, &LoginForm { voucher, url, ..LoginForm::default() })
             }
-            ("/" | "/login" | "/logged-out", Guest::LoggedIn(_)) => see_other("/status"),
+            ("/status", Guest::NotLoggedIn) => {
+                let query = query(&request);
+                let bookmark = query.text("key");
+                match backend.recognise(bookmark) {
+                    Some(who) => page.resume(StatusCode::OK, &who, bookmark, None),
+                    None => see_other("/"),
+                }
+            }
+            ("/" | "/login" | "/logged-out" | "/continue", Guest::LoggedIn(_)) => see_other("/status"),
             ("/logged-out", Guest::NotLoggedIn) => page.logged_out(),
-            ("/success" | "/status" | "/logout", Guest::NotLoggedIn) => see_other("/"),
+            ("/success" | "/logout" | "/continue", Guest::NotLoggedIn) => see_other("/"),
             ("/success", Guest::LoggedIn(session)) => page.success(&session, wanted(&query(&request), site)),
-            ("/status", Guest::LoggedIn(session)) => page.status(&session, query(&request).text("live") == "1"),
+            ("/status", Guest::LoggedIn(session)) => {
+                let query = query(&request);
+                match &session.bookmark {
+                    // Kept as it stands in the address line, it lets this guest go on later.
+                    Some(bookmark) if query.text("key").is_empty() => see_other(&format!("/status?key={bookmark}")),
+                    _ => page.status(&session, query.text("live") == "1"),
+                }
+            }
             ("/logout", Guest::LoggedIn(session)) => page.logout(&session),
             _ => match path.strip_prefix("/www/").and_then(|name| site.files.get(name)) {
                 Some((kind, content)) => reply::operators_file(kind, content.clone()),
@@ -114,26 +131,39 @@ async fn login<B: Backend>(
     if matches!(guest, Guest::LoggedIn(_)) {
         return see_other(&success);
     }
-    let (name, password) = (fields.text("name").trim(), fields.text("password"));
+    let (name, password, voucher) =
+        (fields.text("name").trim(), fields.text("password"), fields.text("voucher").trim());
     let terms_accepted = !fields.text("terms").is_empty();
-    let form = LoginForm { name, url, terms_accepted, error: None };
+    let form = LoginForm { name, voucher, url, terms_accepted, error: None };
     let say = |status, error: String| page.login(status, &LoginForm { error: Some(error), ..form.clone() });
-    let t = page.t;
-    if name.is_empty() || password.is_empty() {
+    let (t, asked) = (page.t, page.site.sign_in);
+    let by_voucher = asked.voucher && (!asked.password || name.is_empty() && password.is_empty());
+    if by_voucher && voucher.is_empty() {
+        return say(StatusCode::UNPROCESSABLE_ENTITY, t.fill_in_code.into());
+    }
+    if !by_voucher && (name.is_empty() || password.is_empty()) {
         return say(StatusCode::UNPROCESSABLE_ENTITY, t.fill_in_both.into());
     }
     if page.site.terms.is_some() && !terms_accepted {
         return say(StatusCode::UNPROCESSABLE_ENTITY, t.accept_terms_first.into());
     }
-    let credential = Credential::Password(password.as_bytes().to_vec());
-    match backend
-        .login(ip, &Login { name, credential: &credential, original_url: "", lang: "", session_id: "", logoff_url: "" })
-        .await
-    {
+    let outcome = if by_voucher {
+        backend.redeem(ip, voucher).await
+    } else {
+        let credential = &Credential::Password(password.as_bytes().to_vec());
+        let login = Login { name, credential, original_url: "", lang: "", session_id: "", logoff_url: "" };
+        backend.login(ip, &login).await
+    };
+    decided(outcome, &success, t, say)
+}
+
+/// What a login comes to: the way on, or a page that says why not.
+fn decided(outcome: LoginOutcome, success: &str, t: &Text, say: impl Fn(StatusCode, String) -> Reply) -> Reply {
+    match outcome {
         // 303, and by that a navigation of the whole page: it makes a phone's sheet look for the Internet again.
         LoginOutcome::Accepted { redirect, .. } => match redirect.as_deref().and_then(WebUrl::parse) {
             Some(theirs) => see_other(theirs.as_str()),
-            None => see_other(&success),
+            None => see_other(success),
         },
         // Not 401, which asks for a WWW-Authenticate that browsers answer with a window of their own.
         LoginOutcome::Rejected { message, redirect, .. } => {
@@ -143,6 +173,7 @@ async fn login<B: Backend>(
             let message = message.map(|words| pages::tidy(&words)).filter(|words| !words.is_empty());
             say(StatusCode::FORBIDDEN, message.unwrap_or_else(|| t.no_match.into()))
         }
+        LoginOutcome::Declined(why) => say(StatusCode::FORBIDDEN, t.declined(why).into()),
         // A form answers no question of EAP.
         LoginOutcome::Unavailable | LoginOutcome::Asked { .. } => {
             say(StatusCode::SERVICE_UNAVAILABLE, t.server_silent.into())
@@ -154,6 +185,35 @@ async fn login<B: Backend>(
             reply::retry_after(say(StatusCode::TOO_MANY_REQUESTS, words), wait)
         }
     }
+}
+
+/// Somebody whose device has another MAC address now goes on by the address of its status page. Opening that address asks
+/// first: a link to it that somebody else made, or that a mail program looks at, changes nothing.
+async fn resume<B: Backend>(
+    request: Request<Incoming>,
+    ip: Ipv4Addr,
+    guest: &Guest,
+    page: Page<'_>,
+    backend: &B,
+) -> Reply {
+    if !urls::is_same_origin(request.headers()) {
+        return reply::closing(page.foreign_form());
+    }
+    let fields = match fields(request, page).await {
+        Ok(fields) => fields,
+        Err((status, words)) => return reply::closing(page.error(status, words)),
+    };
+    let bookmark = fields.text("key");
+    let who = match guest {
+        Guest::LoggedIn(_) => return see_other("/status"),
+        Guest::NotLoggedIn => backend.recognise(bookmark),
+    };
+    let Some(who) = who else { return see_other("/") };
+    let say = |status, error: String| page.resume(status, &who, bookmark, Some(error));
+    if page.site.terms.is_some() && fields.text("terms").is_empty() {
+        return say(StatusCode::UNPROCESSABLE_ENTITY, page.t.accept_terms_first.into());
+    }
+    decided(backend.resume(ip, bookmark).await, "/success", page.t, say)
 }
 
 fn logout<B: Backend>(request: Request<Incoming>, ip: Ipv4Addr, page: Page<'_>, backend: &B) -> Reply {

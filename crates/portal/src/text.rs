@@ -3,6 +3,8 @@
 //! `{}` stands for the one value of a sentence. Plurals come as a pair, one and many; a number and its unit are held
 //! together by a no-break space.
 
+use crate::Declined;
+
 mod ar;
 mod de;
 mod en;
@@ -47,14 +49,22 @@ pub(crate) struct Text {
     pub(crate) sign_in_lead: &'static str,
     pub(crate) name: &'static str,
     pub(crate) password: &'static str,
+    pub(crate) voucher: &'static str,
+    pub(crate) use_voucher: &'static str,
     pub(crate) accept_terms: &'static str,
     pub(crate) read_terms: &'static str,
     pub(crate) terms: &'static str,
     pub(crate) error: &'static str,
 
     pub(crate) fill_in_both: &'static str,
+    pub(crate) fill_in_code: &'static str,
     pub(crate) accept_terms_first: &'static str,
     pub(crate) no_match: &'static str,
+    pub(crate) mistyped_code: &'static str,
+    pub(crate) unknown_code: &'static str,
+    pub(crate) expired: &'static str,
+    pub(crate) used_up: &'static str,
+    pub(crate) too_many_devices: &'static str,
     pub(crate) server_silent: &'static str,
     pub(crate) too_many_tries: &'static str,
 
@@ -86,6 +96,11 @@ pub(crate) struct Text {
     pub(crate) signed_out_lead: &'static str,
     pub(crate) sign_in_again: &'static str,
 
+    pub(crate) welcome_back: &'static str,
+    pub(crate) welcome_back_lead: &'static str,
+    pub(crate) continue_as: &'static str,
+    pub(crate) sign_in_otherwise: &'static str,
+
     pub(crate) not_found: &'static str,
     pub(crate) not_found_lead: &'static str,
     pub(crate) to_start: &'static str,
@@ -99,6 +114,19 @@ pub(crate) struct Text {
     pub(crate) hours: (&'static str, &'static str),
     pub(crate) minutes: (&'static str, &'static str),
     pub(crate) seconds: (&'static str, &'static str),
+}
+
+impl Text {
+    /// Why a voucher or an account lets nobody in.
+    pub(crate) fn declined(&self, why: Declined) -> &'static str {
+        match why {
+            Declined::Mistyped => self.mistyped_code,
+            Declined::UnknownCode => self.unknown_code,
+            Declined::Expired => self.expired,
+            Declined::UsedUp => self.used_up,
+            Declined::TooManyDevices => self.too_many_devices,
+        }
+    }
 }
 
 /// Puts a sentence's value in its place.
@@ -163,7 +191,7 @@ mod tests {
     fn sentences_have_the_place_that_their_value_needs() {
         for t in LANGUAGES {
             let units = [t.days, t.hours, t.minutes, t.seconds];
-            let with_place = [t.too_many_tries, t.continue_to, t.signed_in_as];
+            let with_place = [t.too_many_tries, t.continue_to, t.continue_as, t.signed_in_as];
             for sentence in with_place.into_iter().chain(units.iter().flat_map(|(one, many)| [*one, *many])) {
                 assert_eq!(sentence.matches("{}").count(), 1, "{}: {sentence}", t.lang);
             }

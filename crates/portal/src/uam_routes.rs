@@ -274,6 +274,10 @@ impl<B: Backend> Counter<'_, B> {
                 self.guests(|guests, now| guests.rejected(now, self.place, self.query, said, fresh));
                 self.refused(message, url)
             }
+            LoginOutcome::Declined(why) => {
+                self.renewed();
+                self.refused(Some(ENGLISH.declined(why).to_owned()), None)
+            }
             // The same login may have come twice at once, and let the guest in the other time.
             LoginOutcome::Unavailable => match (self.known(), self.session()) {
                 (Some(Known::Accepted), Some(session)) => self.say(Outcome::Success, Some(session)),

@@ -60,6 +60,7 @@ fn a_guest_is_told_politely_why_it_is_not_let_in() {
         for (form, status, words) in [
             ("name=guest&password=wrong", 403, "That name and password do not match."),
             ("name=expired&password=x", 403, "Your account &#60;b&#62;ended&#60;/b&#62; on Monday."),
+            ("name=spent&password=x", 403, "All of the time or data of this voucher or account is used up."),
             ("name=away&password=x", 503, "The login server does not answer: please try again in a minute."),
             ("name=hasty&password=x", 429, "try again in 30\u{a0}seconds."),
             ("name=guest&password=", 422, "enter both your name and your password"),

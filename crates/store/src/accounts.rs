@@ -1,4 +1,5 @@
-//! Local accounts: a text file with a line `name:hash` for each, which people may read and tools may write.
+//! Local accounts: a text file with a line `name:hash` for each, or `name:hash:limits`, which people may read and tools
+//! may write.
 //! Lines that begin with `#` and empty lines are kept as they are.
 
 use std::collections::HashSet;
@@ -8,6 +9,7 @@ use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+use crate::allowance::Limits;
 use crate::password::{Memory, PasswordCheck, PasswordHash};
 
 /// A file larger than this is not one of accounts; 1 MiB is about 8000 of them.
@@ -28,6 +30,7 @@ pub(crate) enum Line {
     Account {
         name: String,
         hash: PasswordHash,
+        limits: Option<Limits>,
     },
     /// A comment, or nothing.
     Other(String),
@@ -158,21 +161,37 @@ impl Accounts {
         if self.contains(name) {
             return Err(AccountsError::Exists(name.to_owned()));
         }
-        self.lines.push(Line::Account { name: name.to_owned(), hash });
+        self.lines.push(Line::Account { name: name.to_owned(), hash, limits: None });
         Ok(())
     }
 
     /// Gives an account another password.
     pub fn set_password(&mut self, name: &str, new: PasswordHash) -> Result<(), AccountsError> {
-        for line in &mut self.lines {
-            if let Line::Account { name: found, hash } = line
-                && found == name
-            {
-                *hash = new;
-                return Ok(());
-            }
-        }
-        Err(AccountsError::Unknown(name.to_owned()))
+        let (hash, _) = self.account_mut(name)?;
+        *hash = new;
+        Ok(())
+    }
+
+    /// Gives an account other limits, or none.
+    pub fn set_limits(&mut self, name: &str, new: Option<Limits>) -> Result<(), AccountsError> {
+        let (_, limits) = self.account_mut(name)?;
+        *limits = new;
+        Ok(())
+    }
+
+    /// What the account may use in all; none if nothing is limited, or there is no such account.
+    #[must_use]
+    pub fn limits(&self, name: &str) -> Option<&Limits> {
+        self.lines.iter().find_map(|line| match line {
+            Line::Account { name: found, limits, .. } if found == name => limits.as_ref(),
+            _ => None,
+        })
+    }
+
+    /// The hash of the account's password.
+    #[must_use]
+    pub fn hash(&self, name: &str) -> Option<&PasswordHash> {
+        self.find(name)
     }
 
     /// Takes an account away.
@@ -182,9 +201,17 @@ impl Accounts {
         if self.lines.len() == before { Err(AccountsError::Unknown(name.to_owned())) } else { Ok(()) }
     }
 
+    fn account_mut(&mut self, wanted: &str) -> Result<(&mut PasswordHash, &mut Option<Limits>), AccountsError> {
+        let of_wanted = |line| match line {
+            &mut Line::Account { ref name, ref mut hash, ref mut limits } if name == wanted => Some((hash, limits)),
+            _ => None,
+        };
+        self.lines.iter_mut().find_map(of_wanted).ok_or_else(|| AccountsError::Unknown(wanted.to_owned()))
+    }
+
     fn iter(&self) -> impl Iterator<Item = (&str, &PasswordHash)> {
         self.lines.iter().filter_map(|line| match line {
-            Line::Account { name, hash } => Some((name.as_str(), hash)),
+            Line::Account { name, hash, .. } => Some((name.as_str(), hash)),
             Line::Other(_) => None,
         })
     }
@@ -197,7 +224,13 @@ impl Accounts {
         let mut text = String::new();
         for line in &self.lines {
             match line {
-                Line::Account { name, hash } => text.extend([name, ":", hash.as_str(), "\n"]),
+                Line::Account { name, hash, limits } => {
+                    text.extend([name, ":", hash.as_str()]);
+                    if let Some(limits) = limits {
+                        text.extend([":", &limits.to_line()]);
+                    }
+                    text.push('\n');
+                }
                 Line::Other(other) => text.extend([other, "\n"]),
             }
         }
@@ -275,11 +308,14 @@ pub(crate) fn parse(text: &str) -> Result<Vec<Line>, (usize, String)> {
             return Err(wrong(AccountsError::Name(name.to_owned()).to_string()));
         }
         let advice = |why| wrong(format!("what stands after {name:?} {why}; set it with `poblano user`"));
+        let (hash, limits) = hash.split_once(':').map_or((hash, None), |(hash, limits)| (hash, Some(limits)));
         let hash = PasswordHash::parse(hash.trim_end()).map_err(advice)?;
+        let limits = limits.map(|limits| Limits::from_line(limits.trim_end())).transpose();
+        let limits = limits.map_err(|why| wrong(format!("the limits of {name:?}: {why}")))?;
         if !names.insert(name) {
             return Err(wrong(format!("there is an account {name:?} above already; take one away")));
         }
-        lines.push(Line::Account { name: name.to_owned(), hash });
+        lines.push(Line::Account { name: name.to_owned(), hash, limits });
     }
     Ok(lines)
 }

@@ -1,4 +1,4 @@
-//! The database: leases, sessions, and how often the gateway has started.
+//! The database: leases, sessions, vouchers, and how often the gateway has started.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -14,6 +14,7 @@ use redb::{
     WriteTransaction,
 };
 
+use crate::allowance::AllowanceRecord;
 use crate::lease::{LeaseRecord, key_bytes, key_from_bytes};
 use crate::session::SessionRecord;
 use wire::{GuestKey, MacAddr};
@@ -29,6 +30,8 @@ const LEASES: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("leases")
 const SESSIONS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("sessions");
 const BLOCKED: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("blocked");
 const HOSTS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("hosts");
+const ALLOWANCES: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("allowances");
+const SECRETS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("secrets");
 const COUNTERS: TableDefinition<'_, &str, u64> = TableDefinition::new("counters");
 const BOOTS: &str = "boots";
 
@@ -62,6 +65,9 @@ pub struct Loaded<T> {
 /// anybody wait, as that of a large hash table does.
 pub(crate) type Values = BTreeMap<GuestKey, Option<Box<[u8]>>>;
 
+/// The same of each voucher and account.
+pub(crate) type Allowances = BTreeMap<String, Option<Box<[u8]>>>;
+
 /// What is to be kept or forgotten.
 #[derive(Debug, Default)]
 pub struct Changes {
@@ -71,6 +77,8 @@ pub struct Changes {
     pub(crate) blocked: Values,
     /// The same.
     pub(crate) hosts: Values,
+    /// By the name of their sessions.
+    pub(crate) allowances: Allowances,
 }
 
 impl Changes {
@@ -89,6 +97,11 @@ impl Changes {
         self.sessions.insert(record.key, Some(record.value_bytes().into()));
     }
 
+    /// Keeps a voucher or what an account has used.
+    pub fn put_allowance(&mut self, record: &AllowanceRecord) {
+        self.allowances.insert(record.name(), Some(record.value_bytes().into()));
+    }
+
     /// Forgets a session.
     pub fn delete_session(&mut self, key: GuestKey) {
         self.sessions.insert(key, None);
@@ -97,7 +110,8 @@ impl Changes {
     /// True if there are none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.leases.is_empty() && self.sessions.is_empty() && self.blocked.is_empty() && self.hosts.is_empty()
+        let Self { leases, sessions, blocked, hosts, allowances } = self;
+        [leases, sessions, blocked, hosts].iter().all(|values| values.is_empty()) && allowances.is_empty()
     }
 }
 
@@ -205,14 +219,37 @@ impl Store {
         self.with(|database| load(database, HOSTS, read))
     }
 
+    /// Every voucher, and what accounts have used.
+    pub fn allowances(&self) -> Result<Loaded<AllowanceRecord>, StoreError> {
+        self.with(|database| load(database, ALLOWANCES, AllowanceRecord::from_bytes))
+    }
+
+    /// The secret of that name; the first time it is `fresh`.
+    pub fn secret(&self, name: &str, fresh: [u8; 32]) -> Result<[u8; 32], StoreError> {
+        self.with(|database| {
+            let transaction = database.begin_write()?;
+            let secret = {
+                let mut table = transaction.open_table(SECRETS)?;
+                let known = table.get(name)?.and_then(|known| known.value().try_into().ok());
+                if known.is_none() {
+                    table.insert(name, &fresh[..])?;
+                }
+                known.unwrap_or(fresh)
+            };
+            transaction.commit()?;
+            Ok(secret)
+        })
+    }
+
     /// Makes changes, all or none. They are on the disk when this returns.
     pub fn write(&self, changes: &Changes) -> Result<(), StoreError> {
         self.with(|database| {
             let transaction = database.begin_write()?;
-            change(&transaction, LEASES, &changes.leases)?;
-            change(&transaction, SESSIONS, &changes.sessions)?;
-            change(&transaction, BLOCKED, &changes.blocked)?;
-            change(&transaction, HOSTS, &changes.hosts)?;
+            let Changes { leases, sessions, blocked, hosts, allowances } = changes;
+            for (table, values) in [(LEASES, leases), (SESSIONS, sessions), (BLOCKED, blocked), (HOSTS, hosts)] {
+                change(&transaction, table, values.iter().map(|(key, value)| (key_bytes(*key), value)))?;
+            }
+            change(&transaction, ALLOWANCES, allowances.iter())?;
             // Durable, as redb commits by default: without it a kill loses everything since the last durable one.
             Ok(transaction.commit()?)
         })
@@ -275,13 +312,16 @@ fn load<T>(
     Ok(loaded)
 }
 
-fn change(transaction: &WriteTransaction, table: Table, changes: &Values) -> Result<(), redb::Error> {
+fn change<'a>(
+    transaction: &WriteTransaction,
+    table: Table,
+    changes: impl Iterator<Item = (impl AsRef<[u8]>, &'a Option<Box<[u8]>>)>,
+) -> Result<(), redb::Error> {
     let mut table = transaction.open_table(table)?;
     for (key, value) in changes {
-        let key = key_bytes(*key);
         match value {
-            Some(value) => table.insert(&key[..], &value[..])?,
-            None => table.remove(&key[..])?,
+            Some(value) => table.insert(key.as_ref(), &value[..])?,
+            None => table.remove(key.as_ref())?,
         };
     }
     Ok(())

@@ -62,6 +62,14 @@ impl PasswordHash {
     }
 }
 
+impl std::str::FromStr for PasswordHash {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        Self::parse(text)
+    }
+}
+
 /// No log or dump should hold hashes.
 impl std::fmt::Debug for PasswordHash {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

@@ -247,12 +247,12 @@ impl SessionRecord {
     }
 }
 
-fn put_short(bytes: &mut Vec<u8>, value: &[u8]) {
+pub(crate) fn put_short(bytes: &mut Vec<u8>, value: &[u8]) {
     bytes.push(value.len() as u8);
     bytes.extend(value);
 }
 
-fn take<const N: usize>(rest: &mut &[u8]) -> Option<[u8; N]> {
+pub(crate) fn take<const N: usize>(rest: &mut &[u8]) -> Option<[u8; N]> {
     let (taken, after) = rest.split_first_chunk()?;
     *rest = after;
     Some(*taken)
@@ -265,7 +265,7 @@ fn take_short<'a>(rest: &mut &'a [u8]) -> Option<&'a [u8]> {
     Some(taken)
 }
 
-fn take_text(rest: &mut &[u8]) -> Option<String> {
+pub(crate) fn take_text(rest: &mut &[u8]) -> Option<String> {
     Some(std::str::from_utf8(take_short(rest)?).ok()?.to_owned())
 }
 

@@ -8,7 +8,8 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use crate::database::{Changes, Store, StoreError, Values};
+use crate::allowance::AllowanceRecord;
+use crate::database::{Allowances, Changes, Store, StoreError, Values};
 use crate::lease::LeaseRecord;
 use crate::session::SessionRecord;
 use wire::{GuestKey, MacAddr, Vlan};
@@ -40,6 +41,8 @@ struct Shared {
 #[derive(Default)]
 struct State {
     pending: Changes,
+    /// Allowances that wait for a change of a session.
+    with_session: Allowances,
     /// Who wants to hear that they are written.
     waiting: Vec<Done>,
     /// The next write does not wait for its regular time.
@@ -98,6 +101,22 @@ impl Writer {
         self.change(|pending| &mut pending.hosts, key, address.map(|address| address.octets().into()), true);
     }
 
+    /// Keeps a voucher, or what an account has used. Does not wait; their owner bounds how many there are.
+    pub fn put_allowance(&self, record: &AllowanceRecord) {
+        self.change_allowance(record.name(), Some(record.value_bytes()));
+    }
+
+    /// The same, in one write with the next change of a session: what a session has used is either still its own after a
+    /// crash, or its allowance's, and not both.
+    pub fn put_allowance_with_session(&self, record: &AllowanceRecord) {
+        self.shared.lock().with_session.insert(record.name(), Some(record.value_bytes().into()));
+    }
+
+    /// Forgets a voucher, or what an account has used. Does not wait.
+    pub fn delete_allowance(&self, name: String) {
+        self.change_allowance(name, None);
+    }
+
     /// Writes soon what has changed so far, and calls `done` on the thread when it has been tried. Does not wait.
     pub fn settle(&self, done: impl FnOnce() + Send + 'static) {
         let mut state = self.shared.lock();
@@ -121,6 +140,8 @@ impl Writer {
         let value = value.map(Vec::into_boxed_slice);
         let mut state = self.shared.lock();
         let was_idle = state.pending.is_empty();
+        let with_session = std::mem::take(&mut state.with_session);
+        state.pending.allowances.extend(with_session);
         let pending = kind(&mut state.pending);
         if pending.len() >= self.shared.capacity && !pending.contains_key(&key) {
             state.lost += 1;
@@ -130,6 +151,16 @@ impl Writer {
         let hastens = hurries && !state.hurries && state.may_hurry(Instant::now(), self.shared.every);
         state.hurries |= hastens;
         if was_idle || hastens {
+            self.shared.wake.notify_one();
+        }
+    }
+
+    fn change_allowance(&self, name: String, value: Option<Vec<u8>>) {
+        let mut state = self.shared.lock();
+        let was_idle = state.pending.is_empty();
+        state.with_session.remove(&name);
+        state.pending.allowances.insert(name, value.map(Vec::into_boxed_slice));
+        if was_idle {
             self.shared.wake.notify_one();
         }
     }
@@ -192,6 +223,9 @@ impl Shared {
                     for (key, change) in batch.hosts {
                         pending.hosts.entry(key).or_insert(change);
                     }
+                    for (name, change) in batch.allowances {
+                        pending.allowances.entry(name).or_insert(change);
+                    }
                 }
             }
             waiting.into_iter().for_each(|done| done());
@@ -207,6 +241,10 @@ impl Shared {
         let is_idle = |state: &mut State| state.pending.is_empty() && state.waiting.is_empty() && !state.closing;
         let mut state = self.wake.wait_while(self.lock(), is_idle).unwrap_or_else(PoisonError::into_inner);
         state.hurries = false;
+        if state.closing {
+            let with_session = std::mem::take(&mut state.with_session);
+            state.pending.allowances.extend(with_session);
+        }
         (std::mem::take(&mut state.pending), std::mem::take(&mut state.waiting), state.closing)
     }
 
@@ -235,6 +273,7 @@ mod tests {
     use wire::{MacAddr, Vlan};
 
     use super::*;
+    use crate::allowance::Used;
 
     fn lease(guest: u8) -> LeaseRecord {
         LeaseRecord {
@@ -252,6 +291,27 @@ mod tests {
         assert_eq!((0..1000).filter(|_| state.may_hurry(now, every)).count(), 100);
         let hour = (0..3600).filter(|&n| state.may_hurry(now + Duration::from_secs(n), every)).count();
         assert_eq!(hour, 1800);
+    }
+
+    #[test]
+    fn what_a_session_used_is_written_together_with_its_end() {
+        let record = |octets| AllowanceRecord::Account {
+            name: "ada".into(),
+            since_unix: 0,
+            used: Used { octets, ..Used::default() },
+        };
+        let shared = Shared { state: Mutex::default(), wake: Condvar::new(), capacity: 10, every: Duration::ZERO };
+        let writer = Writer { shared: Arc::new(shared), thread: None };
+        writer.put_allowance_with_session(&record(1));
+        assert!(writer.shared.lock().pending.is_empty());
+        writer.delete_session(lease(1).key);
+        let (batch, ..) = writer.shared.next_batch();
+        assert_eq!((batch.sessions.len(), batch.allowances.len()), (1, 1));
+        writer.put_allowance_with_session(&record(2));
+        writer.put_allowance(&record(3));
+        writer.delete_session(lease(1).key);
+        let (batch, ..) = writer.shared.next_batch();
+        assert_eq!(batch.allowances["ada"].as_deref(), Some(&*record(3).value_bytes()), "the newer one");
     }
 
     #[test]

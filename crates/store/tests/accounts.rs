@@ -3,7 +3,7 @@
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
-use store::{Accounts, AccountsError, PasswordHash, edit_accounts};
+use store::{Accounts, AccountsError, Limits, PasswordHash, edit_accounts};
 
 /// A folder that goes when the test ends.
 struct Folder(PathBuf);
@@ -28,6 +28,28 @@ impl Drop for Folder {
 
 fn hash(password: &str) -> PasswordHash {
     PasswordHash::new(password.as_bytes(), [0x5a; 16])
+}
+
+#[test]
+fn an_accounts_limits_stand_behind_its_hash_and_stay_with_another_password() {
+    let folder = Folder::new("limited-account");
+    let path = folder.accounts();
+    let limits = Limits::from_line("octets=5000,devices=2,since_unix=1800000000").expect("limits");
+    edit_accounts(&path, |a| {
+        a.add("ben", hash("old"))?;
+        a.set_limits("ben", Some(limits.clone()))?;
+        a.set_password("ben", hash("new"))
+    })
+    .expect("it can be written");
+    let text = std::fs::read_to_string(&path).expect("it was written");
+    assert!(text.trim_end().ends_with(":octets=5000,devices=2,since_unix=1800000000"), "{text}");
+    let accounts = Accounts::load(&path).expect("it was written by us");
+    assert_eq!(accounts.limits("ben"), Some(&limits));
+    assert!(accounts.check("ben").run(b"new"));
+    std::fs::write(&path, text.replace("octets=5000", "octets=much")).expect("writes");
+    let error = Accounts::load(&path).expect_err("that is no amount").to_string();
+    assert!(error.contains(":1: the limits of \"ben\": octets is \"much\""), "{error}");
+    edit_accounts(&path, |a| a.remove("ben")).expect_err("a limit that cannot be read is not no limit");
 }
 
 #[test]

@@ -7,7 +7,10 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
-use store::{Changes, Counts, LeaseRecord, Loaded, SessionRecord, Store, StoreError, Writer, Written};
+use store::{
+    AllowanceRecord, Changes, Code, Counts, LeaseRecord, Limits, Loaded, SessionRecord, Store, StoreError, Used,
+    Voucher, Writer, Written,
+};
 use wire::{GuestKey, MacAddr, Vlan};
 
 /// A folder that goes when the test ends.
@@ -295,4 +298,30 @@ fn a_session_that_ends_is_written_at_once_and_does_not_come_back_after_a_crash()
     }
     let store = open(&crash(&folder));
     assert_eq!(store.sessions().expect("it can be read").records, [session(2, 5)]);
+}
+
+#[test]
+fn vouchers_and_secrets_are_there_after_a_restart() {
+    let folder = Folder::new("vouchers");
+    let store = open(&folder);
+    let voucher = Voucher {
+        serial: 1,
+        code: Code::new([3; 16]),
+        batch: 1,
+        revoked: false,
+        note: "bar".into(),
+        price: "5".into(),
+        limits: Limits::from_line("seconds=7200,octets=1000000000").expect("limits"),
+    };
+    let used = Used { first_unix: Some(1_800_000_000), time: Duration::from_millis(1500), octets: 77 };
+    let account = AllowanceRecord::Account { name: "ada".into(), since_unix: 5, used };
+    let records = [account, AllowanceRecord::Voucher(voucher, used)];
+    let mut changes = Changes::default();
+    records.iter().for_each(|record| changes.put_allowance(record));
+    store.write(&changes).expect("the disk works");
+    let secret = store.secret("bookmarks", [7; 32]).expect("the disk works");
+    drop(store);
+    let store = open(&folder);
+    assert_eq!(store.allowances().expect("it can be read"), Loaded { records: records.into(), unreadable: 0 });
+    assert_eq!(store.secret("bookmarks", [8; 32]).expect("it can be read"), secret);
 }

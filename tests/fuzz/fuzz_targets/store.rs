@@ -1,16 +1,17 @@
-//! What is on the disk, damaged: `which (1)`, then key (9) and value of a lease or a session, an accounting record, a spool
+//! What is on the disk, damaged: `which (1)`, then key (9) and value of a lease, a session or a voucher, an accounting record, a spool
 //! of them, or a file of accounts.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
 use poblano_fuzz::Input;
 use store::fuzz::{
-    read_accounts, read_lease, read_record, read_session, read_spool, written_lease, written_record, written_session,
+    read_accounts, read_allowance, read_lease, read_record, read_session, read_spool, written_allowance, written_lease,
+    written_record, written_session,
 };
 
 fuzz_target!(|bytes: &[u8]| {
     let mut input = Input::new(bytes);
-    let which = input.u8() % 5;
+    let which = input.u8() % 6;
     if which == 0 {
         let (key, value) = (input.bytes(9), input.rest());
         let Some(record) = read_lease(key, value) else { return };
@@ -26,6 +27,11 @@ fuzz_target!(|bytes: &[u8]| {
         // Of an earlier version it is written in ours.
         let (key, value) = written_session(&record);
         assert_eq!(read_session(&key, &value), Some(record), "what we write can be read");
+    } else if which == 5 {
+        let (key, value) = (input.bytes(9), input.rest());
+        let Some(record) = read_allowance(key, value) else { return };
+        let (key, value) = written_allowance(&record);
+        assert_eq!(read_allowance(&key, &value), Some(record), "what we write can be read");
     } else if which == 3 {
         let Some(record) = read_record(input.rest()) else { return };
         assert_eq!(read_record(&written_record(&record)), Some(record), "what we write can be read");

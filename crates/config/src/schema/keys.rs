@@ -43,6 +43,7 @@ pub const SECTIONS: &[Section] = &[
     portal::UAM,
     portal::GARDEN,
     access::AUTH,
+    access::VOUCHERS,
     access::MAC_AUTHENTICATION,
     access::SESSION,
     access::POLICY,

@@ -30,7 +30,7 @@ use engine::gateway::Attempt;
 use engine::session::Grant;
 use portal::{Credential, Login};
 use radius::{Code, Outcome, RelayedRequest, Reply, attr};
-use store::{Accounts, AccountsError, LocalUsers, PasswordCheck};
+use store::{Accounts, AccountsError, Limits, LocalUsers, PasswordCheck};
 use tokio::sync::Semaphore;
 use tracing::{debug, info, warn};
 use wire::MacAddr;
@@ -82,6 +82,8 @@ pub(crate) enum Answer {
         redirect: Option<String>,
         eap: Option<Vec<u8>>,
     },
+    /// The password is an account's, whose limits say whether its guest may come in.
+    Limited(Limits),
     /// It asks on by EAP, and a conversation is kept for the answer.
     Asked {
         eap: Vec<u8>,
@@ -234,6 +236,11 @@ impl Aaa {
                         continue;
                     }
                 },
+                // No name and password is a voucher's.
+                AuthMethod::Vouchers => {
+                    unknown = true;
+                    continue;
+                }
                 AuthMethod::Radius => match self.ask_radius(self.asks.person(attempt, login, before)).await {
                     Ok(reply) => self.granted(&reply),
                     Err(NoAccept::Asked(reply)) if matches!(login.credential, Credential::Eap(_)) => {
@@ -314,7 +321,7 @@ impl Aaa {
         let Credential::Password(password) = login.credential else { return Err(UnknownName) };
         let Ok(_waiting) = self.waiting_checks.try_acquire() else { return Ok(Answer::Unavailable) };
         let Ok(check) = Arc::clone(&self.checks).acquire_owned().await else { return Ok(Answer::Unavailable) };
-        let (known, password_check) = match self.password_check(login.name) {
+        let (known, limits, password_check) = match self.password_check(login.name) {
             Ok(found) => found,
             Err(error) => {
                 warn!(%error, "local accounts cannot be read");
@@ -328,7 +335,10 @@ impl Aaa {
             right
         });
         match checked.await {
-            Ok(true) => Ok(Answer::plainly(self.default_grant())),
+            Ok(true) => Ok(match limits {
+                Some(limits) => Answer::Limited(limits),
+                None => Answer::plainly(self.default_grant()),
+            }),
             // The work was done for an unknown name too: time does not tell which names there are.
             Ok(false) if !known => Err(UnknownName),
             Ok(false) => Ok(Answer::Refused { message: None, redirect: None, eap: None }),
@@ -348,8 +358,20 @@ impl Aaa {
         }
     }
 
-    /// Whether there is such an account, and the work that checks its password (or as much work, if there is none).
-    fn password_check(&self, name: &str) -> Result<(bool, PasswordCheck), AccountsError> {
+    /// Whether there is such an account, its limits, and the work that checks its password (or as much work, if there is
+    /// none).
+    fn password_check(&self, name: &str) -> Result<(bool, Option<Limits>, PasswordCheck), AccountsError> {
+        self.with_accounts(|accounts| (accounts.contains(name), accounts.limits(name).cloned(), accounts.check(name)))
+    }
+
+    /// The limits of an account that has some, and the hash of its password; none too if the file cannot be read.
+    pub(crate) fn limited_account(&self, name: &str) -> Option<(Limits, String)> {
+        let found =
+            |accounts: &Accounts| Some((accounts.limits(name)?.clone(), accounts.hash(name)?.as_str().to_owned()));
+        self.with_accounts(found).ok()?.filter(|_| self.methods.contains(&AuthMethod::Local))
+    }
+
+    fn with_accounts<T>(&self, look: impl FnOnce(&Accounts) -> T) -> Result<T, AccountsError> {
         let mut accounts = self.accounts.borrow_mut();
         let accounts = match accounts.as_mut() {
             Some(accounts) => {
@@ -358,7 +380,7 @@ impl Aaa {
             }
             None => accounts.insert(Accounts::load(&self.accounts_file)?),
         };
-        Ok((accounts.contains(name), accounts.check(name)))
+        Ok(look(accounts))
     }
 
     /// What a server accepted, or else why none did.

@@ -7,7 +7,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::rc::Rc;
 use std::time::Duration;
 
-use portal::{Backend, Credential, Files, Guest, Limits, Login, LoginOutcome, Session, Site, Uam};
+use portal::{Backend, Credential, Declined, Files, Guest, Limits, Login, LoginOutcome, Session, SignIn, Site, Uam};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use uam::Place;
@@ -110,6 +110,7 @@ impl Backend for House {
                 LoginOutcome::Rejected { message: Some("Buy more.".into()), redirect: Some(url.into()), eap: None }
             }
             ("away", _) => LoginOutcome::Unavailable,
+            ("spent", _) => LoginOutcome::Declined(Declined::UsedUp),
             ("hasty", _) => LoginOutcome::TooManyTries { wait: Duration::from_millis(29_500) },
             ("slow", _) => std::future::pending().await,
             _ => LoginOutcome::Rejected { message: None, redirect: None, eap: None },
@@ -117,6 +118,32 @@ impl Backend for House {
     }
 
     fn served(&self, _: Ipv4Addr, _: &str, _: Option<&str>, _: u16) {}
+
+    async fn redeem(&self, ip: Ipv4Addr, code: &str) -> LoginOutcome {
+        self.logins.borrow_mut().push(format!("voucher {code}"));
+        match code {
+            "K7QM 2XWB" => {
+                let bookmark = Some("b00c".into());
+                self.let_in(ip, Session { user: "K7QM-2XWB".into(), bookmark, ..Session::default() });
+                LoginOutcome::Accepted { redirect: None, eap: None }
+            }
+            "typo" => LoginOutcome::Declined(Declined::Mistyped),
+            "old" => LoginOutcome::Declined(Declined::Expired),
+            "empty" => LoginOutcome::Declined(Declined::UsedUp),
+            "full" => LoginOutcome::Declined(Declined::TooManyDevices),
+            _ => LoginOutcome::Declined(Declined::UnknownCode),
+        }
+    }
+
+    fn recognise(&self, bookmark: &str) -> Option<String> {
+        (bookmark == "b00c").then(|| "K7QM-2XWB".to_owned())
+    }
+
+    async fn resume(&self, ip: Ipv4Addr, bookmark: &str) -> LoginOutcome {
+        assert_eq!(bookmark, "b00c", "nobody else is asked about");
+        self.sessions.borrow_mut().clear();
+        self.redeem(ip, "K7QM 2XWB").await
+    }
 
     fn ask_about_device(&self, ip: Ipv4Addr) {
         self.asked_about.borrow_mut().push(ip);
@@ -140,25 +167,40 @@ pub(crate) fn wide() -> Limits {
 
 /// Runs a test against a portal with these bounds and terms.
 pub(crate) fn with_portal(limits: Limits, terms: Option<&str>, test: impl AsyncFnOnce(Portal)) {
-    with_site(limits, terms, Uam::default(), Files::default(), test);
+    with_site(limits, terms, PASSWORD, Uam::default(), Files::default(), test);
 }
 
 /// The same, with an external portal.
 pub(crate) fn with_uam(uam: Uam, test: impl AsyncFnOnce(Portal)) {
-    with_site(wide(), None, uam, Files::default(), test);
+    with_site(wide(), None, PASSWORD, uam, Files::default(), test);
 }
 
 /// The same, with files of the operator's.
 pub(crate) fn with_files(files: Files, test: impl AsyncFnOnce(Portal)) {
-    with_site(wide(), None, Uam::default(), files, test);
+    with_site(wide(), None, PASSWORD, Uam::default(), files, test);
 }
 
-fn with_site(limits: Limits, terms: Option<&str>, uam: Uam, files: Files, test: impl AsyncFnOnce(Portal)) {
+/// The same, with terms, where guests have vouchers.
+pub(crate) fn with_vouchers(password: bool, terms: Option<&str>, test: impl AsyncFnOnce(Portal)) {
+    with_site(wide(), terms, SignIn { password, voucher: true }, Uam::default(), Files::default(), test);
+}
+
+const PASSWORD: SignIn = SignIn { password: true, voucher: false };
+
+fn with_site(
+    limits: Limits,
+    terms: Option<&str>,
+    sign_in: SignIn,
+    uam: Uam,
+    files: Files,
+    test: impl AsyncFnOnce(Portal),
+) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("runtime");
     tokio::task::LocalSet::new().block_on(&runtime, async {
         let house = Rc::new(House::default());
         let site = Rc::new(Site {
             title: "Caf\u{e9} <Poblano>".into(),
+            sign_in,
             terms: terms.map(Into::into),
             base_url: BASE.into(),
             names: vec!["wifi.internal".into()],

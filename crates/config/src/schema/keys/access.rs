@@ -11,9 +11,9 @@ pub(super) const AUTH: Section = section(
     &[
         key(
             "method",
-            Choices(&["local", "local_users", "radius"]),
+            Choices(&["local", "local_users", "radius", "vouchers"]),
             Is("\"local\""),
-            "Who says whether a name and password are right: the accounts of `poblano user`, the file local_users, the RADIUS servers. In a list the next one is asked when one does not know the name or does not answer; a wrong password ends it.",
+            "Who says whether a name and password are right: the accounts of `poblano user`, the file local_users, the RADIUS servers. In a list the next one is asked when one does not know the name or does not answer; a wrong password ends it. With \"vouchers\" the sign-in page takes the code of a voucher too, or nothing else if it stands alone.",
         ),
         key(
             "accounts",
@@ -26,6 +26,25 @@ pub(super) const AUTH: Section = section(
             Path { max: 4096 },
             or("none", "\"/etc/chilli/localusers\""),
             "CoovaChilli's file of accounts, a line each: name:password, and what follows another colon is not looked at. Passwords stand in it as they are, so keep it from other users. Read again when it changes.",
+        ),
+    ],
+);
+
+pub(super) const VOUCHERS: Section = section(
+    "vouchers",
+    "Vouchers, which `poblano voucher create` makes, and accounts with limits: what devices have in common that use the same one.",
+    &[
+        key(
+            "replace_after",
+            Duration { min: "10s", max: "1d", or_zero: true },
+            Is("\"5m\""),
+            "When all devices of a voucher or an account are online and another one logs in, the one that has been silent longest makes room if it has been silent for so long: phones come back under another MAC address. Otherwise the newcomer is refused. \"0\": nobody makes room.",
+        ),
+        key(
+            "remember",
+            Duration { min: "1h", max: "365d", or_zero: true },
+            Is("\"30d\""),
+            "For so long the address of the status page, kept as a bookmark, lets the same guest go on with its voucher or its account's limits after its device has changed its MAC address; the session under the old one ends. Whoever has the address has the voucher. \"0\": there are no such addresses.",
         ),
     ],
 );
