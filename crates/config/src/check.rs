@@ -4,6 +4,7 @@ mod administrative;
 mod dynauth;
 mod http;
 mod proxy;
+mod tls;
 mod uam;
 
 use std::collections::HashSet;
@@ -198,6 +199,7 @@ fn portal(config: &Config, read: &mut Read<'_>) {
             format!("port {} is the gateway's DNS or DHCP server; choose another such as 3990", config.portal.port);
         read.conflict("portal.port", &[], message);
     }
+    tls::check(config, read);
 }
 
 fn metrics(config: &Config, read: &mut Read<'_>) {

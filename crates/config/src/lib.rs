@@ -27,7 +27,7 @@ pub use garden::{GardenDomain, GardenEntry, GardenHost};
 pub use model::{
     Accounting, Auth, AuthMethod, Config, Control, Dhcp, Direction, Dns, DynamicAuthorization,
     DynamicAuthorizationClient, Garden, Guests, HostLease, Lan, Log, LogLevel, MacAuthentication, MacServiceType,
-    Metrics, Offload, OffloadMode, PasswordMethod, Policy, Portal, Radius, RadiusAdministrative, RadiusHttp,
+    Metrics, Offload, OffloadMode, PasswordMethod, Policy, Portal, PortalTls, Radius, RadiusAdministrative, RadiusHttp,
     RadiusProxy, RadiusProxyClient, RadiusServer, RadiusTls, RadiusTransport, RadiusVersion, Scripts, Session, State,
     Tun, TunMode, Uam, Uplink,
 };

@@ -12,6 +12,7 @@ mod demo;
 mod flows;
 mod garden;
 mod gateway;
+mod https;
 mod import;
 mod kept;
 mod leases;
@@ -27,6 +28,7 @@ mod run;
 mod scripts;
 mod settings;
 mod slow;
+mod tls;
 mod udp;
 
 use std::process::ExitCode;

@@ -37,6 +37,7 @@ pub const SECTIONS: &[Section] = &[
     network::DHCP_HOST,
     network::DNS,
     portal::PORTAL,
+    portal::PORTAL_TLS,
     portal::UAM,
     portal::GARDEN,
     access::AUTH,

@@ -31,7 +31,8 @@ use tracing::debug;
 use wire::url::{WebUrl, bare_host};
 
 use self::words::Words;
-use super::radsec::{self, Silence};
+use super::radsec::Silence;
+use crate::tls;
 
 pub(super) use self::words::SECRET;
 
@@ -251,10 +252,9 @@ where
 fn tls(authorities: &Path) -> anyhow::Result<Arc<ClientConfig>> {
     let mut roots = RootCertStore::empty();
     // Of the many that a system has, some may be of a kind that is not known here.
-    let (known, _) = roots.add_parsable_certificates(radsec::certificates(authorities)?);
+    let (known, _) = roots.add_parsable_certificates(tls::certificates(authorities)?);
     ensure!(known > 0, "{} has no authority's certificate", authorities.display());
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = ClientConfig::builder_with_provider(provider)
+    let config = ClientConfig::builder_with_provider(tls::provider())
         .with_safe_default_protocol_versions()?
         .with_root_certificates(roots)
         .with_no_client_auth();
