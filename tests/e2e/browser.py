@@ -12,6 +12,7 @@ import select
 import shlex
 import shutil
 import signal
+import subprocess
 import tempfile
 import time
 
@@ -19,7 +20,7 @@ PHONE = {"width": 390, "height": 844, "deviceScaleFactor": 2, "mobile": True}
 
 
 class Browser:
-    def __init__(self, ns, scripts=True):
+    def __init__(self, ns, scripts=True, authority=None):
         self.profile = pathlib.Path(tempfile.mkdtemp(prefix="poblano-browser-"))
         self.buffer, self.number, self.events = b"", 0, []
         ours, theirs = self.pipes()
@@ -28,11 +29,15 @@ class Browser:
             *("--disable-gpu", "--disable-dev-shm-usage", "--no-first-run", "--disable-background-networking"),
             *(f"--user-data-dir={self.profile}", "about:blank"),
         ]
+        if authority:
+            self.trust(authority)
         # Chromium reads commands from descriptor 3 and answers on 4.
         line = f"exec {shlex.join(program)} 3<&{theirs[0]} 4>&{theirs[1]}"
         self.log = (self.profile / "log").open("w")
         self.process = ns.spawn(
-            *("bash", "-c", line), pass_fds=theirs, stdout=self.log, stderr=self.log, start_new_session=True
+            *("bash", "-c", line),
+            **{"pass_fds": theirs, "stdout": self.log, "stderr": self.log, "start_new_session": True},
+            env={**os.environ, "HOME": str(self.profile)},
         )
         for fd in theirs:
             os.close(fd)
@@ -45,6 +50,13 @@ class Browser:
         self.call("Emulation.setFocusEmulationEnabled", enabled=True)
         self.call("Emulation.setDeviceMetricsOverride", **PHONE)
         self.call("Emulation.setScriptExecutionDisabled", value=not scripts)
+
+    def trust(self, authority):
+        """As a person does who installs an authority's certificate."""
+        store = self.profile / ".pki" / "nssdb"
+        store.mkdir(parents=True)
+        for argv in (["-N", "--empty-password"], ["-A", "-n", "test", "-t", "C,,", "-i", str(authority)]):
+            subprocess.run(["certutil", "-d", f"sql:{store}", *argv], check=True, capture_output=True)
 
     def dress(self, width=390, scheme="light", language="en"):
         """How wide the window is, whether the person wants dark pages, and what is read."""

@@ -148,7 +148,7 @@ class Guest:
         script.chmod(0o755)
         argv = {
             "udhcpc": [
-                *("udhcpc", "-i", self.nic, "-s", script, "-f", "-n", "-t", 5, "-T", 1, "-A", 1),
+                *("udhcpc", "-i", self.nic, "-s", script, "-f", "-n", "-t", 5, "-T", 1, "-A", 1, "-O", 114),
                 *(["-q"] if once else []),
             ],
             "dhclient": [

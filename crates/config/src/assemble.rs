@@ -12,7 +12,7 @@ use crate::{
     Accounting, Auth, AuthMethod, BitRate, Config, Console, Control, Dhcp, DhcpOption, Direction, Dns,
     DynamicAuthorization, DynamicAuthorizationClient, Garden, GardenDomain, GardenEntry, Guests, HostLease,
     HostNetwork, InterfaceAddress, Lan, Log, LogLevel, MacAuthentication, MacServiceType, Metrics, NamedPool, Network,
-    Octets, Offload, OffloadMode, PasswordMethod, Policy, Portal, Radius, RadiusAdministrative, RadiusHttp,
+    Octets, Offload, OffloadMode, PasswordMethod, Policy, Portal, PortalTls, Radius, RadiusAdministrative, RadiusHttp,
     RadiusProxy, RadiusProxyClient, RadiusServer, RadiusTls, RadiusTransport, RadiusVersion, Routed, Scripts, Secret,
     Session, State, Tun, TunMode, Uam, Uplink, UplinkLine, UplinkProbe, UplinkShare, Vouchers, Webhook,
 };
@@ -61,6 +61,9 @@ pub(crate) fn assemble(read: &Read<'_>) -> Config {
             title: read.required("portal.title"),
             terms: read.required("portal.terms"),
             files: read.optional("portal.files"),
+            venue_url: read.optional("portal.venue_url"),
+            can_extend: read.required("portal.can_extend"),
+            tls: portal_tls(read),
         },
         uam: uam(read),
         garden: Garden {
@@ -177,6 +180,7 @@ fn dhcp(read: &Read<'_>, lan: &Lan) -> Dhcp {
         dns: read.optional("dhcp.dns").filter(|d: &Vec<_>| !d.is_empty()).unwrap_or_else(|| vec![lan.gateway]),
         ntp: read.required("dhcp.ntp"),
         conflict_probe: read.required("dhcp.conflict_probe"),
+        captive_portal: read.optional("dhcp.captive_portal"),
         rogue_probe: read.unless_zero("dhcp.rogue_probe"),
         options: read.required("dhcp.options"),
         hosts: (0..read.count("dhcp.host")).map(host).collect(),
@@ -286,6 +290,15 @@ fn proxy(read: &Read<'_>) -> RadiusProxy {
         accounting_port: read.port("radius.proxy.accounting_port"),
         clients: (0..read.count("radius.proxy.client")).map(client).collect(),
     }
+}
+
+fn portal_tls(read: &Read<'_>) -> Option<PortalTls> {
+    Some(PortalTls {
+        name: read.optional("portal.tls.name")?,
+        certificate: read.optional("portal.tls.certificate_file").unwrap_or_default(),
+        key: read.optional("portal.tls.key_file").unwrap_or_default(),
+        port: read.port("portal.tls.port"),
+    })
 }
 
 fn uam(read: &Read<'_>) -> Uam {

@@ -5,6 +5,7 @@ mod dynauth;
 mod http;
 mod proxy;
 mod routed;
+mod tls;
 mod uam;
 mod uplink;
 
@@ -207,6 +208,7 @@ fn portal(config: &Config, read: &mut Read<'_>) {
             format!("port {} is the gateway's DNS or DHCP server; choose another such as 3990", config.portal.port);
         read.conflict("portal.port", &[], message);
     }
+    tls::check(config, read);
 }
 
 /// What is for those who run the gateway is nothing for its guests.

@@ -28,9 +28,9 @@ pub use garden::{GardenDomain, GardenEntry, GardenHost};
 pub use model::{
     Accounting, Auth, AuthMethod, Config, Console, Control, Dhcp, Direction, Dns, DynamicAuthorization,
     DynamicAuthorizationClient, Garden, Guests, HostLease, Lan, Log, LogLevel, MacAuthentication, MacServiceType,
-    Metrics, NamedPool, Offload, OffloadMode, PasswordMethod, Policy, Portal, Radius, RadiusAdministrative, RadiusHttp,
-    RadiusProxy, RadiusProxyClient, RadiusServer, RadiusTls, RadiusTransport, RadiusVersion, Routed, Scripts, Session,
-    State, Tun, TunMode, Uam, Vouchers, Webhook,
+    Metrics, NamedPool, Offload, OffloadMode, PasswordMethod, Policy, Portal, PortalTls, Radius, RadiusAdministrative,
+    RadiusHttp, RadiusProxy, RadiusProxyClient, RadiusServer, RadiusTls, RadiusTransport, RadiusVersion, Routed,
+    Scripts, Session, State, Tun, TunMode, Uam, Vouchers, Webhook,
 };
 pub use option::DhcpOption;
 pub use problem::{Errors, Problem};

@@ -160,6 +160,8 @@ pub struct Dhcp {
     pub ntp: Vec<Ipv4Addr>,
     /// An address is probed with ARP before it is offered.
     pub conflict_probe: bool,
+    /// Option 114, with `%{m}` and others for each guest's own; `None` is our own API, if there is https.
+    pub captive_portal: Option<String>,
     /// How often other DHCP servers are looked for.
     pub rogue_probe: Option<Duration>,
     /// Further options for everybody; no code twice.
@@ -222,6 +224,36 @@ pub struct Portal {
     pub terms: String,
     /// The folder of what is served below `/www/`.
     pub files: Option<PathBuf>,
+    /// A page about the place.
+    pub venue_url: Option<String>,
+    /// Guests can prolong a session there.
+    pub can_extend: bool,
+    /// https; `None` is without.
+    pub tls: Option<PortalTls>,
+}
+
+/// `[portal.tls]`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PortalTls {
+    /// What the certificate is for, in lower case; at most 128 octets.
+    pub name: String,
+    /// The certificate and those above it.
+    pub certificate: PathBuf,
+    /// Its private key.
+    pub key: PathBuf,
+    /// TCP port on the gateway address.
+    pub port: u16,
+}
+
+impl PortalTls {
+    /// Where guests reach the portal, without a slash at the end.
+    #[must_use]
+    pub fn url(&self) -> String {
+        match self.port {
+            443 => format!("https://{}", self.name),
+            port => format!("https://{}:{port}", self.name),
+        }
+    }
 }
 
 /// `[uam]`

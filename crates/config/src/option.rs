@@ -66,7 +66,7 @@ fn refused(code: u8) -> Option<&'static str> {
         42 => "use dhcp.ntp",
         51 | 58 | 59 => "it follows from dhcp.lease",
         67 => "use filename in [[dhcp.host]]",
-        114 => "the gateway sets it to its portal",
+        114 => "dhcp.captive_portal has it",
         // Overload, message type, server identifier and the rest of the protocol itself; RFC 3046; RFC 4388 and on.
         50 | 52..=57 | 61 | 80 | 82 | 90..=92 | 118 => "it belongs to the protocol itself",
         121 => "use dhcp.host_routes",

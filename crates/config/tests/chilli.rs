@@ -108,6 +108,33 @@ fn what_is_left_out_is_as_coovachilli_has_it() {
 }
 
 #[test]
+fn https_of_the_portal_is_where_portals_look_for_it() {
+    let files = "sslcertfile /dev/null\nsslkeyfile /dev/null\n";
+    let name = "uamaliasname portal\ndomain example.org\n";
+    let config = config_of(&format!("{files}{name}uamuiport 4990\nuamuissl"));
+    let tls = config.portal.tls.expect("https");
+    assert_eq!((tls.url().as_str(), config.uam.ui_port), ("https://portal.example.org:4990", None));
+    assert_eq!((&*tls.certificate, &*tls.key), (Path::new("/dev/null"), Path::new("/dev/null")));
+    let config = config_of(&format!("{files}{name}uamuiport 4990\nredirssl"));
+    assert_eq!(config.portal.tls.map(|tls| tls.url()).as_deref(), Some("https://portal.example.org"));
+    assert_eq!(config.uam.ui_port, Some(4990));
+    assert_eq!(config_of(&format!("{files}{name}")).portal.tls, None, "nothing was https");
+    let import = imported(&format!("{files}uamuiport 4990\nuamuissl")).unwrap_or_else(|e| panic!("{e}"));
+    assert!(import.report.to_string().contains("logins would travel in the clear"), "{}", import.report);
+}
+
+#[test]
+fn guests_are_told_of_the_api_if_they_can_ask_it() {
+    let uri = "https://api.example.org/%{m}/%{i}/%{n}/%{t}";
+    let config = config_of(&format!("captiveportalapi_uri {uri}\ncaptiveportalvenue_info_url https://example.org/"));
+    assert_eq!(config.dhcp.captive_portal.as_deref(), Some(uri));
+    assert_eq!(config.portal.venue_url.as_deref(), Some("https://example.org/"));
+    for no in ["http://10.1.0.1:3990/captive-portal-identification", "https://api.example.org/%{s}"] {
+        assert_eq!(config_of(&format!("captiveportalapi_uri {no}")).dhcp.captive_portal, None, "{no}");
+    }
+}
+
+#[test]
 fn the_secret_that_everybody_knows_is_not_taken_unasked() {
     let text = "dhcpif eth1\nradiusserver1 198.51.100.20\n";
     let errors = import(Path::new("chilli.conf"), &Overrides::default(), &OneFile(text)).expect_err("no secret");
@@ -311,6 +338,8 @@ fn line(name: &str, kind: Kind, variant: usize) -> Option<String> {
         }
         "uamaliasip" => "192.0.2.1",
         "uamlogoutip" => "192.0.2.2",
+        "captiveportalapi_uri" => "https://api.example.org/%{m}",
+        "captiveportalvenue_info_url" => "https://www.example.org/",
         "sslcafile" | "sslcertfile" | "sslkeyfile" => "/dev/null",
         "proxyclient" => "192.0.2.32/28",
         // They name other files.

@@ -29,6 +29,41 @@ fn warnings(text: &str) -> String {
 }
 
 #[test]
+fn https_of_the_portal_needs_a_name_a_certificate_and_a_port_of_its_own() {
+    let whole =
+        "[portal.tls]\nname = \"Portal.Example.org\"\ncertificate_file = \"/dev/null\"\nkey_file = \"/dev/null\"\n";
+    let url = |text: &str| {
+        let loaded = Config::parse(text, "poblano.toml", &with_lan()).unwrap_or_else(|e| panic!("{e}"));
+        loaded.config.portal.tls.map(|tls| tls.url())
+    };
+    assert_eq!(url(whole).as_deref(), Some("https://portal.example.org"));
+    assert_eq!(url(&format!("{whole}port = 8443")).as_deref(), Some("https://portal.example.org:8443"));
+    for (text, said) in [
+        (format!("{whole}port = 3990"), "port 3990 has its own server"),
+        (format!("{whole}port = 80"), "port 80 has its own server"),
+        (whole.replace("key_file = \"/dev/null\"", ""), "needs key_file"),
+        (whole.replace("name = \"Portal.Example.org\"", ""), "needs name"),
+        (whole.replace("Portal", &["a"; 40].join(".aa")), "is longer than 128 octets"),
+    ] {
+        assert!(errors(&text).contains(said), "{text}\n{}", errors(&text));
+    }
+}
+
+#[test]
+fn guests_are_told_of_an_api_by_https_alone_and_nothing_stands_for_what_is_not_known() {
+    let text = |uri: &str| format!("[dhcp]\ncaptive_portal = \"{uri}\"");
+    let uri = "https://api.example.org/%{m}/%{M}/%{i}/%{n}/%{t}";
+    assert_eq!(read(&text(uri)).dhcp.captive_portal.as_deref(), Some(uri));
+    for (uri, said) in [
+        ("http://api.example.org/", "use https"),
+        ("https://api.example.org/%{s}", "another placeholder"),
+        ("api.example.org", "no https address"),
+    ] {
+        assert!(errors(&text(uri)).contains(said), "{uri}: {}", errors(&text(uri)));
+    }
+}
+
+#[test]
 fn two_interfaces_on_the_command_line_are_configuration_enough() {
     let overrides = Overrides { lan: Some("eth1".to_owned()), uplink: Some("eth0".to_owned()) };
     let loaded = Config::without_file(&overrides).expect("the defaults are consistent");

@@ -43,7 +43,7 @@ pub(crate) fn up(
             }
             Ok(headers) => {
                 facts.network = Network::Ipv4;
-                facts.kind = kind_up(&headers, plane.portal_ports);
+                facts.kind = kind_up(&headers, plane);
                 ip = Some(headers);
             }
             Err(_) => facts.network = Network::Malformed,
@@ -136,13 +136,14 @@ fn is_to_us(destination: MacAddr, ours: MacAddr) -> bool {
     destination == ours || destination.0[0] & 1 != 0
 }
 
-fn kind_up(ip: &Ipv4, portal_ports: [u16; 2]) -> Kind {
+fn kind_up(ip: &Ipv4, plane: &Plane) -> Kind {
     match ip.transport {
         Transport::Udp { destination: SERVER_PORT, .. } => Kind::Dhcp,
         Transport::Udp { source: SERVER_PORT, destination: CLIENT_PORT } => Kind::DhcpAnswer,
         Transport::Udp { destination: DNS_PORT, .. } => Kind::Dns,
         Transport::Tcp { destination: HTTP_PORT, .. } => Kind::Http,
-        Transport::Tcp { destination, .. } if portal_ports.contains(&destination) => Kind::Portal,
+        Transport::Tcp { destination, .. } if plane.portal_ports.contains(&destination) => Kind::Portal,
+        Transport::Tcp { destination, .. } if plane.secure_port == Some(destination) => Kind::SecurePortal,
         Transport::Tcp { .. } => Kind::Tcp,
         Transport::Icmp { kind: ICMP_ECHO_REQUEST, .. } => Kind::Ping,
         Transport::Fragment => Kind::Fragment,

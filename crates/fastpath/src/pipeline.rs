@@ -54,6 +54,8 @@ pub struct Plane {
     pub lan: u8,
     /// TCP ports of the portal on the gateway address; the same twice, if it has but one.
     pub portal_ports: [u16; 2],
+    /// Its TCP port for https, if it has one.
+    pub secure_port: Option<u16>,
     /// Answers http in place of the portal.
     pub redirector: Redirector,
     /// Where frames for our own servers go.

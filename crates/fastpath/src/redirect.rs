@@ -63,10 +63,11 @@ pub(crate) enum Reply {
 }
 
 impl Redirector {
-    /// Leads to the portal at this address and port, which also has names. The `key` is a secret.
+    /// Leads to the portal at `portal`, a web address without a slash at the end, of at most 150 octets. The gateway's
+    /// address and `names` are the portal's own. The `key` is a secret.
     #[must_use]
-    pub fn new(gateway: Ipv4Addr, portal_port: u16, names: &[&str], key: [u64; 2]) -> Self {
-        Self { key, page: Page::new(gateway, portal_port, names), alias: None, logout: None }
+    pub fn new(portal: &str, gateway: Ipv4Addr, names: &[&str], key: [u64; 2]) -> Self {
+        Self { key, page: Page::new(portal, gateway, names), alias: None, logout: None }
     }
 
     /// Leads there from `alias` as from the gateway's own address, and from `logout` to where guests log out.

@@ -115,6 +115,8 @@ pub enum Kind {
     Http,
     /// TCP to the portal's own port.
     Portal,
+    /// TCP to the portal's port for https.
+    SecurePortal,
     /// Other TCP.
     Tcp,
     /// ICMP echo request.
@@ -182,7 +184,7 @@ pub fn up(facts: &Facts) -> Verdict {
     match (facts.peer, facts.kind) {
         (Peer::Gateway, Kind::Fragment) => Verdict::Drop(Reason::Fragment),
         (Peer::Gateway, Kind::Dns) => Verdict::Serve(Service::Dns),
-        (Peer::Gateway, Kind::Portal | Kind::Ping) => Verdict::Serve(Service::Gateway),
+        (Peer::Gateway, Kind::Portal | Kind::SecurePortal | Kind::Ping) => Verdict::Serve(Service::Gateway),
         (Peer::Gateway, Kind::Http) => Verdict::Redirect,
         (Peer::Alias, Kind::Http | Kind::Portal) => Verdict::Redirect,
         (Peer::Alias, Kind::Fragment) => Verdict::Drop(Reason::Fragment),
@@ -233,13 +235,14 @@ mod tests {
     const GUESTS: [Guest; 5] = [Guest::Unknown, Guest::Newcomer, Guest::Spoofing, Guest::Offline, Guest::Online];
     const PEERS: [Peer; 7] =
         [Peer::Gateway, Peer::Alias, Peer::Guests, Peer::Multicast, Peer::Unroutable, Peer::Garden, Peer::Internet];
-    const KINDS: [Kind; 10] = [
+    const KINDS: [Kind; 11] = [
         Kind::Dhcp,
         Kind::DhcpAnswer,
         Kind::RouterAdvertisement,
         Kind::Dns,
         Kind::Http,
         Kind::Portal,
+        Kind::SecurePortal,
         Kind::Tcp,
         Kind::Ping,
         Kind::Fragment,
@@ -305,6 +308,16 @@ mod tests {
         assert_eq!(offline(Peer::Garden, Kind::Fragment), Verdict::Drop(Reason::NotLoggedIn));
         assert_eq!(offline(Peer::Gateway, Kind::Portal), Verdict::Serve(Service::Gateway));
         assert_eq!(offline(Peer::Gateway, Kind::Tcp), Verdict::Reject(Reason::ClosedPort));
+    }
+
+    #[test]
+    fn https_is_answered_at_the_gateways_own_address_alone() {
+        for facts in all().filter(|f| f.kind == Kind::SecurePortal && f.network == Network::Ipv4) {
+            let is_guest = matches!(facts.guest, Guest::Online | Guest::Offline) && facts.from_station && facts.to_us;
+            let served = up(&facts) == Verdict::Serve(Service::Gateway);
+            assert_eq!(served, is_guest && facts.peer == Peer::Gateway, "{facts:?}");
+            assert_ne!(up(&facts), Verdict::Redirect, "{facts:?}");
+        }
     }
 
     #[test]

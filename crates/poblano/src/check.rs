@@ -9,7 +9,7 @@ use platform::{Host, Interface};
 use serde_json::{Value, json};
 
 use crate::cli::Setup;
-use crate::{aaa, commands, run, scripts, settings};
+use crate::{aaa, commands, https, run, scripts, settings};
 
 pub(crate) fn check(setup: &Setup, as_json: bool) -> anyhow::Result<()> {
     let loaded = match settings::load(setup) {
@@ -23,9 +23,12 @@ pub(crate) fn check(setup: &Setup, as_json: bool) -> anyhow::Result<()> {
     };
     let warnings = loaded.warnings.iter().map(ToString::to_string);
     let warnings = warnings.chain(loaded.configs().filter_map(run::damaged_accounts));
+    let warnings = warnings.chain(loaded.configs().filter_map(https::warning));
     let warnings: Vec<String> = warnings.collect::<BTreeSet<_>>().into_iter().collect();
     let configs: Vec<Config> = [loaded.config].into_iter().chain(loaded.others).collect();
-    let usable = run::of_each(&configs, |config| aaa::check(config).and_then(|()| scripts::check(config)));
+    let usable = run::of_each(&configs, |config| {
+        aaa::check(config).and_then(|()| scripts::check(config)).and_then(|()| https::check(config))
+    });
     if let Err(error) = usable {
         if as_json {
             commands::say(&json!({ "valid": false, "errors": [format!("{error:#}")] }).to_string());
@@ -81,7 +84,7 @@ fn facts(config: &Config, machine: &Machine) -> Value {
         "uplinks": machine.as_ref().ok().map(|(_, uplinks)| names(uplinks)),
         "network": config.lan.network.to_string(),
         "gateway": config.lan.gateway,
-        "portal": format!("http://{}:{}/", config.lan.gateway, config.portal.port),
+        "portal": format!("{}/", settings::portal(config)),
         "resolvers": resolvers(config),
     })
 }
@@ -118,7 +121,14 @@ fn plan(text: &mut String, config: &Config, machine: &Machine) -> std::fmt::Resu
     writeln!(text, "  make {} with {}/{}", config.tun.name, config.lan.gateway, config.lan.network.prefix)?;
     let nat = if config.uplink.masquerade { "with NAT" } else { "without NAT" };
     writeln!(text, "  forward guests that are logged in to {uplink}, {nat}")?;
-    writeln!(text, "  show the portal at http://{}:{}/", config.lan.gateway, config.portal.port)?;
+    writeln!(text, "  show the portal at {}/", settings::portal(config))?;
+    if config.portal.tls.is_some() {
+        writeln!(
+            text,
+            "  answer by http at {}/ too, and lead to the portal from there",
+            settings::plain_portal(config)
+        )?;
+    }
     writeln!(
         text,
         "  ask {} who may log in",

@@ -45,14 +45,15 @@ use crate::clock::Clock;
 use crate::diary::{Diary, Pages};
 use crate::flows::Forgetting;
 use crate::gateway::{Backend, Gateway, Outlets};
+use crate::https::Https;
 use crate::meters::Meters;
 use crate::offload::Offload;
 use crate::scripts::Scripts;
 use crate::slow::{self, Queued};
 use crate::uplinks::Uplinks;
 use crate::{
-    aaa, administrative, commands, console, control, garden, kept, leases, log, metrics, offload, scripts, settings,
-    webhooks,
+    aaa, administrative, commands, console, control, garden, https, kept, leases, log, metrics, offload, scripts,
+    settings, webhooks,
 };
 
 /// Leases and sessions are written at most this often: a crash forgets that much, and the flash of a router lasts.
@@ -82,6 +83,7 @@ pub(crate) fn run(setup: &Setup) -> anyhow::Result<()> {
     let mut host = Host::new();
     let interfaces = of_each(&configs, |config| check_machine(&host, config))?;
     of_each(&configs, scripts::check)?;
+    of_each(&configs, https::check)?;
     let stores = of_each(&configs, open_store)?;
     if let Err(error) = platform::raise_open_files() {
         warn!("{error}");
@@ -318,17 +320,19 @@ fn open_devices(
     }
     let ports: Vec<u16> = [config.portal.port].into_iter().chain(config.uam.ui_port).collect();
     let portal = ports.iter().map(|port| listen(config.lan.gateway, *port)).collect::<anyhow::Result<_>>()?;
+    let secure_port = config.portal.tls.as_ref().map(|tls| tls.port);
+    let secure = secure_port.map(|port| listen(config.lan.gateway, port)).transpose()?;
     let way = ForwardSpec {
         tun: config.tun.name.clone(),
         uplinks: uplinks.iter().map(|uplink| uplink.name.clone()).collect(),
         gateway: config.lan.gateway,
         guests: settings::guests_networks(&config),
         masquerade: config.uplink.masquerade,
-        tcp_ports: ports,
+        tcp_ports: ports.into_iter().chain(secure_port).collect(),
         udp_ports: vec![],
     };
     let flows = host.open_flows()?;
-    Ok((Parts { config, lan_mac: lan.mac, mtu, offload, lan_port, tun_port, flows, portal, store }, way))
+    Ok((Parts { config, lan_mac: lan.mac, mtu, offload, lan_port, tun_port, flows, portal, secure, store }, way))
 }
 
 fn listen(address: Ipv4Addr, port: u16) -> anyhow::Result<TcpListener> {
@@ -340,7 +344,7 @@ fn listen(address: Ipv4Addr, port: u16) -> anyhow::Result<TcpListener> {
     };
     listening().with_context(|| {
         format!(
-            "cannot listen on {address}:{port}; stop what listens there (ss -ltnp), or set another port (portal.port, uam.ui_port)"
+            "cannot listen on {address}:{port}; stop what listens there (ss -ltnp), or set another port (portal.port, uam.ui_port, portal.tls.port)"
         )
     })
 }
@@ -355,6 +359,8 @@ struct Parts {
     tun_port: Arc<dyn TunPort>,
     flows: Box<dyn Flows>,
     portal: Vec<TcpListener>,
+    /// For https.
+    secure: Option<TcpListener>,
     store: Arc<Store>,
 }
 
@@ -366,6 +372,7 @@ struct Zone {
     lan_mac: wire::MacAddr,
     mtu: u32,
     gateway: Rc<Gateway>,
+    https: Option<Rc<Https>>,
     meters: Meters,
     /// Sessions of a former run that go on.
     adopted: usize,
@@ -377,6 +384,7 @@ struct Inputs {
     frames: mpsc::Receiver<Queued>,
     site: Rc<portal::Site>,
     portal: Vec<TcpListener>,
+    secure: Option<TcpListener>,
     of_access_points: Option<AccessPointSockets>,
 }
 
@@ -433,7 +441,7 @@ async fn serve(
     let running = |zone: &Zone| {
         let gateway = Rc::clone(&zone.gateway);
         let (config, in_force) = (zone.config.clone(), zone.in_force.clone());
-        reload::Running { config, in_force, lan_mac: zone.lan_mac, mtu: zone.mtu, gateway }
+        reload::Running { config, in_force, lan_mac: zone.lan_mac, mtu: zone.mtu, gateway, https: zone.https.clone() }
     };
     let reload = Reload { setup, running: zones.iter().map(running).collect() };
     let Signals { terminate, interrupt, hand_over, reload: reread } = signals;
@@ -453,7 +461,7 @@ async fn serve(
 
 /// Makes one gateway, which goes on where a former run ended.
 fn make(parts: Parts, scripts: Scripts, diary: Diary, clock: Clock) -> anyhow::Result<(Zone, Inputs)> {
-    let Parts { config: file, lan_mac, mtu, offload, lan_port, tun_port, mut flows, portal, store } = parts;
+    let Parts { config: file, lan_mac, mtu, offload, lan_port, tun_port, mut flows, portal, secure, store } = parts;
     let administrative = Administrative::open(&file);
     let config = administrative.as_ref().map_or_else(|| file.clone(), |own| own.apply(&file));
     let mut seed = [0; 32];
@@ -470,6 +478,7 @@ fn make(parts: Parts, scripts: Scripts, diary: Diary, clock: Clock) -> anyhow::R
     let garden = Arc::new(garden::table(&config, secret.rotate_left(11) as u32)?);
     let (queue, frames) = slow::queue();
     let network = settings::network(config.lan.network)?;
+    let way_in = settings::way_in(&config);
     let plane = Arc::new(Plane {
         table,
         garden: Arc::clone(&garden),
@@ -480,7 +489,8 @@ fn make(parts: Parts, scripts: Scripts, diary: Diary, clock: Clock) -> anyhow::R
         lan_mac,
         lan: 0,
         portal_ports: [config.portal.port, config.uam.ui_port.unwrap_or(config.portal.port)],
-        redirector: Redirector::new(config.lan.gateway, config.portal.port, &settings::names(&config), redirect_key())
+        secure_port: config.portal.tls.as_ref().map(|tls| tls.port),
+        redirector: Redirector::new(&way_in, config.lan.gateway, &settings::names(&config), redirect_key())
             .with_addresses(config.uam.alias_address, config.uam.logout_address),
         slow: Arc::new(queue),
         slow_limit: StationLimit::new(secret.rotate_left(23)),
@@ -522,6 +532,7 @@ fn make(parts: Parts, scripts: Scripts, diary: Diary, clock: Clock) -> anyhow::R
 
     let aaa = Aaa::start(&config, lan_mac, clock, unsent)?;
     let of_access_points = aaa.access_points.open()?;
+    let https = config.portal.tls.as_ref().map(Https::start).transpose()?;
     let site = Rc::new(settings::site(&config, lan_mac));
     let desk = Rc::new(portal::Desk::new(&site.uam));
     let webhooks = webhooks::open(&config)?;
@@ -540,8 +551,9 @@ fn make(parts: Parts, scripts: Scripts, diary: Diary, clock: Clock) -> anyhow::R
     };
     let gateway = Gateway::new(plane, aaa, engine, outlets);
     gateway.with(|_, _| ()); // what has ended meanwhile is told
-    let inputs = Inputs { frames, site, portal, of_access_points };
-    Ok((Zone { config: file, in_force: config, lan_mac, mtu, gateway, meters, adopted: adopted.len(), ports }, inputs))
+    let inputs = Inputs { frames, site, portal, secure, of_access_points };
+    let adopted = adopted.len();
+    Ok((Zone { config: file, in_force: config, lan_mac, mtu, gateway, https, meters, adopted, ports }, inputs))
 }
 
 /// From here on guests are served.
@@ -553,11 +565,8 @@ fn begin(zone: &Zone, threads: &mut Threads, clock: Clock) -> anyhow::Result<()>
     }
     let (lan, tun) = &zone.ports;
     threads.carry_packets(Arc::clone(&zone.gateway.plane), Arc::clone(lan), Arc::clone(tun), clock)?;
-    let Config { lan, portal, .. } = &zone.config;
-    info!(
-        "guests on {} get {} and meet the portal at http://{}:{}/",
-        lan.interface, lan.network, lan.gateway, portal.port
-    );
+    let (Config { lan, .. }, portal) = (&zone.config, settings::portal(&zone.config));
+    info!("guests on {} get {} and meet the portal at {portal}/", lan.interface, lan.network);
     info!("offload {}", zone.gateway.offload.state());
     Ok(())
 }
@@ -714,7 +723,8 @@ async fn until_told(
     let OfOperator { socket, metrics, console, pages } = of_operator;
     let mut tasks = JoinSet::new();
     for (zone, inputs) in zones.iter().zip(inputs) {
-        tasks.spawn_local(tasks_of(Rc::clone(&zone.gateway), inputs).instrument(log::zone(&zone.config)));
+        let tasks_of = tasks_of(Rc::clone(&zone.gateway), zone.https.clone(), inputs);
+        tasks.spawn_local(tasks_of.instrument(log::zone(&zone.config)));
     }
     for (socket, gateways) in servers {
         tasks.spawn_local(async move {
@@ -758,8 +768,9 @@ async fn tell_webhooks(gateway: &Rc<Gateway>) {
 }
 
 /// Those of one gateway.
-async fn tasks_of(gateway: Rc<Gateway>, inputs: Inputs) -> anyhow::Result<()> {
-    let Inputs { frames, site, portal, of_access_points } = inputs;
+async fn tasks_of(gateway: Rc<Gateway>, https: Option<Rc<Https>>, inputs: Inputs) -> anyhow::Result<()> {
+    let Inputs { frames, site, portal, secure, of_access_points } = inputs;
+    let secure = secure.zip(https.as_ref().map(|https| Rc::clone(&https.tls)));
     let backend = Rc::new(Backend(Rc::clone(&gateway)));
     tokio::select! {
         () = Rc::clone(&gateway).serve_frames(frames) => bail!("the packet threads are gone"),
@@ -771,7 +782,8 @@ async fn tasks_of(gateway: Rc<Gateway>, inputs: Inputs) -> anyhow::Result<()> {
         () = administrative::keep(&gateway) => {}
         () = tell_webhooks(&gateway) => {}
         () = gateway.aaa.access_points.serve(of_access_points, &gateway) => {}
-        _ = portal::serve(portal, site, Rc::clone(&gateway.desk), backend) => {}
+        () = https::keep(https) => {}
+        _ = portal::serve(portal, secure, site, Rc::clone(&gateway.desk), backend) => {}
     }
     Ok(())
 }

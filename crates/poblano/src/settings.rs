@@ -5,12 +5,13 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 
 use anyhow::Context;
-use config::{AuthMethod, Config, Direction};
+use config::{AuthMethod, Config, Direction, PortalTls};
 use engine::dns;
 use fastpath::garden::Network;
 use tracing::{info, warn};
 use wire::dns::NameBuf;
 use wire::routes::{Route, Routes};
+use wire::url::percent_encoded;
 use wire::{MacAddr, Vlan};
 
 const DNS_PORT: u16 = 53;
@@ -101,17 +102,33 @@ pub(crate) fn devices(macs: &config::MacAuthentication) -> engine::devices::Conf
 /// The portal's names, which our DNS answers with the gateway's address.
 pub(crate) fn names(config: &Config) -> Vec<&str> {
     let uam = &config.uam;
-    [Some(&config.dns.name), uam.alias_name.as_ref(), uam.host_name.as_ref()]
+    let tls = config.portal.tls.as_ref();
+    [Some(&config.dns.name), uam.alias_name.as_ref(), uam.host_name.as_ref(), tls.map(|tls| &tls.name)]
         .into_iter()
         .flatten()
         .map(|name| &**name)
         .collect()
 }
 
+/// Where guests find the portal by http, without a slash at the end.
+pub(crate) fn plain_portal(config: &Config) -> String {
+    format!("http://{}:{}", config.lan.gateway, config.portal.port)
+}
+
+/// Where guests find its pages.
+pub(crate) fn portal(config: &Config) -> String {
+    config.portal.tls.as_ref().map_or_else(|| plain_portal(config), PortalTls::url)
+}
+
+/// Where the packet path leads guests. On their way to an external portal they have nothing to hide.
+pub(crate) fn way_in(config: &Config) -> String {
+    if config.uam.server.is_some() { plain_portal(config) } else { portal(config) }
+}
+
 /// What guests are shown, and external portals told.
 pub(crate) fn site(config: &Config, lan_mac: MacAddr) -> portal::Site {
     let uam = &config.uam;
-    let alias = uam.alias_address.map(|address| address.to_string());
+    let addresses = uam.alias_address.into_iter().chain([config.lan.gateway]).map(|address| address.to_string());
     portal::Site {
         title: config.portal.title.clone(),
         sign_in: portal::SignIn {
@@ -119,8 +136,10 @@ pub(crate) fn site(config: &Config, lan_mac: MacAddr) -> portal::Site {
             voucher: config.auth.methods.contains(&AuthMethod::Vouchers),
         },
         terms: Some(config.portal.terms.clone()).filter(|terms| !terms.is_empty()),
-        base_url: format!("http://{}:{}", config.lan.gateway, config.portal.port),
-        names: names(config).into_iter().map(str::to_owned).chain(alias).collect(),
+        base_url: portal(config),
+        names: names(config).into_iter().map(str::to_owned).chain(addresses).collect(),
+        venue_url: config.portal.venue_url.clone(),
+        can_extend: config.portal.can_extend,
         files: files(config),
         routes: routes(config),
         uam: portal::Uam {
@@ -132,6 +151,7 @@ pub(crate) fn site(config: &Config, lan_mac: MacAddr) -> portal::Site {
                 wispr_login: uam.wispr_login.clone().unwrap_or_default(),
                 redirect_url: uam.redirect_url,
                 gateway: Some((config.lan.gateway, config.portal.port)),
+                secure: config.portal.tls.as_ref().map(|tls| format!("{}/", tls.url())).unwrap_or_default(),
                 called: lan_mac.to_station_id(),
                 nas_id: config.radius.nas_identifier.clone(),
                 ssid: uam.ssid.clone(),
@@ -210,8 +230,21 @@ pub(crate) fn dhcp(config: &Config, lan_mac: MacAddr, mtu: u32) -> engine::dhcp:
         any_address: config.dhcp.any_address,
         renewal_is_activity: config.dhcp.renewal_is_activity,
         conflict_probe: config.dhcp.conflict_probe,
+        captive_portal: captive_portal(config),
         max_leases: config.guests.max as usize,
         ..engine::dhcp::Config::new(config.lan.gateway, config.lan.network.prefix, lan_mac)
+    }
+}
+
+/// The API that guests are told of: the operator's, or ours, if they can ask it.
+fn captive_portal(config: &Config) -> Option<String> {
+    match (&config.dhcp.captive_portal, &config.portal.tls) {
+        (Some(uri), _) => {
+            let nas_id: String =
+                percent_encoded(&config.radius.nas_identifier).flatten().copied().map(char::from).collect();
+            Some(uri.replace("%{n}", &nas_id))
+        }
+        (None, tls) => tls.as_ref().map(|tls| format!("{}/captive-portal/api", tls.url())),
     }
 }
 

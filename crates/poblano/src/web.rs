@@ -23,7 +23,8 @@ use tokio_rustls::TlsConnector;
 use tracing::debug;
 use wire::url::{WebUrl, bare_host};
 
-use crate::aaa::radsec::{self, Silence};
+use crate::aaa::radsec::Silence;
+use crate::tls;
 
 /// Connections that stay open between questions.
 const IDLE: usize = 4;
@@ -73,7 +74,7 @@ impl Client {
             }
         };
         if let Some(file) = &authorities {
-            tls(file).with_context(|| url.to_owned())?;
+            trusting(file).with_context(|| url.to_owned())?;
         }
         Ok(Self {
             authority: parsed.authority().to_owned(),
@@ -141,7 +142,7 @@ impl Client {
             tcp.set_nodelay(true)?;
             let Some(authorities) = &self.authorities else { return speak(tcp).await };
             // Read anew: authorities are renewed while we run.
-            let connector = TlsConnector::from(tls(authorities)?);
+            let connector = TlsConnector::from(trusting(authorities)?);
             let name = ServerName::try_from(self.host.clone()).context("its host is no DNS name")?;
             return speak(connector.connect(name, tcp).await?).await;
         }
@@ -210,13 +211,12 @@ where
     Ok(sender)
 }
 
-fn tls(authorities: &Path) -> anyhow::Result<Arc<ClientConfig>> {
+fn trusting(authorities: &Path) -> anyhow::Result<Arc<ClientConfig>> {
     let mut roots = RootCertStore::empty();
     // Of the many that a system has, some may be of a kind that is not known here.
-    let (known, _) = roots.add_parsable_certificates(radsec::certificates(authorities)?);
+    let (known, _) = roots.add_parsable_certificates(tls::certificates(authorities)?);
     ensure!(known > 0, "{} has no authority's certificate", authorities.display());
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = ClientConfig::builder_with_provider(provider)
+    let config = ClientConfig::builder_with_provider(tls::provider())
         .with_safe_default_protocol_versions()?
         .with_root_certificates(roots)
         .with_no_client_auth();

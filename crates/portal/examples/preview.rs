@@ -93,12 +93,14 @@ async fn main() -> std::io::Result<()> {
         terms: Some("Be kind to the other guests: the line is shared.\n\nWe keep who was online when for as long as the law asks, and nothing else.\n\nWhat you do online is your own responsibility.".into()),
         base_url: format!("http://{address}"),
         names: vec!["wifi.internal".into()],
+        venue_url: None,
+        can_extend: false,
         files: Files::default(),
         routes: Routes::default(),
         uam: Uam::default(),
         limits: Limits::default(),
     };
     let desk = Rc::new(portal::Desk::new(&site.uam));
-    let serving = portal::serve(vec![listener], Rc::new(site), desk, Rc::new(Preview::default()));
+    let serving = portal::serve(vec![listener], None, Rc::new(site), desk, Rc::new(Preview::default()));
     match tokio::task::LocalSet::new().run_until(serving).await {}
 }

@@ -27,5 +27,5 @@ pub fn is_own_form(host: &[u8], origin: &[u8]) -> bool {
             headers.append(name, value);
         }
     }
-    is_same_origin(&headers)
+    is_same_origin(&headers, false)
 }

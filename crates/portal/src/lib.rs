@@ -24,12 +24,14 @@ mod reply;
 mod routes;
 mod server;
 mod text;
+mod tls;
 mod uam_routes;
 mod urls;
 
 pub use files::Files;
 pub use limits::Limits;
 pub use server::serve;
+pub use tls::Tls;
 pub use uam::Credential;
 pub use uam_routes::Desk;
 pub use urls::detector;
@@ -206,10 +208,15 @@ pub struct Site {
     pub sign_in: SignIn,
     /// Terms of use as plain text, paragraphs separated by empty lines. If there are any, a guest has to accept them.
     pub terms: Option<String>,
-    /// Where guests reach the listener, without a slash at the end: `http://10.85.0.1:3990`.
+    /// Where guests reach the pages, without a slash at the end: `http://10.85.0.1:3990`. If it is https, pages are shown
+    /// there alone.
     pub base_url: String,
-    /// The portal's own host names, answered by our DNS: `wifi.internal`.
+    /// The portal's own host names, answered by our DNS, and its addresses: `wifi.internal`.
     pub names: Vec<String>,
+    /// A page about the place (RFC 8908, venue-info-url).
+    pub venue_url: Option<String>,
+    /// Guests can prolong a session in the portal (RFC 8908, can-extend-session).
+    pub can_extend: bool,
     /// The operator's own files.
     pub files: Files,
     /// Networks of guests behind routers.
@@ -227,6 +234,13 @@ pub struct SignIn {
     pub password: bool,
     /// The code of a voucher.
     pub voucher: bool,
+}
+
+impl Site {
+    /// The pages are shown over https.
+    pub(crate) fn is_secure(&self) -> bool {
+        self.base_url.starts_with("https:")
+    }
 }
 
 /// What the operator says about an external portal.

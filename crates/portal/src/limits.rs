@@ -19,6 +19,17 @@ pub struct Limits {
     pub header_time: Duration,
     /// For a form's body to arrive.
     pub form_time: Duration,
+    /// Open connections over https, besides. Worst-case memory of each, if its guest says half of everything: about 75 kB
+    /// (a record of TLS and what is not sent yet, 16 kB each; a request's head; four times [`RELAY_OCTETS`]), so
+    /// 19 MB; an idle one has a tenth of that.
+    pub secure_connections: usize,
+    /// For both ends to agree on keys.
+    pub handshake_time: Duration,
+    /// Handshakes of one guest at once, before [`handshakes_per_second`](Self::handshakes_per_second) counts. A browser
+    /// opens six connections to one host.
+    pub handshake_burst: u32,
+    /// Handshakes of one guest per second, in the long run: each is a signature, some milliseconds of a router.
+    pub handshakes_per_second: u32,
     /// Life of a connection. Long enough for RADIUS to try its servers one after another.
     pub connection_time: Duration,
     /// Requests of one guest at once, before [`requests_per_second`](Self::requests_per_second) counts. A page is
@@ -40,6 +51,10 @@ impl Default for Limits {
             form_octets: 4 * 1024,
             header_time: Duration::from_secs(5),
             form_time: Duration::from_secs(10),
+            secure_connections: 256,
+            handshake_time: Duration::from_secs(10),
+            handshake_burst: 24,
+            handshakes_per_second: 2,
             connection_time: Duration::from_secs(60),
             request_burst: 40,
             requests_per_second: 10,
@@ -48,6 +63,26 @@ impl Default for Limits {
     }
 }
 
+impl Limits {
+    /// For what comes over https: handshakes are its questions.
+    pub(crate) fn of_tls(&self) -> Self {
+        Self {
+            connections: self.secure_connections,
+            request_burst: self.handshake_burst,
+            requests_per_second: self.handshakes_per_second,
+            ..self.clone()
+        }
+    }
+}
+
+/// What a guest may say before keys are agreed upon. The longest ClientHello, with keys against quantum computers, is 2 kB.
+pub(crate) const HELLO_OCTETS: usize = 16 * 1024;
+/// What waits to be sent to a guest over https, in records.
+pub(crate) const UNSENT_OCTETS: usize = 16 * 1024;
+/// What is on its way between a guest's TLS and what is inside, each way.
+pub(crate) const RELAY_OCTETS: usize = 4 * 1024;
+/// For a guest to take the rest of an answer over https, once all of it has been said.
+pub(crate) const LINGER: Duration = Duration::from_secs(3);
 /// Fields looked at in a form or query; ours have four.
 pub(crate) const FORM_FIELDS: usize = 16;
 /// Characters shown of a text that a server or guest made up.

@@ -55,6 +55,11 @@ pub(crate) fn file(kind: &'static str, body: impl Into<Bytes>) -> Reply {
     with(reply(StatusCode::OK, kind, body), CACHE_CONTROL, "max-age=300")
 }
 
+/// The same answer for one guest alone, as caches on the way are told it (RFC 8908, 4).
+pub(crate) fn private(reply: Reply) -> Reply {
+    with(reply, CACHE_CONTROL, "private, no-store")
+}
+
 /// The same of the operator's, whose pages have scripts and pictures from wherever the operator wants.
 pub(crate) fn operators_file(kind: &'static str, body: Bytes) -> Reply {
     with(file(kind, body), CONTENT_SECURITY_POLICY, "frame-ancestors 'none'")

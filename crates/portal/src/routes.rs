@@ -6,6 +6,7 @@ use std::time::Duration;
 use http_body_util::{BodyExt, Limited};
 use hyper::body::{Body, Incoming};
 use hyper::header::{ACCEPT_LANGUAGE, CONTENT_TYPE, HeaderMap};
+use hyper::http::uri::PathAndQuery;
 use hyper::{Method, Request, StatusCode};
 use tokio::time::timeout;
 use wire::url::{WebUrl, percent_encoded};
@@ -41,6 +42,7 @@ impl Visit {
 pub(crate) async fn answer<B: Backend>(
     request: Request<Incoming>,
     ip: Ipv4Addr,
+    is_secure: bool,
     guest: Guest,
     site: &Site,
     desk: &Desk,
@@ -56,10 +58,18 @@ pub(crate) async fn answer<B: Backend>(
     if let Some(reply) = uam_routes::answer(&request, ip, site, desk, backend).await {
         return reply;
     }
+    if site.is_secure()
+        && !is_secure
+        && (reads && is_page(&path) || posts && matches!(path.as_str(), "/login" | "/continue"))
+    {
+        // A form's password has come in the clear by now; it is not used, so that whoever led here gains nothing.
+        let page = if reads { request.uri().path_and_query().map_or("/", PathAndQuery::as_str) } else { "/" };
+        return reply::closing(see_other(&format!("{}{page}", site.base_url)));
+    }
     match path.as_str() {
-        "/login" if posts => login(request, ip, &guest, page, backend).await,
-        "/logout" if posts => logout(request, ip, page, backend),
-        "/continue" if posts => resume(request, ip, &guest, page, backend).await,
+        "/login" if posts => login(request, ip, is_secure, &guest, page, backend).await,
+        "/logout" if posts => logout(request, ip, is_secure, page, backend),
+        "/continue" if posts => resume(request, ip, is_secure, &guest, page, backend).await,
         "/login" | "/logout" | "/continue" if !reads => reply::closing(reply::method_not_allowed("GET, HEAD, POST")),
         _ if !reads => reply::closing(reply::method_not_allowed("GET, HEAD")),
         "/portal.css" => reply::file("text/css; charset=utf-8", STYLE),
@@ -101,6 +111,11 @@ pub(crate) async fn answer<B: Backend>(
     }
 }
 
+/// What is shown over https alone, if there is https.
+fn is_page(path: &str) -> bool {
+    matches!(path, "/" | "/login" | "/success" | "/status" | "/logout" | "/logged-out" | "/terms")
+}
+
 /// The guest's language.
 pub(crate) fn language(headers: &HeaderMap) -> &'static Text {
     wanted_language(headers.get(ACCEPT_LANGUAGE).and_then(|header| header.to_str().ok()).unwrap_or_default())
@@ -109,11 +124,12 @@ pub(crate) fn language(headers: &HeaderMap) -> &'static Text {
 async fn login<B: Backend>(
     request: Request<Incoming>,
     ip: Ipv4Addr,
+    is_secure: bool,
     guest: &Guest,
     page: Page<'_>,
     backend: &B,
 ) -> Reply {
-    if !urls::is_same_origin(request.headers()) {
+    if !urls::is_same_origin(request.headers(), is_secure) {
         return reply::closing(page.foreign_form());
     }
     let fields = match fields(request, page).await {
@@ -192,11 +208,12 @@ fn decided(outcome: LoginOutcome, success: &str, t: &Text, say: impl Fn(StatusCo
 async fn resume<B: Backend>(
     request: Request<Incoming>,
     ip: Ipv4Addr,
+    is_secure: bool,
     guest: &Guest,
     page: Page<'_>,
     backend: &B,
 ) -> Reply {
-    if !urls::is_same_origin(request.headers()) {
+    if !urls::is_same_origin(request.headers(), is_secure) {
         return reply::closing(page.foreign_form());
     }
     let fields = match fields(request, page).await {
@@ -216,8 +233,8 @@ async fn resume<B: Backend>(
     decided(backend.resume(ip, bookmark).await, "/success", page.t, say)
 }
 
-fn logout<B: Backend>(request: Request<Incoming>, ip: Ipv4Addr, page: Page<'_>, backend: &B) -> Reply {
-    if !urls::is_same_origin(request.headers()) {
+fn logout<B: Backend>(request: Request<Incoming>, ip: Ipv4Addr, is_secure: bool, page: Page<'_>, backend: &B) -> Reply {
+    if !urls::is_same_origin(request.headers(), is_secure) {
         return reply::closing(page.foreign_form());
     }
     backend.logout(ip);

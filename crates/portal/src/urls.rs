@@ -77,7 +77,8 @@ pub(crate) fn names_us(uri: &Uri, headers: &HeaderMap, site: &Site) -> bool {
 /// POST from a foreign page, and sends `null` if that page hides itself. It is compared with Host, not with our
 /// address, because a page that was reached through a forwarder has the forwarder's name in both. A request with
 /// neither Origin nor Referer is not from a foreign page but from a simple program, and is let in.
-pub(crate) fn is_same_origin(headers: &HeaderMap) -> bool {
+/// What comes over https comes from an https page: one of our name by http may be anybody's who plays the gateway.
+pub(crate) fn is_same_origin(headers: &HeaderMap, is_secure: bool) -> bool {
     let source = if headers.contains_key(ORIGIN) { ORIGIN } else { REFERER };
     let mut values = headers.get_all(&source).iter();
     let (Some(value), None) = (values.next(), values.next()) else {
@@ -89,7 +90,8 @@ pub(crate) fn is_same_origin(headers: &HeaderMap) -> bool {
     let Some(rest) = after_scheme(value) else {
         return false;
     };
-    !host.is_empty() && split_authority(rest).0.eq_ignore_ascii_case(host)
+    let is_from_secure = value.len() - rest.len() == "https://".len();
+    !host.is_empty() && split_authority(rest).0.eq_ignore_ascii_case(host) && (is_from_secure || !is_secure)
 }
 
 /// Whether a page of another web site sent this request, as far as the browser tells. A portal with TLS and a program are
@@ -160,7 +162,7 @@ mod tests {
                     value.parse().expect("value"),
                 );
             }
-            is_same_origin(&headers)
+            is_same_origin(&headers, false)
         };
         let host = ("host", "10.85.0.1:3990");
         assert!(check(&[host, ("origin", "http://10.85.0.1:3990")]));
@@ -174,6 +176,18 @@ mod tests {
         assert!(!check(&[host, ("origin", "http://10.85.0.1:3990"), ("origin", "http://evil.example")]));
         assert!(!check(&[host, ("referer", "http://evil.example/http://10.85.0.1:3990/")]));
         assert!(!check(&[("origin", "http://evil.example")]));
+
+        let over_https = |origin: &str| {
+            let fields = [("host", "portal.example.org"), ("origin", origin)];
+            let headers = fields.map(|(name, value)| {
+                let name = hyper::header::HeaderName::from_bytes(name.as_bytes()).expect("name");
+                (name, value.parse().expect("value"))
+            });
+            is_same_origin(&HeaderMap::from_iter(headers), true)
+        };
+        assert!(over_https("https://portal.example.org"));
+        assert!(!over_https("http://portal.example.org"), "somebody who plays the gateway");
+        assert!(!over_https("https://evil.example"));
     }
 
     #[test]

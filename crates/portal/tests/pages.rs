@@ -225,7 +225,7 @@ fn a_device_that_asks_the_api_is_told_the_truth() {
     with_portal(wide(), None, async |portal| {
         let answer = page(&portal, ANNE, "/captive-portal/api").await;
         assert_eq!(answer.header("content-type"), Some("application/captive+json"));
-        assert_eq!(answer.header("cache-control"), Some("no-store"));
+        assert_eq!(answer.header("cache-control"), Some("private, no-store"));
         let captive = format!("{{\"captive\":true,\"user-portal-url\":\"{BASE}/\",\"can-extend-session\":false}}\n");
         assert_eq!(answer.body, captive);
         let session =

@@ -601,6 +601,7 @@ fn start(setup: &Setup) -> (Arc<Plane>, Engine, Arc<Queue>) {
     let (table, writer) = Table::new(setup.guests, setup.seed);
     let garden = Arc::new(Garden::new(setup.garden_addresses + 1024, 7).counted(setup.garden_counts));
     let queue = Arc::new(Queue::new(setup.queue));
+    let portal = format!("http://{}:{PORTAL_PORT}", setup.dhcp.gateway);
     let plane = Arc::new(Plane {
         table,
         garden: Arc::clone(&garden),
@@ -611,7 +612,8 @@ fn start(setup: &Setup) -> (Arc<Plane>, Engine, Arc<Queue>) {
         lan_mac: GATEWAY_MAC,
         lan: 0,
         portal_ports: [PORTAL_PORT; 2],
-        redirector: Redirector::new(setup.dhcp.gateway, PORTAL_PORT, &["wifi.internal"], [setup.seed, 5])
+        secure_port: None,
+        redirector: Redirector::new(&portal, setup.dhcp.gateway, &["wifi.internal"], [setup.seed, 5])
             .with_addresses(Some(ALIAS), Some(LOGOUT)),
         slow: Arc::clone(&queue) as _,
         slow_limit: StationLimit::new(setup.seed.rotate_left(23)),

@@ -48,6 +48,8 @@ pub struct Portal {
     pub redirect_url: bool,
     /// The gateway's address and port, where guests reach it.
     pub gateway: Option<(Ipv4Addr, u16)>,
+    /// Where guests reach the same by https, with a slash at the end; empty without.
+    pub secure: String,
     /// The gateway as access point: `AA-BB-CC-DD-EE-FF`.
     pub called: String,
     /// NAS-Identifier.

@@ -78,6 +78,7 @@ fn to_portal(reply: &Reply<'_>) -> String {
         ("vlan", vlan.map_or_else(|| encoded_if_any(&reply.portal.vlan), |vlan| Some(vlan.to_string()))),
         ("lang", encoded_if_any(reply.lang)),
         ("sessionid", encoded_if_any(reply.session.map_or(reply.next_session_id, |session| &session.id))),
+        ("ssl", encoded_if_any(&reply.portal.secure)),
         ("redirurl", reply.session_url.filter(|_| reply.portal.redirect_url).and_then(encoded_if_any)),
         ("userurl", Some(encoded(reply.user_url))),
     ] {

@@ -87,6 +87,9 @@ fn a_portal_gets_every_parameter_in_its_place() {
     );
     let named = location(&Reply { next_session_id: "0123456789abcdf0", ..reply(Outcome::NotYet, &portal) });
     assert!(named.contains("&vlan=7&sessionid=0123456789abcdf0&userurl="), "{named}");
+    let portal_with_tls = Portal { secure: "https://portal.example.org:4990/".into(), ..portal.clone() };
+    let secure = location(&reply(Outcome::NotYet, &portal_with_tls));
+    assert!(secure.contains("&vlan=7&ssl=https%3a%2f%2fportal.example.org%3a4990%2f&userurl="), "{secure}");
     let online = |outcome| Reply { session: Some(&session), ..reply(outcome, &portal) };
     assert_eq!(
         location(&Reply { message: Some("Welcome"), ..online(Outcome::Success) }),

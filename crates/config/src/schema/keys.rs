@@ -40,6 +40,7 @@ pub const SECTIONS: &[Section] = &[
     network::DHCP_POOL,
     network::DNS,
     portal::PORTAL,
+    portal::PORTAL_TLS,
     portal::UAM,
     portal::GARDEN,
     access::AUTH,

@@ -34,7 +34,8 @@ pub struct Config {
     pub ntp: Vec<Ipv4Addr>,
     /// MTU of the guests' interface (option 26), in octets.
     pub mtu: Option<u16>,
-    /// URI of the captive portal API (option 114, RFC 8910). It must be https.
+    /// URI of the captive portal API (option 114, RFC 8910). It must be https. Each guest is told its own: `%{m}` stands
+    /// for its MAC, `%{M}` for the same as 12 digits, `%{i}` for its address, `%{t}` for the time, in seconds since 1970.
     pub captive_portal: Option<String>,
     /// Further options, by code, for everybody. They take the place of our own, but for those that
     /// make the protocol work: see [`is_reserved`].

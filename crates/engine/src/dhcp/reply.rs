@@ -9,6 +9,9 @@ use wire::MacAddr;
 use wire::build::{self, UdpDatagram};
 use wire::dhcp::{self, Message, MessageType, OptionList, code};
 
+/// An option's longest value.
+const MAX_URI: usize = 255;
+
 /// What differs from reply to reply.
 pub(super) struct Reply {
     pub(super) message_type: MessageType,
@@ -72,7 +75,13 @@ impl Server {
                 message.file = host.filename.as_deref().unwrap_or_default().into();
             }
             let list = packet.option(code::PARAMETER_LIST).unwrap_or_default();
-            let parameters = self.parameters(host, reply.address, &list);
+            let mut parameters = self.parameters(host, reply.address, &list);
+            let address = if reply.address.is_unspecified() { reply.ciaddr } else { reply.address };
+            if let Some(uri) = self.captive_portal(question, address)
+                && !parameters.contains(code::CAPTIVE_PORTAL)
+            {
+                parameters.push(code::CAPTIVE_PORTAL, uri.as_bytes());
+            }
             // RFC 2132, 9.8: in the order of the client's list, as far as we have them, then the others.
             for &code in list.iter() {
                 if let Some(data) = parameters.get(code).filter(|_| !message.options.contains(code)) {
@@ -93,6 +102,16 @@ impl Server {
             }
         }
         message
+    }
+
+    /// The API that this guest asks, if its address fits into the option (RFC 8910, 2.1).
+    fn captive_portal(&self, question: &Question<'_>, address: Ipv4Addr) -> Option<String> {
+        let mac = question.key.mac;
+        let digits: String = mac.0.iter().map(|octet| format!("{octet:02X}")).collect();
+        let uri = self.config.captive_portal.as_deref()?;
+        let uri = uri.replace("%{m}", &mac.to_string()).replace("%{M}", &digits).replace("%{i}", &address.to_string());
+        let uri = uri.replace("%{t}", &question.asked_at.as_secs().to_string());
+        (uri.len() <= MAX_URI).then_some(uri)
     }
 
     /// All that is configured for this guest. It is sent whether asked for or not: an operator who set a
@@ -135,7 +154,6 @@ impl Server {
         if let Some(mtu) = config.mtu {
             add(code::INTERFACE_MTU, &mtu.to_be_bytes());
         }
-        add(code::CAPTIVE_PORTAL, config.captive_portal.as_deref().unwrap_or_default().as_bytes());
         if let Some(host) = host {
             add(code::HOST_NAME, host.hostname.as_deref().unwrap_or_default().as_bytes());
             add(code::ROOT_PATH, host.root_path.as_deref().unwrap_or_default().as_bytes());

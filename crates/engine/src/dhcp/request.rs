@@ -18,6 +18,8 @@ pub(super) struct Question<'a> {
     /// The station that sent the frame: the guest, or its relay agent.
     pub(super) eth_src: MacAddr,
     pub(super) packet: Packet<'a>,
+    /// When it came, since 1970.
+    pub(super) asked_at: Duration,
 }
 
 impl Server {
@@ -61,7 +63,7 @@ impl Server {
         if !self.rates.allow(now.mono, key) {
             return Err(Reason::Rate);
         }
-        Ok(Question { key, eth_src: datagram.eth_src, packet })
+        Ok(Question { key, eth_src: datagram.eth_src, packet, asked_at: now.unix })
     }
 
     /// RFC 2131, 4.3.1.

@@ -40,15 +40,14 @@ pub(crate) enum Way {
 }
 
 impl Page {
-    pub(crate) fn new(gateway: Ipv4Addr, portal_port: u16, names: &[&str]) -> Self {
-        let portal = format!("http://{gateway}:{portal_port}/");
-        let body = format!("Please go to {portal}\n");
+    pub(crate) fn new(portal: &str, gateway: Ipv4Addr, names: &[&str]) -> Self {
+        let body = format!("Please go to {portal}/\n");
         let fields = format!(
             "\r\nContent-Type: text/plain\r\nContent-Length: {}\r\nConnection: close\r\nCache-Control: no-store",
             body.len()
         );
         Self {
-            head: format!("HTTP/1.1 302 Found\r\nLocation: {portal}").into_bytes().into(),
+            head: format!("HTTP/1.1 302 Found\r\nLocation: {portal}/").into_bytes().into(),
             fields: fields.into_bytes().into(),
             body: body.into_bytes().into(),
             own: names.iter().map(|name| Box::from(*name)).chain([gateway.to_string().into()]).collect(),

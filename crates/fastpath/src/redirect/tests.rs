@@ -20,7 +20,7 @@ const ALL: u32 = MAX_PAYLOAD as u32 + 1;
 const GET: &[u8] = b"GET /a HTTP/1.1\r\nHost: example.org\r\n\r\n";
 
 fn redirector() -> Redirector {
-    Redirector::new(GATEWAY, 3990, &["wifi.internal"], [1, 2])
+    Redirector::new("http://10.85.0.1:3990", GATEWAY, &["wifi.internal"], [1, 2])
 }
 
 /// A segment of the guest's with options in both headers.
@@ -70,7 +70,7 @@ fn a_syn_is_answered_the_same_each_time_and_differently_for_each_connection() {
     assert_eq!(answer(ISS, 0, SYN | ECE_CWR, b"").unwrap().2, SYN | ACK, "no ECN");
     assert_eq!(answer(ISS, 0, SYN, b"fast open").unwrap().1, FIRST, "data in it is not taken");
     assert_ne!(answer(ISS.wrapping_add(1), 0, SYN, b"").unwrap().0, sequence, "the port is used again");
-    let other_key = Redirector::new(GATEWAY, 3990, &[], [1, 3]);
+    let other_key = Redirector::new("http://10.85.0.1:3990", GATEWAY, &[], [1, 3]);
     let (packet, ip) = packet(ISS, 0, SYN, 0, b"");
     assert_ne!(other_key.judge(&packet, &ip), Reply::SynAck(sequence));
 }
@@ -218,7 +218,8 @@ fn an_address_that_is_too_long_is_cut_to_its_host_and_a_host_that_is_too_long_le
 
 #[test]
 fn the_page_fits_with_the_longest_address_that_a_portal_can_have() {
-    let page = Page::new(Ipv4Addr::BROADCAST, u16::MAX, &["wifi.internal"]);
+    let portal = format!("https://{}.example.org:65535", "a".repeat(128 - 12));
+    let page = Page::new(&portal, GATEWAY, &["wifi.internal"]);
     let (packet, ip) = packet(FIRST, 0, ACK, 0, b"");
     let header = Header { sequence: 0, acknowledgment: 0, flags: 0, window: 0 };
     let answer = Answer::tcp(&packet, &ip, MAC, &header, &[], |answer| page.push(answer, GET, Way::In)).unwrap();

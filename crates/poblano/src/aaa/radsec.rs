@@ -2,23 +2,23 @@
 
 use std::fmt;
 use std::net::SocketAddr;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, bail, ensure};
+use anyhow::{Context, bail};
 use config::{RadiusServer, RadiusTls, RadiusVersion};
 use radius::{Closed, Version};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::{Resumption, WebPkiServerVerifier};
 use rustls::crypto::CryptoProvider;
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::version::{TLS12, TLS13};
 use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, ProtocolVersion, RootCertStore, SignatureScheme};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
+
+use crate::tls;
 
 /// For TCP and TLS together: as long as a guest waits for one server.
 const CONNECT: Duration = Duration::from_secs(10);
@@ -72,13 +72,12 @@ impl Tls {
     fn config(&self) -> anyhow::Result<Arc<ClientConfig>> {
         let RadiusTls { ca, certificate, key, fingerprint, version, .. } = &self.settings;
         let mut roots = RootCertStore::empty();
-        for authority in certificates(ca)? {
+        for authority in tls::certificates(ca)? {
             roots.add(authority).with_context(|| format!("a certificate in {} is no authority's", ca.display()))?;
         }
-        let chain = certificates(certificate)?;
-        let private = PrivateKeyDer::from_pem_file(key)
-            .with_context(|| format!("{} holds no private key in PEM that is not encrypted", key.display()))?;
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let chain = tls::certificates(certificate)?;
+        let private = tls::private_key(key)?;
+        let provider = tls::provider();
         let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider)).build()?;
         let verifier = Verifier { chain: verifier, fingerprint: *fingerprint, provider: Arc::clone(&provider) };
         let versions: &[_] = if *version == RadiusVersion::V1_1 { &[&TLS13] } else { &[&TLS12, &TLS13] };
@@ -124,14 +123,6 @@ pub(super) fn ended(error: Option<&anyhow::Error>, proven: bool) -> Closed {
         error.is_some_and(|error| !error.get_ref().is_some_and(|inner| inner.is::<rustls::Error>()))
     };
     if proven && error.is_none_or(is_network) { Closed::Silent } else { Closed::Distrusted }
-}
-
-pub(crate) fn certificates(file: &Path) -> anyhow::Result<Vec<CertificateDer<'static>>> {
-    let doing = || format!("cannot read certificates in PEM from {}", file.display());
-    let all: Vec<_> =
-        CertificateDer::pem_file_iter(file).and_then(Iterator::collect::<Result<_, _>>).with_context(doing)?;
-    ensure!(!all.is_empty(), "{}: there is none", doing());
-    Ok(all)
 }
 
 /// Chain, dates, name and use as webpki checks them, and then the fingerprint if there is one.

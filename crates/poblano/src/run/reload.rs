@@ -10,6 +10,7 @@ use tracing::{error, info, warn};
 
 use crate::cli::Setup;
 use crate::gateway::Gateway;
+use crate::https::Https;
 use crate::{garden, log, settings};
 
 /// What it needs.
@@ -28,6 +29,7 @@ pub(super) struct Running {
     pub(super) lan_mac: wire::MacAddr,
     pub(super) mtu: u32,
     pub(super) gateway: Rc<Gateway>,
+    pub(super) https: Option<Rc<Https>>,
 }
 
 impl Reload {
@@ -60,6 +62,9 @@ impl Reload {
             warn!("zones come and go with a restart only");
         }
         for running in &mut self.running {
+            if let Some(https) = &running.https {
+                https.look.notify_one();
+            }
             if let Some(config) = loaded.configs().find(|config| config.zone == running.config.zone) {
                 log::zone(config).in_scope(|| running.apply(config));
             }

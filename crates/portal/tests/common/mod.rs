@@ -5,9 +5,12 @@ use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
-use portal::{Backend, Credential, Declined, Files, Guest, Limits, Login, LoginOutcome, Session, SignIn, Site, Uam};
+use portal::{
+    Backend, Credential, Declined, Files, Guest, Limits, Login, LoginOutcome, Session, SignIn, Site, Tls, Uam,
+};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use uam::Place;
@@ -158,6 +161,9 @@ impl Backend for House {
 pub(crate) struct Portal {
     pub(crate) house: Rc<House>,
     pub(crate) address: SocketAddr,
+    /// Where https is spoken, if it is.
+    pub(crate) secure: SocketAddr,
+    pub(crate) tls: Option<Rc<Tls>>,
 }
 
 /// Bounds that no test but the ones about bounds runs into.
@@ -187,6 +193,18 @@ pub(crate) fn with_vouchers(password: bool, terms: Option<&str>, test: impl Asyn
 
 const PASSWORD: SignIn = SignIn { password: true, voucher: false };
 
+/// The same over https too, as `https://portal.example.org`, with this certificate.
+pub(crate) fn with_https(limits: Limits, certificate: Arc<rustls::ServerConfig>, test: impl AsyncFnOnce(Portal)) {
+    let site = Site {
+        base_url: "https://portal.example.org".into(),
+        names: vec!["portal.example.org".into(), "10.85.0.1".into()],
+        venue_url: Some("https://www.example.org/wifi".into()),
+        can_extend: true,
+        ..site(limits, None, PASSWORD, Uam::default(), Files::default())
+    };
+    run(site, Some(certificate), test);
+}
+
 fn with_site(
     limits: Limits,
     terms: Option<&str>,
@@ -195,25 +213,40 @@ fn with_site(
     files: Files,
     test: impl AsyncFnOnce(Portal),
 ) {
+    run(site(limits, terms, sign_in, uam, files), None, test);
+}
+
+fn site(limits: Limits, terms: Option<&str>, sign_in: SignIn, uam: Uam, files: Files) -> Site {
+    Site {
+        title: "Caf\u{e9} <Poblano>".into(),
+        sign_in,
+        terms: terms.map(Into::into),
+        base_url: BASE.into(),
+        names: vec!["wifi.internal".into()],
+        venue_url: None,
+        can_extend: false,
+        files,
+        routes: Routes::default(),
+        uam,
+        limits,
+    }
+}
+
+fn run(site: Site, certificate: Option<Arc<rustls::ServerConfig>>, test: impl AsyncFnOnce(Portal)) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("runtime");
     tokio::task::LocalSet::new().block_on(&runtime, async {
-        let house = Rc::new(House::default());
-        let site = Rc::new(Site {
-            title: "Caf\u{e9} <Poblano>".into(),
-            sign_in,
-            terms: terms.map(Into::into),
-            base_url: BASE.into(),
-            names: vec!["wifi.internal".into()],
-            files,
-            routes: Routes::default(),
-            uam,
-            limits,
-        });
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("listener");
-        let address = listener.local_addr().expect("address");
+        let (house, site) = (Rc::new(House::default()), Rc::new(site));
+        let listen = async || {
+            let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("listener");
+            let address = listener.local_addr().expect("address");
+            (listener, address)
+        };
+        let ((plain, address), (behind_tls, secure)) = (listen().await, listen().await);
         let desk = Rc::new(portal::Desk::new(&site.uam));
-        tokio::task::spawn_local(portal::serve(vec![listener], Rc::clone(&site), desk, Rc::clone(&house)));
-        test(Portal { house, address }).await;
+        let tls = certificate.map(|config| Rc::new(Tls::start(config).expect("a thread")));
+        let secure_door = tls.clone().map(|tls| (behind_tls, tls));
+        tokio::task::spawn_local(portal::serve(vec![plain], secure_door, site, desk, Rc::clone(&house)));
+        test(Portal { house, address, secure, tls }).await;
     });
 }
 

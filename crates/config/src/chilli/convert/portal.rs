@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use wire::url::{WebUrl, bare_host};
 
+use super::super::lines::Setting;
 use super::super::patterns::{self, Patterns};
 use super::super::report::{Outcome, Weight};
 use super::super::values;
@@ -14,12 +15,15 @@ use crate::{GardenDomain, GardenEntry, GardenHost, Network};
 /// Of each list of the garden.
 const MAX_ENTRIES: usize = 16_384;
 
-impl Converter<'_> {
+impl<'a> Converter<'a> {
     pub(super) fn portal(&mut self, lan: &Lan) {
         self.number("uamport", "portal.port");
-        if let Some((port, setting)) = self.integer("uamuiport").filter(|(port, _)| *port != 0) {
+        let ui_port = self.integer("uamuiport").filter(|(port, _)| *port != 0);
+        let has_https = self.https(ui_port);
+        if let Some((port, setting)) = ui_port.filter(|_| !has_https || !self.has("uamuissl")) {
             self.set("uam.ui_port", port.to_string(), setting);
         }
+        self.captive_portal();
         self.server(lan);
         self.wispr();
         self.seconds("challengetimeout", "uam.challenge_lifetime", (60, 86_400), false);
@@ -31,9 +35,8 @@ impl Converter<'_> {
             }
         }
         for (option, path) in [("uamaliasname", "uam.alias_name"), ("uamhostname", "uam.host_name")] {
-            if let Some(setting) = self.one(option) {
-                let domain = self.one("domain").map_or(String::new(), |domain| format!(".{}", domain.value));
-                self.set(path, quoted(&format!("{}{domain}", setting.value)), setting);
+            if let Some((name, setting)) = self.own_name(option) {
+                self.set(path, quoted(&name), setting);
             }
         }
         self.text("wwwdir", "portal.files");
@@ -44,6 +47,55 @@ impl Converter<'_> {
         self.text("locationname", "uam.location_name");
         self.flag("redirurl", "uam.redirect_url", "true");
         self.flag("radiusoriginalurl", "uam.original_url", "true");
+    }
+
+    /// A name of the gateway's, which is one of its domain.
+    fn own_name(&self, option: &str) -> Option<(String, &'a Setting)> {
+        let setting = self.one(option)?;
+        let domain = self.one("domain").map_or(String::new(), |domain| format!(".{}", domain.value));
+        Some((format!("{}{domain}", setting.value), setting))
+    }
+
+    /// https at `uamuiport`, or, where CoovaChilli answered in the name of others, at its usual port. False if there is
+    /// none.
+    fn https(&mut self, ui_port: Option<(u64, &Setting)>) -> bool {
+        let Some(asked) = self.one("uamuissl").or(self.one("redirssl")) else { return false };
+        let (certificate, key) = (self.one("sslcertfile"), self.one("sslkeyfile"));
+        let name = self.own_name("uamaliasname").or(self.own_name("uamhostname"));
+        let (Some((name, _)), Some(certificate), Some(key)) = (name, certificate, key) else {
+            let text = "what was https is http: logins would travel in the clear. It needs sslcertfile, sslkeyfile and the \
+                        name that the certificate is for (uamaliasname with domain)";
+            self.found(asked, Outcome::NotSupported, Weight::Laxer, text);
+            return false;
+        };
+        self.draft.set("portal.tls.name", quoted(&name), &asked.origin);
+        self.set("portal.tls.certificate_file", quoted(&certificate.value), certificate);
+        self.set("portal.tls.key_file", quoted(&key.value), key);
+        self.tell("portal.tls.name", asked);
+        match (self.one("uamuissl"), ui_port) {
+            (Some(flag), Some((port, setting))) => {
+                self.set("portal.tls.port", port.to_string(), setting);
+                self.tell("portal.tls.port", flag);
+            }
+            (Some(flag), None) => self.changed(flag, "https is at its usual port, for there is no uamuiport"),
+            (None, _) => {}
+        }
+        if let Some(flag) = self.one("redirssl") {
+            self.tell("portal.tls.name", flag);
+        }
+        true
+    }
+
+    /// What guests are told of the API. Who asks it wants https, and a session has no name before it begins.
+    fn captive_portal(&mut self) {
+        if let Some(setting) = self.one("captiveportalapi_uri") {
+            let uri = &setting.value;
+            match uri.starts_with("https://") && !uri.contains("%{s}") {
+                true => self.set("dhcp.captive_portal", quoted(uri), setting),
+                false => self.changed(setting, "is not told to guests: it is no https address, or has %{s} in it"),
+            }
+        }
+        self.text("captiveportalvenue_info_url", "portal.venue_url");
     }
 
     /// An external portal, or our own pages where CoovaChilli would show its own.

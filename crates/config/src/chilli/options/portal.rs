@@ -8,8 +8,6 @@ const PROGRAMS: Fate = lacking(
     "no programs are run for guests, only files served (portal.files): without uam.server the pages are built in; with \
      one they are its own",
 );
-const HTTPS: Fate =
-    lacking("the portal speaks http only, and https before login is refused, so that devices ask by http at once");
 const INJECT: Fate = lacking("pages of others are left as they are");
 const MODULES: Fate = lacking("there are no modules");
 
@@ -71,15 +69,27 @@ pub(super) const OPTIONS: &[ChilliOption] = &[
     rare("injectext", Text, INJECT),
     rare("injectwispr", Flag, INJECT),
     rare("redirurl", Flag, Key("uam.redirect_url")),
-    common("sslkeyfile", Text, HTTPS),
-    rare("sslkeypass", Secret, HTTPS),
-    common("sslcertfile", Text, HTTPS),
-    common("sslcafile", Text, HTTPS),
-    rare("sslciphers", Text, HTTPS),
+    common("sslkeyfile", Text, Key("portal.tls.key_file")),
+    rare(
+        "sslkeypass",
+        Secret,
+        lacking("the key is read as it is: write it without a passphrase, with openssl pkey, and chmod 600 it"),
+    ),
+    common("sslcertfile", Text, Key("portal.tls.certificate_file")),
+    common("sslcafile", Text, lacking("certificates between the portal's and an authority go behind it in its file")),
+    rare("sslciphers", Text, NotNeeded("TLS 1.2 and 1.3, with what is good today")),
     core("unixipc", Text, NotNeeded("there is one process")),
     rare("uamallowpost", Flag, NotNeeded("forms are posted to the built-in pages")),
-    common("redirssl", Flag, HTTPS),
-    common("uamuissl", Flag, laxer("what was https is http: logins through uamuiport would travel in the clear")),
+    common(
+        "redirssl",
+        Flag,
+        Changed(
+            "portal.tls.name",
+            "the portal's pages are https at port 443; https to anybody else is refused, so that devices ask by http at \
+             once, where browsers warned of a wrong certificate",
+        ),
+    ),
+    common("uamuissl", Flag, Key("portal.tls.port")),
     rare("ipwhitelist", Text, closed("its addresses are not opened; write them into garden.allow")),
     common(
         "uamdomainfile",
@@ -94,12 +104,6 @@ pub(super) const OPTIONS: &[ChilliOption] = &[
     rare("forcedns1port", Int, lacking("see forcedns1")),
     rare("forcedns2", Address, laxer("after login guests ask whom they want: divert port 53 on the uplink's side")),
     rare("forcedns2port", Int, lacking("see forcedns2")),
-    common(
-        "captiveportalapi_uri",
-        Text,
-        lacking(
-            "the API is at /captive-portal/api, but DHCP does not announce it while the portal has no https (RFC 8910)",
-        ),
-    ),
-    rare("captiveportalvenue_info_url", Text, lacking("the API names no venue")),
+    common("captiveportalapi_uri", Text, Key("dhcp.captive_portal")),
+    rare("captiveportalvenue_info_url", Text, Key("portal.venue_url")),
 ];

@@ -269,6 +269,15 @@ pub(super) const DHCP: Section = section(
             "Before an address is offered for the first time, ARP asks whether somebody has it. The offer does not wait for the answer; who answers keeps the address, and the guest gets another one. Without it, a device with a static address breaks the guest that gets the same.",
         ),
         key(
+            "captive_portal",
+            Text { max: 255 },
+            or(
+                "the gateway's own API with portal.tls; else none is sent",
+                "\"https://portal.example.org/api?mac=%{m}\"",
+            ),
+            "The captive portal API that guests are told of (option 114, RFC 8910): an https address, in ASCII. Each guest gets its own: %{m} is its MAC, %{M} the same as 12 digits, %{i} its IP address, %{n} radius.nas_identifier, %{t} the time in seconds since 1970.",
+        ),
+        key(
             "rogue_probe",
             Duration { min: "1m", max: "1d", or_zero: true },
             Is("\"10m\""),

@@ -3,8 +3,8 @@
 use super::{key, or, section};
 use crate::schema::Absent::Is;
 use crate::schema::Kind::{
-    Address, Bool, Choices, Duration, GardenDomains, GardenEntries, Int, Name, Origins, Path, Secret, SecretFile, Text,
-    WebAddress,
+    Address, Bool, Choices, Duration, File, GardenDomains, GardenEntries, Int, Name, Origins, Path, Secret, SecretFile,
+    Text, WebAddress,
 };
 use crate::schema::Section;
 
@@ -31,6 +31,44 @@ pub(super) const PORTAL: Section = section(
             or("none", "\"/etc/poblano/www\""),
             "A folder whose pages, scripts and pictures guests get below /www/ on the portal's port, online or not (wwwdir). Read at the start: 512 files of 4 MiB together at most. Symbolic links, hidden files and programs are left out.",
         ),
+        key(
+            "venue_url",
+            WebAddress,
+            or("none", "\"https://www.example.org/wifi\""),
+            "A page about the place, which phones show beside the network's name (venue-info-url of RFC 8908). It is not opened before login; [garden] does that.",
+        ),
+        key(
+            "can_extend",
+            Bool,
+            Is("false"),
+            "The portal lets guests prolong a session that runs, and phones may offer that (can-extend-session of RFC 8908). Our own pages cannot; an external portal may.",
+        ),
+    ],
+);
+
+pub(super) const PORTAL_TLS: Section = section(
+    "portal.tls",
+    "The portal by https, too. Login and status then are https pages, and guests are told of the captive portal API (DHCP option 114). What detectors of phones ask by http is answered as before; https to anybody else is refused before login, never answered in another's name.",
+    &[
+        key(
+            "name",
+            Name,
+            or("none; the portal has no https", "\"portal.example.org\""),
+            "The name that the certificate is for, of at most 128 octets. Our DNS answers it with the gateway's address. Who is online may ask another server: let that of the name's owner give the same address.",
+        ),
+        key(
+            "certificate_file",
+            File,
+            or("none; needed with name", "\"portal.pem\""),
+            "The certificate and those between it and an authority that phones trust, in PEM. It is read again when it changes; while it and key_file do not fit together, what was read before stays.",
+        ),
+        key(
+            "key_file",
+            File,
+            or("none; needed with name", "\"portal.key\""),
+            "Its private key, in PEM and not encrypted. One on a curve (P-256) costs a small router a tenth of an RSA key's time for each guest.",
+        ),
+        key("port", Int { min: 1, max: 65_535 }, Is("443"), "The TCP port of https on the gateway's address."),
     ],
 );
 

@@ -34,6 +34,28 @@ fn the_network_is_described_in_the_order_the_client_asked_for() {
 }
 
 #[test]
+fn each_guest_is_told_an_address_of_the_captive_portal_api_that_is_its_own() {
+    let uri = "https://portal.example/api?mac=%{m}&id=%{M}&ip=%{i}&t=%{t}";
+    let mut lan = Lan::new(Config { captive_portal: Some(uri.into()), ..config() });
+    for host in [7, 8] {
+        let key = guest(host);
+        let offer = asked(&mut lan, key, &[code::CAPTIVE_PORTAL]);
+        let told = String::from_utf8(offer.option(code::CAPTIVE_PORTAL).expect("option 114").to_vec()).expect("text");
+        let (mac, address, now) = (key.mac.to_string(), offer.message.yiaddr, lan.now.unix.as_secs());
+        let digits = mac.replace(':', "").to_uppercase();
+        assert_eq!(told, format!("https://portal.example/api?mac={mac}&id={digits}&ip={address}&t={now}"));
+    }
+    let mut inform = Message::request(MessageType::Inform, 1, guest(9).mac);
+    inform.ciaddr = ip(77);
+    let ack = lan.ask(guest(9), &inform).1.expect("an answer");
+    let told = ack.option(code::CAPTIVE_PORTAL).expect("option 114, though it was not asked for");
+    assert!(String::from_utf8_lossy(told).contains("&ip=10.1.0.77&"), "who has an address already");
+    let long = format!("https://portal.example/{}", "%{m}".repeat(14));
+    let mut lan = Lan::new(Config { captive_portal: Some(long), ..config() });
+    assert_eq!(asked(&mut lan, guest(7), &[code::CAPTIVE_PORTAL]).option(code::CAPTIVE_PORTAL), None, "261 octets");
+}
+
+#[test]
 fn guests_with_a_lease_of_one_address_are_shown_the_way_to_the_gateway() {
     let mut lan = Lan::new(Config { host_routes: true, ..config() });
     let offer = asked(&mut lan, guest(7), &[1, 3, 121]);

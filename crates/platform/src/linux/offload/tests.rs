@@ -125,7 +125,8 @@ fn both() -> Both {
         lan_mac: LAN_MAC,
         lan: 0,
         portal_ports: [3990; 2],
-        redirector: Redirector::new(GATEWAY, 3990, &["wifi.internal"], [1, 2])
+        secure_port: None,
+        redirector: Redirector::new("http://10.1.0.1:3990", GATEWAY, &["wifi.internal"], [1, 2])
             .with_addresses(Some(ALIASES[0]), Some(ALIASES[1])),
         slow: Arc::new(Nowhere),
         slow_limit: StationLimit::new(1),
