@@ -20,7 +20,7 @@ pub struct Limits {
     /// For a form's body to arrive.
     pub form_time: Duration,
     /// Open connections over https, besides. Worst-case memory of each, if its guest says half of everything: about 75 kB
-    /// (a record of TLS and what is not sent yet, 16 kB each; a request's head; four times [`RELAY_OCTETS`]), so
+    /// (a record of TLS and what is not sent yet, 16 kB each; a request's head; 16 kB between), so
     /// 19 MB; an idle one has a tenth of that.
     pub secure_connections: usize,
     /// For both ends to agree on keys.
