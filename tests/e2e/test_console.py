@@ -1,6 +1,8 @@
 """The operator's console and the API under it, over a real network and in a real browser."""
 
+import contextlib
 import json
+import socket
 import time
 
 import pytest
@@ -272,3 +274,14 @@ def test_no_request_of_whatever_kind_breaks_the_api_or_gets_an_answer_that_is_no
         ),
         cwd=output,
     )
+
+
+def test_who_holds_all_connections_it_can_get_keeps_no_operator_out(lab):
+    with contextlib.ExitStack() as held:
+        for n in range(64):
+            stranger = held.enter_context(lab.gw.socket(socket.AF_INET, socket.SOCK_STREAM))
+            stranger.bind((f"127.0.0.{2 + n // 32}", 0))
+            stranger.connect((ADDRESS, 9378))
+        assert sign_in(lab, "root", "correct horse")[0] == 200
+        token = operator(lab, "token", "root")
+        assert ask(lab, token, "GET", "/state")[0] == 200
