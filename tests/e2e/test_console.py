@@ -285,3 +285,15 @@ def test_who_holds_all_connections_it_can_get_keeps_no_operator_out(lab):
         assert sign_in(lab, "root", "correct horse")[0] == 200
         token = operator(lab, "token", "root")
         assert ask(lab, token, "GET", "/state")[0] == 200
+
+
+def test_the_timeline_of_a_session_that_is_over_is_not_everybodys(lab):
+    assert all(guest.lease() for guest in lab.guests)
+    token = operator(lab, "token", "root")
+    path = f"/guests/{lab.guest.address}/session"
+    assert ask(lab, token, "POST", path, {"user": "ada"})[0] == 200
+    events = f"/guests/{lab.gateway.sessions()[0]['session']['id']}/events"
+    status, told = ask(lab, token, "GET", events)
+    assert status == 200 and {event["mac"] for event in told["events"]} == {lab.guest.mac}
+    assert ask(lab, token, "DELETE", path)[0] == 200
+    assert ask(lab, token, "GET", events)[0] == 404
