@@ -287,6 +287,18 @@ def test_who_holds_all_connections_it_can_get_keeps_no_operator_out(lab):
         assert ask(lab, token, "GET", "/state")[0] == 200
 
 
+def test_who_may_only_look_leaves_streams_to_others(lab):
+    asks = "GET /api/v1/events HTTP/1.1\r\nHost: c\r\nAccept: text/event-stream\r\nAuthorization: Bearer {}\r\n\r\n"
+    statuses = []
+    with contextlib.ExitStack() as held:
+        for token in [operator(lab, "token", "noc")] * 20 + [operator(lab, "token", "root")]:
+            stream = held.enter_context(lab.gw.socket(socket.AF_INET, socket.SOCK_STREAM))
+            stream.connect((ADDRESS, 9378))
+            stream.sendall(asks.format(token).encode())
+            statuses.append(int(stream.recv(12)[9:12]))
+    assert statuses == [200] * 8 + [503] * 12 + [200]
+
+
 def test_the_timeline_of_a_session_that_is_over_is_not_everybodys(lab):
     assert all(guest.lease() for guest in lab.guests)
     token = operator(lab, "token", "root")
