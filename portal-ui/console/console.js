@@ -199,7 +199,7 @@ async function lookAtGuest() {
   const { guest } = shown;
   const [found, events] = await Promise.all([
     ask("GET", `/guests/${encodeURIComponent(guest.ip)}${inZone(guest)}`).catch(() => null),
-    ask("GET", `/guests/${encodeURIComponent(guest.mac)}/events${inZone(guest)}`),
+    ask("GET", `/guests/${encodeURIComponent(guest.ip)}/events${inZone(guest)}`),
   ]);
   if (shown?.guest.ip !== guest.ip) return;
   if (found) {

@@ -9,6 +9,7 @@ import threading
 
 import pytest
 
+import aaa
 from frames import (
     BROADCAST,
     MARK,
@@ -28,6 +29,7 @@ from frames import (
 )
 from internet import HOST
 from lab import GATEWAY, PORTAL, Lab, binary
+from radius_server import server
 from test_leaks import SETTLE, marked
 
 SYN, ACK, SYN_ACK = 0x02, 0x10, 0x12
@@ -465,3 +467,23 @@ def test_whoever_guesses_a_password_with_ever_new_devices_is_slowed_down_and_who
     two.gateway.add_user("ben", "secret")
     assert eve.login("ben", "secret").status == 429, "this device has used its own five up"
     assert "somebody guesses a password" in two.gateway.log.read_text()
+
+
+def test_whoever_hangs_up_before_the_server_refuses_has_lost_the_try():
+    """Servers let a No wait and a Yes not (FreeRADIUS: reject_delay), so that guessing is slow for who waits."""
+    guesses = set()
+    with Lab(start=False, settings=aaa.settings()) as lab:
+        radius = server(lambda request: guesses.add(request[4:20]))(lab, None)
+        try:
+            lab.gateway.start()
+            for n in range(24):
+                lab.guest.ns.ip("link", "set", "wlan0", "address", f"02:aa:00:00:01:{n:02x}")
+                assert lab.guest.lease()
+                form = f"name={('ada', 'Ada', 'ADA ')[n % 3]}&password=guess"
+                curl = ("curl", "-s", "-m", 0.4, "-o", "/dev/null", "--data", form, f"{PORTAL}/login")
+                for hung_up in [lab.guest.ns.spawn(*curl) for _ in range(5)]:
+                    hung_up.wait()
+            assert 50 < len(guesses) < 90, f"{len(guesses)} of 120"
+        finally:
+            lab.gateway.stop()
+            radius.stop()

@@ -1,6 +1,8 @@
 """The operator's console and the API under it, over a real network and in a real browser."""
 
+import contextlib
 import json
+import socket
 import time
 
 import pytest
@@ -272,3 +274,38 @@ def test_no_request_of_whatever_kind_breaks_the_api_or_gets_an_answer_that_is_no
         ),
         cwd=output,
     )
+
+
+def test_who_holds_all_connections_it_can_get_keeps_no_operator_out(lab):
+    with contextlib.ExitStack() as held:
+        for n in range(64):
+            stranger = held.enter_context(lab.gw.socket(socket.AF_INET, socket.SOCK_STREAM))
+            stranger.bind((f"127.0.0.{2 + n // 32}", 0))
+            stranger.connect((ADDRESS, 9378))
+        assert sign_in(lab, "root", "correct horse")[0] == 200
+        token = operator(lab, "token", "root")
+        assert ask(lab, token, "GET", "/state")[0] == 200
+
+
+def test_who_may_only_look_leaves_streams_to_others(lab):
+    asks = "GET /api/v1/events HTTP/1.1\r\nHost: c\r\nAccept: text/event-stream\r\nAuthorization: Bearer {}\r\n\r\n"
+    statuses = []
+    with contextlib.ExitStack() as held:
+        for token in [operator(lab, "token", "noc")] * 20 + [operator(lab, "token", "root")]:
+            stream = held.enter_context(lab.gw.socket(socket.AF_INET, socket.SOCK_STREAM))
+            stream.connect((ADDRESS, 9378))
+            stream.sendall(asks.format(token).encode())
+            statuses.append(int(stream.recv(12)[9:12]))
+    assert statuses == [200] * 8 + [503] * 12 + [200]
+
+
+def test_the_timeline_of_a_session_that_is_over_is_not_everybodys(lab):
+    assert all(guest.lease() for guest in lab.guests)
+    token = operator(lab, "token", "root")
+    path = f"/guests/{lab.guest.address}/session"
+    assert ask(lab, token, "POST", path, {"user": "ada"})[0] == 200
+    events = f"/guests/{lab.gateway.sessions()[0]['session']['id']}/events"
+    status, told = ask(lab, token, "GET", events)
+    assert status == 200 and {event["mac"] for event in told["events"]} == {lab.guest.mac}
+    assert ask(lab, token, "DELETE", path)[0] == 200
+    assert ask(lab, token, "GET", events)[0] == 404

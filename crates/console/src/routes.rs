@@ -91,7 +91,7 @@ pub(crate) async fn answer<B: Backend>(request: Request<Incoming>, from: IpAddr,
             .and_then(|seen| seen.to_str().ok()?.parse::<u64>().ok())
             .map_or(0, |seen| seen.saturating_add(1));
         let from = asked["from"].as_u64().unwrap_or(0).max(seen);
-        return live::stream(&desk.backend, &desk.streams, asked, from);
+        return live::stream(&desk.backend, &desk.streams, &who.name, asked, from);
     }
     let told = desk.backend.ask(asked.clone()).await;
     let status = match (&told["error"], &told["missing"]) {

@@ -424,6 +424,7 @@ impl Engine {
     }
 
     fn handle_dhcp(&mut self, now: Now, key: GuestKey, datagram: &UdpDatagram<'_>, frame: &[u8]) {
+        self.make_room_on_lan(now, key);
         self.dhcp.handle(now, key, datagram);
         self.drain_dhcp_after(now, Some((key, frame)));
     }

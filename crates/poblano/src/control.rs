@@ -181,16 +181,22 @@ fn meant<'a>(zones: &'a [Zone], request: &Value) -> Result<Vec<&'a Zone>, String
 }
 
 /// What has happened since, or lately.
-fn events(any: &Gateway, request: &Value, guest: Option<cli::Guest>) -> Value {
+fn events(any: &Gateway, zones: &[&Zone], request: &Value, guest: Option<cli::Guest>) -> Value {
     if guest.is_none() && !request["guest"].is_null() {
         return json!({ "error": format!("{} is no guest's address", request["guest"]) });
     }
-    // A session is of a guest, and its name is not in each event.
     let guest = match guest {
-        Some(cli::Guest::Session(_)) => {
-            guest.and_then(|guest| any.find(guest).first().map(|view| cli::Guest::Mac(view.key.mac)))
-        }
-        guest => guest,
+        None | Some(cli::Guest::Mac(_)) => guest,
+        // A session is of a guest, and its name is not in each event; addresses change.
+        Some(named) => match zones.iter().find_map(|zone| zone.gateway.find(named).first().map(|view| view.key)) {
+            // Its station is others' too.
+            Some(key) if key.address_behind_router().is_some() => key.address_behind_router().map(cli::Guest::Address),
+            Some(key) => Some(cli::Guest::Mac(key.mac)),
+            None if matches!(named, cli::Guest::Session(_)) => {
+                return missing(format!("there is no session {}", request["guest"]));
+            }
+            None => guest,
+        },
     };
     let (from, most) = (request["from"].as_u64().unwrap_or(0), request["limit"].as_u64().unwrap_or(EVENTS_AT_ONCE));
     any.diary.pages().to_json(from, request["zone"].as_str(), guest, usize::try_from(most).unwrap_or(usize::MAX))
@@ -203,7 +209,7 @@ async fn perform(zones: &[&Zone], request: &Value) -> Value {
     let guest = request["guest"].as_str().and_then(|guest| guest.parse::<cli::Guest>().ok());
     match zones {
         _ if command == "guests" => search::guests(zones, request, guest).await,
-        [zone, ..] if command == "events" => events(&zone.gateway, request, guest),
+        [zone, ..] if command == "events" => events(&zone.gateway, zones, request, guest),
         [zone] => perform_in(&zone.gateway, &zone.facts, request, &zone.name).await,
         // One configuration is read for all.
         [zone, ..] if command == "reload" => perform_in(&zone.gateway, &zone.facts, request, &zone.name).await,

@@ -2,7 +2,7 @@
 //! and bounded. Nothing of it outlives the process; what has to is in the log and in accounting.
 
 use std::borrow::Cow;
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::collections::{HashMap, VecDeque};
 use std::fmt::Write;
 use std::net::Ipv4Addr;
@@ -13,13 +13,15 @@ use engine::session::{Record, Source, Status};
 use engine::watch::Rogue;
 use serde_json::{Value, json};
 use tokio::sync::watch;
+use wire::routes::Routes;
 use wire::{GuestKey, Now};
 
 use crate::cli;
 use crate::commands::octets;
 
-/// Events that are kept, of 100 octets and up to [`LONGEST_WORDS`] of words each: 600 kB at the worst, half a day of a café.
-const MOST_EVENTS: usize = 2048;
+/// Events that are kept of each [`Kept`], of 100 octets and up to [`LONGEST_WORDS`] of words: 600 kB at the worst in all, half a
+/// day of a café.
+const MOST_EVENTS: usize = 1024;
 /// Longest that one event quotes of a guest or a server.
 const LONGEST_WORDS: usize = 160;
 /// Events of one guest at once; then one in [`GUEST_PAUSE`]. A phone that joins, fails three times and gets in makes some
@@ -82,13 +84,35 @@ struct Event {
 
 /// What all zones write into.
 pub(crate) struct Pages {
-    events: RefCell<VecDeque<Event>>,
+    /// What anybody can make happen who comes along, with ever new stations; and the rest, which is so not pushed out by it.
+    kept: RefCell<[Kept; 2]>,
     next: watch::Sender<u64>,
+}
+
+/// Events in their order.
+#[derive(Default)]
+struct Kept {
+    events: VecDeque<Event>,
+    /// The number of the last one that had to go.
+    forgotten: u64,
+}
+
+/// Whether it takes nobody's word for it that a guest may come in, so that strangers can have as much of it as they want.
+fn is_anybodys(label: &str) -> bool {
+    !matches!(label, "login_accepted" | "session_began" | "session_ended" | "operator")
+}
+
+/// All with numbers from `from` on, in their order.
+fn all_from(kept: &[Kept; 2], from: u64) -> Vec<&Event> {
+    let each = |Kept { events, .. }: &'_ Kept| events.partition_point(|event| event.number < from);
+    let mut all: Vec<_> = kept.iter().flat_map(|kept| kept.events.range(each(kept)..)).collect();
+    all.sort_unstable_by_key(|event| event.number);
+    all
 }
 
 impl Pages {
     pub(crate) fn new() -> Rc<Self> {
-        Rc::new(Self { events: RefCell::default(), next: watch::Sender::new(1) })
+        Rc::new(Self { kept: RefCell::default(), next: watch::Sender::new(1) })
     }
 
     /// Says when there is more.
@@ -97,19 +121,23 @@ impl Pages {
     }
 
     fn write(&self, zone: &Rc<str>, unix: Duration, whom: Option<Whom>, what: What) {
-        let mut events = self.events.borrow_mut();
-        if events.len() >= MOST_EVENTS {
-            events.pop_front();
-        }
         let number = *self.next.borrow();
+        let mut kept = self.kept.borrow_mut();
+        let Kept { events, forgotten } = &mut kept[usize::from(is_anybodys(what.label()))];
+        if events.len() >= MOST_EVENTS
+            && let Some(gone) = events.pop_front()
+        {
+            *forgotten = gone.number;
+        }
         events.push_back(Event { number, unix, zone: Rc::clone(zone), whom, what });
-        drop(events);
+        drop(kept);
         self.next.send_replace(number + 1);
     }
 
-    /// The number of the first event that is still remembered, or will be.
-    pub(crate) fn oldest(&self) -> u64 {
-        self.events.borrow().front().map_or(*self.next.borrow(), |event| event.number)
+    /// Whether what had one of these labels and a number from `from` on may be forgotten.
+    pub(crate) fn has_forgotten(&self, from: u64, labels: &[String]) -> bool {
+        let kept = self.kept.borrow();
+        labels.iter().any(|label| kept[usize::from(is_anybodys(label))].forgotten >= from)
     }
 
     /// What an operator did, with the whole gateway or with what it names itself.
@@ -124,8 +152,7 @@ impl Pages {
         // Numbers begin again when the gateway does.
         let from = if from > *self.next.borrow() { 0 } else { from };
         let is_meant = |event: &&Event| {
-            event.number >= from
-                && zone.is_none_or(|zone| *event.zone == *zone)
+            zone.is_none_or(|zone| *event.zone == *zone)
                 && match (guest, event.whom) {
                     (None, _) => true,
                     (Some(cli::Guest::Mac(mac)), Some(whom)) => whom.key.mac == mac,
@@ -133,8 +160,9 @@ impl Pages {
                     _ => false,
                 }
         };
-        let events = self.events.borrow();
-        let mut told: Vec<_> = events.iter().rev().filter(is_meant).take(most).map(Event::to_json).collect();
+        let kept = self.kept.borrow();
+        let mut told: Vec<_> =
+            all_from(&kept, from).into_iter().rev().filter(is_meant).take(most).map(Event::to_json).collect();
         told.reverse();
         json!({ "events": told, "next": *self.next.borrow() })
     }
@@ -144,22 +172,16 @@ impl Pages {
 pub(crate) struct Diary {
     zone: Rc<str>,
     pages: Rc<Pages>,
+    routes: Routes,
     /// When those that have no lease yet first asked for one.
     asking: RefCell<HashMap<GuestKey, Duration>>,
-    /// When each guest may make a whole burst of events again.
-    whole_at: RefCell<HashMap<GuestKey, Duration>>,
-    shared_whole_at: Cell<Duration>,
+    /// What guests may still write, of either kind that is kept.
+    budgets: RefCell<[Budgets; 2]>,
 }
 
 impl Diary {
-    pub(crate) fn new(zone: &str, pages: Rc<Pages>) -> Self {
-        Self {
-            zone: zone.into(),
-            pages,
-            asking: RefCell::default(),
-            whole_at: RefCell::default(),
-            shared_whole_at: Cell::default(),
-        }
+    pub(crate) fn new(zone: &str, pages: Rc<Pages>, routes: Routes) -> Self {
+        Self { zone: zone.into(), pages, routes, asking: RefCell::default(), budgets: RefCell::default() }
     }
 
     /// What all zones write into.
@@ -169,10 +191,10 @@ impl Diary {
 
     /// Up to `most` events of this gateway with numbers from `from` on and one of these labels, and the number to go on from.
     pub(crate) fn since(&self, from: u64, labels: &[String], most: usize) -> (Vec<Value>, u64) {
-        let events = self.pages.events.borrow();
+        let kept = self.pages.kept.borrow();
         let mut next = *self.pages.next.borrow();
         let mut told = Vec::new();
-        for event in events.iter().filter(|event| event.number >= from && event.zone == self.zone) {
+        for event in all_from(&kept, from).into_iter().filter(|event| event.zone == self.zone) {
             if !labels.iter().any(|label| label == event.what.label()) {
                 continue;
             }
@@ -191,8 +213,14 @@ impl Diary {
             What::Began { .. } | What::Ended { .. } => SESSION_PAUSE,
             _ => GUEST_PAUSE,
         };
-        if self.may_write(now.mono, whom.key, pause) {
-            self.pages.write(&self.zone, now.unix, Some(whom), what);
+        let is_admitted = {
+            let mut budgets = self.budgets.borrow_mut();
+            budgets[usize::from(is_anybodys(what.label()))].admit(now.mono, whom.key, pause)
+        };
+        if is_admitted {
+            // Whoever is behind a router has no station of its own.
+            let key = GuestKey { mac: self.routes.station(whom.key), ..whom.key };
+            self.pages.write(&self.zone, now.unix, Some(Whom { key, ..whom }), what);
         }
     }
 
@@ -253,28 +281,32 @@ impl Diary {
     pub(crate) fn rogue(&self, now: Now, rogue: &Rogue, words: &str) {
         self.note(now, Whom { key: rogue.key, address: Ipv4Addr::UNSPECIFIED }, What::Rogue(clipped(words)));
     }
+}
 
-    /// A token bucket for each guest, kept as one point in time.
-    fn may_write(&self, now: Duration, key: GuestKey, pause: Duration) -> bool {
-        let admit = |whole_at: &mut Duration| {
-            let after = (*whole_at).max(now) + pause;
-            let fits = after <= now + GUEST_PAUSE * GUEST_BURST;
-            if fits {
-                *whole_at = after;
-            }
-            fits
-        };
-        let mut whole_at = self.whole_at.borrow_mut();
-        if whole_at.len() >= MOST_COUNTED && !whole_at.contains_key(&key) {
-            whole_at.retain(|_, at| *at > now);
-            if whole_at.len() >= MOST_COUNTED {
-                let mut shared = self.shared_whole_at.get();
-                let fits = admit(&mut shared);
-                self.shared_whole_at.set(shared);
-                return fits;
-            }
+/// A token bucket for each guest, kept as one point in time: when it may make a whole burst of events again.
+#[derive(Default)]
+struct Budgets {
+    whole_at: HashMap<GuestKey, Duration>,
+    /// Of all those that are not counted.
+    shared_whole_at: Duration,
+}
+
+impl Budgets {
+    fn admit(&mut self, now: Duration, key: GuestKey, pause: Duration) -> bool {
+        let is_full = |counted: &HashMap<_, _>| counted.len() >= MOST_COUNTED && !counted.contains_key(&key);
+        if is_full(&self.whole_at) {
+            self.whole_at.retain(|_, at| *at > now);
         }
-        admit(whole_at.entry(key).or_insert(now))
+        let whole_at = match is_full(&self.whole_at) {
+            true => &mut self.shared_whole_at,
+            false => self.whole_at.entry(key).or_insert(now),
+        };
+        let after = (*whole_at).max(now) + pause;
+        let fits = after <= now + GUEST_PAUSE * GUEST_BURST;
+        if fits {
+            *whole_at = after;
+        }
+        fits
     }
 }
 
@@ -425,7 +457,7 @@ mod tests {
     #[test]
     fn a_timeline_tells_one_guests_way_and_nobody_elses() {
         let pages = Pages::new();
-        let diary = Diary::new("", Rc::clone(&pages));
+        let diary = Diary::new("", Rc::clone(&pages), Routes::default());
         diary.asks(at(1), whom(2).key);
         diary.came(at(3), whom(2), Some("annes-phone"));
         diary.came(at(3), whom(3), None);
@@ -450,7 +482,7 @@ mod tests {
     #[test]
     fn a_guest_that_makes_events_all_the_time_pushes_nobody_elses_out() {
         let pages = Pages::new();
-        let diary = Diary::new("", Rc::clone(&pages));
+        let diary = Diary::new("", Rc::clone(&pages), Routes::default());
         diary.came(at(0), whom(1), None);
         for n in 0..100_000 {
             diary.page(at(n / 1000), whom(2), "/", None, 200);
@@ -462,21 +494,60 @@ mod tests {
     #[test]
     fn a_crowd_of_invented_stations_takes_bounded_memory() {
         let pages = Pages::new();
-        let diary = Diary::new("", Rc::clone(&pages));
+        let diary = Diary::new("", Rc::clone(&pages), Routes::default());
         for n in 0..20_000 {
             diary.asks(at(1), whom(n).key);
             diary.page(at(1), whom(n), &"/é".repeat(4000), None, 404);
         }
-        assert_eq!(pages.events.borrow().len(), MOST_EVENTS);
-        assert!(diary.asking.borrow().len() <= MOST_COUNTED && diary.whole_at.borrow().len() <= MOST_COUNTED);
-        let longest = pages.events.borrow().iter().map(|event| event.what.text().len()).max();
+        let kept = pages.kept.borrow();
+        assert_eq!(kept.each_ref().map(|kept| kept.events.len()), [0, MOST_EVENTS]);
+        let counted = diary.budgets.borrow().each_ref().map(|budgets| budgets.whole_at.len());
+        assert_eq!((diary.asking.borrow().len(), counted), (MOST_COUNTED, [0, MOST_COUNTED]));
+        let longest = kept.iter().flat_map(|kept| &kept.events).map(|event| event.what.text().len()).max();
         assert!(longest.is_some_and(|octets| octets < LONGEST_WORDS + 20), "{longest:?}");
+    }
+
+    #[test]
+    fn a_crowd_of_invented_stations_does_not_push_out_who_was_let_in_and_what_operators_did() {
+        let pages = Pages::new();
+        let diary = Diary::new("", Rc::clone(&pages), Routes::default());
+        diary.login(at(1), whom(1), "anne", Became::Accepted, Duration::ZERO);
+        pages.operator(at(1), "root", "kick 10.85.0.1");
+        let wanted = ["login_accepted".to_owned(), "operator".to_owned()];
+        for n in 0..20_000 {
+            let refused = Became::Refused { words: None };
+            diary.login(at(2), whom(n), "anne", refused, Duration::ZERO);
+            diary.page(at(2), whom(n), "/", None, 200);
+            diary.note(at(2), whom(n), What::Left);
+        }
+        (60_000..60_100).for_each(|n| diary.login(at(2), whom(n), "ben", Became::Accepted, Duration::ZERO));
+        let (told, _) = diary.since(0, &wanted, 1000);
+        assert_eq!(told.len(), 102, "and those who come meanwhile are told of, each");
+        assert!(!pages.has_forgotten(1, &wanted), "so no webhook that wants these is told that it is late");
+        assert!(pages.has_forgotten(3, &["page".to_owned()]));
+    }
+
+    #[test]
+    fn who_is_behind_a_router_is_told_of_by_its_router_and_its_address() {
+        let network = Ipv4Addr::new(10, 9, 0, 0);
+        let (mac, vlan) = (MacAddr([2, 0, 0, 0, 0, 0x99]), Vlan::NONE);
+        let route = wire::routes::Route { network, prefix: 16, via: Ipv4Addr::new(10, 85, 0, 2), mac, vlan };
+        let pages = Pages::new();
+        let diary = Diary::new("", Rc::clone(&pages), [route].into_iter().collect());
+        for n in 1..=2 {
+            let address = Ipv4Addr::new(10, 9, 0, n);
+            diary.came(at(1), Whom { key: GuestKey::behind_router(0, vlan, address), address }, None);
+        }
+        let of = |guest| pages.to_json(0, None, Some(guest), 10)["events"].clone();
+        let one = of(cli::Guest::Address(Ipv4Addr::new(10, 9, 0, 2)));
+        assert_eq!((one.as_array().map(Vec::len), one[0]["mac"].as_str()), (Some(1), Some("02:00:00:00:00:99")));
+        assert_eq!(of(cli::Guest::Mac(mac)).as_array().map(Vec::len), Some(2));
     }
 
     #[test]
     fn of_more_events_than_are_wanted_the_last_are_told_in_their_order() {
         let pages = Pages::new();
-        let diary = Diary::new("", Rc::clone(&pages));
+        let diary = Diary::new("", Rc::clone(&pages), Routes::default());
         (1..=9).for_each(|n| diary.came(at(1), whom(n), None));
         let told = pages.to_json(0, None, None, 3);
         let numbers: Vec<_> = told["events"].as_array().expect("events").iter().map(|event| &event["number"]).collect();

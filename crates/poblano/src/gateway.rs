@@ -327,17 +327,23 @@ impl Gateway {
     ) -> LoginOutcome {
         let asked = self.clock.mono();
         let whom = Whom { key: attempt.key, address: attempt.address };
-        if let Err(wait) = self.guesses.admit(asked, login.name, attempt.key) {
-            self.diary.login(self.clock.now(), whom, login.name, Became::TooMany { wait }, Duration::ZERO);
-            return LoginOutcome::TooManyTries { wait };
-        }
+        let tried = match self.guesses.admit(login.name, attempt.key) {
+            Ok(tried) => tried,
+            Err(wait) => {
+                self.diary.login(self.clock.now(), whom, login.name, Became::TooMany { wait }, Duration::ZERO);
+                return LoginOutcome::TooManyTries { wait };
+            }
+        };
         let answer = self.aaa.authenticate(attempt, login, before).await;
         match &answer {
-            Answer::Granted { .. } | Answer::Limited(_) => self.guesses.right(login.name, attempt.key),
-            Answer::Refused { .. } if self.guesses.wrong(self.clock.mono(), login.name) => {
-                warn!(user = ?diary::clipped(login.name), "somebody guesses a password: only devices that know it may try often");
+            Answer::Granted { .. } | Answer::Limited(_) => tried.right(),
+            Answer::Refused { .. } => {
+                if tried.wrong() {
+                    let user = diary::clipped(login.name);
+                    warn!(?user, "somebody guesses a password: only devices that know it may try often");
+                }
             }
-            _ => {}
+            Answer::Unavailable | Answer::Asked { .. } => tried.unanswered(),
         }
         let became = match &answer {
             Answer::Granted { .. } => Some(Became::Accepted),

@@ -419,7 +419,7 @@ async fn serve(
     };
     let (mut zones, mut inputs) = (Vec::new(), Vec::new());
     for (parts, scripts) in with_scripts {
-        let diary = Diary::new(&parts.config.zone, Rc::clone(&pages));
+        let diary = Diary::new(&parts.config.zone, Rc::clone(&pages), settings::routes(&parts.config));
         let (zone, its) = log::zone(&parts.config).in_scope(|| make(parts, scripts, diary, clock))?;
         zones.push(zone);
         inputs.push(its);

@@ -49,8 +49,8 @@ impl Webhook {
         let mut next = *news.borrow_and_update();
         loop {
             let (events, after) = diary.since(next, &self.events, AT_ONCE);
-            if let Some(forgotten) = diary.pages().oldest().checked_sub(next).filter(|forgotten| *forgotten > 0) {
-                warn!(url = self.url, forgotten, "a webhook has answered too late to be told of everything");
+            if diary.pages().has_forgotten(next, &self.events) {
+                warn!(url = self.url, "a webhook has answered too late to be told of everything");
             }
             let is_all = events.len() < AT_ONCE;
             for event in events {

@@ -191,7 +191,7 @@ fn the_router_finds_us_and_may_itself_be_a_guest_like_others() {
 }
 
 #[test]
-fn who_invents_addresses_displaces_no_session_and_leaves_a_quarter_of_the_table_to_the_lan() {
+fn who_invents_addresses_displaces_no_session_and_keeps_nobody_of_the_lan_out() {
     let mut setup = Setup { guests: 40, ..setup() };
     setup.dhcp.max_leases = 40;
     let mut lab = Lab::new(setup);
@@ -206,9 +206,12 @@ fn who_invents_addresses_displaces_no_session_and_leaves_a_quarter_of_the_table_
     lab.advance(Duration::from_secs(1));
     comes(&mut lab, router, BEN);
     assert!(router.comes_with(&mut lab, VIA, GATEWAY), "the router's own questions have a share of their own");
-    for n in 0..10 {
+    for n in 0..30 {
         lab.guest(&format!("phone {n}")).dhcp(&mut lab);
     }
+    assert_eq!(gets_out(&mut lab, router, ANNA), Some(ANNA));
+    let behind = lab.engine.guests(lab.now()).filter(|view| view.key.address_behind_router().is_some()).count();
+    assert_eq!(behind, 10, "the LAN leaves a quarter to them");
     assert!(lab.counted_up("drop_queue_full") > 500, "and they came no faster than one station may ask");
     lab.assert_every_packet_was_counted_once();
 }

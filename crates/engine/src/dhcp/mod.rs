@@ -280,8 +280,7 @@ impl Server {
     pub fn promise(&mut self, now: Now, key: GuestKey, address: Ipv4Addr, until: Duration) -> bool {
         self.handle_timeout(now);
         let is_theirs = self.table.offered(key) == Some(address) && self.table.is_pooled(address);
-        let has_room = self.table.leases() + self.table.promises() < self.config.max_leases;
-        let may = self.table.held(key).is_none() && has_room && (is_theirs || self.table.is_free(address));
+        let may = self.table.held(key).is_none() && !self.is_full() && (is_theirs || self.table.is_free(address));
         if may {
             self.table.promise(key, address, until);
         }
@@ -291,6 +290,12 @@ impl Server {
     /// What was promised to a guest is anybody's again.
     pub fn break_promise(&mut self, key: GuestKey) {
         self.table.break_promise(key);
+    }
+
+    /// True if there are as many leases as there may be, promised ones too.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.table.leases() + self.table.promises() >= self.config.max_leases
     }
 
     /// The guest's lease.

@@ -46,8 +46,7 @@ impl Server {
         let Some(address) = key.address_behind_router() else { return };
         let held = self.table.held(key);
         let (protected, logged_in) = held.map_or((false, false), |held| (held.is_protected(), held.has_logged_in()));
-        let has_room = self.table.leases() + self.table.promises() < self.config.max_leases;
-        if held.is_none() && (!has_room || self.table.usage(address).is_some()) {
+        if held.is_none() && (self.is_full() || self.table.usage(address).is_some()) {
             return;
         }
         let ends = now.mono + self.config.lease_time(logged_in);

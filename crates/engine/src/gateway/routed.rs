@@ -5,6 +5,8 @@
 //! * Who is behind the router can invent addresses of its network. All newcomers of one network have one station's share of
 //!   our own servers, guests behind routers take three quarters of the table at most, and when they have it a newcomer takes
 //!   the place of one who is not logged in: that one's next packet brings it back. A session is never displaced.
+//! * When the table is full, a station of the LAN that asks for a lease takes such a place too, until a quarter is left to
+//!   guests behind routers: `guests.max` is by itself as many as the LAN has addresses, and all of them are somebody's there.
 //! * A router is believed about the sources of its packets, as it is the only one that can tell. It is its station: whoever
 //!   takes that address over is the router, as whoever takes a guest's is that guest.
 //! * Nobody is let in by the MAC address here, for there is but one for all.
@@ -43,12 +45,23 @@ impl Engine {
         if is_known || self.config.routes.to(key).is_none() {
             return;
         }
-        let most = (self.writer.table().capacity() as usize / 4 * 3).max(1);
+        let most = (self.quarter() * 3).max(1);
         if self.routed.guests >= most && !self.displace(now) {
             return;
         }
         self.dhcp.lend_behind_router(now, key);
         self.drain_dhcp(now);
+    }
+
+    /// A station asks for a lease.
+    pub(super) fn make_room_on_lan(&mut self, now: Now, key: GuestKey) {
+        if self.dhcp.is_full() && self.routed.guests > self.quarter() && self.dhcp.lease(key).is_none() {
+            self.displace(now);
+        }
+    }
+
+    fn quarter(&self) -> usize {
+        self.writer.table().capacity() as usize / 4
     }
 
     /// Takes the place of a guest behind a router who is not logged in. False if none is found.

@@ -16,7 +16,7 @@ use crate::poll::poll;
 use crate::{Error, Flows, ForwardSpec, Guard, MAX_WAIT, Result, Waker};
 
 const PFCTL: &str = "/sbin/pfctl";
-const PLACE: &str = "put into pf.conf, before any rule that is \"quick\": anchor \"poblano\"";
+const PLACE: &str = "put into pf.conf, before any rule that is \"quick\" and any other anchor: anchor \"poblano\"";
 const PLACE_OF_NAT: &str = "put into pf.conf, among its nat rules: nat-anchor \"poblano\"";
 
 /// What one call printed.

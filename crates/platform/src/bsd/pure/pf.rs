@@ -1,7 +1,7 @@
 //! The firewall policy for pf, in its own language, and what pfctl(8) says of it.
 //!
-//! All of it lies in the anchor `poblano`; pf.conf stays the operator's and names the anchor before anything `quick`. The
-//! policy is that of Linux, in English:
+//! All of it lies in the anchor `poblano`; pf.conf stays the operator's and names it before anything `quick` and before other
+//! anchors. The policy is that of Linux, in English:
 //!
 //! * Nothing of a guests' interface gets past pf, either way. bpf(4) sees frames before pf.
 //! * What the gateway lets through comes out of a TUN. From there it goes to its uplink, and only there; what comes back is
@@ -134,6 +134,10 @@ pub(crate) fn comes_to_anchor(rules: &str, kind: &str) -> Result<(), String> {
         }
         if rule.split(' ').any(|word| word == "quick") {
             return Err(format!("its rules decide before they come to ours: {rule}"));
+        }
+        // What is in there may be quick, now or later: ftp-proxy(8) and relayd(8) write such rules.
+        if kind == "anchor" && rule.starts_with("anchor ") {
+            return Err(format!("its rules come to those of others before ours: {rule}"));
         }
     }
     Err("its rules do not come to ours".to_owned())

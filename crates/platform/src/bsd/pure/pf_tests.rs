@@ -79,9 +79,16 @@ fn rules_of_the_operator_that_decide_before_ours_are_noticed() {
     assert_eq!(comes_to_anchor("nat-anchor \"poblano\" all\n", "nat-anchor"), Ok(()));
     let error = comes_to_anchor("pass quick on lo0 all\nanchor \"poblano\" all\n", "anchor").unwrap_err();
     assert_eq!(error, "its rules decide before they come to ours: pass quick on lo0 all");
-    for rules in ["", "pass all\n", "anchor \"poblano2\" all\n", "anchor \"poblano\" in on em0 all\n"] {
+    for rules in ["", "pass all\n"] {
         assert_eq!(comes_to_anchor(rules, "anchor").unwrap_err(), "its rules do not come to ours", "{rules}");
     }
+    // Another's anchor may decide, or one that is ours for some packets alone.
+    for other in ["anchor \"ftp-proxy/*\" all", "anchor in on em0 all {", "anchor \"poblano\" in on em0 all"] {
+        let error = comes_to_anchor(&format!("{other}\nanchor \"poblano\" all\n"), "anchor").unwrap_err();
+        assert_eq!(error, format!("its rules come to those of others before ours: {other}"));
+    }
+    assert_eq!(comes_to_anchor("anchor \"poblano\" all\nanchor \"ftp-proxy/*\" all\n", "anchor"), Ok(()));
+    assert_eq!(comes_to_anchor("nat-anchor \"other/*\" all\nnat-anchor \"poblano\" all\n", "nat-anchor"), Ok(()));
     // The anchor for rules is none for addresses.
     assert!(comes_to_anchor("anchor \"poblano\" all\n", "nat-anchor").is_err());
 }
