@@ -319,12 +319,13 @@ impl Gateway {
         };
         let answer = self.aaa.authenticate(attempt, login, before).await;
         match &answer {
-            Answer::Granted { .. } => self.guesses.right(&tried),
-            Answer::Refused { .. } if tried.is_last() => {
-                warn!(user = ?diary::clipped(login.name), "somebody guesses a password: only devices that know it may try often");
+            Answer::Granted { .. } => tried.right(),
+            Answer::Refused { .. } => {
+                if tried.wrong() {
+                    warn!(user = ?diary::clipped(login.name), "somebody guesses a password: only devices that know it may try often");
+                }
             }
-            Answer::Refused { .. } => {}
-            Answer::Unavailable | Answer::Asked { .. } => self.guesses.give_back(&tried),
+            Answer::Unavailable | Answer::Asked { .. } => tried.unanswered(),
         }
         let became = match &answer {
             Answer::Granted { .. } => Some(Became::Accepted),

@@ -1,9 +1,10 @@
 //! Who guesses passwords with ever new devices. A device has its tries (`engine/attempts`), but whoever invents MAC
 //! addresses has those of thousands; so each account has tries as well.
 //!
-//! A try is taken before a server is asked, and given back unless the password was wrong. So a thousand at once are no
-//! more than one after another; and who hangs up before the answer, because servers keep only a No waiting, has lost it.
-//! Names count as one that a server may take for one: many do not look at capitals, nor at blanks around it.
+//! Every wrong password is counted, of those that are asked about at once too, which are as many as the portal has
+//! connections: whoever has more at once waits the longer afterwards. Who hangs up before the answer, because servers keep
+//! only a No waiting, was wrong. A crowd with one account is right, and takes nothing. Names count as one that a server may
+//! take for one: many do not look at capitals, nor at blanks around it.
 //!
 //! A device that was let in under a name before goes on to be asked about it: whoever guesses keeps nobody out who is known.
 
@@ -32,66 +33,72 @@ pub(crate) struct Guesses {
     known: RefCell<HashSet<u64>>,
 }
 
-/// A password that is being asked about.
-#[must_use]
-pub(crate) struct Try {
+/// A password that is being asked about; wrong if nothing else is said of it.
+pub(crate) struct Try<'a> {
+    guesses: &'a Guesses,
+    asked: Duration,
     account: u64,
     pair: u64,
-    /// False if there was none left, and the device is known.
-    is_taken: bool,
-    is_last: bool,
+    /// False if there was none left, and the device is known; or the answer is there.
+    counts: bool,
 }
 
-impl Try {
-    /// True if the account has none left for now.
-    pub(crate) fn is_last(&self) -> bool {
-        self.is_last
+impl Try<'_> {
+    /// The password was wrong. True if that was the account's last try for now.
+    pub(crate) fn wrong(mut self) -> bool {
+        std::mem::take(&mut self.counts) && self.guesses.count(self.asked, self.account)
+    }
+
+    /// It was right.
+    pub(crate) fn right(mut self) {
+        self.counts = false;
+        let mut known = self.guesses.known.borrow_mut();
+        if known.len() >= KNOWN {
+            known.clear(); // until they log in the next time they have the tries that strangers have
+        }
+        known.insert(self.pair);
+    }
+
+    /// Nobody has said whether it is right.
+    pub(crate) fn unanswered(mut self) {
+        self.counts = false;
+    }
+}
+
+impl Drop for Try<'_> {
+    fn drop(&mut self) {
+        if self.counts {
+            self.guesses.count(self.asked, self.account);
+        }
     }
 }
 
 impl Guesses {
-    /// Takes a try of that account for this device.
+    /// A try of that account for this device.
     ///
     /// # Errors
     /// How long to wait for the next one.
-    pub(crate) fn admit(&self, now: Duration, name: &str, device: GuestKey) -> Result<Try, Duration> {
+    pub(crate) fn admit(&self, asked: Duration, name: &str, device: GuestKey) -> Result<Try<'_>, Duration> {
         let name = name.trim().to_lowercase();
         let (account, pair) = (self.dice.hash_one(&name), self.dice.hash_one((&name, device)));
+        let whole_at = self.whole_at.borrow().get(&account).copied().unwrap_or_default();
+        let wait = (whole_at + PAUSE).saturating_sub(asked + PAUSE * BURST);
+        if !wait.is_zero() && !self.known.borrow().contains(&pair) {
+            return Err(wait);
+        }
+        Ok(Try { guesses: self, asked, account, pair, counts: wait.is_zero() })
+    }
+
+    /// One more wrong password. True if no other may be tried for now.
+    fn count(&self, asked: Duration, account: u64) -> bool {
         let mut all = self.whole_at.borrow_mut();
-        let (before, whole) = (all.get(&account).copied().unwrap_or_default(), now + PAUSE * BURST);
-        let after = before.max(now) + PAUSE;
-        match after.checked_sub(whole) {
-            Some(wait) if !wait.is_zero() => {
-                let is_known = self.known.borrow().contains(&pair);
-                if is_known { Ok(Try { account, pair, is_taken: false, is_last: false }) } else { Err(wait) }
-            }
-            _ => {
-                if all.len() >= ACCOUNTS && !all.contains_key(&account) {
-                    make_room(&mut all, now);
-                }
-                all.insert(account, after);
-                Ok(Try { account, pair, is_taken: true, is_last: after + PAUSE > whole })
-            }
+        if all.len() >= ACCOUNTS && !all.contains_key(&account) {
+            make_room(&mut all, asked);
         }
-    }
-
-    /// It was right.
-    pub(crate) fn right(&self, tried: &Try) {
-        self.give_back(tried);
-        let mut known = self.known.borrow_mut();
-        if known.len() >= KNOWN {
-            known.clear(); // until they log in the next time they have the tries that strangers have
-        }
-        known.insert(tried.pair);
-    }
-
-    /// Nobody has said whether it is right.
-    pub(crate) fn give_back(&self, tried: &Try) {
-        if tried.is_taken
-            && let Some(whole_at) = self.whole_at.borrow_mut().get_mut(&tried.account)
-        {
-            *whole_at = whole_at.saturating_sub(PAUSE);
-        }
+        let whole_at = all.entry(account).or_default();
+        let (before, last) = (*whole_at, asked + PAUSE * (BURST - 1));
+        *whole_at = before.max(asked) + PAUSE;
+        before <= last && *whole_at > last
     }
 }
 
@@ -117,67 +124,71 @@ mod tests {
         GuestKey { lan: 0, vlan: Vlan::NONE, mac: MacAddr([2, 0, a, b, c, d]) }
     }
 
-    /// What ever new devices get of a thousand tries at one account.
-    fn tries(guesses: &Guesses, now: Duration, name: &str) -> Vec<Try> {
-        (0..1000).filter_map(|n| guesses.admit(now, name, device(n)).ok()).collect()
+    /// Wrong passwords that ever new devices get to try for one account.
+    fn tried(guesses: &Guesses, now: Duration, name: &str) -> usize {
+        (0..1000).filter(|n| guesses.admit(now, name, device(*n)).map(Try::wrong).is_ok()).count()
     }
 
     #[test]
-    fn who_guesses_with_a_thousand_devices_at_once_has_the_tries_of_one_account() {
+    fn who_guesses_with_a_thousand_devices_has_the_tries_of_one_account() {
         let guesses = Guesses::default();
-        assert_eq!(tries(&guesses, NOW, "ada").len(), BURST as usize);
+        assert_eq!(tried(&guesses, NOW, "ada"), BURST as usize);
         assert_eq!(guesses.admit(NOW, "ada", device(1)).err(), Some(PAUSE));
-        assert_eq!(tries(&guesses, NOW + PAUSE * 3, "ada").len(), 3);
+        assert_eq!(tried(&guesses, NOW + PAUSE * 3, "ada"), 3);
         assert!(guesses.admit(NOW, "ben", device(1)).is_ok(), "another account has its own");
+    }
+
+    #[test]
+    fn who_has_more_under_way_at_once_waits_the_longer_and_gains_nothing() {
+        let guesses = Guesses::default();
+        let at_once: Vec<_> = (0..500).filter_map(|n| guesses.admit(NOW, "ada", device(n)).ok()).collect();
+        assert_eq!(at_once.into_iter().map(Try::wrong).filter(|is_last| *is_last).count(), 1, "and is told of once");
+        assert_eq!(guesses.admit(NOW, "ada", device(1)).err(), Some(PAUSE * (500 - BURST + 1)));
+        let later = NOW + PAUSE * 500;
+        assert_eq!(tried(&guesses, later, "ada"), BURST as usize, "560 in the time in which one by one are as many");
     }
 
     #[test]
     fn what_servers_may_take_for_one_name_is_one_account() {
         let guesses = Guesses::default();
-        assert_eq!(tries(&guesses, NOW, "ada").len(), BURST as usize);
+        assert_eq!(tried(&guesses, NOW, "ada"), BURST as usize);
         for name in ["Ada", "aDA", " ada", "ada ", "\tADA\n"] {
             assert!(guesses.admit(NOW, name, device(1)).is_err(), "{name:?}");
         }
     }
 
     #[test]
-    fn who_is_let_in_or_not_answered_has_taken_nothing() {
+    fn who_hangs_up_before_the_answer_was_wrong_and_who_is_right_or_not_answered_takes_nothing() {
         let guesses = Guesses::default();
-        for n in 0..1000 {
-            let tried = guesses.admit(NOW, "conference", device(1000 + n)).expect("a try");
-            if n % 2 == 0 { guesses.right(&tried) } else { guesses.give_back(&tried) }
+        let crowd: Vec<_> =
+            (0..1000).map(|n| guesses.admit(NOW, "conference", device(1000 + n)).expect("a try")).collect();
+        for (n, tried) in crowd.into_iter().enumerate() {
+            if n % 2 == 0 { tried.right() } else { tried.unanswered() }
         }
-        let _hung_up = guesses.admit(NOW, "conference", device(1)).expect("a try");
-        assert_eq!(tries(&guesses, NOW, "conference").len(), BURST as usize - 1);
+        drop(guesses.admit(NOW, "conference", device(1)));
+        assert_eq!(tried(&guesses, NOW, "conference"), BURST as usize - 1);
     }
 
     #[test]
     fn a_device_that_was_let_in_before_is_still_asked_about_and_takes_nothing_from_later() {
         let guesses = Guesses::default();
-        guesses.right(&guesses.admit(NOW, "ada", device(7007)).expect("a try"));
-        tries(&guesses, NOW, "ada");
+        guesses.admit(NOW, "ada", device(7007)).expect("a try").right();
+        tried(&guesses, NOW, "ada");
         for _ in 0..500 {
-            let tried = guesses.admit(NOW, "ada", device(7007)).expect("it is known");
-            assert!(!tried.is_last());
+            assert!(!guesses.admit(NOW, "ada", device(7007)).expect("it is known").wrong());
         }
-        assert!(guesses.admit(NOW, "ada", device(8)).is_err_and(|wait| wait <= PAUSE));
+        assert_eq!(guesses.admit(NOW, "ada", device(8)).err(), Some(PAUSE));
         assert!(guesses.admit(NOW + PAUSE, "ada", device(8)).is_ok());
-    }
-
-    #[test]
-    fn the_last_try_is_told_once() {
-        let guesses = Guesses::default();
-        assert_eq!(tries(&guesses, NOW, "ada").iter().filter(|tried| tried.is_last()).count(), 1);
     }
 
     #[test]
     fn a_flood_of_names_neither_grows_nor_clears_what_is_known_of_an_account_under_attack() {
         let guesses = Guesses::default();
-        tries(&guesses, NOW, "ada");
+        tried(&guesses, NOW, "ada");
         for n in 0..20_000 {
             let name = n.to_string();
-            let _wrong = guesses.admit(NOW, &name, device(n)).expect("a try");
-            guesses.right(&guesses.admit(NOW, &name, device(n)).expect("another"));
+            guesses.admit(NOW, &name, device(n)).expect("a try").wrong();
+            guesses.admit(NOW, &name, device(n)).expect("another").right();
         }
         assert!(guesses.whole_at.borrow().len() <= ACCOUNTS && guesses.known.borrow().len() <= KNOWN);
         assert!(guesses.admit(NOW, "ada", device(1)).is_err());
