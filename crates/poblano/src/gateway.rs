@@ -327,7 +327,7 @@ impl Gateway {
     ) -> LoginOutcome {
         let asked = self.clock.mono();
         let whom = Whom { key: attempt.key, address: attempt.address };
-        let tried = match self.guesses.admit(login.name, attempt.key) {
+        let tried = match self.guesses.admit(asked, login.name, attempt.key) {
             Ok(tried) => tried,
             Err(wait) => {
                 self.diary.login(self.clock.now(), whom, login.name, Became::TooMany { wait }, Duration::ZERO);
