@@ -66,6 +66,8 @@ def test_nobody_gets_in_without_a_password_and_a_reader_changes_nothing(lab):
     assert ask(lab, token, "POST", session, {}, ["Sec-Fetch-Site: cross-site"])[0] == 403
     assert ask(lab, token, "POST", session, {"user": "desk"}) == (200, {"logged_in": 1})
     assert lab.guest.is_online()
+    for verb in ("token", "remove"):
+        assert 'no operator "ghost"' in pytest.raises(RuntimeError, operator, lab, verb, "ghost").value.args[0]
     operator(lab, "remove", "root")
     assert ask(lab, token, "GET", "/state")[0] == 401, "with the operator its tokens go"
     operator(lab, "revoke")

@@ -229,7 +229,7 @@ def test_a_certificate_that_cannot_work_ends_the_start_and_is_told_by_check():
     with House(certified="other.example.org", start=False) as house:
         checked = house.gw.done(binary(), "check", "--config", house.gateway.config)
         assert checked.returncode != 0
-        assert "is not for portal.example.org" in checked.stderr
+        assert "[portal.tls]" in checked.stderr and "is not for portal.example.org" in checked.stderr
         house.gateway.spawn()
         assert house.gateway.process.wait(20) != 0
         assert "is not for portal.example.org" in house.gateway.log.read_text()

@@ -105,11 +105,19 @@ def test_all_that_is_wrong_with_a_file_is_told_at_once_with_its_line(lab):
 
 
 def test_check_says_what_run_would_do_and_does_nothing():
-    with Lab(start=False) as lab:
+    pool = {"name": "machines", "first": "10.85.14.1", "last": "10.85.14.254"}
+    router = {"network": "10.9.0.0/16", "via": "10.85.15.254", "mac": "02:00:5e:10:00:02"}
+    more = {
+        "dhcp": {"last": "10.85.15.253", "pool": [pool]},
+        "lan": {"routed": [router]},
+        "webhook": [{"url": "https://crm.test/hook"}],
+    }
+    with Lab(start=False, settings=more) as lab:
         before = lab.gw.run("nft", "list", "ruleset"), lab.gw.ip("-o", "link")
         text = lab.gateway.cli("check", "--config", lab.gateway.config)
-        for word in ("lan0", "wan0", f"http://{GATEWAY}:3990/", "192.0.2.53"):
-            assert word in text
+        own = ("lan0", "wan0", f"http://{GATEWAY}:3990/", "192.0.2.53")
+        for word in (*own, "machines", "10.9.0.0/16 behind the router", "tell https://crm.test/hook of session_began"):
+            assert word in text, word
         assert (lab.gw.run("nft", "list", "ruleset"), lab.gw.ip("-o", "link")) == before
 
 

@@ -64,6 +64,8 @@ def test_a_voucher_from_the_desk_to_its_last_octet(lab, output):
         browser.screenshot(output / "voucher-2-status.png")
     assert ada.is_online()
     assert redeem(ben, "7777-7777-7777").status == 403
+    told = lab.gateway.cli("events", ben.address, "--socket", lab.gateway.control)
+    assert "voucher:? was refused" in told and "7777" not in told, "why, but not what was typed"
 
     # A second device, by the address in the QR code; not a third.
     with Browser(ben.ns, scripts=False) as browser:
@@ -172,10 +174,15 @@ def test_vouchers_are_printed_and_move_to_another_gateway(lab):
     voucher(lab, "sheet", sheet, "--title", "Café am Fluß")
     page = sheet.read_text()
     assert page.count("<svg ") == 2 and codes[0] not in page, "only those that are new"
+    assert "new in batch 7" in pytest.raises(RuntimeError, voucher, lab, "sheet", sheet, "--batch", "7").value.args[0]
+    assert sheet.read_text() == page, "the only one with these codes, perhaps"
+    assert "no limit" in voucher(lab, "create")
     table = lab.directory / "vouchers.csv"
+    table.write_text("kode\nabc\n")
+    assert 'no column "code", but kode' in pytest.raises(RuntimeError, voucher, lab, "import", table).value.args[0]
     table.write_text(voucher(lab, "export"))
     with Lab(settings={"auth": {"method": "vouchers"}}) as other:
-        assert "3 imported" in voucher(other, "import", table)
+        assert "4 imported" in voucher(other, "import", table)
         moved = shown(other, codes[0])
         assert moved["state"] == "in use" and moved["note"] == "=bar" and moved["first_used_unix"]
         assert "already" in pytest.raises(RuntimeError, voucher, other, "import", table).value.args[0]

@@ -111,7 +111,7 @@ fn webhook(read: &Read<'_>, i: usize) -> Webhook {
     Webhook {
         url: read.optional(&path("url")).unwrap_or_default(),
         events: read.optional(&path("events")).unwrap_or_default(),
-        secret: read.optional(&path("secret")),
+        secret: read.optional(&path("secret")).or_else(|| read.optional(&path("secret_file"))),
         ca: read.optional(&path("ca_file")),
     }
 }

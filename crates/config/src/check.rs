@@ -8,6 +8,7 @@ mod routed;
 mod tls;
 mod uam;
 mod uplink;
+mod webhook;
 
 pub(crate) use uam::is_served_page;
 
@@ -50,6 +51,7 @@ pub(crate) fn check(config: &Config, read: &mut Read<'_>) {
     administrative::check(config, read);
     proxy::check(config, read);
     uam::check(config, read);
+    webhook::check(config, read);
 }
 
 fn interfaces(config: &Config, read: &mut Read<'_>) {
@@ -149,6 +151,11 @@ fn pools(config: &Config, read: &mut Read<'_>) {
         if let Some(other) = before.iter().find(|other| other.first <= pool.last && pool.first <= other.last) {
             read.conflict(&path("first"), &[], format!("has addresses of {:?} too; let pools not overlap", other.name));
         }
+        let own = u32::from(config.dhcp.first == config.lan.gateway);
+        if pool.first.to_bits() <= config.dhcp.first.to_bits().saturating_add(own) && config.dhcp.last <= pool.last {
+            let message = "takes all addresses from dhcp.first to dhcp.last: who has no Framed-Pool gets none";
+            read.warn(&path("first"), &[&path("last"), "dhcp.first", "dhcp.last", "lan.network"], message);
+        }
     }
 }
 
@@ -228,6 +235,11 @@ fn of_operators(config: &Config, read: &mut Read<'_>) {
             let message = format!("{address} is in the guests' network; {whose} from elsewhere, say at 127.0.0.1");
             read.conflict(place, &["lan.network"], message);
         }
+    }
+    if console.listen.is_some_and(|address| address.is_unspecified()) {
+        let message = "is each address of this machine, the one towards the Internet too, and the console speaks http: \
+                       passwords can be read on the way; choose one address, say 127.0.0.1";
+        read.warn("console.listen", &[], message);
     }
     if console.listen.is_some_and(|address| metrics.listen == Some(address)) && console.port == metrics.port {
         read.conflict(

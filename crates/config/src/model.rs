@@ -739,6 +739,14 @@ pub struct Webhook {
     pub ca: Option<PathBuf>,
 }
 
+impl Webhook {
+    /// Whether it is told by https.
+    #[must_use]
+    pub fn is_secure(&self) -> bool {
+        self.url.get(..8).is_some_and(|scheme| scheme.eq_ignore_ascii_case("https://"))
+    }
+}
+
 /// `[log]`
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Log {

@@ -281,8 +281,7 @@ impl Read<'_> {
                     }
                 }
                 (Some(other), repeated) => {
-                    let wanted = if repeated { format!("[[{}]]", section.name) } else { format!("[{}]", section.name) };
-                    let message = format!("is {}; write it as {wanted}", describe(other));
+                    let message = format!("is {}; {}", describe(other), how_to_write(section));
                     self.error_at(found.map(|f| f.span().start), &place(section.name), message);
                     self.broken.insert(section.name.to_owned());
                     if !repeated {
@@ -408,6 +407,17 @@ impl Read<'_> {
     }
 }
 
+/// What to write in place of something that is no such section.
+fn how_to_write(section: &Section) -> String {
+    if section.repeated {
+        return format!("write {}, in two pairs of brackets, which may stand again", header(section));
+    }
+    let of_it = |s: &&Section| s.repeated && s.name.rsplit_once('.').is_some_and(|(outer, _)| outer == section.name);
+    let several: Vec<String> = SECTIONS.iter().filter(of_it).map(header).collect();
+    let once = format!("write {} once", header(section));
+    if several.is_empty() { once } else { format!("{once}; what may stand again is {}", several.join(", ")) }
+}
+
 /// True when others than the owner may read the file.
 pub(crate) fn others_can_read(path: &Path) -> bool {
     use std::os::unix::fs::MetadataExt;
@@ -527,7 +537,10 @@ fn convert_one(value: &Spanned<DeValue<'_>>, kind: &Kind, folder: Option<&Path>)
                 }
                 words.push(word);
             }
-            if words.is_empty() { Err(wanted()) } else { Ok(Value::Words(words)) }
+            if words.is_empty() {
+                return Err((here, format!("is empty; write {}", kind.describe())));
+            }
+            Ok(Value::Words(words))
         }
         Kind::Address => text().and_then(|t| t.parse().ok()).map(Value::Address).ok_or_else(wanted),
         Kind::HostAddress => text().and_then(|t| t.parse().ok()).map(Value::HostAddress).ok_or_else(|| match text() {

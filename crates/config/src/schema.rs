@@ -177,7 +177,7 @@ impl Kind {
             Self::Octets => "an amount of data such as \"500MB\" or \"2GB\", from \"100kB\", or \"0\"".to_owned(),
             Self::Text { max } => format!("text, at most {max} octets"),
             Self::Choice(choices) => format!("one of {}", words(choices)),
-            Self::Choices(choices) => format!("one of {}, or a list of several in order", words(choices)),
+            Self::Choices(choices) => format!("one of {}, or a list of several", words(choices)),
             Self::Address => "an IPv4 address".to_owned(),
             Self::Addresses { max } => format!("a list of IPv4 addresses, at most {max}"),
             Self::HostAddress => "an IPv4 or IPv6 address; names are not looked up".to_owned(),

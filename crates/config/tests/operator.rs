@@ -64,6 +64,54 @@ fn guests_are_told_of_an_api_by_https_alone_and_nothing_stands_for_what_is_not_k
 }
 
 #[test]
+fn of_a_mistake_nothing_else_is_said_that_follows_from_it() {
+    for (text, said) in [
+        (
+            "[portal.tls]\nname = \"10.85.0.1\"\ncertificate_file = \"/dev/null\"\nkey_file = \"/dev/null\"",
+            "poblano.toml:2:8: [portal.tls].name: is \"10.85.0.1\"; write a DNS name",
+        ),
+        (
+            "[[uplink.line]]\ninterface = \"eth0\"\n[[uplink.line]]\ninterface = \"eth0\"",
+            "poblano.toml:4:13: [[uplink.line]].interface: eth0 is another line's too; each needs its own",
+        ),
+        (
+            "[[lan.routed]]\nnetwork = \"10.9.0.0/16\"\nvia = \"10.85.15.254\"",
+            "poblano.toml:1:1: [[lan.routed]].mac: is missing; write mac = \"02:00:5e:10:00:02\"",
+        ),
+        (
+            "[[webhook]]\nurl = \"http://192.0.2.1/\"\nevents = []",
+            "poblano.toml:3:10: [[webhook]].events: is empty; write one of \"lease\"",
+        ),
+        (
+            "[[webhook]]\nurl = \"http://192.0.2.1/\"\nca_file = \"/dev/null\"",
+            "poblano.toml:3:11: [[webhook]].ca_file: means nothing: the url is http",
+        ),
+    ] {
+        let told = errors(text);
+        assert!(told.starts_with(said) && told.lines().count() == 1, "{text}\n{told}");
+    }
+}
+
+#[test]
+fn what_has_no_effect_or_more_than_is_wanted_is_told() {
+    for (text, said) in [
+        (
+            "[[uplink.line]]\ninterface = \"eth0\"\nweight = 3\n[[uplink.line]]\ninterface = \"eth2\"",
+            "poblano.toml:3:10: [[uplink.line]].weight: has no effect without uplink.share = \"weight\"",
+        ),
+        (
+            "[[dhcp.pool]]\nname = \"m\"\nfirst = \"10.85.0.2\"\nlast = \"10.85.15.254\"",
+            "poblano.toml:3:9: [[dhcp.pool]].first: takes all addresses",
+        ),
+        ("[console]\nlisten = \"0.0.0.0\"", "poblano.toml:2:10: [console].listen: is each address of this machine"),
+        ("[[webhook]]\nurl = \"http://192.0.2.1/\"\nsecret = \"secret\"", "is a secret that stands in everybody's"),
+    ] {
+        let told = warnings(text);
+        assert!(told.contains(said) && told.lines().count() == 1, "{text}\n{told}");
+    }
+}
+
+#[test]
 fn two_interfaces_on_the_command_line_are_configuration_enough() {
     let overrides = Overrides { lan: Some("eth1".to_owned()), uplink: Some("eth0".to_owned()) };
     let loaded = Config::without_file(&overrides).expect("the defaults are consistent");
@@ -334,10 +382,15 @@ fn a_key_in_the_wrong_place_is_sent_where_it_belongs() {
     );
     assert_eq!(
         errors("[dhcp.host]\nmac = \"02:00:5e:10:00:01\"\n"),
-        "poblano.toml:1:1: [[dhcp.host]]: is a table; write it as [[dhcp.host]]"
+        "poblano.toml:1:1: [[dhcp.host]]: is a table; write [[dhcp.host]], in two pairs of brackets, which may stand again"
     );
     let server = "[radius.server]\naddress = \"192.0.2.1\"\nsecret = \"0123456789abcdef\"\n[auth]\nmethod = \"radius\"";
-    assert_eq!(errors(server), "poblano.toml:1:1: [[radius.server]]: is a table; write it as [[radius.server]]");
+    assert!(errors(server).starts_with("poblano.toml:1:1: [[radius.server]]: is a table; write [[radius.server]]"));
+    let uplinks = "[[uplink]]\ninterface = \"eth0\"\n[[uplink]]\ninterface = \"wwan0\"";
+    assert_eq!(
+        errors(uplinks),
+        "poblano.toml:1:1: [uplink]: is a list; write [uplink] once; what may stand again is [[uplink.line]]"
+    );
     assert_eq!(
         errors(
             "[radius]\nfrobnicate = 1\n[[radius.server]]\naddress = \"192.0.2.1:1812\"\nsecret = \"0123456789abcdef\"\nport = \
@@ -351,7 +404,10 @@ fn a_key_in_the_wrong_place_is_sent_where_it_belongs() {
          poblano.toml:8:11: [[radius.server]].address: is \"radius.example.org\"; write an IPv4 or IPv6 address; names are \
          not looked up"
     );
-    assert_eq!(errors("dhcp = 5"), "poblano.toml:1:8: [dhcp]: is 5; write it as [dhcp]");
+    assert_eq!(
+        errors("dhcp = 5"),
+        "poblano.toml:1:8: [dhcp]: is 5; write [dhcp] once; what may stand again is [[dhcp.host]], [[dhcp.pool]]"
+    );
 }
 
 /// A second `[[dhcp.pool]]`.
@@ -448,7 +504,7 @@ fn values_that_contradict_each_other_are_refused() {
         ("[garden]\nallow = [\"10.85.3.0/24\"]", "the guests' own network"),
         ("[auth]\nmethod = \"radius\"", "poblano.toml:2:10: [auth].method: has \"radius\", but there is no server"),
         ("[auth]\nmethod = [\"local\", \"local\"]", "stands twice"),
-        ("[auth]\nmethod = []", "is a list; write one of"),
+        ("[auth]\nmethod = []", "is empty; write one of"),
         ("[[radius.server]]\naddress = \"192.0.2.1\"", "poblano.toml:1:1: [[radius.server]]: has no secret"),
         ("[[radius.server]]\naddress = \"10.85.0.9\"\nsecret = \"0123456789abcdef\"", "in the guests' network"),
         (
@@ -482,7 +538,7 @@ fn values_that_contradict_each_other_are_refused() {
             "poblano.toml:2:1: [radius.dynamic_authorization].prot: unknown",
         ),
         ("[radius.dynamic_authorisation]\nport = 3799", "did you mean [radius.dynamic_authorization]?"),
-        ("[radius]\ndynamic_authorization = 3799", "is 3799; write it as [radius.dynamic_authorization]"),
+        ("[radius]\ndynamic_authorization = 3799", "is 3799; write [radius.dynamic_authorization] once"),
         (
             "[[radius.proxy.client]]\naddress = \"192.0.2.40\"\nsecret = \"0123456789abcdef\"",
             "poblano.toml:1:1: [[radius.proxy.client]]: has no server to ask",

@@ -83,7 +83,7 @@ fn every_example_in_the_sample_can_be_used() {
         assert_eq!(loaded.config.radius.servers.len(), 1);
         assert_eq!(loaded.config.radius.dynamic_authorization.clients.len(), 1);
         assert_eq!(loaded.config.radius.proxy.clients.len(), 1);
-        let left_out = others.len() + ONE_UPLINK.len() + 5;
+        let left_out = others.len() + ONE_UPLINK.len() + 6;
         assert_eq!(text.matches(" = ").count(), keys - left_out, "every other key stands in the sample");
     }
     std::fs::remove_dir_all(&folder).expect("it is there");

@@ -66,6 +66,9 @@ pub(crate) fn check(setup: &Setup, as_json: bool) -> anyhow::Result<()> {
         let at = SocketAddr::new(listen, configs[0].console.port);
         writeln!(text, "  show operators the console at http://{at}/")?;
     }
+    for webhook in &configs[0].webhooks {
+        writeln!(text, "  tell {} of {}", webhook.url, webhook.events.join(", "))?;
+    }
     commands::say(text.trim_end());
     for warning in warnings {
         commands::say(&format!("warning: {warning}"));
@@ -115,6 +118,12 @@ fn plan(text: &mut String, config: &Config, machine: &Machine) -> std::fmt::Resu
         config.dhcp.last,
         config::format_duration(config.dhcp.lease)
     )?;
+    for pool in &config.dhcp.pools {
+        writeln!(text, "  keep {} to {} for whom RADIUS says {:?}", pool.first, pool.last, pool.name)?;
+    }
+    for routed in &config.lan.routed {
+        writeln!(text, "  serve guests of {} behind the router {} ({})", routed.network, routed.via, routed.mac)?;
+    }
     if config.dhcp.any_address {
         writeln!(text, "  serve static addresses of other networks too")?;
     }

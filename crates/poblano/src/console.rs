@@ -8,7 +8,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use ::console::{Backend, Key, Scope, Token};
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use config::Config;
 use serde_json::{Value, json};
 use store::{Accounts, AccountsError, PasswordCheck, edit_accounts};
@@ -204,6 +204,10 @@ pub(crate) fn operator(command: &Operator) -> anyhow::Result<()> {
             edit_accounts(&operators_file(file)?, |accounts| match find(accounts, name) {
                 Some((place, _)) => accounts.remove(&place),
                 None => Err(AccountsError::Unknown(name.clone())),
+            })
+            .map_err(|error| match error {
+                AccountsError::Unknown(name) => no_operator(&name),
+                other => other.into(),
             })?;
             say(&match file.json {
                 true => json!({ "operator": name, "result": "removed" }).to_string(),
@@ -226,7 +230,7 @@ pub(crate) fn operator(command: &Operator) -> anyhow::Result<()> {
         Operator::Token { name, read_only, lasts, file } => {
             let operators = operators_file(file)?;
             let Some((_, scope)) = find(&Accounts::load(&operators)?, name) else {
-                return Err(AccountsError::Unknown(name.clone()).into());
+                return Err(no_operator(name));
             };
             let scope = if *read_only { Scope::Read } else { scope };
             let key = match key_file(&operators).exists() {
@@ -249,6 +253,10 @@ pub(crate) fn operator(command: &Operator) -> anyhow::Result<()> {
         }
     }
     Ok(())
+}
+
+fn no_operator(name: &str) -> anyhow::Error {
+    anyhow!("there is no operator {name:?}; `poblano operator list` shows all")
 }
 
 fn operators_file(file: &OperatorsFile) -> anyhow::Result<PathBuf> {

@@ -30,6 +30,9 @@ const SOON: Duration = Duration::from_hours(7 * 24);
 /// How often.
 const TELL_EVERY: Duration = Duration::from_hours(24);
 
+/// Where a mistake in the files is to be looked for.
+const PLACE: &str = "[portal.tls]";
+
 /// https of one portal.
 pub(crate) struct Https {
     settings: PortalTls,
@@ -57,7 +60,7 @@ struct Loaded {
 
 /// Whether the files are what they are to be.
 pub(crate) fn check(config: &Config) -> anyhow::Result<()> {
-    config.portal.tls.as_ref().map_or(Ok(()), |settings| load(settings).map(drop))
+    config.portal.tls.as_ref().map_or(Ok(()), |settings| load(settings).map(drop).context(PLACE))
 }
 
 /// What the operator should hear of a certificate that can be used.
@@ -90,7 +93,7 @@ impl Https {
     pub(crate) fn start(settings: &PortalTls) -> anyhow::Result<Rc<Self>> {
         // Before they are read: a change meanwhile is seen as one.
         let seen = states(settings);
-        let Loaded { config, good_until } = load(settings)?;
+        let Loaded { config, good_until } = load(settings).context(PLACE)?;
         Ok(Rc::new(Self {
             settings: settings.clone(),
             tls: Rc::new(portal::Tls::start(config)?),

@@ -25,8 +25,12 @@ pub(crate) fn certificates(file: &Path) -> anyhow::Result<Vec<CertificateDer<'st
 
 /// The private key in a file.
 pub(crate) fn private_key(file: &Path) -> anyhow::Result<PrivateKeyDer<'static>> {
-    PrivateKeyDer::from_pem_file(file)
-        .with_context(|| format!("{} holds no private key in PEM that is not encrypted", file.display()))
+    PrivateKeyDer::from_pem_file(file).with_context(|| {
+        format!(
+            "{} holds no private key in PEM that is not encrypted (openssl pkey takes the password off)",
+            file.display()
+        )
+    })
 }
 
 /// Until when a certificate is good, since 1970 (RFC 5280, 4.1.2.5); none if it does not say so in a way that we read.

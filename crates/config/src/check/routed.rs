@@ -31,10 +31,10 @@ pub(super) fn check(config: &Config, read: &mut Read<'_>) {
             && !config.dhcp.hosts.iter().any(|host| (host.address, host.mac) == (Some(routed.via), routed.mac))
         {
             let message = format!(
-                "{} is in the pool, and another guest may get it; keep it with [[dhcp.host]] mac = \"{}\", or begin the pool behind it",
+                "{} is in the pool, and another guest may get it; keep it with [[dhcp.host]] mac = \"{}\", or let dhcp.first or dhcp.last leave it out",
                 routed.via, routed.mac
             );
-            read.conflict(&path("via"), &["dhcp.first", "dhcp.last"], message);
+            read.conflict(&path("via"), &["dhcp.first", "dhcp.last", &path("mac")], message);
         }
         if !routed.mac.is_station() {
             read.conflict(&path("mac"), &[], format!("{} is no station's", routed.mac));

@@ -16,7 +16,7 @@ pub(super) fn check(config: &Config, read: &mut Read<'_>) {
         None => {
             for key in ["portal.tls.certificate_file", "portal.tls.key_file"] {
                 if read.is_given(key) {
-                    read.conflict(key, &[], "needs name, what the certificate is for; add it");
+                    read.conflict(key, &["portal.tls.name"], "needs name, what the certificate is for; add it");
                 }
             }
         }

@@ -3,8 +3,8 @@
 use std::collections::HashSet;
 
 use super::usable;
-use crate::Config;
 use crate::read::Read;
+use crate::{Config, UplinkShare};
 
 pub(super) fn check(config: &Config, read: &mut Read<'_>) {
     let uplink = &config.uplink;
@@ -73,11 +73,14 @@ fn lines(config: &Config, read: &mut Read<'_>) {
             let message = format!("{:?} is no name; use a-z, A-Z, 0-9, '-', '_' and '.'", line.name);
             read.conflict(&path("name"), &[], message);
         }
-        if !interface.is_empty() && !names.insert(&line.name) {
+        if !interface.is_empty() && !names.insert(&line.name) && read.is_given(&path("name")) {
             read.conflict(&path("name"), &[], format!("{} is another line's name too", line.name));
         }
         if let Some(gateway) = line.gateway.filter(|gateway| !usable(*gateway) || lan.network.contains(*gateway)) {
             read.conflict(&path("gateway"), &["lan.network"], format!("{gateway} cannot be a router on the uplink"));
+        }
+        if uplink.share == UplinkShare::First && read.is_given(&path("weight")) {
+            read.warn(&path("weight"), &["uplink.share"], "has no effect without uplink.share = \"weight\"");
         }
         let probes = line.probe.as_deref();
         if probes.is_some_and(<[_]>::is_empty) {

@@ -11,23 +11,32 @@ use fastpath::session::SlotIndex;
 use portal::{Declined, LoginOutcome};
 use wire::Now;
 
-use super::Gateway;
+use super::{Backend, Gateway};
 use crate::allowances::{LOOK, Live, Refusal};
 use crate::diary::{Became, Whom};
+use crate::vouchers::words;
+
+/// Whom the diary names when a code is none of ours. Not what was typed: a letter away from it may be somebody's voucher.
+const NO_VOUCHER: &str = "voucher:?";
 
 impl Gateway {
     /// Lets the guest at `ip` in by the code of a voucher. What is no code at all costs no try: it tells nothing.
     pub(crate) async fn redeem(self: &Rc<Self>, ip: Ipv4Addr, typed: &str) -> LoginOutcome {
-        if let Err(why) = self.allowances.may_be_code(typed) {
-            return LoginOutcome::Declined(why);
-        }
-        match self.begin(ip) {
-            Ok(attempt) => match self.allowances.of_code(self.clock.now(), typed) {
-                Ok(name) => self.admit(&attempt, &name, None).await,
-                Err(refusal) => refused(refusal),
+        let refusal = match self.allowances.may_be_code(typed) {
+            Ok(()) => match self.begin(ip) {
+                Ok(attempt) => match self.allowances.of_code(self.clock.now(), typed) {
+                    Ok(name) => return self.admit(&attempt, &name, None).await,
+                    Err(refusal) => refusal,
+                },
+                Err(outcome) => return outcome,
             },
-            Err(outcome) => outcome,
+            Err(why) => Refusal::Declined(why),
+        };
+        if let Some(uam::Place { key, .. }) = portal::Backend::place(&Backend(Rc::clone(self)), ip) {
+            let whom = Whom { key, address: ip };
+            self.diary.login(self.clock.now(), whom, NO_VOUCHER, became(&refusal), Duration::ZERO);
         }
+        refused(refusal)
     }
 
     /// Who goes on by this bookmark, if anybody can.
@@ -89,9 +98,7 @@ impl Gateway {
         let became = match &admitted {
             Ok(true) => Became::Accepted,
             Ok(false) => Became::Unanswered,
-            Err(Refusal::Wait(wait)) => Became::TooMany { wait: *wait },
-            Err(Refusal::Declined(why)) => Became::Refused { words: Some(in_words(why).into()) },
-            Err(Refusal::NoDate) => Became::Refused { words: Some("the gateway does not know the date".into()) },
+            Err(refusal) => became(refusal),
         };
         let whom = Whom { key: attempt.key, address: attempt.address };
         self.diary.login(self.clock.now(), whom, name, became, Duration::ZERO);
@@ -179,14 +186,12 @@ impl Gateway {
     }
 }
 
-/// For operators; guests have their own, in their language.
-fn in_words(why: &Declined) -> &'static str {
-    match why {
-        Declined::Mistyped => "the code has a typing error",
-        Declined::UnknownCode => "there is no such code",
-        Declined::Expired => "it is over",
-        Declined::UsedUp => "it is used up",
-        Declined::TooManyDevices => "it is on as many devices as it may be",
+/// For operators; guests have their own words, in their language.
+fn became(refusal: &Refusal) -> Became {
+    match refusal {
+        Refusal::Wait(wait) => Became::TooMany { wait: *wait },
+        Refusal::Declined(why) => Became::Refused { words: Some(words(*why).into()) },
+        Refusal::NoDate => Became::Refused { words: Some("the gateway does not know the date".into()) },
     }
 }
 

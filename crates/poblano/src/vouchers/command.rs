@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use config::BitRate;
 use serde_json::{Value, json};
 use store::{Limits, TimeCounts};
@@ -86,6 +86,8 @@ pub(crate) fn command(command: &Voucher) -> anyhow::Result<()> {
         Voucher::Sheet { file, batch, title, control } => {
             let mut vouchers = all(control, batch.map(u64::from))?;
             vouchers.retain(|voucher| voucher["state"] == "new");
+            // A sheet that was made before stays: it may be the only one with these codes.
+            ensure!(!vouchers.is_empty(), "there is no voucher that is new{}", of_batch(*batch));
             store::replace_file(file, &sheet(title, &vouchers))
                 .with_context(|| format!("cannot write {}", file.display()))?;
             say(&if control.json {
@@ -96,6 +98,10 @@ pub(crate) fn command(command: &Voucher) -> anyhow::Result<()> {
         }
     }
     Ok(())
+}
+
+fn of_batch(batch: Option<u32>) -> String {
+    batch.map_or_else(String::new, |batch| format!(" in batch {batch}"))
 }
 
 /// What an operator grants, from now on; none if nothing is limited.
@@ -136,6 +142,12 @@ pub(super) fn worth(voucher: &Value) -> Vec<String> {
 
 fn import(file: &Path, control: &Control) -> anyhow::Result<()> {
     let table = Table::load(file)?;
+    ensure!(
+        table.has("code"),
+        "{}: its first line names no column \"code\", but {}",
+        file.display(),
+        table.columns.join(", ")
+    );
     for (at, row) in table.rows.iter().enumerate() {
         let mut voucher: serde_json::Map<String, Value> =
             COLUMNS.iter().map(|column| ((*column).to_owned(), table.field(row, column).into())).collect();
@@ -172,14 +184,13 @@ fn show(control: &Control, vouchers: &[Value]) {
     rows.extend(vouchers.iter().map(|voucher| {
         let until = voucher["until_unix"].as_u64().map(|until| until.saturating_sub(now));
         let left = voucher["seconds_left"].as_u64().into_iter().chain(until).min();
-        let words = |words: Vec<String>| if words.is_empty() { "-".to_owned() } else { words.join(" ") };
         let own = |key: &str| Some(text(&voucher[key])).filter(|text| !text.is_empty()).unwrap_or("-".to_owned());
         [
             text(&voucher["code"]),
             text(&voucher["serial"]),
             text(&voucher["batch"]),
             text(&voucher["state"]),
-            words(worth(voucher)),
+            if worth(voucher).is_empty() { "no limit".to_owned() } else { worth(voucher).join(" ") },
             seconds(&json!(left)),
             voucher["octets_left"].as_u64().map_or("-".to_owned(), octets),
             text(&voucher["devices_online"]),

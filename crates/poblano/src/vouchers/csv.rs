@@ -49,6 +49,11 @@ impl Table {
         Ok(Self { columns, rows: records })
     }
 
+    /// Whether there is such a column.
+    pub(crate) fn has(&self, column: &str) -> bool {
+        self.columns.iter().any(|name| name == column)
+    }
+
     /// A row's field; empty if there is no such column.
     pub(crate) fn field<'a>(&self, row: &'a [String], column: &str) -> &'a str {
         let at = self.columns.iter().position(|name| name == column);

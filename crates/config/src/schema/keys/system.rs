@@ -2,7 +2,7 @@
 
 use super::{key, or, repeated, section};
 use crate::schema::Absent::{Is, Required};
-use crate::schema::Kind::{Choice, Choices, Duration, File, HostAddress, Int, Path, Secret, WebAddress};
+use crate::schema::Kind::{Choice, Choices, Duration, File, HostAddress, Int, Path, Secret, SecretFile, WebAddress};
 use crate::schema::Section;
 
 pub(super) const SCRIPTS: Section = section(
@@ -165,6 +165,12 @@ pub(super) const WEBHOOK: Section = repeated(
             Secret,
             or("none; nothing is signed", "\"a long random text\""),
             "With it each body is signed: X-Poblano-Signature is sha256= and the HMAC-SHA-256 of the body in hexadecimal digits.",
+        ),
+        key(
+            "secret_file",
+            SecretFile,
+            or("none", "\"webhook.secret\""),
+            "A file with the secret in its first line, instead of secret.",
         ),
         key(
             "ca_file",
