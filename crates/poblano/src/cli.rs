@@ -385,7 +385,7 @@ pub(crate) enum Voucher {
     },
 }
 
-/// What may be used in all, over sessions and devices; what is not given has no limit but those of [session].
+/// What may be used in all, over sessions and devices; what is not given has no limit but those of `[session]`.
 #[derive(Debug, Clone, Copy, Default, Args)]
 pub(crate) struct Allowance {
     /// So much time, such as 2h, from the first login on
