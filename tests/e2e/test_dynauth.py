@@ -106,7 +106,7 @@ def identities(lab, guest):
         "Calling-Station-Id in one word": mac.upper(),
     }
     unquoted = ("Framed-IP-Address", "NAS-Port", "Class", "Chargeable-User-Identity")
-    values = {name: forms.get(name) or start[name] for name in NAMES}
+    values = {name: forms.get(name) or start[name] for name in NAMES if name in {**start, **forms}}
     quoted = {name: value if name in unquoted else f'"{value}"' for name, value in values.items()}
     return {name: f"{name.split()[0]} = {value}" for name, value in quoted.items()}
 
