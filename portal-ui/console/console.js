@@ -122,15 +122,16 @@ async function showGuests() {
   const rows = told.guests.map((guest) => {
     const session = guest.session;
     const name = session?.user || guest.hostname || guest.mac;
+    const none = session ? {} : { class: "none" };
     return h("tr", {},
       h("td", {},
         h("button", { onclick: () => openGuest(guest) }, name),
-        h("small", {}, [guest.zone, guest.hostname, guest.mac].filter(Boolean).join(" · "))),
+        h("small", {}, [guest.zone, guest.hostname, guest.mac].filter((word) => word && word !== name).join(" · "))),
       h("td", {}, guest.foreign_ip || guest.ip),
       h("td", {}, chip(guest.state)),
-      h("td", {}, session ? time(session.seconds) : "–",
+      h("td", none, session ? time(session.seconds) : "–",
         session?.seconds_left != null ? h("small", {}, `${time(session.seconds_left)} left`) : null),
-      h("td", {}, session ? octets(used(guest)) : "–",
+      h("td", none, session ? octets(used(guest)) : "–",
         session?.octets_left != null ? h("small", {}, `${octets(session.octets_left)} left`) : null),
       h("td", {}, session ? h("progress", { max: most, value: used(guest), "aria-label": `share of ${name}` }) : null));
   });
@@ -159,7 +160,7 @@ function drawGuest() {
   const facts = [
     ["State", guest.state],
     ["Zone", guest.zone],
-    ["Device", [guest.hostname, guest.mac, guest.vlan && `VLAN ${guest.vlan}`].filter(Boolean).join(", ")],
+    ["Device", [guest.hostname, guest.behind_router ? `behind the router ${guest.mac}` : guest.mac, guest.vlan && `VLAN ${guest.vlan}`].filter(Boolean).join(", ")],
     ["Address", guest.foreign_ip ? `${guest.foreign_ip} (here ${guest.ip})` : guest.ip],
   ];
   if (session) {
@@ -181,7 +182,7 @@ function drawGuest() {
     ? [h("button", { onclick: () => { $("#limits").hidden = !$("#limits").hidden; } }, "Change limits…"),
       act("Log out", true, () => ask("DELETE", `${guestPath(guest)}/session${inZone(guest)}`))]
     : [act("Let in", false, () => ask("POST", `${guestPath(guest)}/session${inZone(guest)}`, { user: me.name }))]),
-  act("Block device", true, () => ask("PUT", `/blocked/${mac}${inZone(guest)}`)));
+  act(guest.behind_router ? "Block router and all behind it" : "Block device", true, () => ask("PUT", `/blocked/${mac}${inZone(guest)}`)));
 }
 
 async function actOnGuest(work) {

@@ -57,6 +57,7 @@ def test_one_logs_in_and_the_other_stays_refused(mode):
         assert anna.login().status == 303
         assert anna.is_online() and anna.ping(HOST)
         assert not ben.is_online() and not ben.ping(HOST)
+        assert all(guest["behind_router"] for guest in told(lab)["guests"] if guest["ip"] in (ANNA, BEN))
         assert ben.connect(HOST, 443) == "ECONNREFUSED"
         guests = {guest["ip"]: guest for guest in told(lab)["guests"]}
         assert sorted(guests) == [ANNA, BEN]

@@ -573,6 +573,7 @@ fn guest_json(guest: &GuestView, zone: &str) -> Value {
     json!({
         "zone": (!zone.is_empty()).then_some(zone),
         "mac": guest.station.to_string(),
+        "behind_router": guest.key.address_behind_router().is_some(),
         "vlan": (guest.key.vlan.0 != 0).then_some(guest.key.vlan.0),
         "ip": guest.address.to_string(),
         "foreign_ip": guest.foreign.map(|address| address.to_string()),
