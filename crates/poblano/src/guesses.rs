@@ -20,7 +20,7 @@ use wire::GuestKey;
 const BURST: u32 = 60;
 const PAUSE: Duration = Duration::from_secs(2);
 /// So many that nobody waited for are a wrong one.
-const HUNG_UP: u32 = 8;
+const HUNG_UP: u32 = 2;
 /// Accounts that are counted; of more, those with the fewest wrong passwords are forgotten.
 const ACCOUNTS: usize = 4096;
 /// Devices and names of which it is remembered that they belong together.
