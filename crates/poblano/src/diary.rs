@@ -2,7 +2,7 @@
 //! and bounded. Nothing of it outlives the process; what has to is in the log and in accounting.
 
 use std::borrow::Cow;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, VecDeque};
 use std::fmt::Write;
 use std::net::Ipv4Addr;
@@ -175,13 +175,21 @@ pub(crate) struct Diary {
     routes: Routes,
     /// When those that have no lease yet first asked for one.
     asking: RefCell<HashMap<GuestKey, Duration>>,
+    asking_sweep: Sweep,
     /// What guests may still write, of either kind that is kept.
     budgets: RefCell<[Budgets; 2]>,
 }
 
 impl Diary {
     pub(crate) fn new(zone: &str, pages: Rc<Pages>, routes: Routes) -> Self {
-        Self { zone: zone.into(), pages, routes, asking: RefCell::default(), budgets: RefCell::default() }
+        Self {
+            zone: zone.into(),
+            pages,
+            routes,
+            asking: RefCell::default(),
+            asking_sweep: Sweep::default(),
+            budgets: RefCell::default(),
+        }
     }
 
     /// What all zones write into.
@@ -228,7 +236,9 @@ impl Diary {
     pub(crate) fn asks(&self, now: Now, key: GuestKey) {
         let mut asking = self.asking.borrow_mut();
         if asking.len() >= MOST_COUNTED && !asking.contains_key(&key) {
-            asking.retain(|_, since| now.mono.saturating_sub(*since) < ASKING);
+            if self.asking_sweep.is_due(now.mono) {
+                asking.retain(|_, since| now.mono.saturating_sub(*since) < ASKING);
+            }
             if asking.len() >= MOST_COUNTED {
                 return;
             }
@@ -289,12 +299,27 @@ struct Budgets {
     whole_at: HashMap<GuestKey, Duration>,
     /// Of all those that are not counted.
     shared_whole_at: Duration,
+    sweep: Sweep,
+}
+
+/// Walks over a full table are a second apart, however many ask for a place in it.
+#[derive(Default)]
+struct Sweep(Cell<Duration>);
+
+impl Sweep {
+    fn is_due(&self, now: Duration) -> bool {
+        let is_due = now >= self.0.get();
+        if is_due {
+            self.0.set(now + Duration::from_secs(1));
+        }
+        is_due
+    }
 }
 
 impl Budgets {
     fn admit(&mut self, now: Duration, key: GuestKey, pause: Duration) -> bool {
         let is_full = |counted: &HashMap<_, _>| counted.len() >= MOST_COUNTED && !counted.contains_key(&key);
-        if is_full(&self.whole_at) {
+        if is_full(&self.whole_at) && self.sweep.is_due(now) {
             self.whole_at.retain(|_, at| *at > now);
         }
         let whole_at = match is_full(&self.whole_at) {
