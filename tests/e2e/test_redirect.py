@@ -35,18 +35,18 @@ def lab(request):
         yield made
 
 
-def connection(guest, address=WEB):
+def connection(guest, address=WEB, patience=30):
     """A TCP connection of the guest's own kernel."""
     tcp = guest.ns.socket(socket.AF_INET, socket.SOCK_STREAM)
-    tcp.settimeout(30)
+    tcp.settimeout(patience)
     tcp.connect((address, 80))
     return tcp
 
 
-def ask(guest, method="GET", body=None, headers=None):
+def ask(guest, method="GET", body=None, headers=None, **how):
     """A request with Python's client; its answer has to be whole."""
     client = http.client.HTTPConnection(WEB)
-    client.sock = connection(guest)
+    client.sock = connection(guest, **how)
     client.request(method, "/a?b=c", body, {"Host": "shop.test", **(headers or {})})
     answer = client.getresponse()
     text = answer.read()
@@ -130,7 +130,7 @@ def test_a_bad_network_changes_nothing_but_the_time_it_takes():
 
         def visits():
             for size in (10, 4000, 30_000):
-                answers.append(ask(guest, headers={"Cookie": "a" * size}))
+                answers.append(ask(guest, headers={"Cookie": "a" * size}, patience=240))  # seven losses in a row: 50 s
 
         threads = [threading.Thread(target=visits) for _ in range(16)]
         for thread in threads:
