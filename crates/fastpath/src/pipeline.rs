@@ -18,6 +18,7 @@ use crate::meter::Direction;
 use crate::pacer::{Pacer, Waiting};
 use crate::police::Rate;
 use crate::port::Packet;
+use crate::pump::BATCH;
 use crate::redirect::{Redirector, Reply};
 use crate::reject;
 use crate::session::{SlotIndex, Snapshot};
@@ -92,10 +93,16 @@ impl Plane {
         pacer: &mut Pacer,
         mut apply: impl FnMut(&mut [Packet], usize, Action),
     ) {
-        let expected = self.table.expect_keys(frames[received.clone()].iter().map(|frame| self.key(frame)));
+        assert!(received.len() <= BATCH, "{} frames at once", received.len());
+        let mut keys = [GuestKey::default(); BATCH];
+        for (key, frame) in keys.iter_mut().zip(&frames[received.clone()]) {
+            *key = self.key(frame);
+        }
+        let keys = &keys[..received.len()];
+        let expected = self.table.expect_keys(keys.iter().copied());
         self.expect_in_garden(&expected, frames[received.clone()].iter().map(|frame| address_at(frame, DESTINATION)));
-        for (place, index) in received.enumerate() {
-            let action = self.judge_up(expected.place(place), &mut frames[index], now, pacer);
+        for ((place, index), key) in received.enumerate().zip(keys) {
+            let action = self.judge_up((*key, expected.place(place)), &mut frames[index], now, pacer);
             apply(frames, index, action);
         }
     }
@@ -131,11 +138,16 @@ impl Plane {
     /// Decides about a frame from the LAN. For [`Action::Send`] the packet is ready for the TUN device; one that has to
     /// wait is in `pacer`.
     pub fn from_guest(&self, packet: &mut Packet, now: Duration, pacer: &mut Pacer) -> Action {
-        self.judge_up(None, packet, now, pacer)
+        self.judge_up((self.key(packet), None), packet, now, pacer)
     }
 
-    fn judge_up(&self, expected: Option<Place>, packet: &mut Packet, now: Duration, pacer: &mut Pacer) -> Action {
-        let key = self.key(packet);
+    fn judge_up(
+        &self,
+        (key, expected): (GuestKey, Option<Place>),
+        packet: &mut Packet,
+        now: Duration,
+        pacer: &mut Pacer,
+    ) -> Action {
         let guest = self.table.find_key(expected, key);
         let (facts, ip) = facts::up(self, packet, key, guest.as_ref(), now);
         if let Some(ip) = &ip {
@@ -219,6 +231,7 @@ impl Plane {
     }
 
     /// Who sent a frame: the station, or who is behind it.
+    #[inline(always)]
     fn key(&self, packet: &Packet) -> GuestKey {
         let station = GuestKey { lan: self.lan, vlan: packet.vlan, mac: packet.source() };
         if self.routes.is_empty() || packet.ethertype() != ethertype::IPV4 {
@@ -270,6 +283,7 @@ impl Plane {
 
     /// Forwards a packet on its guest's account, as soon as the rate allows; `None` if that is later, and the
     /// packet waits.
+    #[inline(always)]
     fn shape(
         &self,
         direction: Direction,

@@ -17,7 +17,7 @@ pub const MAX_L3: usize = 65_536;
 /// One packet in a buffer that is used again and again. The network-layer header is always at
 /// [`HEADROOM`]; a frame's Ethernet header, without VLAN tag, stands in the 14 octets before it.
 pub struct Packet {
-    memory: Box<[u8]>,
+    memory: Box<[u8; HEADROOM + MAX_L3]>,
     l3_len: usize,
     /// The tag that the frame had or shall have.
     pub vlan: Vlan,
@@ -30,7 +30,7 @@ impl Packet {
     #[must_use]
     pub fn new() -> Self {
         Self {
-            memory: vec![0; HEADROOM + MAX_L3].into_boxed_slice(),
+            memory: vec![0; HEADROOM + MAX_L3].into_boxed_slice().try_into().expect("as many as there have to be"),
             l3_len: 0,
             vlan: Vlan::NONE,
             vnet: VnetHeader::default(),
@@ -39,7 +39,7 @@ impl Packet {
 
     /// The whole buffer, for a port to receive into. After receiving, call [`Packet::set_l3_len`].
     pub fn memory_mut(&mut self) -> &mut [u8] {
-        &mut self.memory
+        &mut self.memory[..]
     }
 
     /// Says how many octets the network-layer packet has.
@@ -120,8 +120,7 @@ impl Packet {
     }
 
     fn mac_at(&self, at: usize) -> MacAddr {
-        let octets = &self.memory[at..at + 6];
-        MacAddr([octets[0], octets[1], octets[2], octets[3], octets[4], octets[5]])
+        MacAddr(*self.memory[at..].first_chunk().expect("an Ethernet header is in the buffer"))
     }
 }
 

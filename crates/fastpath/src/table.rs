@@ -91,6 +91,7 @@ impl Table {
     }
 
     /// The guest that sends from `key`, sooner if it is where it was expected.
+    #[inline]
     pub(crate) fn find_key(&self, expected: Option<Place>, key: GuestKey) -> Option<Snapshot> {
         let wanted = Identity::from(key);
         let is_wanted = |found, _| found == wanted;
@@ -100,6 +101,7 @@ impl Table {
     }
 
     /// The guest that has `address`, sooner if it is where it was expected.
+    #[inline]
     pub(crate) fn find_address(&self, expected: Option<Place>, address: Ipv4Addr) -> Option<Snapshot> {
         let is_wanted = |_, found| found == address;
         expected.and_then(|place| read_once(place, is_wanted)).or_else(|| {

@@ -42,7 +42,8 @@ pub mod tcp_flags {
 /// True for addresses that no router passes on (RFC 6890): "this host", loopback, link-local, reserved.
 #[must_use]
 pub fn is_never_routed(address: Ipv4Addr) -> bool {
-    matches!(address.octets(), [0 | 127 | 240..=255, ..] | [169, 254, ..])
+    let bits = address.to_bits();
+    matches!(bits >> 24, 0 | 127 | 240..=255) || bits >> 16 == 0xa9fe
 }
 
 /// Why bytes are not an IPv4 packet: the field at fault.
@@ -128,6 +129,7 @@ impl Ipv4 {
     ///
     /// # Errors
     /// The first field that makes no sense.
+    #[inline(always)]
     pub fn parse(bytes: &[u8]) -> Result<Self, Malformed> {
         let header = Ipv4HeaderSlice::from_slice(bytes).map_err(|_| Malformed::Ipv4Header)?;
         let header_len = header.slice().len();

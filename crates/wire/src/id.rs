@@ -90,7 +90,7 @@ impl Vlan {
 
 /// Who a guest is on the wire: the station, on its VLAN, on its LAN interface; or, if it has none of its own there, its
 /// address ([`GuestKey::behind_router`]).
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
 pub struct GuestKey {
     /// Index of the LAN interface in the configuration, not the kernel's.
     pub lan: u8,
