@@ -29,7 +29,8 @@ expect() {
     echo "$1" | grep -q "$2" || { echo "$1" >&2; echo "check-bsd: $3: there is no $2" >&2; exit 1; }
 }
 
-executable() {
+# What links a program for this processor.
+prepare() {
     triple=$1-unknown-freebsd
     # At a place of its own, or everything would be built again for another path.
     beside=$(realpath -m "$CARGO_TARGET_DIR")/$triple.beside
@@ -42,9 +43,12 @@ executable() {
     # Whose program it is, and of which release: the linker drops the note of zig's own start files as unused.
     printf '.section .note.tag, "a", %%note\n.p2align 2\n.4byte 8, 4, 1\n.asciz "FreeBSD"\n.4byte 1400500\n' >"$beside/note.s"
     "$CARGO_ZIGBUILD_ZIG_PATH" cc -target "$1-freebsd" -c "$beside/note.s" -o "$beside/note.o"
-    RUSTFLAGS="-L native=$beside -C link-arg=$beside/note.o" "$zigbuild" zigbuild --locked --release --quiet \
-        -Zbuild-std=std,panic_abort --target "$triple" -p poblano
-    binary=$CARGO_TARGET_DIR/$triple/release/poblano
+    export "CARGO_TARGET_$(echo "$triple" | tr a-z- A-Z_)_RUSTFLAGS=-L native=$beside -C link-arg=$beside/note.o"
+    triples="$triples --target $triple"
+}
+
+look_at() {
+    binary=$CARGO_TARGET_DIR/$1-unknown-freebsd/release/poblano
     elf=$(readelf --wide --file-header --program-headers --dynamic --notes "$binary")
     expect "$elf" "FreeBSD .*NT_\(VERSION\|FREEBSD_ABI_TAG\)" "$1"
     expect "$elf" "Machine: .*$2" "$1"
@@ -61,14 +65,25 @@ executable() {
     printf 'freebsd-%s: %s octets\n' "$1" "$(wc -c <"$binary")"
 }
 
+triples=
 for system; do
     case $system in
-        freebsd-x86_64) executable x86_64 X86-64 ;;
-        freebsd-aarch64) executable aarch64 AArch64 ;;
+        freebsd-x86_64 | freebsd-aarch64) prepare "${system#freebsd-}" ;;
+        netbsd | openbsd) ;;
+        *) echo "check-bsd: there is no $system; there are freebsd-x86_64, freebsd-aarch64, netbsd and openbsd" >&2; exit 2 ;;
+    esac
+done
+# All in one go: the last step of each is one processor's work.
+# shellcheck disable=SC2086 # words
+[ -z "$triples" ] || "$zigbuild" zigbuild --locked --release --quiet -Zbuild-std=std,panic_abort $triples -p poblano
+
+for system; do
+    case $system in
+        freebsd-x86_64) look_at x86_64 X86-64 ;;
+        freebsd-aarch64) look_at aarch64 AArch64 ;;
         netbsd | openbsd)
             "$CARGO" check --locked --quiet -Zbuild-std=std,panic_abort --target "x86_64-unknown-$system" -p poblano-platform
             printf '%s: type-checked\n' "$system"
             ;;
-        *) echo "check-bsd: there is no $system; there are freebsd-x86_64, freebsd-aarch64, netbsd and openbsd" >&2; exit 2 ;;
     esac
 done
