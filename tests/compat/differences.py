@@ -1,6 +1,8 @@
 """Where a gateway behaves differently from CoovaChilli 1.9 on purpose, and why. Tests ask `subject.differs(name)`."""
 
 DIFFERENCES = {
+    "resolver": "Guests' resolver is the gateway, which asks dns1 and dns2: what is answered before login is its own "
+    "business, and the garden knows of it. CoovaChilli tells guests dns1 and dns2.",
     "challenge once": "A challenge that let a guest in lets nobody in again: who saw the address cannot repeat it. "
     "CoovaChilli accepts it until the challenge is 20 minutes old (here: uam.reuse_challenges).",
     "repeated login": "The very same login again is told the same outcome, res=success too, and no server is asked: "
@@ -14,10 +16,16 @@ DIFFERENCES = {
     "bad request": "A login without a name or without a credential is answered with 400; CoovaChilli hangs up.",
     "empty password": "A login with an empty password asks nobody (res=failed, reason=other): some servers ask a "
     "directory in a way that lets it in.",
+    "attempts": "Five tries to log in at once, then one in ten seconds: a name's password cannot be guessed. With "
+    "CoovaChilli any number reaches the server.",
     "splash": "Who is told res=splash is offline until a login; with CoovaChilli all but its http passes.",
     "start time": "starttime is a date; CoovaChilli's counts from the machine's start.",
     "session time": "MaxSessionTime of WISPr 1.0 is the session's; CoovaChilli's is 3600 always.",
     "original request": "The packet path's own redirect comes first (302 to the gateway), then the one to the portal.",
+    "location": "A location's name and id are themselves in WISPr 2.0; CoovaChilli writes CDATA[[...]] around "
+    "them, which XML takes for a part of the name.",
+    "alias address": "Whoever is online reaches the gateway's pages at port 80 of uamaliasip, and led to uamport; "
+    "CoovaChilli translates all ports to uamuiport.",
     "logout address": "http to uamlogoutip is led to /logout, where the session ends; whom a foreign page sends there "
     "is asked first. CoovaChilli ends it by the packet, whoever sent the browser there.",
 }

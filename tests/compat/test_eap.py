@@ -89,14 +89,14 @@ class Tunnel(Program):
 
 
 @contextlib.contextmanager
-def by_eap(ours, guests=1):
+def by_eap(made, guests=1):
     users = USERS.replace("DEFAULT", 'card Cleartext-Password := "card"\n    User-Name = "card 7"\n\nDEFAULT', 1)
-    with ours(users=users, radius=EapRadius, guests=guests) as subject:
+    with made(users=users, radius=EapRadius, guests=guests) as subject:
         yield subject
 
 
-def test_a_program_logs_in_in_several_rounds(ours):
-    with by_eap(ours) as subject:
+def test_a_program_logs_in_in_several_rounds(made):
+    with by_eap(made) as subject:
         _, told = xml_of(subject.led("/"))
         first = base64.b64decode(told["EAPMsg"])
         assert first[:1] + first[2:] == b"\x01\x00\x05\x01", "who are you?"
@@ -116,8 +116,8 @@ def test_a_program_logs_in_in_several_rounds(ours):
         assert [record["User-Name"] for record in begun] == ["card 7"]
 
 
-def test_a_method_with_a_tunnel_takes_as_many_rounds_and_octets_as_it_needs(ours):
-    with by_eap(ours) as subject:
+def test_a_method_with_a_tunnel_takes_as_many_rounds_and_octets_as_it_needs(made):
+    with by_eap(made) as subject:
         program = Tunnel(subject)
         code, rounds, *_ = program.log_in(b"ada", b"wrong")
         assert code == "100" and not subject.is_online()
@@ -130,8 +130,8 @@ def test_a_method_with_a_tunnel_takes_as_many_rounds_and_octets_as_it_needs(ours
         assert subject.lab.radius.wait("Start")["User-Name"] == "ada"
 
 
-def test_a_wrong_password_or_an_old_answer_lets_nobody_in(ours):
-    with by_eap(ours) as subject:
+def test_a_wrong_password_or_an_old_answer_lets_nobody_in(made):
+    with by_eap(made) as subject:
         program = Program(subject)
         asked = program.begins("ada")
         code, end, _ = program.proves(asked, "wrong")
@@ -142,8 +142,8 @@ def test_a_wrong_password_or_an_old_answer_lets_nobody_in(ours):
         assert program.proves(program.begins("ada"), "lovelace")[0] == "50"
 
 
-def test_a_guest_cannot_go_on_with_another_ones_conversation(ours):
-    with by_eap(ours, guests=2) as subject:
+def test_a_guest_cannot_go_on_with_another_ones_conversation(made):
+    with by_eap(made, guests=2) as subject:
         ada = Program(subject)
         asked = ada.begins("ada")
         other = subject.lab.guests[1]
@@ -153,8 +153,8 @@ def test_a_guest_cannot_go_on_with_another_ones_conversation(ours):
         assert ada.proves(asked, "lovelace")[0] == "50", "nor end it"
 
 
-def test_rounds_are_no_tries_and_conversations_are(ours):
-    with by_eap(ours) as subject:
+def test_rounds_are_no_tries_and_conversations_are(made):
+    with by_eap(made) as subject:
         program = Program(subject)
         for _ in range(5):
             asked = program.begins("ada")
@@ -163,8 +163,8 @@ def test_rounds_are_no_tries_and_conversations_are(ours):
         assert code == "255" and "many" in told["ReplyMessage"].lower()
 
 
-def test_an_accept_without_a_word_of_eap_lets_nobody_in(ours):
-    with ours(users="ada Auth-Type := Accept\n") as subject:
+def test_an_accept_without_a_word_of_eap_lets_nobody_in(made):
+    with made(users="ada Auth-Type := Accept\n") as subject:
         assert Program(subject).answer(0, IDENTITY, b"ada")[0] == "100"
         assert "Login OK" in subject.lab.radius.log.read_text()
         assert not subject.is_online()
