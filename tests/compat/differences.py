@@ -26,6 +26,11 @@ DIFFERENCES = {
     "them, which XML takes for a part of the name.",
     "alias address": "Whoever is online reaches the gateway's pages at port 80 of uamaliasip, and led to uamport; "
     "CoovaChilli translates all ports to uamuiport.",
+    "alias name": "The name of uamaliasname is the gateway's own address, so that it needs no uamaliasip.",
+    "change of one thing": "A CoA changes what it names and nothing else; CoovaChilli resets all it does not name.",
+    "port": "NAS-Port-Id is the port's name (RFC 2869, 5.17): the LAN's interface, with its VLAN. CoovaChilli's is "
+    "NAS-Port once more, in eight digits.",
+    "macup": "macup is told the address that the guest has got; CoovaChilli's is 0.0.0.0.",
     "logout address": "http to uamlogoutip is led to /logout, where the session ends; whom a foreign page sends there "
     "is asked first. CoovaChilli ends it by the packet, whoever sent the browser there.",
 }

@@ -149,12 +149,15 @@ def options_of(secret, more):
 
 
 @contextlib.contextmanager
-def made(users=USERS, how="chap", secret=SECRET, radius=aaa.FreeRadius, guests=1, ours=None, **options):
+def made(users=USERS, how="chap", secret=SECRET, radius=aaa.FreeRadius, guests=1, mac=None, ours=None, **options):
     """A lab with FreeRADIUS and the foreign portal, whose gateway has this chilli.conf. `ours` are settings beside it
     that only Poblano has."""
     program = programs.BY_NAME[NAME]
     with Lab(guests, start=False, accounts=False, offloads=program.takes_offloads) as lab:
         lab.radius = radius(lab, users)
+        if mac:
+            lab.guest.ns.ip("link", "set", lab.guest.nic, "address", mac)
+            lab.guest.mac = mac
         # Its own address: what is open before login for it is open for nobody else.
         lab.inet.ip("addr", "add", f"{PORTAL}/32", "dev", "lo")
         with (lab.directory / "hosts").open("a") as hosts:
