@@ -31,6 +31,8 @@ DIFFERENCES = {
     "port": "NAS-Port-Id is the port's name (RFC 2869, 5.17): the LAN's interface, with its VLAN. CoovaChilli's is "
     "NAS-Port once more, in eight digits.",
     "macup": "macup is told the address that the guest has got; CoovaChilli's is 0.0.0.0.",
+    "proxy": "postauthproxy is a rule of the operator's own (MIGRATION.md): few connections are http today, and the "
+    "machine has a NAT already.",
     "logout address": "http to uamlogoutip is led to /logout, where the session ends; whom a foreign page sends there "
     "is asked first. CoovaChilli ends it by the packet, whoever sent the browser there.",
 }
