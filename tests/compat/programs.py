@@ -5,6 +5,7 @@ import pathlib
 import tomllib
 
 from lab import Gateway
+from namespace import sh
 
 FIREWALL = """
 table ip lab {
@@ -54,7 +55,7 @@ class CoovaChilli(Gateway):
 
     def __init__(self, lab, options, _):
         super().__init__(lab.gw, lab.directory, None)
-        self.program = pathlib.Path(os.environ["COMPAT_CHILLI"])
+        self.program = self.installed()
         own = {
             "cmdsocket": self.control,
             "pidfile": self.directory / "chilli.pid",
@@ -66,6 +67,14 @@ class CoovaChilli(Gateway):
         # What its scripts and the machine's owner do: without them the kernel forwards guests' packets by itself.
         self.ns.sysctl("net.ipv4.ip_forward", 1)
         self.ns.nft(FIREWALL)
+
+    @staticmethod
+    def installed():
+        return pathlib.Path(os.environ["COMPAT_CHILLI"])
+
+    @classmethod
+    def version(cls):
+        return sh(cls.installed(), "--version").split()[-1]
 
     def spawn(self):
         with self.log.open("a") as log:

