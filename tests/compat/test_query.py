@@ -82,3 +82,15 @@ def test_the_garden_is_changed_while_it_is_used(made):
         assert "host=192.0.2.80" in subject.query("listgarden")
         subject.query("remgarden", "data", "192.0.2.80:443")
         assert guest.connect("192.0.2.80", 443, seconds=1) != "open"
+
+
+def test_an_operator_takes_a_lease_back(made):
+    with made() as subject:
+        guest = subject.lab.guest
+        assert subject.login().parameters["res"] == "success"
+        subject.query("dhcp-release", guest.mac)
+        assert subject.lab.radius.wait("Stop")["Acct-Terminate-Cause"] == "Admin-Reset"
+        station = guest.mac.upper().replace(":", "-")
+        assert station not in subject.query("dhcp-list")
+        assert guest.lease()
+        assert subject.get("/status").parameters["res"] == "notyet"

@@ -3,7 +3,8 @@
 import pytest
 
 from aaa import SECRET
-from internet import wait_for
+from internet import HOST, wait_for
+from subject import USERS
 from test_dynauth import ask, wait_for_the_next_second
 
 CLASS = 'ada Cleartext-Password := "lovelace"\n    Class = 0x676f6c64, Acct-Interim-Interval = 60\n'
@@ -117,3 +118,18 @@ def test_a_device_is_let_in_by_its_mac(made, how):
         assert asked == (how != "macallowlocal")
         if asked:
             assert '"sessionTimeout":900' in subject.get("/json/status").body
+
+
+@pytest.mark.parametrize("word", ["splash", "require-uam-auth"])
+def test_a_device_that_is_known_may_have_to_see_the_portal_first(made, word):
+    mac = "02:00:5e:00:00:07"
+    users = f'{named(mac)} Cleartext-Password := "{named(mac)}"\n    ChilliSpot-Config = "{word}"\n\n{USERS}'
+    with made(users=users, mac=mac, macauth=True) as subject:
+        wait_for(lambda: "Sent Access-Accept" in subject.lab.radius.log.read_text(), "the server's word")
+        res = "splash" if word == "splash" or subject.differs("splash by one word") else "notyet"
+        wait_for(lambda: subject.led("/").parameters["res"] == res, res)
+        passes = subject.lab.guest.connect(HOST, 443, seconds=1) == "open"
+        assert passes != subject.differs("splash")
+        if subject.differs("splash"):
+            assert subject.login().parameters["res"] == "success"
+            assert subject.lab.guest.is_online()
