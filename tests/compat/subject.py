@@ -5,10 +5,13 @@ import http.client
 import os
 import signal
 import socket
+import time
 from urllib.parse import urlsplit
 
-from aaa import FreeRadius, settings
-from internet import HOST
+import aaa
+import programs
+from differences import DIFFERENCES
+from internet import DNS, HOST
 from lab import GATEWAY, Lab
 from namespace import Namespace
 from portal import Portal, credential, parameters
@@ -33,6 +36,7 @@ DEFAULT Auth-Type := Reject
 PORTAL = "192.0.2.90"
 SERVER = "http://portal.test:8080/hotspotlogin"
 SECRET = "a secret of the lab's portal"
+NAME = os.environ.get("COMPAT_SUBJECT", "poblano")
 
 
 class Answer:
@@ -67,8 +71,6 @@ class Subject:
 
     def differs(self, what):
         """Whether it does otherwise than CoovaChilli does (differences.py)."""
-        from differences import DIFFERENCES
-
         assert what in DIFFERENCES
         return self.name != "coovachilli"
 
@@ -94,13 +96,13 @@ class Subject:
         assert (parts.hostname, parts.port) == (self.address, self.port), url
         return self.get(f"{parts.path}?{parts.query}" if parts.query else parts.path, **headers)
 
-    def led(self, path="/", host="shop.test"):
-        """What a guest gets who is offline and asks for a page of the Internet, up to the address of the portal."""
-        answer = self.get(path, host)
+    def led(self, path="/", host="shop.test", to=None, **headers):
+        """What a guest gets who is led away from a page of the Internet, up to the address of the portal."""
+        answer = self.get(path, host, to, **headers)
         assert answer.status == 302, answer
         if self.differs("original request"):
             assert answer.location.startswith(f"http://{self.address}:{self.port}/"), answer
-            answer = self.follow(answer.location)
+            answer = self.follow(answer.location, **headers)
         return answer
 
     def challenge(self):
@@ -109,10 +111,17 @@ class Subject:
     def login(self, how="chap", name=None, password=None, challenge=None, more="", path="/logon"):
         name, password = name or self.user, password or self.password
         proof = credential(how, challenge or self.challenge(), self.secret, name, password)
-        return self.get(f"{path}?username={name}&{proof}{more}")
+        answer = self.get(f"{path}?username={name}&{proof}{more}")
+        if not self.differs("answer first"):
+            time.sleep(0.2)
+        return answer
 
     def is_online(self):
         return self.get("/json/status").body.find('"clientState":1') > 0
+
+    def query(self, *words):
+        """What `chilli_query` prints."""
+        return self.lab.gateway.query(*words)
 
 
 @contextlib.contextmanager
@@ -121,20 +130,38 @@ def running():
     env = os.environ
     ns = Namespace(env["COMPAT_NAMESPACE"]) if "COMPAT_NAMESPACE" in env else None
     account = (env["COMPAT_USER"], env["COMPAT_PASSWORD"])
-    subject = Subject(
-        env["COMPAT_SUBJECT"], env["COMPAT_GATEWAY"], env["COMPAT_SERVER"], env["COMPAT_SECRET"], account, ns
-    )
+    subject = Subject(NAME, env["COMPAT_GATEWAY"], env["COMPAT_SERVER"], env["COMPAT_SECRET"], account, ns)
     subject.get("/logoff")
     yield subject
 
 
+def options_of(secret, more):
+    """The chilli.conf of the lab: a True is a flag, None leaves an option out."""
+    own = {
+        "dhcpif": "lan0",
+        "net": "10.85.0.0/20",
+        "uamlisten": GATEWAY,
+        "dns1": DNS,
+        "radiusserver1": aaa.ADDRESS,
+        "radiussecret": aaa.SECRET,
+        "radiusnasid": "lab",
+        "uamserver": SERVER,
+        "uamsecret": secret,
+        **more,
+    }
+    return {name: value for name, value in own.items() if value is not None}
+
+
 @contextlib.contextmanager
-def poblano(users=USERS, how="chap", auth=None, secret=SECRET, radius=FreeRadius, guests=1, **uam):
-    """Ours, with FreeRADIUS and the foreign portal."""
-    own = {**settings(), "uam": {"server": SERVER, **({"secret": secret} if secret else {}), **uam}}
-    own["auth"] = auth or own["auth"]
-    with Lab(guests, start=False, settings=own, accounts=False) as lab:
+def made(users=USERS, how="chap", secret=SECRET, radius=aaa.FreeRadius, guests=1, mac=None, ours=None, **options):
+    """A lab with FreeRADIUS and the foreign portal, whose gateway has this chilli.conf. `ours` are settings beside it
+    that only Poblano has."""
+    program = programs.BY_NAME[NAME]
+    with Lab(guests, start=False, accounts=False, offloads=program.takes_offloads) as lab:
         lab.radius = radius(lab, users)
+        if mac:
+            lab.guest.ns.ip("link", "set", lab.guest.nic, "address", mac)
+            lab.guest.mac = mac
         # Its own address: what is open before login for it is open for nobody else.
         lab.inet.ip("addr", "add", f"{PORTAL}/32", "dev", "lo")
         with (lab.directory / "hosts").open("a") as hosts:
@@ -145,9 +172,10 @@ def poblano(users=USERS, how="chap", auth=None, secret=SECRET, radius=FreeRadius
         listener.listen(16)
         lab.portal = Portal(listener, SERVER, secret, how)
         try:
+            lab.gateway = program(lab, options_of(secret, options), ours or {})
             lab.gateway.start()
             assert lab.guest.lease()
-            subject = Subject("poblano", f"{GATEWAY}:3990", SERVER, secret, ("ada", "lovelace"), lab.guest.ns)
+            subject = Subject(NAME, f"{GATEWAY}:3990", SERVER, secret, ("ada", "lovelace"), lab.guest.ns)
             subject.lab = lab
             yield subject
         finally:

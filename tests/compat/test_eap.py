@@ -20,25 +20,37 @@ LENGTH, MORE = 0x80, 0x40
 class Program:
     """A supplicant that speaks EAP-MD5 (RFC 3748, 5.4), from a guest's namespace."""
 
+    name = "ada"
+
     def __init__(self, subject, ns=None):
         self.subject, self.ns = subject, ns or subject.ns
+        # As programs do, who find the gateway by it.
+        _, told = xml_of(self.within(subject.led, "/"))
+        self.first = base64.b64decode(told["EAPMsg"])
+
+    def within(self, does, *words):
+        """What the subject does, in this guest's place."""
+        own = self.subject.ns
+        self.subject.ns = self.ns
+        try:
+            return does(*words)
+        finally:
+            self.subject.ns = own
 
     def answer(self, eap_id, kind, data=b""):
         """One round: what the gateway says to a response."""
         message = struct.pack("!BBHB", 2, eap_id, 5 + len(data), kind) + data
-        subject, own = self.subject, self.subject.ns
-        subject.ns = self.ns
-        try:
-            encoded = quote(base64.b64encode(message).decode(), safe="")
-            answer = subject.get(f"/login?WISPrVersion=2.0&WISPrEAPMsg={encoded}")
-        finally:
-            subject.ns = own
+        encoded = quote(base64.b64encode(message).decode(), safe="")
+        # CoovaChilli wants the name beside the message, too.
+        path = f"/login?username={self.name}&WISPrVersion=2.0&WISPrEAPMsg={encoded}"
+        answer = self.within(self.subject.get, path)
         name, told = xml_of(answer)
         assert name == "EAPAuthenticationReply" and told["MessageType"] == "121"
-        return told["ResponseCode"], base64.b64decode(told.get("EAPMsg", "")), told
+        return told["ResponseCode"], base64.b64decode(told.get("EAPMsg") or ""), told
 
     def begins(self, name, eap_id=0):
         """The question that a server asks who says this name: its identifier, and the MD5 challenge in it."""
+        self.name = name
         code, asked, told = self.answer(eap_id, IDENTITY, name.encode())
         if code == "10" and asked[4] != MD5:
             code, asked, told = self.answer(asked[1], NAK, bytes([MD5]))
@@ -89,18 +101,17 @@ class Tunnel(Program):
 
 
 @contextlib.contextmanager
-def by_eap(ours, guests=1):
+def by_eap(made, guests=1):
     users = USERS.replace("DEFAULT", 'card Cleartext-Password := "card"\n    User-Name = "card 7"\n\nDEFAULT', 1)
-    with ours(users=users, radius=EapRadius, guests=guests) as subject:
+    with made(users=users, radius=EapRadius, guests=guests) as subject:
         yield subject
 
 
-def test_a_program_logs_in_in_several_rounds(ours):
-    with by_eap(ours) as subject:
-        _, told = xml_of(subject.led("/"))
-        first = base64.b64decode(told["EAPMsg"])
-        assert first[:1] + first[2:] == b"\x01\x00\x05\x01", "who are you?"
+def test_a_program_logs_in_in_several_rounds(made):
+    with by_eap(made) as subject:
         program = Program(subject)
+        first = program.first
+        assert first[:1] + first[2:] == b"\x01\x00\x05\x01", "who are you?"
         asked = program.begins("ada", first[1])
         assert not subject.is_online()
         code, end, told = program.proves(asked, "lovelace")
@@ -109,15 +120,17 @@ def test_a_program_logs_in_in_several_rounds(ours):
         assert subject.is_online()
         assert subject.lab.radius.wait("Start")["User-Name"] == "ada"
         subject.follow(told["LogoffURL"])
-        # The server's name for the account counts.
+        # The server's name for the account counts, with us.
         assert program.proves(program.begins("card"), "card")[0] == "50"
         radius = subject.lab.radius
         begun = wait_for(lambda: radius.records("Start")[1:], "accounting of the second session", 15)
-        assert [record["User-Name"] for record in begun] == ["card 7"]
+        assert [record["User-Name"] for record in begun] == [
+            "card 7" if subject.differs("name of the account") else "card"
+        ]
 
 
-def test_a_method_with_a_tunnel_takes_as_many_rounds_and_octets_as_it_needs(ours):
-    with by_eap(ours) as subject:
+def test_a_method_with_a_tunnel_takes_as_many_rounds_and_octets_as_it_needs(made):
+    with by_eap(made) as subject:
         program = Tunnel(subject)
         code, rounds, *_ = program.log_in(b"ada", b"wrong")
         assert code == "100" and not subject.is_online()
@@ -130,20 +143,20 @@ def test_a_method_with_a_tunnel_takes_as_many_rounds_and_octets_as_it_needs(ours
         assert subject.lab.radius.wait("Start")["User-Name"] == "ada"
 
 
-def test_a_wrong_password_or_an_old_answer_lets_nobody_in(ours):
-    with by_eap(ours) as subject:
+def test_a_wrong_password_or_an_old_answer_lets_nobody_in(made):
+    with by_eap(made) as subject:
         program = Program(subject)
         asked = program.begins("ada")
         code, end, _ = program.proves(asked, "wrong")
-        assert (code, end) == ("100", bytes([4, asked[0], 0, 4]))
+        assert (code, end) == ("100", bytes([4, asked[0], 0, 4]) if subject.differs("end of eap") else b"")
         # The conversation is over: the right answer comes too late.
         assert program.proves(asked, "lovelace")[0] == "100"
         assert not subject.is_online()
         assert program.proves(program.begins("ada"), "lovelace")[0] == "50"
 
 
-def test_a_guest_cannot_go_on_with_another_ones_conversation(ours):
-    with by_eap(ours, guests=2) as subject:
+def test_a_guest_cannot_go_on_with_another_ones_conversation(made):
+    with by_eap(made, guests=2) as subject:
         ada = Program(subject)
         asked = ada.begins("ada")
         other = subject.lab.guests[1]
@@ -153,18 +166,23 @@ def test_a_guest_cannot_go_on_with_another_ones_conversation(ours):
         assert ada.proves(asked, "lovelace")[0] == "50", "nor end it"
 
 
-def test_rounds_are_no_tries_and_conversations_are(ours):
-    with by_eap(ours) as subject:
+def test_rounds_are_no_tries_and_conversations_are(made):
+    with by_eap(made) as subject:
         program = Program(subject)
         for _ in range(5):
             asked = program.begins("ada")
             assert program.proves(asked, "wrong")[0] == "100"
         code, _, told = program.answer(0, IDENTITY, b"ada")
-        assert code == "255" and "many" in told["ReplyMessage"].lower()
+        if subject.differs("attempts"):
+            assert code == "255" and "many" in told["ReplyMessage"].lower()
+        else:
+            assert code == "10"
 
 
-def test_an_accept_without_a_word_of_eap_lets_nobody_in(ours):
-    with ours(users="ada Auth-Type := Accept\n") as subject:
-        assert Program(subject).answer(0, IDENTITY, b"ada")[0] == "100"
+def test_an_accept_without_a_word_of_eap_lets_nobody_in(made):
+    with made(users="ada Auth-Type := Accept\n") as subject:
+        code, _, _ = Program(subject).answer(0, IDENTITY, b"ada")
         assert "Login OK" in subject.lab.radius.log.read_text()
-        assert not subject.is_online()
+        assert (code, subject.is_online()) == (
+            ("100", False) if subject.differs("accept without eap") else ("50", True)
+        )

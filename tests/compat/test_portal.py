@@ -7,8 +7,8 @@ from portal import parameters
 
 
 @pytest.mark.parametrize("how", ["chap", "pap", "mschapv2"])
-def test_a_person_logs_in_by_a_foreign_portal(ours, how, tmp_path):
-    with ours(how=how) as subject, Browser(subject.ns) as browser:
+def test_a_person_logs_in_by_a_foreign_portal(made, how, tmp_path):
+    with made(how=how) as subject, Browser(subject.ns) as browser:
         portal, guest = subject.lab.portal, subject.lab.guest
         browser.open("http://anything.test/page")
         assert browser.url.startswith(f"{subject.server}?res=notyet&"), browser.url

@@ -1,9 +1,11 @@
 """A guest that is not logged in is led to the portal."""
 
+import contextlib
 import re
 import string
 
 from portal import is_signed, parameters
+from test_dynauth import wait_for_the_next_second
 
 ORDER = """res reason uamip uamport challenge starttime sessiontime sessiontimeout stoptime called uid timeleft mac ip
 reply ssid nasid vlan loc lang sessionid ssl redirurl userurl md""".split()
@@ -36,7 +38,10 @@ def test_the_address_of_the_portal_has_all_that_a_portal_needs(subject):
 def test_every_other_answer_has_its_parameters_in_place(subject):
     assert check(subject.get("/prelogin").location, subject)["res"] == "notyet"
     offline = check(subject.get("/status").location, subject)
-    assert (offline["res"], offline["uid"]) == ("notyet", "")
+    # One that runs already may know the guest from before.
+    assert (offline["res"], offline["uid"]) == ("notyet", "" if subject.lab else offline["uid"])
+    # CoovaChilli's names of sessions have the second in them, and are else the same.
+    wait_for_the_next_second()
     failed = check(subject.login(password="wrong").location, subject)
     assert (failed["res"], failed["reason"]) == ("failed", "reject")
     named = check(subject.get("/prelogin").location, subject)["sessionid"]
@@ -57,15 +62,15 @@ def test_every_other_answer_has_its_parameters_in_place(subject):
     assert check(subject.get("/abort").location, subject)["res"] == "logoff"
 
 
-def test_a_home_page_comes_first(ours):
-    with ours(home_page="http://www.google.com/welcome?x=1") as subject:
+def test_a_home_page_comes_first(made):
+    with made(uamhomepage="http://www.google.com/welcome?x=1") as subject:
         location = subject.led("/a").location
         assert location.startswith("http://www.google.com/welcome?x=1&loginurl=http%3a%2f%2f")
         given = check(parameters(location)["loginurl"], subject)
         assert (given["res"], given["userurl"]) == ("notyet", "http://shop.test/a")
-        assert subject.lab.guest.curl("http://www.google.com/welcome").body == "hello from www.google.com\n", (
-            "it is open"
-        )
+        if subject.differs("home page"):
+            opened = subject.lab.guest.curl("http://www.google.com/welcome")
+            assert opened.body == "hello from www.google.com\n", "it is open"
         assert subject.lab.guest.curl("http://other.test/").status == 302
 
 
@@ -77,22 +82,22 @@ def test_what_a_guest_asks_for_cannot_break_the_address(subject):
         assert "<script" not in answer.body.lower()
 
 
-def test_addresses_elsewhere_that_are_the_gateways(ours):
+def test_addresses_elsewhere_that_are_the_gateways(made):
     alias, logout = "192.0.2.1", "192.0.2.2"
-    with ours(alias_address=alias, logout_address=logout) as subject:
-
-        def open_page(address, path="/", port=80, **headers):
-            answer = subject.get(path, address, (address, port), **headers)
-            assert answer.status == 302, answer
-            return subject.follow(answer.location, **headers)
-
-        assert check(open_page(alias).location, subject)["res"] == "notyet"
+    with made(uamaliasip=alias, uamlogoutip=logout) as subject:
+        assert check(subject.led("/", alias, (alias, 80)).location, subject)["res"] == "notyet"
         assert subject.login().parameters["res"] == "success"
-        assert check(open_page(alias).location, subject)["res"] == "already"
-        assert check(open_page(alias, "/status", 3990).location, subject)["uid"] == subject.user
+        if subject.differs("alias address"):
+            assert check(subject.led("/", alias, (alias, 80)).location, subject)["res"] == "already"
+            assert check(subject.led("/status", alias, (alias, 3990)).location, subject)["uid"] == subject.user
+        else:
+            assert check(subject.get("/status", alias, (alias, 80)).location, subject)["uid"] == subject.user
         if subject.differs("logout address"):
-            asked = open_page(logout, Referer="http://evil.test/")
+            asked = subject.follow(subject.get("/", logout, (logout, 80)).location, Referer="http://evil.test/")
             assert asked.status == 200 and subject.is_online(), asked
-        assert check(open_page(logout).location, subject)["res"] == "logoff"
+            assert check(subject.led("/", logout, (logout, 80)).location, subject)["res"] == "logoff"
+        else:
+            with contextlib.suppress(OSError):
+                subject.get("/", logout, (logout, 80))
         assert not subject.is_online()
         assert subject.lab.guest.curl("http://logout/").status == 302

@@ -190,12 +190,13 @@ def is_ipv4(frame):
 TRANSACTIONS = itertools.count(0x50620000)
 
 
-def dhcp(mac, kind, options=b"", transaction=None):
-    """A DHCP message of a client, in a frame to everybody (RFC 2131, section 2)."""
+def dhcp(mac, kind, options=b"", transaction=None, own="0.0.0.0"):
+    """A DHCP message of a client that has the address `own`, in a frame to everybody (RFC 2131, section 2)."""
     transaction = next(TRANSACTIONS) if transaction is None else transaction
-    bootp = struct.pack("!BBBBIHH16s", 1, 1, 6, 0, transaction, 0, 0x8000, b"") + mac_bytes(mac).ljust(16, b"\0")
+    address, station = ipaddress.ip_address(own).packed, mac_bytes(mac)
+    bootp = struct.pack("!BBBBIHH4s12s16s", 1, 1, 6, 0, transaction, 0, 0x8000, address, b"", station)
     body = bootp.ljust(236, b"\0") + b"\x63\x82\x53\x63" + bytes((53, 1, kind)) + options + b"\xff"
-    packet = ipv4("0.0.0.0", "255.255.255.255", 17, udp("0.0.0.0", "255.255.255.255", 68, 67, body.ljust(300, b"\0")))
+    packet = ipv4(own, "255.255.255.255", 17, udp(own, "255.255.255.255", 68, 67, body.ljust(300, b"\0")))
     return ethernet(BROADCAST, mac, 0x0800, packet)
 
 

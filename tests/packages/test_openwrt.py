@@ -142,6 +142,14 @@ def test_a_changed_configuration_is_read_again_by_the_running_gateway(router):
     assert router.service("reload") == ["signal poblano * HUP"]
 
 
+def test_an_imported_configuration_is_a_file_of_its_own(router):
+    router.enable()
+    assert "command /usr/sbin/poblano run --config /etc/config/poblano" in router.service("start")
+    text = router.config.read_text()
+    router.config.write_text(text.replace("#option config '/etc", "option config '/etc"))
+    assert "command /usr/sbin/poblano run --config /etc/poblano/poblano.toml" in router.service("start")
+
+
 def firewall4(router):
     """What firewall4 makes of a router that lets nobody in and forwards nothing, with the files that we put there."""
     chains = ""

@@ -100,11 +100,15 @@ fn of_session(session: &Session, reply: &Reply<'_>) -> Object {
     object.number("terminateTime", ends);
     object.number("idleTimeout", session.idle_limit_secs);
     if let Some(vlan) = reply.station.vlan {
-        object.text("vlan", &vlan.to_string());
+        object.number("vlan", vlan.into());
     }
-    object.number("maxInputOctets", input);
-    object.number("maxOutputOctets", output);
-    object.number("maxTotalOctets", session.limit_total);
+    for (name, limit) in
+        [("maxInputOctets", input), ("maxOutputOctets", output), ("maxTotalOctets", session.limit_total)]
+    {
+        if limit > 0 {
+            object.number(name, limit);
+        }
+    }
     object
 }
 

@@ -304,8 +304,8 @@ fn a_script_gets_an_object_with_its_members_in_order() {
                  \"macAddress\":\"02-00-5E-10-00-01\"}";
     let of_session = ",\"session\":{\"sessionId\":\"0123456789abcdef\",\"userName\":\"anne@example.org\",\
                       \"startTime\":1700000000,\"sessionTimeout\":3600,\"terminateTime\":1700003600,\
-                      \"idleTimeout\":900,\"vlan\":\"7\",\"maxInputOctets\":8589934592,\
-                      \"maxOutputOctets\":1048576,\"maxTotalOctets\":0}";
+                      \"idleTimeout\":900,\"vlan\":7,\"maxInputOctets\":8589934592,\
+                      \"maxOutputOctets\":1048576}";
     let used = ",\"accounting\":{\"sessionTime\":600,\"idleTime\":5,\"inputOctets\":7,\"outputOctets\":1000,\
                 \"inputGigawords\":3,\"outputGigawords\":0,\"viewPoint\":\"client\"}";
     let unused = ",\"accounting\":{\"sessionTime\":0,\"idleTime\":0,\"inputOctets\":0,\"outputOctets\":0,\

@@ -63,10 +63,13 @@ pub(super) fn list_json(reply: &Value, guest: Option<&str>) -> String {
                 "sessionTimeout": number(&session["seconds_max"]),
                 "terminateTime": number(&session["ends_unix"]),
                 "idleTimeout": number(&session["idle_seconds_max"]),
-                "maxInputOctets": max(input),
-                "maxOutputOctets": max(output),
-                "maxTotalOctets": max("total"),
             });
+            let limits = [("maxInputOctets", input), ("maxOutputOctets", output), ("maxTotalOctets", "total")];
+            for (name, limit) in limits.map(|(name, key)| (name, max(key))) {
+                if limit > 0 {
+                    all["session"][name] = limit.into();
+                }
+            }
             let used = |key: &str| number(&session[format!("{key}_octets")]);
             let [low, high] = [u64::from(u32::MAX), 32];
             all["accounting"] = json!({

@@ -5,9 +5,10 @@ use super::Kind::{Address, Flag, Host, Int, List, Secret, Text};
 use super::{ChilliOption, Fate, closed, common, core, lacking, laxer, obsolete, rare};
 
 const PROGRAMS: Fate = lacking(
-    "no programs are run for guests, only files served (portal.files): without uam.server the pages are built in; with \
-     one they are its own",
+    "no stranger's request starts a program: the pages are built in, or files that use the JSON API (portal.files), or \
+     those of uam.server",
 );
+const IN_THE_RULE: Fate = lacking("is part of the rule in postauthproxy's place");
 const INJECT: Fate = lacking("pages of others are left as they are");
 const MODULES: Fate = lacking("there are no modules");
 
@@ -47,9 +48,13 @@ pub(super) const OPTIONS: &[ChilliOption] = &[
     rare("uamui", Text, PROGRAMS),
     common("ssid", Text, Key("uam.ssid")),
     common("vlan", Text, Key("uam.vlan")),
-    common("postauthproxy", Host, laxer("web traffic would leave without that proxy: divert it on the uplink's side")),
-    common("postauthproxyport", Int, lacking("see postauthproxy")),
-    rare("postauthproxyssl", Flag, lacking("see postauthproxy")),
+    common(
+        "postauthproxy",
+        Host,
+        laxer("http would leave without that proxy: a rule of your own diverts it (MIGRATION.md, A proxy for http)"),
+    ),
+    common("postauthproxyport", Int, IN_THE_RULE),
+    rare("postauthproxyssl", Flag, IN_THE_RULE),
     rare("chillixml", Flag, lacking("the JSON API says the same")),
     common(
         "dnsparanoia",
