@@ -22,6 +22,7 @@ use tracing::{debug, info, warn};
 use uam::eap;
 use wire::{MacAddr, Now};
 
+use crate::aaa::devices::wants_a_page;
 use crate::aaa::{Aaa, Answer, Conversation};
 use crate::administrative::Administrative;
 use crate::allowances::Allowances;
@@ -403,7 +404,7 @@ impl Gateway {
                 let whom = Whom { key: attempt.key, address: attempt.address };
                 self.diary.note(now, whom, What::DeviceRefused { took: now.mono.saturating_sub(asked) });
                 let is_there = |guest: GuestView| guest.key == attempt.key && guest.session.is_none();
-                if !words.is_empty()
+                if wants_a_page(&words)
                     && self.with(|engine, now| engine.guest_in(now, attempt.slot)).is_some_and(is_there)
                 {
                     self.desk.must_see(uam::Place { slot: attempt.slot.0, key: attempt.key }, redirect);

@@ -40,6 +40,11 @@ impl Aaa {
     }
 }
 
+/// Whether such a device has to see a page, where another one has to log in: portals are told which.
+pub(crate) fn wants_a_page(words: &[String]) -> bool {
+    words.iter().any(|text| matches!(ConfigWord::parse(text), ConfigWord::Splash))
+}
+
 /// Whether the server knows a device, but wants a person to log in, or to see the portal, all the same.
 pub(super) fn wants_the_portal(reply: &Reply) -> bool {
     let words = reply.all(attr::chillispot::CONFIG);

@@ -5,7 +5,7 @@ mod address;
 mod asks;
 mod client;
 mod conversations;
-mod devices;
+pub(crate) mod devices;
 mod dynauth;
 mod grant;
 mod ignored;
