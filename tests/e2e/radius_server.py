@@ -39,9 +39,17 @@ def server(answer):
 
 
 def accept(request, secret, signed=True):
+    return reply(2, request, secret, signed)
+
+
+def reject(request, secret):
+    return reply(3, request, secret)
+
+
+def reply(code, request, secret, signed=True):
     """RFC 2865, 3 and RFC 3579, 3.2."""
     attributes = MESSAGE_AUTHENTICATOR + bytes(16) if signed else b""
-    head = bytes((2, request[1])) + (20 + len(attributes)).to_bytes(2, "big")
+    head = bytes((code, request[1])) + (20 + len(attributes)).to_bytes(2, "big")
     if signed:
         over = head + request[4:20] + attributes
         attributes = MESSAGE_AUTHENTICATOR + hmac.digest(secret.encode(), over, "md5")

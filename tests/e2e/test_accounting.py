@@ -254,3 +254,42 @@ def fill(file):
     with file.open("wb", buffering=0) as out, contextlib.suppress(OSError):
         while True:
             out.write(bytes(4096))
+
+
+class Updating(FreeRadius):
+    """A server whose answers to records say what the session may from now on."""
+
+    def configure(self, config):
+        before = "accounting {\n        detail\n"
+        update = """
+        update reply {
+            Session-Timeout := 100
+            ChilliSpot-Max-Total-Octets := 5000000
+            User-Name := "eve"
+        }
+"""
+        assert before in config
+        return config.replace(before, before + update)
+
+
+@pytest.mark.parametrize("obeyed", [True, False])
+def test_an_answer_to_a_record_changes_what_its_session_may_if_the_operator_says_so(obeyed):
+    with Lab(start=False, settings={**settings(), "accounting": {"answers_change": obeyed}}) as lab:
+        lab.radius = Updating(lab, USERS)
+        try:
+            lab.gateway.start()
+            assert lab.guest.lease() and lab.guest.login().status == 303
+            lab.radius.wait("Start")
+            wait_for(lambda: accounting(lab)["records_waiting"] == 0, "the server's answer")
+            if obeyed:
+                wait_for(lambda: session(lab)["total_octets_max"] == 5_000_000, "the server's limits")
+            changed = session(lab)
+            assert changed["seconds_left"] <= 100 if obeyed else changed["seconds_left"] > 500
+            assert (changed["total_octets_max"], changed["user"]) == (5_000_000 if obeyed else None, "ada")
+        finally:
+            lab.gateway.stop()
+            lab.radius.stop()
+
+
+def session(lab):
+    return lab.gateway.sessions()[0]["session"]

@@ -10,7 +10,7 @@ import crowd
 from aaa import SECRET, FreeRadius
 from internet import wait_for
 from lab import PORTAL, Lab
-from radius_server import accept, server
+from radius_server import accept, reject, server
 
 PASSWORD = "one for all devices"
 
@@ -145,6 +145,36 @@ def test_an_external_portal_is_told_of_a_device_that_is_known_but_has_to_see_a_p
         assert guest.is_online()
         assert guest.logout().status in (200, 303)
         assert "res=notyet" in guest.curl(f"{PORTAL}/prelogin").location
+
+
+def test_a_portal_has_a_device_asked_about_again_that_the_server_did_not_know_before():
+    known = []
+
+    def answer(request):
+        return accept(request, SECRET) if known else reject(request, SECRET)
+
+    own = aaa.settings()
+    # Without the portal's word nobody would be asked about it again.
+    own["mac_authentication"] = {"radius": True, "again": "1d"}
+    own["uam"] = {"server": "http://portal.test/hotspot", "secret": SECRET}
+    with Lab(start=False, settings=own) as lab:
+        radius = server(answer)(lab, None)
+        try:
+            lab.gateway.start()
+            guest = lab.guest
+            assert guest.lease()
+            led = guest.curl(f"{PORTAL}/macreauth?userurl=http://online.test/").location
+            assert led.startswith("http://portal.test/hotspot?res=notyet&")
+            known.append(guest.mac)
+            # No device is asked about twice within a minute.
+            wait_for(lambda: "res=already" in guest.curl(f"{PORTAL}/macreauth").location, "the device online", 90)
+            assert guest.is_online()
+            assert lab.gateway.sessions()[0]["session"]["user"].upper().replace(":", "-") == FORMS["AA-BB-CC-DD-EE-FF"](
+                guest.mac
+            )
+        finally:
+            lab.gateway.stop()
+            radius.stop()
 
 
 def test_a_silent_server_keeps_no_device_from_its_lease_and_the_portal():

@@ -2,12 +2,13 @@
 
 import contextlib
 import os
+import socket
 import stat
 import subprocess
 
 from aaa import ADDRESS, SECRET, FreeRadius
 from internet import DNS, HOST
-from lab import Lab, binary
+from lab import GATEWAY, Lab, binary
 
 USERS = """
 ada Cleartext-Password := "lovelace"
@@ -21,6 +22,9 @@ net        10.85.0.0/255.255.240.0
 uamlisten  10.85.0.1
 dns1       {DNS}
 uamallowed {HOST}:443
+routeif    wan1
+domain     cafe.test
+domaindnslocal
 nasmac     00-11-22-33-44-55
 """
 HS_CONF = f"""
@@ -30,6 +34,7 @@ radiusnasid   cafe-7
 radiuslocationid   "isocc=de,cc=49,ac=30,network=cafe"
 radiuslocationname "Café 7"
 defsessiontimeout = 0x708
+radiusnasporttype 15
 """
 LAXER = "postauthproxy 192.0.2.99\n"
 WRONG = "dhcpif eth1\nradiussecrt hunter2-hunter2\nlease soon\n"
@@ -72,8 +77,11 @@ def test_a_guest_logs_in_at_a_gateway_that_runs_from_chilli_conf():
         assert (start["NAS-Identifier"], start["NAS-IP-Address"]) == ("cafe-7", "10.85.0.1")
         assert start["WISPr-Location-ID"] == "isocc=de,cc=49,ac=30,network=cafe"
         assert start["WISPr-Location-Name"].startswith("Caf")
+        assert (start["Called-Station-Id"], start["NAS-Port-Type"]) == ("00-11-22-33-44-55", "Ethernet")
+        # Each name of the domain is the portal's, and the resolver is not asked.
+        assert lab.guest.ask_dns(GATEWAY, "whatever.cafe.test", 1)[-4:] == socket.inet_aton(GATEWAY)
         log = lab.gateway.log.read_text()
-        assert "chilli.conf:9:1: nasmac: Called-Station-Id is the MAC of the LAN interface" in log
+        assert "chilli.conf:9:1: routeif: guests leave by uplink.interface; the kernel's routes decide" in log
         assert SECRET not in log
         # What would let more out than before is not started with.
         lab.gateway.stop()

@@ -54,6 +54,7 @@ pub(crate) fn assemble(read: &Read<'_>) -> Config {
         dns: Dns {
             resolvers: read.optional("dns.resolvers").unwrap_or_default(),
             name: read.required("dns.name"),
+            domain_is_local: read.required("dns.domain_is_local"),
             queries_per_second: read.required("dns.queries_per_second"),
         },
         portal: Portal {
@@ -219,6 +220,8 @@ fn radius(read: &Read<'_>) -> Radius {
     Radius {
         nas_identifier: read.required("radius.nas_identifier"),
         nas_ip: read.optional("radius.nas_ip"),
+        called_station_id: read.optional("radius.called_station_id").filter(|text: &String| !text.is_empty()),
+        nas_port_type: read.required("radius.nas_port_type"),
         method: match read.word("radius.method").as_str() {
             "chap" => PasswordMethod::Chap,
             "mschapv2" => PasswordMethod::MsChapV2,
@@ -374,6 +377,7 @@ fn accounting(read: &Read<'_>, guests: &Guests) -> Accounting {
             .optional("accounting.spool_size")
             .unwrap_or(Octets((u64::from(guests.max) * SPOOL_OCTETS_OF_A_GUEST).max(LEAST_SPOOL))),
         spool_age: read.required("accounting.spool_age"),
+        answers_change: read.required("accounting.answers_change"),
     }
 }
 

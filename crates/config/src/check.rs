@@ -203,6 +203,9 @@ fn dns(config: &Config, read: &mut Read<'_>) {
     if read.is_given("dns.resolvers") && config.dns.resolvers.is_empty() {
         read.warn("dns.resolvers", &[], "is empty, so those of /etc/resolv.conf are used; leave it out to say so");
     }
+    if config.dns.domain_is_local && config.dhcp.domain.is_none() {
+        read.conflict("dns.domain_is_local", &["dhcp.domain"], "is true, but there is no domain; add dhcp.domain");
+    }
     if !config.dns.name.contains('.') {
         read.warn("dns.name", &[], "has no dot; many devices will complete or search for it rather than ask for it");
     }

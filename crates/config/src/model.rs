@@ -209,6 +209,8 @@ pub struct Dns {
     pub resolvers: Vec<Ipv4Addr>,
     /// The portal's own name, in lower case.
     pub name: String,
+    /// Every name below `dhcp.domain` is the portal's.
+    pub domain_is_local: bool,
     /// Queries a second of one guest that are answered.
     pub queries_per_second: u32,
 }
@@ -461,6 +463,8 @@ pub struct Accounting {
     pub spool_size: Octets,
     /// Records that are older are given up.
     pub spool_age: Duration,
+    /// What the answer to a record names changes its session.
+    pub answers_change: bool,
 }
 
 /// What Input and Output are, in RADIUS.
@@ -479,6 +483,10 @@ pub struct Radius {
     pub nas_identifier: String,
     /// NAS-IP-Address; `None` is the address from which the server is asked.
     pub nas_ip: Option<Ipv4Addr>,
+    /// Called-Station-Id; `None` is the MAC address of the LAN interface.
+    pub called_station_id: Option<String>,
+    /// NAS-Port-Type.
+    pub nas_port_type: u32,
     /// How the password travels.
     pub method: PasswordMethod,
     /// Until a request is sent again.

@@ -396,8 +396,8 @@ fn a_key_in_the_wrong_place_is_sent_where_it_belongs() {
             "[radius]\nfrobnicate = 1\n[[radius.server]]\naddress = \"192.0.2.1:1812\"\nsecret = \"0123456789abcdef\"\nport = \
              1812\n[[radius.server]]\naddress = \"radius.example.org\"\nsecret = \"0123456789abcdef\""
         ),
-        "poblano.toml:2:1: [radius].frobnicate: unknown key; [radius] has nas_identifier, nas_ip, method, timeout, tries, \
-         dead_time, unknown_policy, unreachable, server, dynamic_authorization, administrative, proxy\n\
+        "poblano.toml:2:1: [radius].frobnicate: unknown key; [radius] has nas_identifier, nas_ip, called_station_id, \
+         nas_port_type, method, timeout, tries, dead_time, unknown_policy, unreachable, server, dynamic_authorization, administrative, proxy\n\
          poblano.toml:4:11: [[radius.server]].address: \"192.0.2.1:1812\" has a port; write the address alone, and the port \
          into its own key (port or ..._port)\n\
          poblano.toml:6:1: [[radius.server]].port: unknown key; there are auth_port, acct_port, tls_port\n\

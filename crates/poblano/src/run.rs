@@ -779,6 +779,7 @@ async fn tasks_of(gateway: Rc<Gateway>, https: Option<Rc<Https>>, inputs: Inputs
         () = Rc::clone(&gateway).keep_small() => {}
         () = Rc::clone(&gateway).keep_allowances() => {}
         () = gateway.aaa.dynamic_authorization.serve_servers(&gateway) => {}
+        () = gateway.aaa.obey_answers(&gateway) => {}
         () = administrative::keep(&gateway) => {}
         () = tell_webhooks(&gateway) => {}
         () = gateway.aaa.access_points.serve(of_access_points, &gateway) => {}

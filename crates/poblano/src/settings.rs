@@ -99,6 +99,11 @@ pub(crate) fn devices(macs: &config::MacAuthentication) -> engine::devices::Conf
     }
 }
 
+/// Where names of the portal that are nobody's in particular lead.
+fn portal_address(config: &Config) -> Ipv4Addr {
+    config.uam.alias_address.unwrap_or(config.lan.gateway)
+}
+
 /// The portal's names, which our DNS answers with the gateway's address.
 pub(crate) fn names(config: &Config) -> Vec<&str> {
     let uam = &config.uam;
@@ -108,6 +113,11 @@ pub(crate) fn names(config: &Config) -> Vec<&str> {
         .flatten()
         .map(|name| &**name)
         .collect()
+}
+
+/// Called-Station-Id: how servers and portals know this place.
+pub(crate) fn called_station_id(config: &Config, lan_mac: MacAddr) -> String {
+    config.radius.called_station_id.clone().unwrap_or_else(|| lan_mac.to_station_id())
 }
 
 /// Where guests find the portal by http, without a slash at the end.
@@ -152,7 +162,7 @@ pub(crate) fn site(config: &Config, lan_mac: MacAddr) -> portal::Site {
                 redirect_url: uam.redirect_url,
                 gateway: Some((config.lan.gateway, config.portal.port)),
                 secure: config.portal.tls.as_ref().map(|tls| format!("{}/", tls.url())).unwrap_or_default(),
-                called: lan_mac.to_station_id(),
+                called: called_station_id(config, lan_mac),
                 nas_id: config.radius.nas_identifier.clone(),
                 ssid: uam.ssid.clone(),
                 vlan: uam.vlan.clone(),
@@ -258,12 +268,15 @@ fn dns(config: &Config) -> anyhow::Result<dns::Config> {
     });
     let portal = names(config).into_iter().map(|name| (name.to_owned(), config.lan.gateway));
     let own_names = portal.chain(logout).map(|(text, address)| Ok((name(&text)?, address)));
+    let local = domain.as_ref().filter(|_| config.dns.domain_is_local);
+    let own_domain = local.map(|domain| Ok::<_, anyhow::Error>((name(domain)?, portal_address(config)))).transpose()?;
     let defaults = dns::Config::default();
     let per_sec = config.dns.queries_per_second;
     let queries = dns::Rate { per_sec, burst: defaults.before_login.queries.burst.max(per_sec.saturating_mul(4)) };
     Ok(dns::Config {
         resolvers: resolvers(config),
         own_names: own_names.collect::<anyhow::Result<_>>()?,
+        own_domain,
         garden_cap: config.garden.domain_ttl,
         before_login: dns::Limits { queries, ..defaults.before_login },
         ..defaults

@@ -16,7 +16,7 @@ use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::time::Duration;
 
 use fastpath::garden::Network;
-use wire::dns::{self, Class, Header, Message, NameBuf, Rcode, Type};
+use wire::dns::{self, Class, Header, Message, Name, NameBuf, Rcode, Type};
 use wire::{GuestKey, Now};
 
 mod dice;
@@ -41,6 +41,8 @@ pub struct Config {
     pub resolvers: Vec<SocketAddr>,
     /// Names that are answered here and the address that they have.
     pub own_names: Vec<(NameBuf, Ipv4Addr)>,
+    /// A domain, each name below which is answered here like these. A name of `own_names` has its own address there too.
+    pub own_domain: Option<(NameBuf, Ipv4Addr)>,
     /// For how long guests keep that address. Default 30 s: after a reconfiguration they find the new one soon.
     pub own_ttl: Duration,
     /// The shortest time that an address stays in the garden. Default 300 s: a connection outlives the TTL of the
@@ -63,6 +65,7 @@ impl Default for Config {
         Self {
             resolvers: Vec::new(),
             own_names: Vec::new(),
+            own_domain: None,
             own_ttl: Duration::from_secs(30),
             garden_floor: Duration::from_secs(300),
             garden_cap: Duration::from_secs(3600),
@@ -342,11 +345,10 @@ impl Forwarder {
             return Err(dns::failure(&asked, Rcode::BAD_VERS));
         }
         if asked.qclass() == Class::IN {
-            let name = asked.qname();
-            if let Some((_, address)) = self.config.own_names.iter().find(|(own, _)| own.as_name() == name) {
+            if let Some(address) = self.own_address(&asked.qname()) {
                 let ttl_secs = u32::try_from(self.config.own_ttl.as_secs()).unwrap_or(u32::MAX);
                 return Err(match asked.qtype() {
-                    Type::A | Type::ANY => dns::answer_a(&asked, *address, ttl_secs),
+                    Type::A | Type::ANY => dns::answer_a(&asked, address, ttl_secs),
                     _ => dns::no_data(&asked),
                 });
             }
@@ -357,6 +359,14 @@ impl Forwarder {
             Verdict::Forward if self.config.resolvers.is_empty() => Err(dns::failure(&asked, Rcode::SERV_FAIL)),
             Verdict::Forward => Ok(asked),
         }
+    }
+
+    /// The address of a name that is answered here.
+    fn own_address(&self, name: &Name<'_>) -> Option<Ipv4Addr> {
+        let own = self.config.own_names.iter().find(|(own, _)| own.as_name() == *name);
+        let is_below = |domain: Name<'_>| name.is_within(&domain) && *name != domain;
+        let below = || self.config.own_domain.as_ref().filter(|(domain, _)| is_below(domain.as_name()));
+        own.or_else(below).map(|(_, address)| *address)
     }
 
     fn begin(

@@ -336,6 +336,28 @@ fn without_resolvers_a_guest_is_told_so_and_still_finds_the_portal() {
 }
 
 #[test]
+fn each_name_below_a_domain_of_ours_is_the_portal_before_and_after_login_and_none_is_looked_up() {
+    let alias = Ipv4Addr::new(192, 0, 2, 1);
+    let config = Config {
+        own_names: vec![("wifi.cafe.example".parse().unwrap(), PORTAL)],
+        own_domain: Some(("cafe.example".parse().unwrap(), alias)),
+        resolvers: vec![FIRST.parse().unwrap()],
+        ..Config::default()
+    };
+    let mut forwarder = Forwarder::new(config, [1; 32]);
+    for asker in [guest(2), online(3)] {
+        let mut asks = |name, kind| ask(&mut forwarder, at(0), asker, &question(1, name, kind));
+        for (name, address) in [("a.cafe.example", alias), ("x.Y.CAFE.example", alias), ("wifi.cafe.example", PORTAL)] {
+            assert_eq!(addresses(&answered(asks(name, Type::A))), [address], "{name}");
+        }
+        assert_eq!(rcode(&answered(asks("a.cafe.example", Type::AAAA))), Rcode::NO_ERROR);
+        for elsewhere in ["cafe.example", "decafe.example", "example"] {
+            forwarded(asks(elsewhere, Type::A));
+        }
+    }
+}
+
+#[test]
 fn a_forged_answer_is_ignored_and_the_real_one_still_taken() {
     let mut forwarder = forwarder();
     let forward = forwarded(ask(&mut forwarder, at(0), guest(2), &question(1, "pay.example", Type::A)));

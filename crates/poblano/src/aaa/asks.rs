@@ -50,9 +50,9 @@ impl Asks {
             nas: NasFacts {
                 identifier: config.radius.nas_identifier.clone(),
                 ip: config.radius.nas_ip,
-                called_station_id: lan_mac.map(MacAddr::to_station_id).unwrap_or_default(),
+                port_type: config.radius.nas_port_type,
+                called_station_id: lan_mac.map(|mac| settings::called_station_id(config, mac)).unwrap_or_default(),
                 extra: place(config),
-                ..NasFacts::default()
             },
             lan: config.lan.interface.clone(),
             routes: settings::routes(config),

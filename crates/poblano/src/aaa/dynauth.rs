@@ -31,7 +31,7 @@ use super::grant;
 use crate::administrative::Administrative;
 use crate::clock::Clock;
 use crate::gateway::Gateway;
-use crate::udp;
+use crate::{settings, udp};
 
 /// Requests that are not answered are in the log this often, each kind.
 const TELL_AGAIN: Duration = Duration::from_secs(60);
@@ -47,6 +47,7 @@ pub(crate) struct DynamicAuthorization {
     nas_ip: Option<IpAddr>,
     lan: String,
     lan_mac: MacAddr,
+    called_station_id: String,
     /// When the log last told of a request that was not answered.
     told: RefCell<HashMap<Discriminant<Discard>, Duration>>,
 }
@@ -63,6 +64,7 @@ impl DynamicAuthorization {
             nas_ip: config.radius.nas_ip.map(IpAddr::V4),
             lan: config.lan.interface.clone(),
             lan_mac,
+            called_station_id: settings::called_station_id(config, lan_mac),
             told: RefCell::default(),
         }
     }
@@ -213,7 +215,8 @@ impl DynamicAuthorization {
     }
 
     fn is_called(&self, text: &[u8]) -> bool {
-        std::str::from_utf8(text).is_ok_and(|text| text.parse() == Ok(self.lan_mac))
+        text == self.called_station_id.as_bytes()
+            || std::str::from_utf8(text).is_ok_and(|text| text.parse() == Ok(self.lan_mac))
     }
 
     /// The configured address, or one of this machine: nobody can listen at another's.

@@ -418,7 +418,7 @@ impl Aaa {
             }
             Ok(Outcome::Challenge(reply)) => Err(NoAccept::Asked(reply)),
             Ok(Outcome::Unreachable) => Err(NoAccept::Silence),
-            Ok(Outcome::AccountingAck | Outcome::Unproven) => Err(NoAccept::Unavailable),
+            Ok(Outcome::AccountingAck(_) | Outcome::Unproven) => Err(NoAccept::Unavailable),
             Err(radius::SubmitError::Build(_)) => Err(NoAccept::Refused { message: None, redirect: None, eap: None }),
             Err(error) => {
                 warn!(%error, "RADIUS");

@@ -5,17 +5,19 @@
 //! status and Event-Timestamp, and only Acct-Delay-Time differs (RFC 2866, 5.2).
 
 use std::cell::{Cell, RefCell};
-use std::collections::HashSet;
+use std::collections::{HashSet, VecDeque};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
 use config::{Config, Direction};
+use engine::changes::Changes;
+use engine::gateway::Mark;
 use engine::session::{Cause, Record, Source, Status};
 use fastpath::session::{SlotIndex, Usage};
 use radius::request::{Authentic, Record as RadiusRecord, SessionFacts};
-use radius::{AccountingRequest, GuestFacts, NasFacts, Outcome, TerminateCause};
+use radius::{AccountingRequest, GuestFacts, NasFacts, Outcome, Reply, TerminateCause};
 use store::{AccountedSession, AccountingEvent, AccountingRecord, Backlog, OpenedSpool, Spool, Waiting, Written};
 use tokio::sync::Notify;
 use tracing::{debug, error, info, warn};
@@ -25,6 +27,7 @@ use wire::routes::Routes;
 use super::asks::port_id;
 use super::{Aaa, RadiusClient};
 use crate::clock::Clock;
+use crate::gateway::Gateway;
 use crate::kept::{millis, to_counts, to_usage};
 use crate::settings;
 
@@ -116,6 +119,11 @@ pub(super) struct Records {
     changed: Arc<Notify>,
     was_silent: Cell<bool>,
     failure: RefCell<Option<String>>,
+    /// Answers change sessions.
+    answers_change: bool,
+    /// What they say of which session. Who obeys has its turn before more can come than are in flight.
+    answers: RefCell<VecDeque<(String, Reply)>>,
+    has_answers: Notify,
 }
 
 impl Records {
@@ -145,6 +153,9 @@ impl Records {
             changed,
             was_silent: Cell::new(false),
             failure: RefCell::new(None),
+            answers_change: config.accounting.answers_change,
+            answers: RefCell::default(),
+            has_answers: Notify::new(),
         });
         crate::log::spawn(Rc::clone(&this).keep_going());
         this
@@ -242,7 +253,10 @@ impl Records {
         let now = self.clock.mono();
         let mut backlog = self.backlog.borrow_mut();
         match outcome {
-            Ok(Outcome::AccountingAck) => backlog.handle_taken(now, number),
+            Ok(Outcome::AccountingAck(reply)) => {
+                backlog.handle_taken(now, number);
+                self.answered(record, reply);
+            }
             Err(radius::SubmitError::Build(error)) => {
                 warn!(session = record.session_id, %error, "an accounting record does not fit into a packet");
                 backlog.handle_unsendable(number);
@@ -250,6 +264,25 @@ impl Records {
             _ => backlog.handle_untaken(now, number),
         }
         self.changed.notify_one();
+    }
+
+    /// Keeps what an answer says of a guest's session, if that is to be obeyed.
+    fn answered(&self, record: AccountingRecord, reply: Reply) {
+        let is_guests = record.session.is_some_and(|session| !session.is_gateways());
+        if self.answers_change && is_guests && reply.items().next().is_some() {
+            self.answers.borrow_mut().push_back((record.session_id, reply));
+            self.has_answers.notify_one();
+        }
+    }
+
+    /// The next answer that says something, and the session that it is about.
+    async fn answer(&self) -> (String, Reply) {
+        loop {
+            if let Some(answer) = self.answers.borrow_mut().pop_front() {
+                return answer;
+            }
+            self.has_answers.notified().await;
+        }
     }
 
     fn tell_failure(&self, failure: Option<String>) {
@@ -349,6 +382,24 @@ impl Aaa {
         let Some(records) = &self.records else { return };
         let at = self.clock.written();
         records.enter(&AccountingRecord { event, at, session_id: session_id.to_owned(), session: Some(session) });
+    }
+
+    /// Obeys what answers to records say of sessions, for as long as the gateway runs. Nobody can make up such an answer
+    /// by what is known of MD5: the request that it belongs to is proven itself, so that nothing can be put into it.
+    pub(crate) async fn obey_answers(&self, gateway: &Rc<Gateway>) {
+        let Some(records) = &self.records else { return std::future::pending().await };
+        loop {
+            let (session_id, reply) = records.answer().await;
+            match self.rules.named(&reply) {
+                // Who somebody is has been settled.
+                Ok(named) => {
+                    let changes = Changes { user: None, cui: None, ..named.changes };
+                    let sessions = gateway.change(&[Mark::Session(session_id.as_bytes())], &changes, None);
+                    debug!(session_id, sessions, "the answer to an accounting record changes a session");
+                }
+                Err(unusable) => self.tell_of_unusable("a RADIUS server's answer to a record is not obeyed", &unusable),
+            }
+        }
     }
 
     /// How many records wait; none if there are no servers.

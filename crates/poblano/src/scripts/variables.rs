@@ -84,7 +84,7 @@ impl Facts {
             gateway: config.lan.gateway,
             nas_ip: config.radius.nas_ip.unwrap_or(Ipv4Addr::UNSPECIFIED),
             nas_identifier: config.radius.nas_identifier.clone(),
-            called_station_id: lan_mac.to_station_id(),
+            called_station_id: settings::called_station_id(config, lan_mac),
             portal_port: config.portal.port,
             ui_port: config.uam.ui_port.unwrap_or(0),
             location_id: config.uam.location_id.clone(),

@@ -125,8 +125,8 @@ pub enum Outcome {
     Reject(Reply),
     /// The server asks something more; whoever cannot answer treats it as a Reject (RFC 2865, section 4.4).
     Challenge(Reply),
-    /// The record is written.
-    AccountingAck,
+    /// The record is written. Some servers say more with it.
+    AccountingAck(Reply),
     /// Every server for this was silent: those that were asked, and those that were passed over as dead.
     Unreachable,
     /// No server answered in a way that can be believed, but it was not silence either: somebody sent what proves

@@ -244,7 +244,7 @@ impl Client {
             }
             Code::AccessAccept => Outcome::Accept(reply),
             Code::AccessChallenge => Outcome::Challenge(reply),
-            Code::AccountingResponse => Outcome::AccountingAck,
+            Code::AccountingResponse => Outcome::AccountingAck(reply),
             _ => Outcome::Reject(reply),
         }
     }

@@ -2,7 +2,6 @@
 
 use std::net::Ipv4Addr;
 
-use super::super::report::{Outcome, Weight};
 use super::super::values;
 use super::super::write::quoted;
 use super::{Converter, Lan};
@@ -43,7 +42,10 @@ impl Converter<'_> {
         self.flag("uamanyip", "dhcp.any_address", "true");
         self.flag("dhcpnotidle", "dhcp.renewal_is_activity", "true");
         match self.has("domain") {
-            true => self.text("domain", "dhcp.domain"),
+            true => {
+                self.text("domain", "dhcp.domain");
+                self.flag("domaindnslocal", "dns.domain_is_local", "true");
+            }
             false => self.default_changed("domain", "guests are given no domain: coova.org is not yours"),
         }
         self.resolvers(&lan);
@@ -176,8 +178,5 @@ impl Converter<'_> {
             self.text(option, path);
         }
         self.number("maxclients", "guests.max");
-        if let Some((_, setting)) = self.integer("radiusnasporttype").filter(|(number, _)| *number == 19) {
-            self.found(setting, Outcome::CarriedOver, Weight::Plain, "it is 19 anyway");
-        }
     }
 }

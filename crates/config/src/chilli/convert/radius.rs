@@ -23,6 +23,8 @@ impl Converter<'_> {
             self.default("radius.nas_identifier", quoted("nas01"), "radiusnasid");
         }
         self.nas_address(lan);
+        self.text("nasmac", "radius.called_station_id");
+        self.number("radiusnasporttype", "radius.nas_port_type");
         match self.one("mschapv2").filter(|_| self.has("uamaaaurl")) {
             Some(setting) => self.changed(setting, "a web page is asked by password or CHAP"),
             None => self.flag("mschapv2", "radius.method", "\"mschapv2\""),
@@ -34,6 +36,7 @@ impl Converter<'_> {
                 true => self.flag("swapoctets", "accounting.direction", "\"rfc2866\""),
                 false => self.default("accounting.direction", quoted("chilli"), "swapoctets"),
             }
+            self.flag("acctupdate", "accounting.answers_change", "true");
         }
         servers
     }

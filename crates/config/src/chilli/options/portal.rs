@@ -38,11 +38,7 @@ pub(super) const OPTIONS: &[ChilliOption] = &[
     common("uamhostname", Text, Key("uam.host_name")),
     rare("authedallowed", List, lacking("limits and counts hold for everything that a guest who is online does")),
     rare("uamauthedallowed", Flag, Key("garden.count")),
-    common(
-        "domaindnslocal",
-        Flag,
-        lacking("uam.alias_name and uam.host_name are answered, and no other name of the domain"),
-    ),
+    common("domaindnslocal", Flag, Key("dns.domain_is_local")),
     core("wwwdir", Text, Key("portal.files")),
     core("wwwbin", Text, PROGRAMS),
     rare("uamui", Text, PROGRAMS),

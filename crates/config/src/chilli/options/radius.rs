@@ -33,7 +33,7 @@ pub(super) const OPTIONS: &[ChilliOption] = &[
     core("radiuslocationid", Text, Key("uam.location_id")),
     core("radiuslocationname", Text, Key("uam.location_name")),
     common("locationname", Text, Key("uam.location_name")),
-    common("radiusnasporttype", Int, lacking("NAS-Port-Type is 19, Wireless-802.11")),
+    common("radiusnasporttype", Int, Key("radius.nas_port_type")),
     core(
         "coaport",
         Int,
@@ -92,7 +92,7 @@ pub(super) const OPTIONS: &[ChilliOption] = &[
         Text,
         NotNeeded("what a server says goes over the configuration, and outlasts a restart in state.directory"),
     ),
-    common("nasmac", Text, lacking("Called-Station-Id is the MAC of the LAN interface")),
+    common("nasmac", Text, Key("radius.called_station_id")),
     common("nasip", Address, Key("radius.nas_ip")),
     common("radiusoriginalurl", Flag, Key("uam.original_url")),
     core("swapoctets", Flag, Key("accounting.direction")),
@@ -101,7 +101,7 @@ pub(super) const OPTIONS: &[ChilliOption] = &[
     obsolete("openidauth", Flag, "nothing answered to it any more"),
     obsolete("papalwaysok", Flag, "it had no effect"),
     common("mschapv2", Flag, Key("radius.method")),
-    common("acctupdate", Flag, lacking("an answer to an accounting record changes nothing: send a CoA")),
+    common("acctupdate", Flag, Key("accounting.answers_change")),
     rare(
         "framedservice",
         Flag,

@@ -363,6 +363,12 @@ pub(super) const DNS: Section = section(
             "The name of the portal; it is answered with the gateway's address, before and after login.",
         ),
         key(
+            "domain_is_local",
+            Bool,
+            Is("false"),
+            "Every name below dhcp.domain is the portal's, and answered with uam.alias_address or else the gateway's address, before and after login; none is looked up.",
+        ),
+        key(
             "queries_per_second",
             Int { min: 1, max: 10_000 },
             Is("20"),

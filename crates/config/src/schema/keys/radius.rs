@@ -25,6 +25,18 @@ pub(super) const RADIUS: Section = section(
             "NAS-IP-Address, for servers that look clients up by it.",
         ),
         key(
+            "called_station_id",
+            Text { max: 253 },
+            or("the MAC address of lan.interface", "\"00-11-22-33-44-55:Guests\""),
+            "Called-Station-Id, the portal's parameter called, and CALLED_STATION_ID of scripts: for servers that know places by it. Requests to change or end a session may name it, or the MAC address.",
+        ),
+        key(
+            "nas_port_type",
+            Int { min: 0, max: 65_535 },
+            Is("19"),
+            "NAS-Port-Type of guests (RFC 2865, 5.41): 19 is Wireless-802.11, 15 Ethernet. What the gateway asks for itself has Virtual.",
+        ),
+        key(
             "method",
             Choice(&["pap", "chap", "mschapv2"]),
             Is("\"pap\""),
@@ -334,6 +346,12 @@ pub(super) const ACCOUNTING: Section = section(
             Duration { min: "1h", max: "365d", or_zero: false },
             Is("\"30d\""),
             "A record that no server has taken after so long is given up, and the log says so.",
+        ),
+        key(
+            "answers_change",
+            Bool,
+            Is("false"),
+            "Limits in the answer to a record change the session that it is about, as a CoA-Request would: what it names, and nothing else. For servers that send CoovaChilli's acctupdate what is left of a quota.",
         ),
     ],
 );

@@ -127,7 +127,7 @@ impl Trial {
         for record in self.records(&attempt, reply) {
             let request = AccountingRequest::new(record, Clock.now(), self.asks.nas.clone());
             let outcome = client.account(request).await?;
-            if outcome != Outcome::AccountingAck {
+            if !matches!(outcome, Outcome::AccountingAck(_)) {
                 words::result("the record was not taken");
                 words::hint(&transcript.borrow().why_unanswered("acct_port"));
                 return Ok(Verdict::Unanswered);
