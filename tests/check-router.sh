@@ -1,18 +1,23 @@
 #!/bin/sh
-# Builds the gateway for routers, static, with musl, and runs its short commands on their instruction sets under
-# qemu. Without arguments for mipsel, the smallest router we mean to run on; or for the targets that are named:
+# Builds the program for routers, static, with musl:
 #
-#     tests/check-router.sh [mipsel armv7 aarch64]
+#     tests/check-router.sh build mipsel aarch64       as it is installed (profile router, without the feature full), 5 MB at most
+#     tests/check-router.sh test mipsel aarch64        the tests of all that asks nothing of the kernel, logins among them
 #
-# rustup has no standard library for mipsel, so std is built from source; Debian's rustc-web brings that source, and zig
+# and runs what it built under qemu, of the program its short commands. There are mipsel, mips, armv7 and aarch64.
+#
+# rustup has no standard library for mips, so std is built from source; Debian's rustc-web brings that source, and zig
 # the C library. On Debian 12:
 #
-#     apt-get install rustc-web cargo-web rust-web-src qemu-user
+#     apt-get install rustc-web cargo-web rust-web-src qemu-user llvm-14
 #     pip install ziglang==0.15.2 cargo-zigbuild
 set -eu
 
 cd "$(dirname "$0")/.."
-[ $# -gt 0 ] || set -- mipsel
+# OpenWrt's usual flash has room for that beside a system.
+most_octets=5000000
+[ $# -gt 1 ] || { sed -n '/^#     tests/p' "$0" >&2 && exit 2; }
+mode=$1 && shift
 
 missing() {
     echo "check-router: $1 is missing; the head of $0 says what to install" >&2
@@ -21,6 +26,7 @@ missing() {
 zigbuild=$(pyenv which cargo-zigbuild 2>/dev/null || command -v cargo-zigbuild) || missing cargo-zigbuild
 CARGO_ZIGBUILD_ZIG_PATH=$(python3 -c 'import os, ziglang; print(os.path.dirname(ziglang.__file__) + "/zig")') ||
     missing ziglang
+objcopy=$(command -v llvm-objcopy-14) || missing llvm-14
 [ -x /usr/bin/rustc ] && [ -x /usr/bin/cargo ] || missing rustc-web
 export CARGO_ZIGBUILD_ZIG_PATH RUSTC=/usr/bin/rustc CARGO=/usr/bin/cargo PATH="/usr/bin:$PATH"
 # -Zbuild-std is not stable; the compiler is.
@@ -29,33 +35,79 @@ export RUSTC_BOOTSTRAP=1
 export RUSTFLAGS="-C relocation-model=static -C link-self-contained=no -C target-feature=+crt-static"
 export CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-target}/router"
 
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-
-for cpu; do
-    case $cpu in
-        mipsel) triple=mipsel-unknown-linux-musl qemu=qemu-mipsel ;;
-        armv7) triple=armv7-unknown-linux-musleabihf qemu=qemu-arm ;;
-        aarch64) triple=aarch64-unknown-linux-musl qemu=qemu-aarch64 ;;
-        *) echo "check-router: unknown target $cpu; there are mipsel, armv7 and aarch64" >&2; exit 2 ;;
+triple() {
+    case $1 in
+        mipsel | mips | aarch64) echo "$1-unknown-linux-musl" ;;
+        armv7) echo armv7-unknown-linux-musleabihf ;;
+        *) echo "check-router: unknown processor $1; there are mipsel, mips, armv7 and aarch64" >&2; exit 2 ;;
     esac
-    command -v "$qemu" >/dev/null || missing "$qemu"
-    "$zigbuild" zigbuild --release --quiet -Zbuild-std=std,panic_abort --target "$triple" -p poblano
-    binary=$CARGO_TARGET_DIR/$triple/release/poblano
+}
 
-    "$qemu" "$binary" --version
-    "$qemu" "$binary" config >"$work/config"
+emulator() {
+    case $1 in
+        armv7) command -v qemu-arm || missing qemu-arm ;;
+        *) command -v "qemu-$1" || missing "qemu-$1" ;;
+    esac
+}
+
+short_commands() { # of a processor's program; none of them asks anything of the kernel that qemu has not
+    qemu=$(emulator "$1") binary=$2
+    $qemu "$binary" --version
+    $qemu "$binary" config >"$work/config"
     cmp "$work/config" conf/poblano.toml
     # An interface that no machine has: the configuration is read and found good, the machine is not ready.
-    if "$qemu" "$binary" check --lan poblano-none0 >"$work/out" 2>&1; then
-        echo "check-router: $cpu: check accepts an interface that does not exist" >&2
+    if $qemu "$binary" check --lan poblano-none0 >"$work/out" 2>&1; then
+        echo "check-router: $1: check accepts an interface that does not exist" >&2
         exit 1
     fi
     grep -q 'poblano-none0' "$work/out" || { cat "$work/out" >&2; exit 1; }
+    # What is left out is refused where the configuration has it.
+    printf '[lan]\ninterface = "eth1"\n[console]\nlisten = "127.0.0.1"\n' >"$work/poblano.toml"
+    $qemu "$binary" check --config "$work/poblano.toml" >"$work/out" 2>&1 || true
+    grep -q '/poblano.toml:4:10: \[console\].listen: .*poblano-full' "$work/out" || { cat "$work/out" >&2; exit 1; }
     # Passwords are hashed, and what was written is read again.
     printf '[auth]\naccounts = "%s/accounts"\n' "$work" >"$work/poblano.toml"
-    printf 'secret' | "$qemu" "$binary" user add anne --password-stdin --config "$work/poblano.toml"
-    [ "$("$qemu" "$binary" user list --config "$work/poblano.toml")" = anne ]
+    printf 'secret' | $qemu "$binary" user add anne --password-stdin --config "$work/poblano.toml"
+    [ "$($qemu "$binary" user list --config "$work/poblano.toml")" = anne ]
     rm "$work/accounts"
-    printf '%s: %s octets\n' "$cpu" "$(wc -c <"$binary")"
+}
+
+targets=''
+for cpu; do
+    targets="$targets --target $(triple "$cpu")"
+done
+
+case $mode in
+    # A panic ends the program, so nothing unwinds.
+    build) RUSTFLAGS="$RUSTFLAGS -C force-unwind-tables=no" ;;
+    test)
+        # Nobody debugs them, and they link in half the time.
+        RUSTFLAGS="$RUSTFLAGS -C debuginfo=0"
+        for cpu; do
+            name=$(triple "$cpu" | tr a-z- A-Z_) qemu=$(emulator "$cpu")
+            export "CARGO_TARGET_${name}_RUNNER=$qemu"
+        done
+        # shellcheck disable=SC2086  # several words
+        exec "$zigbuild" test --locked --quiet -Zbuild-std=std,panic_unwind,test --no-fail-fast $targets --lib --tests \
+            -p poblano-wire -p poblano-radius -p poblano-uam -p poblano-fastpath -p poblano-engine -p poblano-config \
+            -p poblano-testkit
+        ;;
+    *) echo "check-router: no such thing to do: $mode" >&2 && exit 2 ;;
+esac
+# shellcheck disable=SC2086  # several words
+"$zigbuild" zigbuild --profile router --locked --quiet -Zbuild-std=std,panic_abort \
+    -Zbuild-std-features=optimize_for_size $targets -p poblano --no-default-features
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+for cpu; do
+    binary=$CARGO_TARGET_DIR/$(triple "$cpu")/router/poblano
+    # As OpenWrt's sstrip does: the loader does not read it.
+    "$objcopy" --remove-section=.pdr --remove-section=.comment "$binary"
+    short_commands "$cpu" "$binary"
+    octets=$(wc -c <"$binary")
+    printf '%s: %s octets\n' "$cpu" "$octets"
+    if [ "$octets" -gt "$most_octets" ]; then
+        echo "check-router: $cpu: more than $most_octets octets" >&2
+        exit 1
+    fi
 done

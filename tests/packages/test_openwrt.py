@@ -102,7 +102,23 @@ def test_the_makefile_tells_what_it_packs_and_builds_the_tree_it_lies_in(tmp_pat
     assert "+kmod-tun" in facts["depends"]
     assert facts["conffiles"].split() == ["/etc/config/poblano", "/etc/poblano/"]
     assert facts["described"] == "yes"
-    assert make("build", PKG_BUILD_DIR=tmp_path / "build").split() == ["compiles", "crates/poblano"]
+    built = make("build", PKG_BUILD_DIR=tmp_path / "build", BUILD_VARIANT="router")
+    assert built.strip() == "compiles crates/poblano --profile router --locked --no-default-features"
+
+
+def test_the_complete_program_is_a_package_too(tmp_path):
+    facts = make("facts", PACKAGE="poblano-full")
+    assert "name poblano\n" in facts
+    assert "conffiles /etc/config/poblano /etc/poblano/" in facts
+    assert "described yes" in facts
+    built = make("build", PKG_BUILD_DIR=tmp_path / "build", PACKAGE="poblano-full", BUILD_VARIANT="full")
+    assert built.strip() == "compiles crates/poblano --profile release --locked"
+    program = tmp_path / "bin/poblano"
+    program.parent.mkdir()
+    program.write_text("the complete program")
+    make("install", PACKAGE="poblano-full", DEST=tmp_path / "root", PKG_INSTALL_DIR=tmp_path)
+    assert (tmp_path / "root/usr/sbin/poblano").read_text() == "the complete program"
+    assert (tmp_path / "root/etc/init.d/poblano").exists()
 
 
 def test_nothing_starts_until_it_is_enabled(router):

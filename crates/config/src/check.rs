@@ -54,6 +54,20 @@ pub(crate) fn check(config: &Config, read: &mut Read<'_>) {
     webhook::check(config, read);
 }
 
+/// What the file has and the program has not, which would otherwise be as if it were not there.
+pub(crate) fn left_out(parts: &[&str], read: &mut Read<'_>) {
+    for part in parts {
+        let path = if read.count(part) > 0 { format!("{part}[0]") } else { (*part).to_owned() };
+        if read.is_given(&path) {
+            read.conflict(
+                &path,
+                &[],
+                "this program was built for routers, without it (poblano --version); take it out, or install the complete program (on OpenWrt the package poblano-full)",
+            );
+        }
+    }
+}
+
 fn interfaces(config: &Config, read: &mut Read<'_>) {
     let (lan, uplink) = (&config.lan.interface, &config.uplink.interface);
     if lan.is_empty() {

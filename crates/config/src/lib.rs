@@ -41,9 +41,11 @@ pub use uplink::{ProbeWay, Uplink, UplinkLine, UplinkProbe, UplinkShare};
 use std::borrow::Cow;
 use std::path::Path;
 
-/// What the command line says over the file.
+/// What is said over the file: by the command line, and by the program that reads it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Overrides {
+    /// Keys, and sections that may repeat, that this program was built without; the file must not have them.
+    pub left_out: &'static [&'static str],
     /// `--lan`: takes the place of `[lan].interface`.
     pub lan: Option<String>,
     /// `--uplink`: takes the place of `[uplink].interface`.
@@ -123,6 +125,7 @@ fn parse_at(text: &str, file: &str, folder: Option<&Path>, overrides: &Overrides
         }
         let config = assemble::assemble(&read);
         check::check(&config, &mut read);
+        check::left_out(overrides.left_out, &mut read);
         gateways.push((config, read));
     }
     zones::check(&mut gateways);

@@ -10,7 +10,7 @@ use config::{
 };
 
 fn with_lan() -> Overrides {
-    Overrides { lan: Some("eth1".to_owned()), uplink: None }
+    Overrides { lan: Some("eth1".to_owned()), ..Overrides::default() }
 }
 
 fn read(text: &str) -> Config {
@@ -113,7 +113,7 @@ fn what_has_no_effect_or_more_than_is_wanted_is_told() {
 
 #[test]
 fn two_interfaces_on_the_command_line_are_configuration_enough() {
-    let overrides = Overrides { lan: Some("eth1".to_owned()), uplink: Some("eth0".to_owned()) };
+    let overrides = Overrides { lan: Some("eth1".to_owned()), uplink: Some("eth0".to_owned()), ..Overrides::default() };
     let loaded = Config::without_file(&overrides).expect("the defaults are consistent");
     assert_eq!(loaded.warnings, []);
     let config = loaded.config;
@@ -133,6 +133,23 @@ fn two_interfaces_on_the_command_line_are_configuration_enough() {
 }
 
 #[test]
+fn what_the_program_was_built_without_is_refused_where_the_file_has_it() {
+    let overrides = Overrides { left_out: &["console.listen", "webhook"], ..with_lan() };
+    let told =
+        |text: &str| Config::parse(text, "poblano.toml", &overrides).map_err(|errors| errors.to_string()).map(drop);
+    let console = told("[console]\nlisten = \"127.0.0.1\"").expect_err("there is no console");
+    assert!(
+        console.starts_with("poblano.toml:2:10: [console].listen: this program was built for routers"),
+        "{console}"
+    );
+    assert!(console.contains("poblano-full") && console.lines().count() == 1, "{console}");
+    let webhook = told("\n[[webhook]]\nurl = \"http://192.0.2.1/\"").expect_err("there are no webhooks");
+    assert!(webhook.starts_with("poblano.toml:2:1: [[webhook]]: this program was built"), "{webhook}");
+    assert_eq!(told("[console]\n[metrics]\nlisten = \"127.0.0.1\""), Ok(()));
+    assert_eq!(told(&config::sample()), Ok(()), "the sample is every program's");
+}
+
+#[test]
 fn without_an_interface_for_guests_nothing_starts() {
     let errors = Config::without_file(&Overrides::default()).expect_err("there is no LAN").to_string();
     assert_eq!(
@@ -144,11 +161,11 @@ fn without_an_interface_for_guests_nothing_starts() {
 #[test]
 fn the_command_line_goes_over_the_file() {
     let text = "[lan]\ninterface = \"eth7\"\n[uplink]\ninterface = \"eth1\"";
-    let overrides = Overrides { lan: Some("eth1".to_owned()), uplink: Some("eth0".to_owned()) };
+    let overrides = Overrides { lan: Some("eth1".to_owned()), uplink: Some("eth0".to_owned()), ..Overrides::default() };
     let config = Config::parse(text, "poblano.toml", &overrides).expect("what the file says does not count").config;
     assert_eq!((config.lan.interface.as_str(), config.uplink.interface.as_deref()), ("eth1", Some("eth0")));
 
-    let overrides = Overrides { lan: Some("an interface".to_owned()), uplink: None };
+    let overrides = Overrides { lan: Some("an interface".to_owned()), ..Overrides::default() };
     let errors = Config::parse(text, "poblano.toml", &overrides).expect_err("a name with a space").to_string();
     assert!(errors.starts_with("command line: --lan: \"an interface\" cannot be an interface; "), "{errors}");
     assert_eq!(errors.lines().count(), 1, "{errors}");

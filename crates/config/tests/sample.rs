@@ -4,7 +4,7 @@ use config::schema::{Absent, SECTIONS};
 use config::{Config, Overrides, reference, sample};
 
 fn with_lan() -> Overrides {
-    Overrides { lan: Some("eth1".to_owned()), uplink: None }
+    Overrides { lan: Some("eth1".to_owned()), ..Overrides::default() }
 }
 
 fn defaults() -> Config {

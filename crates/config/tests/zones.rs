@@ -154,7 +154,7 @@ fn what_only_one_of_two_can_have_is_told_to_the_second() {
 
 #[test]
 fn an_interface_of_the_command_line_is_nobodys_where_there_are_zones() {
-    let overrides = Overrides { lan: Some("eth7".to_owned()), uplink: Some("eth0".to_owned()) };
+    let overrides = Overrides { lan: Some("eth7".to_owned()), uplink: Some("eth0".to_owned()), ..Overrides::default() };
     let loaded = Config::parse(TWO, "poblano.toml", &overrides).unwrap_or_else(|e| panic!("{e}"));
     assert!(loaded.configs().all(|config| config.uplink.interface.as_deref() == Some("eth0")));
     assert_eq!(loaded.config.lan.interface, "eth1");

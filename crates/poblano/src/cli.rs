@@ -11,7 +11,7 @@ use wire::MacAddr;
 
 /// Captive portal gateway: guests join, meet the portal, log in and are online.
 #[derive(Debug, Parser)]
-#[command(name = "poblano", version, propagate_version = true, arg_required_else_help = true)]
+#[command(name = "poblano", version, long_version = crate::parts::VERSION, propagate_version = true, arg_required_else_help = true)]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -153,7 +153,11 @@ pub(crate) enum Command {
     /// Print the shell completion script
     Completion {
         /// Which shell
+        #[cfg(feature = "full")]
         shell: clap_complete::Shell,
+        /// Which shell
+        #[cfg(not(feature = "full"))]
+        shell: String,
     },
     /// Print the manual page
     Man,

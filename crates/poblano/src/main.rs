@@ -1,5 +1,9 @@
 //! `poblano`, the captive portal gateway: the command line, and what each command starts.
 #![forbid(unsafe_code)]
+#![cfg_attr(
+    not(feature = "full"),
+    allow(dead_code, reason = "what only console and webhooks ask for; lints see it with them")
+)]
 
 mod aaa;
 mod administrative;
@@ -8,8 +12,10 @@ mod check;
 mod cli;
 mod clock;
 mod commands;
+#[cfg_attr(not(feature = "full"), path = "no_console.rs")]
 mod console;
 mod control;
+#[cfg(feature = "full")]
 mod demo;
 mod diary;
 mod flows;
@@ -21,10 +27,12 @@ mod import;
 mod kept;
 mod leases;
 mod log;
+#[cfg(feature = "full")]
 mod man;
 mod meters;
 mod metrics;
 mod offload;
+mod parts;
 mod query;
 mod resolvers;
 mod rogues;
@@ -37,11 +45,14 @@ mod udp;
 mod uplinks;
 mod vouchers;
 mod web;
+#[cfg_attr(not(feature = "full"), path = "no_webhooks.rs")]
 mod webhooks;
 
 use std::process::ExitCode;
 
-use clap::{CommandFactory, Parser};
+#[cfg(feature = "full")]
+use clap::CommandFactory;
+use clap::Parser;
 
 use cli::{Cli, Command};
 
@@ -68,6 +79,7 @@ fn perform(command: Command) -> anyhow::Result<ExitCode> {
         Command::Query { words } => return Ok(query::query(&words)),
         Command::Import(import) => return import::import(&import),
         Command::Run(setup) => run::run(&setup),
+        #[cfg(feature = "full")]
         Command::Demo { stay } => demo::demo(stay),
         Command::Check { setup, json } => check::check(&setup, json),
         Command::Sessions { control, counters } => commands::sessions(&control, counters),
@@ -86,16 +98,24 @@ fn perform(command: Command) -> anyhow::Result<ExitCode> {
         Command::Voucher(command) => vouchers::command(&command),
         Command::User(command) => commands::user(&command),
         Command::Operator(command) => console::operator(&command),
+        #[cfg(feature = "full")]
         Command::Completion { shell } => {
             let mut script = Vec::new(); // into memory first: a closed pipe would be a panic
             clap_complete::generate(shell, &mut Cli::command(), "poblano", &mut script);
             commands::say(String::from_utf8_lossy(&script).trim_end());
             Ok(())
         }
+        #[cfg(feature = "full")]
         Command::Man => {
             commands::say(man::page(Cli::command()).trim_end());
             Ok(())
         }
+        #[cfg(not(feature = "full"))]
+        Command::Demo { .. } => Err(parts::left_out("the demo")),
+        #[cfg(not(feature = "full"))]
+        Command::Completion { .. } => Err(parts::left_out("completion scripts")),
+        #[cfg(not(feature = "full"))]
+        Command::Man => Err(parts::left_out("the manual page")),
         Command::Config => {
             commands::say(config::sample().trim_end());
             Ok(())

@@ -14,13 +14,16 @@ use wire::routes::{Route, Routes};
 use wire::url::percent_encoded;
 use wire::{MacAddr, Vlan};
 
+use crate::parts;
+
 const DNS_PORT: u16 = 53;
 /// Where the file is looked for: as packages have it on Debian, on FreeBSD and on OpenWrt, there in OpenWrt's form.
 const USUAL: [&str; 3] = ["/etc/poblano/poblano.toml", "/usr/local/etc/poblano/poblano.toml", "/etc/config/poblano"];
 
 /// The file, if it was named or is where it is looked for, or CoovaChilli's; the command line over it.
 pub(crate) fn load(setup: &crate::cli::Setup) -> Result<config::Loaded, config::Errors> {
-    let overrides = config::Overrides { lan: setup.lan.clone(), uplink: setup.uplink.clone() };
+    let overrides =
+        config::Overrides { lan: setup.lan.clone(), uplink: setup.uplink.clone(), left_out: parts::NOT_CONFIGURED };
     if let Some(path) = &setup.chilli_conf {
         return config::chilli::load(path, &overrides, &crate::import::Machine);
     }
