@@ -10,19 +10,26 @@ import pytest
 from browser import Browser
 from internet import wait_for
 from lab import GATEWAY, Lab
+from pki import Authority
 from test_pages import WIDTHS, objections
 
 ADDRESS = "172.31.0.1"
 URL = f"http://{ADDRESS}:9378"
 API = f"{URL}/api/v1"
+EVENTS = "GET /api/v1/events HTTP/1.1\r\nHost: c\r\nAccept: text/event-stream\r\nAuthorization: Bearer {}\r\n\r\n"
 
 
 @pytest.fixture
 def lab():
-    with Lab(guests=2, settings={"console": {"listen": ADDRESS}}) as lab:
-        operator(lab, "add", "root", "--password-stdin", input="correct horse\n")
-        operator(lab, "add", "noc", "--read-only", "--password-stdin", input="looks on\n")
+    console = {"listen": ADDRESS, "plain_http": True}
+    with Lab(guests=2, settings={"console": console}) as lab:
+        make_operators(lab)
         yield lab
+
+
+def make_operators(lab):
+    operator(lab, "add", "root", "--password-stdin", input="correct horse\n")
+    operator(lab, "add", "noc", "--read-only", "--password-stdin", input="looks on only\n")
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +61,7 @@ def test_nobody_gets_in_without_a_password_and_a_reader_changes_nothing(lab):
     assert ask(lab, None, "GET", "/state")[0] == 401
     assert ask(lab, "1.operate.726f6f74.00", "GET", "/state")[0] == 401
     assert sign_in(lab, "root", "wrong")[0] == 401
-    assert sign_in(lab, "read/noc", "looks on")[0] == 401, "names of the file are no names of people"
+    assert sign_in(lab, "read/noc", "looks on only")[0] == 401, "names of the file are no names of people"
     assert sign_in(lab, "root", "correct horse", ["Origin: https://evil.example"])[0] == 403
     assert sign_in(lab, "root", "correct horse")[0] == 200
     token, reader = operator(lab, "token", "root"), operator(lab, "token", "noc")
@@ -126,6 +133,62 @@ def test_the_api_does_what_the_command_line_does(lab):
     assert ask(lab, token, "DELETE", session)[0] == 200
     assert not first.is_online()
     assert ask(lab, token, "DELETE", session)[0] in (404, 422)
+
+
+def test_a_password_that_is_guessed_first_is_refused_and_lists_say_when_they_are_empty(lab):
+    for name, password, words in (
+        ("administrator", "Administrator", "is the name"),
+        ("eve", "short one", "fewer than 10"),
+    ):
+        with pytest.raises(RuntimeError, match=words):
+            operator(lab, "add", name, "--password-stdin", input=f"{password}\n")
+    for name in ("root", "noc"):
+        operator(lab, "remove", name)
+    assert "poblano operator add" in operator(lab, "list")
+    assert json.loads(operator(lab, "list", "--json")) == {"operators": []}
+    assert "nothing has happened" in lab.gateway.cli("events", lab.guest.mac, "--socket", lab.gateway.control)
+
+
+def test_by_https_the_console_speaks_nothing_else_and_its_cookie_stays_there(tmp_path):
+    authority = Authority(tmp_path, "authority")
+    certificate, key = authority.issue("console.test", f"IP:{ADDRESS}", "console")
+    tls = {"certificate_file": str(certificate), "key_file": str(key)}
+    with Lab(settings={"console": {"listen": ADDRESS, "tls": tls}}) as lab:
+        make_operators(lab)
+        secure = f"https://{ADDRESS}:9378"
+        curl = ("curl", "-sSi", "--cacert", str(authority.certificate))
+        password = json.dumps({"name": "root", "password": "correct horse"})
+        form = ("-H", "Content-Type: application/json", "-d", password)
+        told = lab.gw.run(*curl, *form, f"{secure}/api/v1/login")
+        assert " 200 OK" in told and "; Secure" in told and "HttpOnly" in told
+        assert lab.gw.status("curl", "-sS", "-m", "10", f"{URL}/") != 0, "http is not answered"
+        with Browser(lab.gw, authority=authority.certificate) as browser:
+            browser.open(secure)
+            seen(browser, "Sign in")
+            browser.type('input[name="name"]', "noc")
+            browser.type('input[name="password"]', "looks on only")
+            browser.click("#sign-in button", navigates=False)
+            seen(browser, "looks on")
+            browser.ask("location.hash = 'activity'")
+            seen(browser, "live")
+            assert lab.guest.lease()
+            seen(browser, lab.guest.address)
+        # Another pair is taken up, and one that does not fit is not.
+        renewed, renewed_key = Authority(tmp_path, "second").issue("console.test", f"IP:{ADDRESS}", "renewed")
+        key.write_text(renewed_key.read_text())
+        log = lab.gateway.log
+        wait_for(lambda: "the console keeps its certificate" in log.read_text(), "a word about the key", 30)
+        certificate.write_text(renewed.read_text())
+        wait_for(lambda: "the console has a new certificate" in log.read_text(), "the new certificate", 30)
+        other = ("--cacert", str(tmp_path / "second.pem"))
+        assert lab.gw.status("curl", "-sSf", "-o", "/dev/null", *other, f"{secure}/") == 0
+        assert lab.gw.status("curl", "-sSf", "-o", "/dev/null", *curl[2:], f"{secure}/") != 0
+
+
+def test_without_https_the_console_is_for_this_machine_alone_unless_the_file_says_so():
+    with Lab(settings={"console": {"listen": ADDRESS}}, start=False) as lab, pytest.raises(RuntimeError) as refused:
+        lab.gateway.cli("check", "--config", lab.gateway.config)
+    assert "[console.tls]" in refused.value.args[0] and "plain_http" in refused.value.args[0]
 
 
 def test_the_timeline_answers_why_a_guest_cannot_get_in(lab):
@@ -246,7 +309,7 @@ def test_a_name_that_is_markup_is_a_name(lab):
         browser.open(URL)
         seen(browser, "Sign in")
         browser.type('input[name="name"]', "noc")
-        browser.type('input[name="password"]', "looks on")
+        browser.type('input[name="password"]', "looks on only")
         browser.click("#sign-in button", navigates=False)
         seen(browser, name)
         assert browser.ask("document.querySelectorAll('main img[src=x]').length") == 0
@@ -279,24 +342,64 @@ def test_no_request_of_whatever_kind_breaks_the_api_or_gets_an_answer_that_is_no
 
 
 def test_who_holds_all_connections_it_can_get_keeps_no_operator_out(lab):
+    token = operator(lab, "token", "root")
     with contextlib.ExitStack() as held:
-        for n in range(64):
+        stream = held.enter_context(lab.gw.socket(socket.AF_INET, socket.SOCK_STREAM))
+        stream.settimeout(30)
+        stream.connect((ADDRESS, 9378))
+        stream.sendall(EVENTS.format(token).encode())
+        assert b" 200 " in stream.recv(4096)
+        # More addresses than there are places, each with one connection that says nothing.
+        for n in range(80):
             stranger = held.enter_context(lab.gw.socket(socket.AF_INET, socket.SOCK_STREAM))
-            stranger.bind((f"127.0.0.{2 + n // 32}", 0))
+            stranger.bind((f"127.0.0.{2 + n}", 0))
             stranger.connect((ADDRESS, 9378))
         assert sign_in(lab, "root", "correct horse")[0] == 200
-        token = operator(lab, "token", "root")
         assert ask(lab, token, "GET", "/state")[0] == 200
+        assert lab.guest.lease()
+        told = b""
+        while b"lease" not in told:
+            piece = stream.recv(4096)
+            assert piece, "an operator who is there makes no room for strangers"
+            told += piece
+        # Who asks nothing is sent away before long.
+        stranger.settimeout(30)
+        assert stranger.recv(1) == b""
+
+
+def test_a_view_that_has_been_open_for_long_costs_no_more_than_a_new_one(lab):
+    token = operator(lab, "token", "root")
+    seen_by_reader = lab.gateway.directory / "events"
+    asks = f"DELETE /api/v1/garden?entry=nowhere.test HTTP/1.1\r\nHost: c\r\nAuthorization: Bearer {token}\r\n\r\n"
+    with seen_by_reader.open("w") as out, lab.gw.socket(socket.AF_INET, socket.SOCK_STREAM) as program:
+        curl = ("curl", "-sSN", "-H", f"Authorization: Bearer {token}", "-H", "Accept: text/event-stream")
+        reader = lab.gw.spawn(*curl, f"{API}/events", stdout=out)
+        program.connect((ADDRESS, 9378))
+
+        def happen(times):
+            for _ in range(times):
+                program.sendall(asks.encode())
+                assert program.recv(4096).startswith(b"HTTP/1.1 4")
+
+        try:
+            happen(2_000)  # more than are remembered
+            before = lab.gateway.memory_kb()
+            happen(10_000)
+            grown = lab.gateway.memory_kb() - before
+        finally:
+            reader.kill()
+            reader.wait()
+    assert seen_by_reader.read_text().count("id: ") > 5_000, "they were told"
+    assert grown < 1_000, f"{grown} kB for 10,000 events: less than 100 octets each"
 
 
 def test_who_may_only_look_leaves_streams_to_others(lab):
-    asks = "GET /api/v1/events HTTP/1.1\r\nHost: c\r\nAccept: text/event-stream\r\nAuthorization: Bearer {}\r\n\r\n"
     statuses = []
     with contextlib.ExitStack() as held:
         for token in [operator(lab, "token", "noc")] * 20 + [operator(lab, "token", "root")]:
             stream = held.enter_context(lab.gw.socket(socket.AF_INET, socket.SOCK_STREAM))
             stream.connect((ADDRESS, 9378))
-            stream.sendall(asks.format(token).encode())
+            stream.sendall(EVENTS.format(token).encode())
             statuses.append(int(stream.recv(12)[9:12]))
     assert statuses == [200] * 8 + [503] * 12 + [200]
 

@@ -58,7 +58,12 @@ pub(crate) fn events(control: &Control, guest: Option<Guest>, follow: bool) -> a
     loop {
         let guest = guest.map(|guest| guest.to_string());
         let reply = ask(control, json!({ "command": "events", "guest": guest, "from": from }))?;
-        for event in reply["events"].as_array().into_iter().flatten() {
+        let events = reply["events"].as_array().map_or(&[][..], Vec::as_slice);
+        if events.is_empty() && !follow && !control.json {
+            let whom = guest.map_or_else(String::new, |guest| format!(" to {guest}"));
+            say(&format!("nothing has happened{whom} that is still remembered"));
+        }
+        for event in events {
             say(&if control.json { event.to_string() } else { event_text(event) });
         }
         if !follow {
