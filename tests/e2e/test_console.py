@@ -9,7 +9,7 @@ import pytest
 
 from browser import Browser
 from internet import wait_for
-from lab import GATEWAY, Lab
+from lab import GATEWAY, PORTAL, Lab
 from pki import Authority
 from test_pages import WIDTHS, objections
 
@@ -22,7 +22,7 @@ EVENTS = "GET /api/v1/events HTTP/1.1\r\nHost: c\r\nAccept: text/event-stream\r\
 @pytest.fixture
 def lab():
     console = {"listen": ADDRESS, "plain_http": True}
-    with Lab(guests=2, settings={"console": console}) as lab:
+    with Lab(guests=2, settings={"console": console, "auth": {"method": ["local", "vouchers"]}}) as lab:
         make_operators(lab)
         yield lab
 
@@ -147,6 +147,64 @@ def test_a_password_that_is_guessed_first_is_refused_and_lists_say_when_they_are
     assert "poblano operator add" in operator(lab, "list")
     assert json.loads(operator(lab, "list", "--json")) == {"operators": []}
     assert "nothing has happened" in lab.gateway.cli("events", lab.guest.mac, "--socket", lab.gateway.control)
+
+
+def test_vouchers_are_made_printed_counted_and_revoked_and_a_reader_sees_no_code(lab):
+    token, reader = operator(lab, "token", "root"), operator(lab, "token", "noc")
+    assert ask(lab, reader, "POST", "/vouchers", {"count": 3})[0] == 403
+    order = {"count": 3, "seconds": 7200, "counts": "online", "devices": 1, "price": "5 <b>", "note": "desk"}
+    assert ask(lab, token, "POST", "/vouchers", order) == (200, {"batch": 1, "created": 3})
+    for method, path, body, words in (
+        ("POST", "/vouchers", {"count": 1001}, "at most 1000"),
+        ("POST", "/vouchers", {"counts": "sometimes"}, "counts is"),
+        ("POST", "/vouchers", {"up": 5}, "up is"),
+        ("DELETE", "/batches/9", None, "there is no batch 9"),
+        ("GET", "/batches/9/csv", None, "there is no batch 9"),
+        ("GET", "/batches/1/sheet?page=2", None, "on page 2"),
+        ("GET", "/vouchers/17", None, "there is no voucher 17"),
+        ("PATCH", "/vouchers/1", {"octets_more": 1}, "no limit of octets"),
+    ):
+        status, told = ask(lab, token, method, path, body)
+        assert status in (404, 422) and words in told["error"], (method, path, told)
+    made = ask(lab, token, "GET", "/vouchers?batch=1")[1]["vouchers"]
+    code = made[0]["code"]
+    guest, other = lab.guests
+    assert guest.lease() and other.lease()
+    assert guest.curl(f"{PORTAL}/login", "--data-urlencode", f"voucher={code}").status == 303
+    assert other.curl(f"{PORTAL}/login", "--data-urlencode", "voucher=7777-7777-7777").status == 403
+    [batch] = ask(lab, reader, "GET", "/batches")[1]["batches"]
+    assert (batch["made"], batch["sold"], batch["new"], batch["in_use"]) == (3, 1, 2, 1)
+    assert (batch["seconds"], batch["counts"], batch["price"], batch["note"]) == (7200, "online", "5 <b>", "desk")
+    assert "5 <b>" in lab.gateway.cli("voucher", "batches", "--socket", lab.gateway.control)
+
+    # Codes are worth money.
+    for path in ("/vouchers", "/vouchers/1", "/batches/1/csv", "/batches/1/sheet"):
+        assert ask(lab, reader, "GET", path)[0] == 403, path
+        assert ask(lab, None, "GET", path)[0] == 401, path
+    for method, path in (("DELETE", "/batches/1"), ("DELETE", "/vouchers/1"), ("PATCH", "/vouchers/1")):
+        assert ask(lab, reader, method, path, {} if method == "PATCH" else None)[0] == 403, path
+    curl = ("curl", "-fsSi", "-H", f"Authorization: Bearer {token}")
+    table = lab.gw.run(*curl, f"{API}/batches/1/csv")
+    assert "attachment" in table and all(voucher["code"] in table for voucher in made)
+    sheet = lab.gw.run(*curl, f"{API}/batches/1/sheet?title=Caf%C3%A9")
+    assert sheet.count("<svg ") == 2 and "5 &lt;b&gt;" in sheet and "Caf\u00e9" in sheet
+    assert code not in sheet, "it is sold already"
+    assert "script-src" not in sheet and "sandbox" in sheet
+
+    text = lab.gateway.cli("metrics", "--socket", lab.gateway.control)
+    assert 'poblano_vouchers{state="in_use"} 1' in text and "poblano_vouchers_sold_total 1" in text
+    refused = "poblano_voucher_refusals_total{reason="
+    assert any(f'{refused}"{reason}"}} 1' in text for reason in ("mistyped", "unknown_code"))
+
+    assert ask(lab, token, "PATCH", f"/vouchers/{code}", {"seconds_more": 3600})[1]["seconds"] == 10800
+    assert ask(lab, token, "DELETE", "/vouchers/2") == (200, {"revoked": 1, "sessions_ended": 0})
+    assert guest.is_online()
+    assert ask(lab, token, "DELETE", "/batches/1") == (200, {"revoked": 2, "sessions_ended": 1})
+    assert not guest.is_online()
+    events = ask(lab, reader, "GET", "/events")[1]["events"]
+    did = "\n".join(event["text"] for event in events if event["event"] == "operator")
+    assert "voucher_revoke batch=1" in did and "voucher_extend (by its code)" in did
+    assert not any(voucher["code"] in str(events) for voucher in made), "what a reader is told has no codes"
 
 
 def test_by_https_the_console_speaks_nothing_else_and_its_cookie_stays_there(tmp_path):
@@ -278,7 +336,7 @@ def test_an_operator_finds_a_guest_sees_why_and_lets_it_in(lab, output, axe):
         for width in WIDTHS:
             for scheme in ("light", "dark"):
                 browser.dress(width, scheme)
-                for section in ("guests", "activity", "health", "garden"):
+                for section in ("guests", "activity", "health", "vouchers", "garden"):
                     browser.ask(f"location.hash = '{section}'")
                     wait_for(lambda s=section: not browser.ask(f"document.getElementById('{s}').hidden"), section)
                     time.sleep(0.3)  # what it asks for is there
@@ -298,6 +356,62 @@ def test_an_operator_finds_a_guest_sees_why_and_lets_it_in(lab, output, axe):
         wait_for(lambda: not lab.guest.is_online(), "the end of the session")
         errors = [e for e in browser.events if e.get("method") == "Runtime.exceptionThrown"]
         assert errors == []
+
+
+def test_an_operator_sells_vouchers_on_the_page_and_a_reader_sees_how_many(lab, output, axe):
+    def press(words, place="#console"):
+        script = f"[...document.querySelectorAll('{place} button')].find(b => b.textContent === '{words}').click()"
+        wait_for(lambda: browser.ask(f"!!({script.removesuffix('.click()')})"), f"the button {words!r}")
+        browser.ask(script)
+
+    with Browser(lab.gw) as browser:
+        browser.open(f"{URL}/#vouchers")
+        seen(browser, "Sign in")
+        browser.type('input[name="name"]', "root")
+        browser.type('input[name="password"]', "correct horse")
+        browser.click("#sign-in button", navigates=False)
+        seen(browser, "There are no vouchers")
+        press("New vouchers\u2026")
+        browser.ask("document.querySelector('#make-vouchers [name=count]').value = ''")
+        browser.type('#make-vouchers [name="count"]', "201")
+        browser.type('#make-vouchers [name="hours"]', "2")
+        browser.type('#make-vouchers [name="price"]', "<b>5</b>")
+        press("Make", "#make-vouchers")
+        seen(browser, "0 of 201")
+        seen(browser, "<b>5</b>")
+        for width in WIDTHS:
+            for scheme in ("light", "dark"):
+                browser.dress(width, scheme)
+                assert objections(browser, axe) == [], (width, scheme)
+                browser.screenshot(output / f"console-vouchers-{width}-{scheme}.png")
+        assert browser.ask("[...document.querySelectorAll('.links a')].map(a => a.textContent).join()") == (
+            "Sheet 1,Sheet 2,CSV"
+        )
+        sheet = browser.ask("document.querySelectorAll('.links a')[1].href")
+        browser.dress(390)
+        press("1", "#batch-list")
+        seen(browser, "number 200")
+        assert objections(browser, axe) == []
+        browser.screenshot(output / "console-batch.png")
+        press("More", "#batch")
+        seen(browser, "number 201")
+        press("Revoke", "#batch-vouchers")
+        seen(browser, "revoked")
+        press("\u2715", "#batch")
+        seen(browser, "200 new, 1 revoked")
+        browser.open(sheet)
+        assert browser.ask("document.querySelectorAll('svg').length") == 1, "the last one of 201"
+        assert browser.ask("getComputedStyle(document.querySelector('.card')).display") == "flex", "in its own style"
+        browser.open(f"{URL}/#vouchers")
+        press("Sign out")
+        seen(browser, "Sign in")
+        browser.type('input[name="name"]', "noc")
+        browser.type('input[name="password"]', "looks on only")
+        browser.click("#sign-in button", navigates=False)
+        seen(browser, "0 of 201")
+        assert not browser.ask(
+            "[...document.querySelectorAll('#vouchers button, #vouchers a')].some(b => b.offsetParent)"
+        )
 
 
 def test_a_name_that_is_markup_is_a_name(lab):

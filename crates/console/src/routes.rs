@@ -104,20 +104,26 @@ pub(crate) async fn answer<B: Backend>(request: Request<Incoming>, caller: &Call
         let became = told["error"].as_str().map_or_else(String::new, |error| format!(": {error}"));
         desk.backend.note(&who.name, &format!("{}{became}", in_words(&asked)));
     }
-    reply::json(status, &told)
+    match (operation.file(), told["file"].as_str()) {
+        (Some(kind), Some(text)) => reply::made(kind, text.to_owned()),
+        _ => reply::json(status, &told),
+    }
 }
 
 /// A request as the others read it: `limit 10.85.0.17 bits_per_second_up=0`.
 fn in_words(asked: &Value) -> String {
+    // Whoever may only look reads this too, and a code is worth money.
+    let is_code = |name: &str, word: &str| name == "voucher" && word.parse::<u32>().is_err();
     let word = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
     let mut words = word(&asked["command"]);
     for (name, value) in asked.as_object().into_iter().flatten().filter(|(name, _)| *name != "command") {
         words.push(' ');
-        if !matches!(name.as_str(), "guest" | "mac" | "entry") {
+        if !matches!(name.as_str(), "guest" | "mac" | "entry" | "voucher") {
             words.push_str(name);
             words.push('=');
         }
-        words.push_str(&word(value));
+        let word = word(value);
+        words.push_str(if is_code(name, &word) { "(by its code)" } else { &word });
     }
     words
 }
@@ -255,4 +261,23 @@ async fn body(request: Request<Incoming>, is_wanted: bool) -> Result<Value, (Sta
         return refuse(StatusCode::UNSUPPORTED_MEDIA_TYPE, "the body is to be application/json");
     }
     serde_json::from_slice(&octets).map_err(|error| (StatusCode::BAD_REQUEST, format!("the body is no JSON: {error}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_an_operator_did_is_told_without_codes() {
+        for (asked, words) in [
+            (
+                json!({ "command": "limit", "guest": "10.85.0.17", "seconds_max": 60 }),
+                "limit 10.85.0.17 seconds_max=60",
+            ),
+            (json!({ "command": "voucher_revoke", "voucher": "17" }), "voucher_revoke 17"),
+            (json!({ "command": "voucher", "voucher": "K7QM-2XWB-9FRT" }), "voucher (by its code)"),
+        ] {
+            assert_eq!(in_words(&asked), words);
+        }
+    }
 }

@@ -105,7 +105,10 @@ pub(crate) fn uplinks(control: &Control) -> anyhow::Result<()> {
         say(&format!("{told:#}"));
         return Ok(());
     }
-    let mut rows = vec![["UPLINK", "INTERFACE", "GATEWAY", "STATE", "GUESTS", "SINCE", "FAILURES"].map(str::to_owned)];
+    let mut rows = vec![
+        ["UPLINK", "INTERFACE", "GATEWAY", "STATE", "GUESTS", "SINCE", "FAILURES", "LOST", "ROUND-TRIP"]
+            .map(str::to_owned),
+    ];
     for line in lines {
         let state = match (line["works"].as_bool(), line["used"].as_bool()) {
             (Some(true), _) => "works".to_owned(),
@@ -120,6 +123,8 @@ pub(crate) fn uplinks(control: &Control) -> anyhow::Result<()> {
             format!("{}%", text(&line["guests_percent"])),
             seconds(&line["seconds"]),
             text(&line["failures"]),
+            format!("{}%", text(&line["lost_percent"])),
+            line["round_trip_us"].as_u64().map_or("-".to_owned(), |us| format!("{}.{}ms", us / 1000, us / 100 % 10)),
         ]);
     }
     say(&table(&rows).join("\n"));
