@@ -23,6 +23,7 @@ EVENTS = "GET /api/v1/events HTTP/1.1\r\nHost: c\r\nAccept: text/event-stream\r\
 def lab():
     console = {"listen": ADDRESS, "plain_http": True}
     with Lab(guests=2, settings={"console": console, "auth": {"method": ["local", "vouchers"]}}) as lab:
+        lab.gateway.add_user("ada", "lovelace")
         make_operators(lab)
         yield lab
 
@@ -203,7 +204,7 @@ def test_vouchers_are_made_printed_counted_and_revoked_and_a_reader_sees_no_code
     assert not guest.is_online()
     events = ask(lab, reader, "GET", "/events")[1]["events"]
     did = "\n".join(event["text"] for event in events if event["event"] == "operator")
-    assert "voucher_revoke batch=1" in did and "voucher_extend (by its code)" in did
+    assert "voucher_revoke batch=1" in did and "voucher_extend seconds_more=3600 (by its code)" in did
     assert not any(voucher["code"] in str(events) for voucher in made), "what a reader is told has no codes"
 
 
