@@ -7,6 +7,8 @@ const API = "/api/v1";
 const MOST_EVENTS = 300;
 /** Points of a curve, one in two seconds. */
 const MOST_POINTS = 120;
+/** Vouchers on a sheet; the gateway's number. */
+const OF_A_SHEET = 200;
 const BAD = /refused|unanswered|too_many|rogue/;
 
 let me = null;
@@ -87,7 +89,7 @@ const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-d
 
 // Sections.
 
-const section = () => (["guests", "activity", "health", "garden"].includes(location.hash.slice(1)) ? location.hash.slice(1) : "guests");
+const section = () => (Object.hasOwn(SECTIONS, location.hash.slice(1)) ? location.hash.slice(1) : "guests");
 
 function showSection() {
   for (const link of document.querySelectorAll("nav a")) {
@@ -100,9 +102,11 @@ function showSection() {
 }
 
 function refresh() {
-  const work = { guests: showGuests, activity: async () => {}, health: showHealth, garden: showGarden }[section()];
-  work().catch((error) => me && tell($("#trouble"), error.message));
+  SECTIONS[section()]().catch((error) => me && tell($("#trouble"), error.message));
 }
+
+/** Does what a button is for, and says what came of it. */
+const doing = (work) => () => work().then(refresh, (error) => tell($("#trouble"), error.message));
 
 // Guests.
 
@@ -261,7 +265,8 @@ function listen() {
 
 async function showHealth() {
   const told = await ask("GET", "/state");
-  $("#health").replaceChildren(...(told.zones || [told]).map(healthOf));
+  // All zones leave by the same uplinks.
+  $("#health").replaceChildren(...(told.zones || [told]).map((zone, n) => healthOf(n ? { ...zone, uplinks: null } : zone)));
 }
 
 function card(title, ...children) {
@@ -279,6 +284,7 @@ function healthOf(zone) {
   if (zone.radius.length) {
     cards.push(card("RADIUS", ...zone.radius.map((server) => h("dl", {}, h("dt", {}, server.server), h("dd", {}, "logins ", up(server.authentication), " accounting ", up(server.accounting))))));
   }
+  if (zone.uplinks) cards.push(...zone.uplinks.map(uplinkCard));
   if (zone.accounting) {
     cards.push(card("Accounting", pairs([["Records that wait", zone.accounting.records_waiting], ["Oldest", time(zone.accounting.oldest_seconds)], ["Lost", zone.accounting.records_lost]]), zone.accounting.disk_error ? h("p", { class: "message" }, zone.accounting.disk_error) : null));
   }
@@ -287,31 +293,177 @@ function healthOf(zone) {
     cards.push(card("Rogues", ...rogues.map((rogue) => h("p", { class: "message" }, `${rogue.mac} plays ${rogue.plays.replaceAll("_", " ")} at ${rogue.address}`))));
   }
   if (zone.blocked.length) {
-    cards.push(card("Blocked devices", h("ul", { class: "list change" }, ...zone.blocked.map((mac) => h("li", {}, mac, h("button", { onclick: () => ask("DELETE", `/blocked/${encodeURIComponent(mac)}${inZone(zone)}`).then(refresh, (error) => tell($("#trouble"), error.message)) }, "Unblock"))))));
+    cards.push(card("Blocked devices", h("ul", { class: "list change" }, ...zone.blocked.map((mac) => h("li", {}, mac, h("button", { onclick: doing(() => ask("DELETE", `/blocked/${encodeURIComponent(mac)}${inZone(zone)}`)) }, "Unblock"))))));
   }
   cards.push(card("Packets from guests", packets(zone.counters.from_guests)), card("Packets to guests", packets(zone.counters.to_guests)));
   return h("div", {}, zone.zone ? h("h2", {}, zone.zone) : null, h("div", { class: "grid" }, ...cards));
 }
 
+function uplinkCard(line) {
+  const chips = h("span", { class: line.works ? "chip on" : "chip bad" }, line.works ? "works" : line.seen);
+  const trip = line.round_trip_us == null ? "–" : `${(line.round_trip_us / 1000).toFixed(1)} ms`;
+  const facts = [["Guests", `${line.guests_percent} %`], ["Round trip", trip], ["Lost lately", `${line.lost_percent} %`], [line.works ? "Works for" : "Down for", time(line.seconds)], ["Failures", line.failures], ["Through", [line.interface, line.gateway].filter(Boolean).join(", ")]];
+  return card(`Uplink ${line.name}`, chips, h("dl", {}, ...facts.flatMap(([name, value]) => [h("dt", {}, name), h("dd", {}, String(value))])));
+}
+
+// Vouchers.
+
+/** What is open in the dialog: where the next vouchers come from. */
+let pile = null;
+/** Batches older than the newest ones are asked for. */
+let allBatches = false;
+
+function worth(voucher) {
+  const words = [
+    voucher.seconds && time(voucher.seconds) + (voucher.counts === "online" ? " online" : ""),
+    voucher.octets && octets(voucher.octets),
+    voucher.up && `${rate(voucher.up)} up`,
+    voucher.down && `${rate(voucher.down)} down`,
+    voucher.devices && `${voucher.devices} ${voucher.devices === 1 ? "device" : "devices"}`,
+    voucher.valid_unix && `until ${new Date(voucher.valid_unix * 1000).toLocaleDateString()}`,
+  ].filter(Boolean);
+  return words.join(", ") || "no limit";
+}
+
+async function batchesOf(zone) {
+  let all = [];
+  let next = null;
+  do {
+    const told = await ask("GET", `/batches${next == null ? "?" : `?from=${next}`}${inZone({ zone }, "&")}`);
+    all = all.concat(told.batches.map((batch) => ({ ...batch, zone })));
+    next = told.next;
+  } while (next != null && allBatches);
+  return [all, next != null];
+}
+
+async function showVouchers() {
+  const zones = await zonesOf();
+  const choice = $("#make-vouchers [name=zone]");
+  $("#voucher-zone").hidden = zones.length < 2;
+  if (choice.options.length !== zones.length) choice.replaceChildren(...zones.map((zone) => h("option", { value: zone || "" }, zone || "")));
+  const all = await Promise.all(zones.map(batchesOf));
+  $("#more-batches").hidden = !all.some(([, more]) => more);
+  const batches = all.flatMap(([some]) => some);
+  $("#batch-list").hidden = !batches.length;
+  $("#no-batches").hidden = batches.length > 0;
+  // What is being read or pressed stays as it is.
+  const drawn = JSON.stringify(batches);
+  if ($("#batch-list").dataset.drawn === drawn) return;
+  $("#batch-list").dataset.drawn = drawn;
+  $("#batch-list tbody").replaceChildren(...batches.map(batchRow));
+}
+
+function batchRow(batch) {
+  const at = `/batches/${batch.batch}`;
+  const states = ["new", "in_use", "used_up", "expired", "revoked"].filter((state) => batch[state]);
+  const name = `batch ${batch.batch}`;
+  const made = new Date(batch.since_unix * 1000).toLocaleDateString();
+  const links = [];
+  for (let page = 1; batch.new && page <= Math.ceil(batch.made / OF_A_SHEET); page += 1) {
+    const words = batch.made > OF_A_SHEET ? `Sheet ${page}` : "Sheet";
+    links.push(h("a", { href: `${API}${at}/sheet?page=${page}${inZone(batch, "&")}`, target: "_blank", rel: "noopener", "aria-label": `${words} of ${name}` }, words));
+  }
+  links.push(h("a", { href: `${API}${at}/csv${inZone(batch)}`, download: `vouchers-${batch.batch}.csv`, "aria-label": `CSV of ${name}` }, "CSV"));
+  return h("tr", {},
+    h("td", {}, h("button", { class: "change", onclick: () => openBatch(batch) }, String(batch.batch)), h("span", { class: "reading" }, String(batch.batch)), h("small", {}, [batch.zone, made, batch.note].filter(Boolean).join(" · "))),
+    h("td", {}, worth(batch), batch.price ? h("small", {}, batch.price) : null),
+    h("td", {}, `${batch.sold} of ${batch.made} sold`),
+    h("td", {}, states.map((state) => `${batch[state]} ${state.replace("_", " ")}`).join(", ")),
+    h("td", { class: "change links" }, ...links,
+      batch.revoked < batch.made ? h("button", { onclick: () => confirm(`Revoke all vouchers of ${name}? Who is online by them is logged out.`) && doing(() => ask("DELETE", `${at}${inZone(batch)}`))() }, "Revoke") : null));
+}
+
+function openBatch(batch) {
+  pile = { zone: batch.zone, path: `/vouchers?batch=${batch.batch}`, from: 0 };
+  openPile(`Batch ${batch.batch}: ${worth(batch)}`);
+}
+
+function openPile(name) {
+  $("#batch-name").textContent = name;
+  $("#batch-vouchers").replaceChildren();
+  tell($("#batch-trouble"), "");
+  $("#batch").showModal();
+  return showPile();
+}
+
+/** Adds the next vouchers to the dialog. Each look at codes is in the operators' log, so they are not asked for again and again. */
+async function showPile() {
+  try {
+    const told = await ask("GET", `${pile.path}&from=${pile.from}${inZone(pile, "&")}`);
+    pile.from = told.next;
+    $("#more-vouchers").hidden = told.next == null;
+    $("#batch-vouchers").append(...told.vouchers.map((voucher) => voucherItem({ ...voucher, zone: pile.zone })));
+  } catch (error) {
+    tell($("#batch-trouble"), error.message);
+  }
+}
+
+function voucherItem(voucher) {
+  const left = [
+    voucher.until_unix != null && `until ${new Date(voucher.until_unix * 1000).toLocaleString()}`,
+    voucher.seconds_left != null && voucher.state !== "new" && `${time(voucher.seconds_left)} left`,
+    voucher.octets_left != null && voucher.state !== "new" && `${octets(voucher.octets_left)} left`,
+    voucher.devices_online && `${voucher.devices_online} online`,
+  ].filter(Boolean).join(", ");
+  const item = h("li", {},
+    h("span", {}, h("code", {}, voucher.code), " ", h("span", { class: voucher.state === "in use" ? "chip on" : "chip" }, voucher.state), h("small", { class: "soft" }, [`number ${voucher.serial}`, left].filter(Boolean).join(" · "))));
+  if (!voucher.revoked) {
+    const revoke = h("button", { class: "danger", "aria-label": `Revoke ${voucher.code}` }, "Revoke");
+    revoke.addEventListener("click", async () => {
+      try {
+        await ask("DELETE", `/vouchers/${voucher.serial}${inZone(voucher)}`);
+        item.replaceWith(voucherItem({ ...voucher, state: "revoked", revoked: true, devices_online: 0 }));
+        refresh();
+      } catch (error) {
+        tell($("#batch-trouble"), error.message);
+      }
+    });
+    item.append(revoke);
+  }
+  return item;
+}
+
+async function findVoucher(text) {
+  for (const zone of await zonesOf()) {
+    const found = await ask("GET", `/vouchers/${encodeURIComponent(text)}${inZone({ zone })}`).catch((error) => ({ error }));
+    if (!found.error) {
+      $("#batch-name").textContent = worth(found);
+      $("#batch-vouchers").replaceChildren(voucherItem({ ...found, zone }));
+      $("#more-vouchers").hidden = true;
+      tell($("#batch-trouble"), "");
+      $("#batch").showModal();
+      return;
+    }
+    tell($("#trouble"), found.error.message);
+  }
+}
+
 // Garden.
 
-async function showGarden() {
+/** The names of the zones; one that is null where there are none. */
+async function zonesOf() {
   const state = await ask("GET", "/state");
-  const zones = state.zones ? state.zones.map((zone) => zone.zone) : [null];
+  return state.zones ? state.zones.map((zone) => zone.zone) : [null];
+}
+
+async function showGarden() {
+  const zones = await zonesOf();
   const all = await Promise.all(zones.map(async (zone) => [zone, await ask("GET", `/garden${inZone({ zone })}`)]));
   $("#garden-list").replaceChildren(...all.flatMap(([zone, told]) => told.entries.map((entry) => h("li", {},
     h("span", {}, entry.entry, h("small", { class: "soft" }, ["", zone, entry.from, entry.guest, entry.seconds_left != null && `${time(entry.seconds_left)} left`].filter((word) => word != null && word !== false).join(" · "))),
-    h("button", { class: "change", onclick: () => ask("DELETE", `/garden?entry=${encodeURIComponent(entry.entry)}${inZone({ zone }, "&")}`).then(refresh, (error) => tell($("#trouble"), error.message)) }, "Close")))));
+    h("button", { class: "change", onclick: doing(() => ask("DELETE", `/garden?entry=${encodeURIComponent(entry.entry)}${inZone({ zone }, "&")}`)) }, "Close")))));
   const opened = all.reduce((sum, [, told]) => sum + told.opened_total, 0);
   $("#garden-list").append(h("li", { class: "soft" }, `${opened} addresses opened by DNS`));
 }
+
+const SECTIONS = { guests: showGuests, activity: async () => {}, health: showHealth, vouchers: showVouchers, garden: showGarden };
 
 // Signing in and out.
 
 function showSignIn() {
   me = null;
   stream?.close();
-  $("#guest").close();
+  document.querySelectorAll("dialog[open]").forEach((dialog) => dialog.close());
   $("#console").hidden = true;
   $("#sign-in").hidden = false;
   $("#sign-in input").focus();
@@ -364,10 +516,38 @@ $("#limits").addEventListener("submit", (event) => {
   const { guest } = shown;
   actOnGuest(() => ask("PATCH", `${guestPath(guest)}/session${inZone(guest)}`, changes));
 });
+$("#find-voucher").addEventListener("submit", (event) => {
+  event.preventDefault();
+  tell($("#trouble"), "");
+  findVoucher(new FormData(event.target).get("voucher").trim()).catch((error) => tell($("#trouble"), error.message));
+});
+$("#new-vouchers").addEventListener("click", () => { $("#make-vouchers").hidden = !$("#make-vouchers").hidden; });
+$("#more-batches").addEventListener("click", () => { allBatches = true; refresh(); });
+$("#more-vouchers").addEventListener("click", showPile);
+$("#close-batch").addEventListener("click", () => $("#batch").close());
+$("#make-vouchers").addEventListener("submit", async (event) => {
+  event.preventDefault();
+  const given = Object.fromEntries([...new FormData(event.target)].filter(([, value]) => value !== ""));
+  const { zone, hours, megabytes, days, ...rest } = given;
+  const order = { ...rest, count: Number(rest.count) };
+  if (rest.devices) order.devices = Number(rest.devices);
+  if (hours) order.seconds = Math.max(1, Math.round(hours * 3600));
+  if (megabytes) order.octets = Math.round(megabytes * 1e6);
+  for (const way of ["up", "down"]) if (rest[way]) order[way] = Math.round(rest[way] * 1000);
+  if (days) order.valid_unix = Math.round(Date.now() / 1000 + days * 86400);
+  try {
+    await ask("POST", `/vouchers${inZone({ zone })}`, order);
+    event.target.hidden = true;
+    tell($("#trouble"), "");
+  } catch (error) {
+    tell($("#trouble"), error.message);
+  }
+  refresh();
+});
 $("#close").addEventListener("click", () => $("#guest").close());
 $("#guest").addEventListener("close", () => { shown = null; });
 window.addEventListener("hashchange", showSection);
 
-every(5, () => section() !== "activity" && !$("#guest").open, () => ({ guests: showGuests, health: showHealth, garden: showGarden }[section()]()));
+every(5, () => section() !== "activity" && !document.querySelector("dialog[open]"), () => SECTIONS[section()]());
 every(2, () => shown, lookAtGuest);
 ask("GET", "/me").then(showConsole, showSignIn);

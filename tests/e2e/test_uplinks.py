@@ -124,6 +124,9 @@ def test_guests_go_on_by_the_other_uplink_and_nothing_is_reset_that_need_not_be(
                 (False, False, 0),
                 (True, True, 100),
             ]
+            dead, alive = lab.lines()
+            assert dead["lost_percent"] > 0 and dead["round_trip_us"] is None
+            assert alive["lost_percent"] == 0 and alive["round_trip_us"] > 0
             meanwhile = Connection(guest)
             told = notes.words("uplink_down")
             assert (told["UPLINK"], told["UPLINK_INTERFACE"], told["UPLINKS_UP"]) == ("fibre", "wan0", "radio")

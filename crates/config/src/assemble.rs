@@ -9,7 +9,7 @@ use wire::MacAddr;
 
 use crate::read::{Read, Value};
 use crate::{
-    Accounting, Auth, AuthMethod, BitRate, Config, Console, Control, Dhcp, DhcpOption, Direction, Dns,
+    Accounting, Auth, AuthMethod, BitRate, Config, Console, ConsoleTls, Control, Dhcp, DhcpOption, Direction, Dns,
     DynamicAuthorization, DynamicAuthorizationClient, Garden, GardenDomain, GardenEntry, Guests, HostLease,
     HostNetwork, InterfaceAddress, Lan, Log, LogLevel, MacAuthentication, MacServiceType, Metrics, NamedPool, Network,
     Octets, Offload, OffloadMode, PasswordMethod, Policy, Portal, PortalTls, Radius, RadiusAdministrative, RadiusHttp,
@@ -121,8 +121,15 @@ fn console(read: &Read<'_>, directory: &Path) -> Console {
     Console {
         listen: read.optional("console.listen"),
         port: read.port("console.port"),
+        plain_http: read.required("console.plain_http"),
         operators: read.optional("console.operators").unwrap_or_else(|| directory.join("operators")),
+        tls: console_tls(read),
     }
+}
+
+fn console_tls(read: &Read<'_>) -> Option<ConsoleTls> {
+    let [certificate, key] = ["console.tls.certificate_file", "console.tls.key_file"].map(|key| read.optional(key));
+    Some(ConsoleTls { certificate: certificate?, key: key? })
 }
 
 /// How many guests the addresses suffice for.

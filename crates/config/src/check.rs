@@ -238,26 +238,22 @@ fn portal(config: &Config, read: &mut Read<'_>) {
 /// What is for those who run the gateway is nothing for its guests.
 fn of_operators(config: &Config, read: &mut Read<'_>) {
     let (metrics, console) = (&config.metrics, &config.console);
-    for (listen, place, port, whose) in [
-        (metrics.listen, "metrics.listen", "metrics.port", "monitoring reads"),
-        (console.listen, "console.listen", "console.port", "operators come"),
-    ] {
-        if listen.is_none() && read.is_given(port) {
+    for (section, listen, whose) in
+        [("metrics", metrics.listen, "monitoring reads"), ("console", console.listen, "operators come")]
+    {
+        let place = format!("{section}.listen");
+        if listen.is_none() && read.count(section) > 0 {
             let message = "has no effect: nobody is answered; add listen, such as \"127.0.0.1\"";
-            read.warn(port, &[place], message);
+            read.warn(section, &[&place], message);
         }
         if let Some(IpAddr::V4(address)) = listen
             && config.lan.network.contains(address)
         {
             let message = format!("{address} is in the guests' network; {whose} from elsewhere, say at 127.0.0.1");
-            read.conflict(place, &["lan.network"], message);
+            read.conflict(&place, &["lan.network"], message);
         }
     }
-    if console.listen.is_some_and(|address| address.is_unspecified()) {
-        let message = "is each address of this machine, the one towards the Internet too, and the console speaks http: \
-                       passwords can be read on the way; choose one address, say 127.0.0.1";
-        read.warn("console.listen", &[], message);
-    }
+    tls::console(console, read);
     if console.listen.is_some_and(|address| metrics.listen == Some(address)) && console.port == metrics.port {
         read.conflict(
             "console.port",

@@ -1,6 +1,6 @@
 //! The checked values. Which key gives which field is in [`crate::schema`], with the meaning of each.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -730,8 +730,30 @@ pub struct Console {
     pub listen: Option<IpAddr>,
     /// The TCP port there.
     pub port: u16,
+    /// Elsewhere than at a loopback address http will do.
+    pub plain_http: bool,
     /// The file of operators.
     pub operators: PathBuf,
+    /// https; `None` is http.
+    pub tls: Option<ConsoleTls>,
+}
+
+/// `[console.tls]`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConsoleTls {
+    /// The certificate and those above it.
+    pub certificate: PathBuf,
+    /// Its private key.
+    pub key: PathBuf,
+}
+
+impl Console {
+    /// Where operators find it, if they do.
+    #[must_use]
+    pub fn url(&self) -> Option<String> {
+        let scheme = if self.tls.is_some() { "https" } else { "http" };
+        Some(format!("{scheme}://{}/", SocketAddr::from((self.listen?, self.port))))
+    }
 }
 
 /// `[[webhook]]`

@@ -86,7 +86,7 @@ pub(crate) struct Read<'t> {
     places: BTreeMap<KeyPath, usize>,
     /// Keys that are there but wrong: nothing more is to be said about them.
     broken: BTreeSet<KeyPath>,
-    repeated: BTreeMap<&'static str, usize>,
+    counts: BTreeMap<&'static str, usize>,
     errors: Vec<Found>,
     warnings: Vec<Found>,
 }
@@ -121,7 +121,7 @@ impl<'t> Parsed<'t> {
             values: BTreeMap::new(),
             places: BTreeMap::new(),
             broken: BTreeSet::new(),
-            repeated: BTreeMap::new(),
+            counts: BTreeMap::new(),
             errors: Vec::new(),
             warnings: Vec::new(),
         };
@@ -185,9 +185,9 @@ impl Read<'_> {
         self.values.get(path)
     }
 
-    /// How many tables a repeated section has.
+    /// How many tables there are of a section.
     pub(crate) fn count(&self, section: &str) -> usize {
-        self.repeated.get(section).copied().unwrap_or(0)
+        self.counts.get(section).copied().unwrap_or(0)
     }
 
     /// True when the file has the key.
@@ -265,11 +265,12 @@ impl Read<'_> {
                 (None, false) => self.section(section, section.name, &nothing, 0, folder),
                 (Some(DeValue::Table(table)), false) => {
                     let start = found.map_or(0, |f| f.span().start);
+                    self.counts.insert(section.name, 1);
                     self.section(section, section.name, table, start, folder);
                 }
                 (Some(DeValue::Array(items)), true) if items.iter().all(|i| i.get_ref().is_table()) => {
                     let limit = MAX_REPEATED.iter().find(|(n, _)| *n == section.name).map_or(0, |(_, most)| *most);
-                    self.repeated.insert(section.name, items.len().min(limit));
+                    self.counts.insert(section.name, items.len().min(limit));
                     if let Some(item) = items.get(limit) {
                         let message = format!("there are {}; at most {limit} can be served", items.len());
                         self.error_at(Some(item.span().start), &place(section.name), message);

@@ -24,8 +24,9 @@ pub fn sample() -> String {
     for section in SECTIONS {
         out.push('\n');
         comment(&mut out, section.doc);
-        // A repeated section that is not commented out would be a host or a server.
-        let hash = if section.repeated { "#" } else { "" };
+        // A repeated section that is not commented out would be a host or a server, and these are nothing without a key.
+        let is_nothing = section.repeated || matches!(section.name, "metrics" | "console" | "console.tls");
+        let hash = if is_nothing { "#" } else { "" };
         line(&mut out, format_args!("{hash}{}", header(section)));
         for key in section.keys {
             out.push('\n');

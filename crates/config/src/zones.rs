@@ -23,10 +23,13 @@ pub(crate) const ZONE: &str = "zone";
 /// Keys that each zone has for itself.
 const OF_ZONES: [&str; 4] = ["lan.interface", "lan.network", "lan.gateway", "tun.name"];
 /// Keys of the process.
-const OF_PROCESS: [&str; 11] = [
+const OF_PROCESS: [&str; 14] = [
     "console.listen",
     "console.port",
+    "console.plain_http",
     "console.operators",
+    "console.tls.certificate_file",
+    "console.tls.key_file",
     "control.socket",
     "metrics.listen",
     "metrics.port",

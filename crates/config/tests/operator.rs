@@ -93,6 +93,29 @@ fn of_a_mistake_nothing_else_is_said_that_follows_from_it() {
 }
 
 #[test]
+fn operators_come_by_https_unless_nobody_is_on_the_way_or_the_file_says_so() {
+    for (text, said) in [
+        (
+            "listen = \"192.0.2.1\"",
+            "poblano.toml:2:10: [console].listen: at 192.0.2.1 passwords and tokens could be read",
+        ),
+        ("listen = \"127.0.0.1\"\n[console.tls]\nkey_file = \"/dev/null\"", "key_file: needs certificate_file; add it"),
+    ] {
+        let told = errors(&format!("[console]\n{text}"));
+        assert!(told.contains(said) && told.lines().count() == 1, "{text}\n{told}");
+    }
+    let tls = "listen = \"192.0.2.1\"\n[console.tls]\ncertificate_file = \"/dev/null\"\nkey_file = \"/dev/null\"";
+    for (text, url) in [
+        (tls, "https://192.0.2.1:9378/"),
+        ("listen = \"192.0.2.1\"\nplain_http = true", "http://192.0.2.1:9378/"),
+        ("listen = \"::1\"", "http://[::1]:9378/"),
+    ] {
+        let loaded = Config::parse(&format!("[console]\n{text}"), "poblano.toml", &with_lan());
+        assert_eq!(loaded.unwrap_or_else(|e| panic!("{e}")).config.console.url().as_deref(), Some(url));
+    }
+}
+
+#[test]
 fn what_has_no_effect_or_more_than_is_wanted_is_told() {
     for (text, said) in [
         (
@@ -103,7 +126,12 @@ fn what_has_no_effect_or_more_than_is_wanted_is_told() {
             "[[dhcp.pool]]\nname = \"m\"\nfirst = \"10.85.0.2\"\nlast = \"10.85.15.254\"",
             "poblano.toml:3:9: [[dhcp.pool]].first: takes all addresses",
         ),
-        ("[console]\nlisten = \"0.0.0.0\"", "poblano.toml:2:10: [console].listen: is each address of this machine"),
+        (
+            "[console]\nlisten = \"0.0.0.0\"\nplain_http = true",
+            "poblano.toml:2:10: [console].listen: is each address of this machine",
+        ),
+        ("[console]", "poblano.toml:1:1: [console]: has no effect: nobody is answered; add listen"),
+        ("[metrics]\nport = 99", "poblano.toml:1:1: [metrics]: has no effect: nobody is answered; add listen"),
         ("[[webhook]]\nurl = \"http://192.0.2.1/\"\nsecret = \"secret\"", "is a secret that stands in everybody's"),
     ] {
         let told = warnings(text);
@@ -374,7 +402,7 @@ fn a_key_without_the_one_that_it_belongs_to_is_told() {
     let told =
         warnings("[lan]\ninterface = \"eth1\"\n[mac_authentication]\nbefore_lease = true\n[metrics]\nport = 9400\n");
     assert!(told.contains(":4:16: [mac_authentication].before_lease: has no effect"), "{told}");
-    assert!(told.contains(":6:8: [metrics].port: has no effect"), "{told}");
+    assert!(told.contains(":5:1: [metrics]: has no effect"), "{told}");
 }
 
 #[test]

@@ -7,6 +7,10 @@ use crate::token::Scope;
 /// Where all of it is.
 pub(crate) const BASE: &str = "/api/v1";
 
+/// Kinds of files.
+pub(crate) const CSV: &str = "text/csv; charset=utf-8; header=present";
+pub(crate) const HTML: &str = "text/html; charset=utf-8";
+
 /// One thing that can be asked.
 pub(crate) struct Operation {
     pub(crate) method: &'static str,
@@ -75,7 +79,11 @@ const OCTETS_UP: Field =
 const OCTETS_DOWN: Field = limit_of_session("output_octets_max", "Octets to the guest; 0: no limit.");
 const OCTETS: Field = limit_of_session("total_octets_max", "Octets of both directions; 0: no limit.");
 
-/// Everything that can be asked with a token.
+const BATCH: Field = required("batch", Kind::Integer, Place::Path, "The number of those that were made together.");
+const VOUCHER: Field = required("voucher", Kind::Text, Place::Path, "The voucher's number or code.");
+
+/// Everything that can be asked with a token. A code of a voucher is worth what is left on it: whoever may only look sees how
+/// many there are, and no codes.
 pub(crate) const OPERATIONS: &[Operation] = &[
     Operation {
         method: "GET",
@@ -244,6 +252,111 @@ pub(crate) const OPERATIONS: &[Operation] = &[
         fields: &[required("entry", Kind::Text, Place::Query, "As it is listed."), ZONE],
     },
     Operation {
+        method: "GET",
+        path: "/batches",
+        scope: Scope::Read,
+        command: "voucher_batches",
+        doc: "Vouchers by the batch that they were made in, the newest first: how many, and what has become of them; `sold` are those by which somebody has come in.",
+        fields: &[FROM, ZONE],
+    },
+    Operation {
+        method: "DELETE",
+        path: "/batches/{batch}",
+        scope: Scope::Operate,
+        command: "voucher_revoke",
+        doc: "Let nobody in by any voucher of a batch any more, and end their sessions.",
+        fields: &[BATCH, ZONE],
+    },
+    Operation {
+        method: "GET",
+        path: "/batches/{batch}/csv",
+        scope: Scope::Operate,
+        command: "voucher_csv",
+        doc: "A batch as comma-separated values, with its codes and what was used of them.",
+        fields: &[BATCH, ZONE],
+    },
+    Operation {
+        method: "GET",
+        path: "/batches/{batch}/sheet",
+        scope: Scope::Operate,
+        command: "voucher_sheet",
+        doc: "Vouchers of a batch that are new, to print and cut up, as a page of HTML.",
+        fields: &[
+            BATCH,
+            field("page", Kind::Integer, Place::Query, "Each has 200 of the batch; without it, the first."),
+            field("title", Kind::Text, Place::Query, "What stands on each."),
+            ZONE,
+        ],
+    },
+    Operation {
+        method: "GET",
+        path: "/vouchers",
+        scope: Scope::Operate,
+        command: "vouchers",
+        doc: "Vouchers with their codes, 200 at most.",
+        fields: &[field("batch", Kind::Integer, Place::Query, "Those that were made together."), FROM, ZONE],
+    },
+    Operation {
+        method: "POST",
+        path: "/vouchers",
+        scope: Scope::Operate,
+        command: "voucher_create",
+        doc: "Make a batch of vouchers, all with the same worth. What is not named has no limit.",
+        fields: &[
+            field("count", Kind::Integer, Place::Body, "How many, 1,000 at most; one without it."),
+            field("seconds", Kind::Integer, Place::Body, "Time."),
+            field(
+                "counts",
+                Kind::Text,
+                Place::Body,
+                "`online`: time counts online only. `always`: from the first login on.",
+            ),
+            field("octets", Kind::Integer, Place::Body, "Data, both directions together."),
+            field("up", Kind::Integer, Place::Body, "From the guest, bit/s."),
+            field("down", Kind::Integer, Place::Body, "To the guest, bit/s."),
+            field("devices", Kind::Integer, Place::Body, "Devices online at once."),
+            field(
+                "valid_unix",
+                Kind::Integer,
+                Place::Body,
+                "The second since 1970 at which they are over, used or not.",
+            ),
+            field("note", Kind::Text, Place::Body, "Words of the operator's own."),
+            field("price", Kind::Text, Place::Body, "What one is sold for."),
+            ZONE,
+        ],
+    },
+    Operation {
+        method: "GET",
+        path: "/vouchers/{voucher}",
+        scope: Scope::Operate,
+        command: "voucher",
+        doc: "One voucher.",
+        fields: &[VOUCHER, ZONE],
+    },
+    Operation {
+        method: "PATCH",
+        path: "/vouchers/{voucher}",
+        scope: Scope::Operate,
+        command: "voucher_extend",
+        doc: "Give a voucher more; sessions that run have it at once.",
+        fields: &[
+            VOUCHER,
+            field("seconds_more", Kind::Integer, Place::Body, "So much more time."),
+            field("octets_more", Kind::Integer, Place::Body, "So much more data."),
+            field("valid_unix", Kind::Integer, Place::Body, "It is over at this second since 1970."),
+            ZONE,
+        ],
+    },
+    Operation {
+        method: "DELETE",
+        path: "/vouchers/{voucher}",
+        scope: Scope::Operate,
+        command: "voucher_revoke",
+        doc: "Let nobody in by a voucher any more, and end its sessions.",
+        fields: &[VOUCHER, ZONE],
+    },
+    Operation {
         method: "PUT",
         path: "/offload",
         scope: Scope::Operate,
@@ -312,18 +425,19 @@ impl Operation {
     /// What the gateway is asked by a request with these fields of its path, this query and this body.
     pub(crate) fn request(&self, in_path: Map<String, Value>, query: &str, body: &Value) -> Result<Value, Misfit> {
         let mut request = in_path;
+        for field in self.fields.iter().filter(|field| field.place == Place::Path && field.kind != Kind::Text) {
+            if let Some(Value::String(text)) = request.get(field.name) {
+                let value = field.read(text)?;
+                request.insert(field.name.to_owned(), value);
+            }
+        }
         for pair in query.split('&').filter(|pair| !pair.is_empty()) {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
             let decode =
                 |text| decoded(text, true).ok_or_else(|| Misfit::Field(format!("the query's {pair:?} is not UTF-8")));
             let (name, value) = (decode(name)?, decode(value)?);
             let field = self.field(Place::Query, &name)?;
-            let wrong = || Misfit::Field(format!("{name} is {value:?}; write {}", field.kind.example()));
-            let value = match field.kind {
-                Kind::Text => Value::from(value.as_str()),
-                Kind::Integer => value.parse::<u64>().map_err(|_| wrong())?.into(),
-                Kind::Boolean => value.parse::<bool>().map_err(|_| wrong())?.into(),
-            };
+            let value = field.read(&value)?;
             request.insert(field.name.to_owned(), value);
         }
         let none = Map::new();
@@ -353,6 +467,15 @@ impl Operation {
         Ok(Value::Object(request))
     }
 
+    /// What kind of file the answer is, if it is one and no JSON.
+    pub(crate) fn file(&self) -> Option<&'static str> {
+        match self.command {
+            "voucher_csv" => Some(CSV),
+            "voucher_sheet" => Some(HTML),
+            _ => None,
+        }
+    }
+
     pub(crate) fn has_body(&self) -> bool {
         self.fields.iter().any(|field| field.place == Place::Body)
     }
@@ -364,6 +487,18 @@ impl Operation {
             let place = if place == Place::Query { "query" } else { "body" };
             let known = if known.is_empty() { "nothing".to_owned() } else { known.join(", ") };
             Misfit::Field(format!("{name:?} is not known in the {place} here; it has {known}"))
+        })
+    }
+}
+
+impl Field {
+    /// A value in an address.
+    fn read(&self, text: &str) -> Result<Value, Misfit> {
+        let wrong = || Misfit::Field(format!("{} is {text:?}; write {}", self.name, self.kind.example()));
+        Ok(match self.kind {
+            Kind::Text => text.into(),
+            Kind::Integer => text.parse::<u64>().map_err(|_| wrong())?.into(),
+            Kind::Boolean => text.parse::<bool>().map_err(|_| wrong())?.into(),
         })
     }
 }
@@ -428,6 +563,10 @@ mod tests {
             Ok(json!({ "command": "limit", "guest": "10.85.0.17", "bits_per_second_up": 0 }))
         );
         assert_eq!(
+            asked("GET", "/batches/3/sheet", "page=2", Value::Null),
+            Ok(json!({ "command": "voucher_sheet", "batch": 3, "page": 2 }))
+        );
+        assert_eq!(
             asked("DELETE", "/garden", "entry=tcp%3A.example.org+%3A443", Value::Null),
             Ok(json!({ "command": "garden_remove", "entry": "tcp:.example.org :443" }))
         );
@@ -439,6 +578,7 @@ mod tests {
             ("GET", "/nothing", "", Value::Null, "not found"),
             ("GET", "/guests/", "", Value::Null, "there is no"),
             ("PUT", "/guests/10.85.0.17/session", "", Value::Null, "POST, PATCH, DELETE"),
+            ("DELETE", "/batches/x", "", Value::Null, "batch is \"x\"; write a whole number"),
             ("GET", "/guests", "limit=-1", Value::Null, "limit is \"-1\"; write a whole number"),
             ("GET", "/guests", "colour=red", Value::Null, "it has search, state, sort, limit, zone"),
             ("GET", "/guests", "search=%ff", Value::Null, "not UTF-8"),
@@ -451,6 +591,13 @@ mod tests {
             let fits = path == "/guests/" || answer.as_ref().is_err_and(|error| error.contains(words));
             assert!(fits, "{method} {path}?{query} {body}: {answer:?}");
         }
+    }
+
+    #[test]
+    fn who_may_only_look_sees_no_code_of_a_voucher() {
+        let of_vouchers = OPERATIONS.iter().filter(|operation| operation.command.starts_with("voucher"));
+        let readable: Vec<_> = of_vouchers.filter(|operation| operation.scope == Scope::Read).collect();
+        assert_eq!(readable.iter().map(|operation| operation.command).collect::<Vec<_>>(), ["voucher_batches"]);
     }
 
     #[test]

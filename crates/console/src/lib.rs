@@ -10,6 +10,8 @@
 use std::future::Future;
 
 use serde_json::Value;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
 use tokio::sync::watch;
 
 mod api;
@@ -26,6 +28,18 @@ pub use token::{Key, Scope, Token};
 
 /// What the console asks of the rest of the gateway.
 pub trait Backend: 'static {
+    /// What HTTP is spoken over.
+    type Line: AsyncRead + AsyncWrite + Unpin;
+
+    /// Whether that is https, and nothing else.
+    fn is_secure(&self) -> bool;
+
+    /// Agrees on keys with whoever has connected, if it is https; none if that does not come about.
+    fn open(&self, stream: TcpStream) -> impl Future<Output = Option<Self::Line>>;
+
+    /// Lets whoever is there have the rest of what has been said.
+    fn close(&self, line: Self::Line) -> impl Future<Output = ()>;
+
     /// Asks the gateway as the control socket does. `error` in the answer says why not; with `missing` there is no such thing.
     fn ask(&self, request: Value) -> impl Future<Output = Value>;
 

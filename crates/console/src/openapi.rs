@@ -9,7 +9,7 @@ const ERRORS: [(&str, &str); 9] = [
     ("400", "The body is no JSON."),
     ("401", "There is no token, or it is over."),
     ("403", "The token's scope is too small, or the request comes from another site."),
-    ("404", "There is no such guest, device or entry."),
+    ("404", "There is no such guest, device, voucher or entry."),
     ("413", "The body is too long."),
     ("415", "The body is not application/json."),
     ("422", "A field does not fit, or the gateway cannot do that now; `error` says why."),
@@ -34,18 +34,18 @@ pub(crate) fn document() -> Value {
             "summary": "Show a password and get a cookie that is good for twelve hours. Programs need none: `poblano operator token`.",
             "security": [],
             "requestBody": body(&json!({ "type": "object", "properties": login, "required": ["name", "password"], "additionalProperties": false })),
-            "responses": responses(),
+            "responses": responses(None),
         } }),
     );
     paths.insert(
         format!("{BASE}/logout"),
         json!({ "post": {
-            "operationId": "sign_out", "summary": "Give the cookie back.", "security": [], "responses": responses(),
+            "operationId": "sign_out", "summary": "Give the cookie back.", "security": [], "responses": responses(None),
         } }),
     );
     paths.insert(
         format!("{BASE}/me"),
-        json!({ "get": { "operationId": "me", "summary": "Who asks, and what it may.", "responses": responses() } }),
+        json!({ "get": { "operationId": "me", "summary": "Who asks, and what it may.", "responses": responses(None) } }),
     );
     json!({
         "openapi": "3.1.0",
@@ -87,7 +87,7 @@ fn described(operation: &Operation) -> Value {
         "summary": operation.doc,
         "description": format!("Scope: {}.", operation.scope.as_str()),
         "parameters": operation.fields.iter().filter_map(parameter).collect::<Vec<_>>(),
-        "responses": responses(),
+        "responses": responses(operation.file()),
     });
     if operation.has_body() {
         let fields = || operation.fields.iter().filter(|field| field.place == Place::Body);
@@ -110,11 +110,10 @@ fn body(schema: &Value) -> Value {
     json!({ "required": true, "content": { "application/json": { "schema": schema } } })
 }
 
-fn responses() -> Value {
-    let mut all = json!({ "200": {
-        "description": "Done, or told.",
-        "content": { "application/json": { "schema": { "type": "object" } } },
-    } });
+fn responses(file: Option<&str>) -> Value {
+    let kind = file.and_then(|kind| kind.split(';').next()).unwrap_or("application/json");
+    let schema = json!({ "type": if file.is_some() { "string" } else { "object" } });
+    let mut all = json!({ "200": { "description": "Done, or told.", "content": { kind: { "schema": schema } } } });
     for (status, why) in ERRORS {
         all[status] = json!({
             "description": why,

@@ -6,12 +6,14 @@ use std::time::Duration;
 
 use hyper::body::{Body, Bytes, Frame, SizeHint};
 use hyper::header::{
-    ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderValue, REFERRER_POLICY, RETRY_AFTER,
-    WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
+    ALLOW, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderValue, REFERRER_POLICY,
+    RETRY_AFTER, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
 };
 use hyper::{Response, StatusCode};
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
+
+use crate::api::CSV;
 
 pub(crate) type Reply = Response<Content>;
 
@@ -19,6 +21,11 @@ pub(crate) type Reply = Response<Content>;
 const POLICY: HeaderValue = HeaderValue::from_static(
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; form-action 'none'; \
      frame-ancestors 'none'; base-uri 'none'",
+);
+
+/// No script, no address but its own, and nothing of the console's: there are operators' words in it.
+const SHEET_POLICY: HeaderValue = HeaderValue::from_static(
+    "default-src 'none'; style-src 'unsafe-inline'; sandbox; form-action 'none'; frame-ancestors 'none'; base-uri 'none'",
 );
 
 /// What comes at once, or piece by piece until either side has had enough.
@@ -78,6 +85,17 @@ pub(crate) fn error(status: StatusCode, words: impl Into<String>) -> Reply {
 
 pub(crate) fn file(kind: &'static str, octets: &'static [u8]) -> Reply {
     reply(StatusCode::OK, kind, Content::Whole(Some(Bytes::from_static(octets))))
+}
+
+/// A file that the gateway has made: a table to keep, or a page that needs its own style and gets nothing else.
+pub(crate) fn made(kind: &'static str, text: String) -> Reply {
+    let mut reply = reply(StatusCode::OK, kind, Content::Whole(Some(text.into())));
+    let headers = reply.headers_mut();
+    headers.insert(CONTENT_SECURITY_POLICY, SHEET_POLICY);
+    if kind == CSV {
+        headers.insert(CONTENT_DISPOSITION, HeaderValue::from_static("attachment; filename=\"vouchers.csv\""));
+    }
+    reply
 }
 
 pub(crate) fn method_not_allowed(allowed: &str) -> Reply {

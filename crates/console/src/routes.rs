@@ -1,6 +1,5 @@
 //! From a request to its answer: who asks, may it, and what is it.
 
-use std::net::IpAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -18,6 +17,7 @@ use crate::api::{self, BASE, Misfit};
 use crate::gate::Tries;
 use crate::live::{self, Streams};
 use crate::reply::{self, Reply};
+use crate::server::Caller;
 use crate::token::{Scope, Token};
 use crate::{Backend, openapi};
 
@@ -42,15 +42,15 @@ pub(crate) struct Desk<B> {
     pub(crate) streams: Streams,
 }
 
-pub(crate) async fn answer<B: Backend>(request: Request<Incoming>, from: IpAddr, desk: &Desk<B>) -> Reply {
+pub(crate) async fn answer<B: Backend>(request: Request<Incoming>, caller: &Caller, desk: &Desk<B>) -> Reply {
     let path = request.uri().path().to_owned();
     let Some(path) = path.strip_prefix(BASE) else { return page(request.method(), &path) };
     if changes(request.method()) && !is_same_site(request.headers()) {
         return reply::error(StatusCode::FORBIDDEN, "this request comes from another site's page");
     }
     match (request.method(), path) {
-        (&Method::POST, "/login") => return sign_in(request, from, desk).await,
-        (&Method::POST, "/logout") => return sign_out(),
+        (&Method::POST, "/login") => return sign_in(request, caller, desk).await,
+        (&Method::POST, "/logout") => return sign_out(desk),
         (_, "/login" | "/logout") => return reply::method_not_allowed("POST"),
         (&Method::GET, "/openapi.json") => return reply::json(StatusCode::OK, &openapi::document()),
         _ => {}
@@ -58,6 +58,7 @@ pub(crate) async fn answer<B: Backend>(request: Request<Incoming>, from: IpAddr,
     let Some(who) = who(request.headers(), desk) else {
         return reply::error(StatusCode::UNAUTHORIZED, "sign in, or send a token: Authorization: Bearer TOKEN");
     };
+    caller.is_known.set(true);
     match (request.method(), path) {
         (&Method::GET, "/me") => {
             let me = json!({ "name": who.name, "scope": who.scope.as_str(), "ends_unix": who.ends });
@@ -103,20 +104,26 @@ pub(crate) async fn answer<B: Backend>(request: Request<Incoming>, from: IpAddr,
         let became = told["error"].as_str().map_or_else(String::new, |error| format!(": {error}"));
         desk.backend.note(&who.name, &format!("{}{became}", in_words(&asked)));
     }
-    reply::json(status, &told)
+    match (operation.file(), told["file"].as_str()) {
+        (Some(kind), Some(text)) => reply::made(kind, text.to_owned()),
+        _ => reply::json(status, &told),
+    }
 }
 
 /// A request as the others read it: `limit 10.85.0.17 bits_per_second_up=0`.
 fn in_words(asked: &Value) -> String {
+    // Whoever may only look reads this too, and a code is worth money.
+    let is_code = |name: &str, word: &str| name == "voucher" && word.parse::<u32>().is_err();
     let word = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
     let mut words = word(&asked["command"]);
     for (name, value) in asked.as_object().into_iter().flatten().filter(|(name, _)| *name != "command") {
         words.push(' ');
-        if !matches!(name.as_str(), "guest" | "mac" | "entry") {
+        if !matches!(name.as_str(), "guest" | "mac" | "entry" | "voucher") {
             words.push_str(name);
             words.push('=');
         }
-        words.push_str(&word(value));
+        let word = word(value);
+        words.push_str(if is_code(name, &word) { "(by its code)" } else { &word });
     }
     words
 }
@@ -146,7 +153,8 @@ fn refused(misfit: Misfit) -> Reply {
     }
 }
 
-async fn sign_in<B: Backend>(request: Request<Incoming>, from: IpAddr, desk: &Desk<B>) -> Reply {
+async fn sign_in<B: Backend>(request: Request<Incoming>, caller: &Caller, desk: &Desk<B>) -> Reply {
+    let from = caller.from;
     let body = match body(request, true).await {
         Ok(body) => body,
         Err((status, words)) => return reply::error(status, words),
@@ -163,6 +171,7 @@ async fn sign_in<B: Backend>(request: Request<Incoming>, from: IpAddr, desk: &De
         desk.backend.note(name, &format!("failed to sign in from {from}"));
         return reply::error(StatusCode::UNAUTHORIZED, "name or password is wrong");
     };
+    caller.is_known.set(true);
     desk.tries.forgive(from);
     desk.backend.note(name, &format!("signed in from {from}"));
     let ends = desk.backend.unix() + SIGNED_IN.as_secs();
@@ -171,15 +180,17 @@ async fn sign_in<B: Backend>(request: Request<Incoming>, from: IpAddr, desk: &De
     };
     let token = key.sign(&Token { name: name.to_owned(), scope, ends });
     let told = json!({ "name": name, "scope": scope.as_str(), "ends_unix": ends });
-    with_cookie(reply::json(StatusCode::OK, &told), &token, SIGNED_IN)
+    with_cookie(reply::json(StatusCode::OK, &told), &token, SIGNED_IN, desk)
 }
 
-fn sign_out() -> Reply {
-    with_cookie(reply::json(StatusCode::OK, &json!({})), "", Duration::ZERO)
+fn sign_out<B: Backend>(desk: &Desk<B>) -> Reply {
+    with_cookie(reply::json(StatusCode::OK, &json!({})), "", Duration::ZERO, desk)
 }
 
-fn with_cookie(mut reply: Reply, value: &str, lasts: Duration) -> Reply {
-    let cookie = format!("{COOKIE}={value}; Path=/; HttpOnly; SameSite=Strict; Max-Age={}", lasts.as_secs());
+fn with_cookie<B: Backend>(mut reply: Reply, value: &str, lasts: Duration, desk: &Desk<B>) -> Reply {
+    // What was said over https is never sent without.
+    let secure = if desk.backend.is_secure() { "; Secure" } else { "" };
+    let cookie = format!("{COOKIE}={value}; Path=/; HttpOnly; SameSite=Strict; Max-Age={}{secure}", lasts.as_secs());
     if let Ok(cookie) = HeaderValue::from_str(&cookie) {
         reply.headers_mut().insert(SET_COOKIE, cookie);
     }
@@ -250,4 +261,23 @@ async fn body(request: Request<Incoming>, is_wanted: bool) -> Result<Value, (Sta
         return refuse(StatusCode::UNSUPPORTED_MEDIA_TYPE, "the body is to be application/json");
     }
     serde_json::from_slice(&octets).map_err(|error| (StatusCode::BAD_REQUEST, format!("the body is no JSON: {error}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_an_operator_did_is_told_without_codes() {
+        for (asked, words) in [
+            (
+                json!({ "command": "limit", "guest": "10.85.0.17", "seconds_max": 60 }),
+                "limit 10.85.0.17 seconds_max=60",
+            ),
+            (json!({ "command": "voucher_revoke", "voucher": "17" }), "voucher_revoke 17"),
+            (json!({ "command": "voucher", "voucher": "K7QM-2XWB-9FRT" }), "voucher (by its code)"),
+        ] {
+            assert_eq!(in_words(&asked), words);
+        }
+    }
 }

@@ -23,7 +23,7 @@ pub(crate) fn check(setup: &Setup, as_json: bool) -> anyhow::Result<()> {
     };
     let warnings = loaded.warnings.iter().map(ToString::to_string);
     let warnings = warnings.chain(loaded.configs().filter_map(run::damaged_accounts));
-    let warnings = warnings.chain(loaded.configs().filter_map(https::warning));
+    let warnings = warnings.chain(loaded.configs().flat_map(https::warnings));
     let warnings: Vec<String> = warnings.collect::<BTreeSet<_>>().into_iter().collect();
     let configs: Vec<Config> = [loaded.config].into_iter().chain(loaded.others).collect();
     let usable = run::of_each(&configs, |config| {
@@ -62,9 +62,8 @@ pub(crate) fn check(setup: &Setup, as_json: bool) -> anyhow::Result<()> {
         }
         writeln!(text, "  show metrics at http://{}/metrics", SocketAddr::new(listen, configs[0].metrics.port))?;
     }
-    if let Some(listen) = configs[0].console.listen {
-        let at = SocketAddr::new(listen, configs[0].console.port);
-        writeln!(text, "  show operators the console at http://{at}/")?;
+    if let Some(url) = configs[0].console.url() {
+        writeln!(text, "  show operators the console at {url}")?;
     }
     for webhook in &configs[0].webhooks {
         writeln!(text, "  tell {} of {}", webhook.url, webhook.events.join(", "))?;

@@ -324,6 +324,11 @@ pub(crate) enum Voucher {
         #[command(flatten)]
         control: Control,
     },
+    /// Count vouchers by the batch they were made in: how many are sold, in use and used up
+    Batches {
+        #[command(flatten)]
+        control: Control,
+    },
     /// Show one voucher
     Show {
         /// Its code or its number

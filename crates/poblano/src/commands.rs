@@ -58,7 +58,12 @@ pub(crate) fn events(control: &Control, guest: Option<Guest>, follow: bool) -> a
     loop {
         let guest = guest.map(|guest| guest.to_string());
         let reply = ask(control, json!({ "command": "events", "guest": guest, "from": from }))?;
-        for event in reply["events"].as_array().into_iter().flatten() {
+        let events = reply["events"].as_array().map_or(&[][..], Vec::as_slice);
+        if events.is_empty() && !follow && !control.json {
+            let whom = guest.map_or_else(String::new, |guest| format!(" to {guest}"));
+            say(&format!("nothing has happened{whom} that is still remembered"));
+        }
+        for event in events {
             say(&if control.json { event.to_string() } else { event_text(event) });
         }
         if !follow {
@@ -100,7 +105,10 @@ pub(crate) fn uplinks(control: &Control) -> anyhow::Result<()> {
         say(&format!("{told:#}"));
         return Ok(());
     }
-    let mut rows = vec![["UPLINK", "INTERFACE", "GATEWAY", "STATE", "GUESTS", "SINCE", "FAILURES"].map(str::to_owned)];
+    let mut rows = vec![
+        ["UPLINK", "INTERFACE", "GATEWAY", "STATE", "GUESTS", "SINCE", "FAILURES", "LOST", "ROUND-TRIP"]
+            .map(str::to_owned),
+    ];
     for line in lines {
         let state = match (line["works"].as_bool(), line["used"].as_bool()) {
             (Some(true), _) => "works".to_owned(),
@@ -115,6 +123,8 @@ pub(crate) fn uplinks(control: &Control) -> anyhow::Result<()> {
             format!("{}%", text(&line["guests_percent"])),
             seconds(&line["seconds"]),
             text(&line["failures"]),
+            format!("{}%", text(&line["lost_percent"])),
+            line["round_trip_us"].as_u64().map_or("-".to_owned(), |us| format!("{}.{}ms", us / 1000, us / 100 % 10)),
         ]);
     }
     say(&table(&rows).join("\n"));

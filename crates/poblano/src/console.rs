@@ -1,30 +1,39 @@
 //! The operators' console: who they are, and what it asks of the gateways.
 
+mod line;
+
 use std::cell::RefCell;
 use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use ::console::{Backend, Key, Scope, Token};
 use anyhow::{Context, anyhow, bail};
 use config::Config;
 use serde_json::{Value, json};
 use store::{Accounts, AccountsError, PasswordCheck, edit_accounts};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tracing::{info, warn};
 
+use self::line::Line;
 use crate::cli::{Operator, OperatorsFile, Setup};
 use crate::clock::Clock;
 use crate::commands::{make_password, new_password, say, set_password};
 use crate::control::{self, Zone};
 use crate::diary::{Pages, clipped};
-use crate::settings;
+use crate::https::Https;
+use crate::{https, settings};
 
 /// Stands before the name of an operator who may only look, in the file of operators.
 const READER: &str = "read/";
+/// Characters that an operator's password has at least.
+const LEAST: usize = 10;
+/// For both ends to agree on keys.
+const HANDSHAKE_TIME: Duration = Duration::from_secs(5);
 /// Octets of the key that tokens are signed with.
 const KEY_OCTETS: usize = 32;
 
@@ -32,13 +41,15 @@ const KEY_OCTETS: usize = 32;
 pub(crate) struct Opened {
     listener: TcpListener,
     operators: PathBuf,
+    https: Option<Rc<Https>>,
 }
 
 /// Opens the address that is configured, if one is.
 pub(crate) fn open(config: &Config) -> anyhow::Result<Option<Opened>> {
-    let Some(ip) = config.console.listen else { return Ok(None) };
+    let (Some(ip), Some(url)) = (config.console.listen, config.console.url()) else { return Ok(None) };
     let address = SocketAddr::from((ip, config.console.port));
     let operators = config.console.operators.clone();
+    let https = config.console.tls.as_ref().map(Https::of_console).transpose()?;
     read_key(&operators).or_else(|_| make_key(&operators))?;
     if Accounts::load(&operators)?.is_empty() {
         warn!("nobody may use the console yet; `poblano operator add NAME` makes an operator");
@@ -47,16 +58,25 @@ pub(crate) fn open(config: &Config) -> anyhow::Result<Option<Opened>> {
     let listener = std::net::TcpListener::bind(address).with_context(doing)?;
     listener.set_nonblocking(true).with_context(doing)?;
     let listener = TcpListener::from_std(listener).with_context(doing)?;
-    info!("operators find the console at http://{address}/");
-    Ok(Some(Opened { listener, operators }))
+    info!("operators find the console at {url}");
+    Ok(Some(Opened { listener, operators, https }))
 }
 
 /// Serves operators for as long as the gateway runs.
 pub(crate) async fn serve(opened: Option<Opened>, zones: Rc<[Zone]>, pages: Rc<Pages>) {
-    let Some(Opened { listener, operators }) = opened else { return std::future::pending().await };
-    let gateways =
-        Gateways { zones, pages, operators, accounts: RefCell::default(), checks: Arc::new(Semaphore::new(1)) };
-    ::console::serve(listener, gateways).await;
+    let Some(Opened { listener, operators, https }) = opened else { return std::future::pending().await };
+    let gateways = Gateways {
+        zones,
+        pages,
+        operators,
+        tls: https.as_ref().map(|https| Rc::clone(&https.tls)),
+        accounts: RefCell::default(),
+        checks: Arc::new(Semaphore::new(1)),
+    };
+    tokio::select! {
+        () = ::console::serve(listener, gateways) => {}
+        () = https::keep(https) => {}
+    }
 }
 
 /// What the console asks.
@@ -64,6 +84,7 @@ struct Gateways {
     zones: Rc<[Zone]>,
     pages: Rc<Pages>,
     operators: PathBuf,
+    tls: Option<Rc<portal::Tls>>,
     accounts: RefCell<Option<Accounts>>,
     /// One password is checked at a time: that takes memory, and time of a processor that guests wait for.
     checks: Arc<Semaphore>,
@@ -91,6 +112,25 @@ fn find(accounts: &Accounts, name: &str) -> Option<(String, Scope)> {
 }
 
 impl Backend for Gateways {
+    type Line = Line;
+
+    fn is_secure(&self) -> bool {
+        self.tls.is_some()
+    }
+
+    async fn open(&self, stream: TcpStream) -> Option<Line> {
+        match &self.tls {
+            Some(tls) => tls.open(stream, HANDSHAKE_TIME).await.map(Line::Secure),
+            None => Some(Line::Plain(stream)),
+        }
+    }
+
+    async fn close(&self, line: Line) {
+        if let Line::Secure(inside) = line {
+            inside.end().await;
+        }
+    }
+
     async fn ask(&self, request: Value) -> Value {
         control::ask_here(&self.zones, &request).await
     }
@@ -187,6 +227,9 @@ pub(crate) fn operator(command: &Operator) -> anyhow::Result<()> {
                 true => (format!("{READER}{name}"), name.clone()),
                 false => (name.clone(), format!("{READER}{name}")),
             };
+            if let Some(why) = objection(name, &password) {
+                bail!("{why}; nothing was changed. Without --ask-password a good one is made up");
+            }
             let changed = set_password(&operators, &place, &password)?;
             let was_other = edit_accounts(&operators, |accounts| match accounts.contains(&other) {
                 true => accounts.remove(&other).map(|()| true),
@@ -223,6 +266,8 @@ pub(crate) fn operator(command: &Operator) -> anyhow::Result<()> {
             if file.json {
                 let list: Vec<_> = told.map(|(name, scope)| json!({ "name": name, "scope": scope.as_str() })).collect();
                 say(&json!({ "operators": list }).to_string());
+            } else if accounts.is_empty() {
+                say("there are no operators; `poblano operator add NAME` makes one");
             } else {
                 told.for_each(|(name, scope)| say(&format!("{name}  {}", scope.as_str())));
             }
@@ -255,6 +300,14 @@ pub(crate) fn operator(command: &Operator) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Why this is no password for an operator, if it is none: what is short, and the name, are guessed first.
+fn objection(name: &str, password: &str) -> Option<String> {
+    if password.to_lowercase() == name.to_lowercase() {
+        return Some("the password is the name".to_owned());
+    }
+    (password.chars().count() < LEAST).then(|| format!("the password has fewer than {LEAST} characters"))
+}
+
 fn no_operator(name: &str) -> anyhow::Error {
     anyhow!("there is no operator {name:?}; `poblano operator list` shows all")
 }
@@ -263,4 +316,23 @@ fn operators_file(file: &OperatorsFile) -> anyhow::Result<PathBuf> {
     // The operators are the same whatever the interfaces are; the LAN need not be known here.
     let setup = Setup { config: file.config.clone(), lan: Some("lan".to_owned()), ..Setup::default() };
     Ok(settings::load(&setup)?.config.console.operators)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_password_that_is_guessed_first_is_none() {
+        for (password, words) in [
+            ("looks on", Some("fewer than 10")),
+            ("ADMINISTRATOR", Some("is the name")),
+            ("\u{e4}\u{f6}\u{fc}\u{e4}\u{f6}\u{fc}\u{e4}\u{f6}\u{fc}", Some("fewer than 10")),
+            ("ten letter", None),
+        ] {
+            let told = objection("administrator", password);
+            assert_eq!(told.is_some(), words.is_some(), "{password}: {told:?}");
+            assert!(told.unwrap_or_default().contains(words.unwrap_or_default()), "{password}");
+        }
+    }
 }

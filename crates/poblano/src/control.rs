@@ -154,8 +154,9 @@ pub(crate) async fn ask_here(zones: &[Zone], request: &Value) -> Value {
 async fn settled(zones: &[&Zone], request: &Value) -> Value {
     let reply = perform(zones, request).await;
     let command = request["command"].as_str().unwrap_or_default();
+    let of_vouchers = ["voucher_create", "voucher_import", "voucher_revoke", "voucher_extend"];
     let changes = matches!(command, "kick" | "login" | "authenticate" | "block" | "unblock");
-    if changes || command.starts_with("voucher_") {
+    if changes || of_vouchers.contains(&command) {
         for zone in zones {
             let _ = tokio::time::timeout(PATIENCE, zone.gateway.settle()).await;
         }
@@ -300,6 +301,7 @@ fn beside_guests(gateway: &Gateway, facts: &Facts, zone: &str) -> Value {
         "access_points": access_points(&gateway.aaa.access_points.stats()),
         "rogues": gateway.rogues(),
         "scripts": scripts(&gateway.scripts.state()),
+        "vouchers": gateway.allowances.summary(gateway.clock.now().unix.as_secs()),
         "uplinks": facts.uplinks.as_ref().map(|uplinks| uplinks.to_json()),
     })
 }
@@ -392,8 +394,11 @@ async fn perform_in(gateway: &Rc<Gateway>, facts: &Facts, request: &Value, zone:
             Ok(mac) => missing(format!("{mac} has no address from an operator; `poblano host list` shows")),
             Err(error) => error,
         },
+        Some("voucher_csv" | "voucher_sheet") => {
+            vouchers::file(gateway, request).await.unwrap_or_else(|why| why.to_json())
+        }
         Some(command) if command.starts_with("voucher") => {
-            vouchers::perform(gateway, request).unwrap_or_else(|why| json!({ "error": why }))
+            vouchers::perform(gateway, request).unwrap_or_else(|why| why.to_json())
         }
         Some("reload") => {
             gateway.reload.notify_one();
@@ -406,7 +411,8 @@ async fn perform_in(gateway: &Rc<Gateway>, facts: &Facts, request: &Value, zone:
         other => json!({
             "error": format!("unknown command {other:?}; there are sessions, guests, state, events, kick, limit, login, authenticate, block, \
                                unblock, release, hosts, host_add, host_remove, reload, garden, garden_add, garden_remove, offload, vouchers, \
-                               voucher, voucher_create, voucher_revoke, voucher_extend and voucher_import")
+                               voucher, voucher_batches, voucher_csv, voucher_sheet, voucher_create, voucher_revoke, \
+                               voucher_extend and voucher_import")
         }),
     }
 }

@@ -1,17 +1,17 @@
-//! The portal's certificate. It is read at the start, where a mistake ends the start, and again when its files have
-//! changed: a new pair that does not fit leaves the one before in place, and is told of. Whoever renews it therefore need
-//! not tell the gateway, nor replace both files at once.
+//! The certificate of the portal, or of the console. It is read at the start, where a mistake ends the start, and again when its
+//! files have changed: a new pair that does not fit leaves the one before in place, and is told of. Whoever renews it
+//! therefore need not tell the gateway, nor replace both files at once.
 
 use std::cell::Cell;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use anyhow::Context;
-use config::{Config, PortalTls};
+use config::{Config, ConsoleTls, PortalTls};
 use rustls::ServerConfig;
 use rustls::client::verify_server_name;
 use rustls::pki_types::ServerName;
@@ -30,13 +30,24 @@ const SOON: Duration = Duration::from_hours(7 * 24);
 /// How often.
 const TELL_EVERY: Duration = Duration::from_hours(24);
 
-/// Where a mistake in the files is to be looked for.
-const PLACE: &str = "[portal.tls]";
+/// Whose certificate it is, and where it is.
+#[derive(Clone)]
+struct Pair {
+    /// As the log has it.
+    whose: &'static str,
+    /// Where a mistake in the files is to be looked for.
+    place: &'static str,
+    thread: &'static str,
+    /// What it has to be for; operators may come by any name or address.
+    name: Option<String>,
+    certificate: PathBuf,
+    key: PathBuf,
+}
 
-/// https of one portal.
+/// https of one portal, or of the console.
 pub(crate) struct Https {
-    settings: PortalTls,
-    /// Whoever speaks it with guests.
+    pair: Pair,
+    /// Whoever speaks it.
     pub(crate) tls: Rc<portal::Tls>,
     /// The operator says that the files may have changed.
     pub(crate) look: Notify,
@@ -60,13 +71,35 @@ struct Loaded {
 
 /// Whether the files are what they are to be.
 pub(crate) fn check(config: &Config) -> anyhow::Result<()> {
-    config.portal.tls.as_ref().map_or(Ok(()), |settings| load(settings).map(drop).context(PLACE))
+    pairs(config).try_for_each(|pair| load(&pair).map(drop).context(pair.place))
 }
 
-/// What the operator should hear of a certificate that can be used.
-pub(crate) fn warning(config: &Config) -> Option<String> {
-    let settings = config.portal.tls.as_ref()?;
-    ends_soon(settings, load(settings).ok()?.good_until?)
+/// What the operator should hear of certificates that can be used.
+pub(crate) fn warnings(config: &Config) -> Vec<String> {
+    pairs(config).filter_map(|pair| ends_soon(&pair, load(&pair).ok()?.good_until?)).collect()
+}
+
+fn pairs(config: &Config) -> impl Iterator<Item = Pair> {
+    config.portal.tls.as_ref().map(Pair::of_portal).into_iter().chain(config.console.tls.as_ref().map(Pair::of_console))
+}
+
+impl Pair {
+    fn of_portal(PortalTls { name, certificate, key, .. }: &PortalTls) -> Self {
+        let (certificate, key) = (certificate.clone(), key.clone());
+        Self {
+            whose: "the portal",
+            place: "[portal.tls]",
+            thread: "portal-tls",
+            name: Some(name.clone()),
+            certificate,
+            key,
+        }
+    }
+
+    fn of_console(ConsoleTls { certificate, key }: &ConsoleTls) -> Self {
+        let (certificate, key) = (certificate.clone(), key.clone());
+        Self { whose: "the console", place: "[console.tls]", thread: "console-tls", name: None, certificate, key }
+    }
 }
 
 /// Looks after it for ever, if there is one.
@@ -75,7 +108,7 @@ pub(crate) async fn keep(https: Option<Rc<Https>>) {
     let mut told = None;
     loop {
         if told.is_none_or(|told: Instant| told.elapsed() >= TELL_EVERY)
-            && let Some(warning) = https.good_until.get().and_then(|until| ends_soon(&https.settings, until))
+            && let Some(warning) = https.good_until.get().and_then(|until| ends_soon(&https.pair, until))
         {
             warn!("{warning}");
             told = Some(Instant::now());
@@ -89,14 +122,23 @@ pub(crate) async fn keep(https: Option<Rc<Https>>) {
 }
 
 impl Https {
-    /// Reads the files.
-    pub(crate) fn start(settings: &PortalTls) -> anyhow::Result<Rc<Self>> {
+    /// Of a portal. Reads the files.
+    pub(crate) fn of_portal(settings: &PortalTls) -> anyhow::Result<Rc<Self>> {
+        Self::start(Pair::of_portal(settings))
+    }
+
+    /// The same of the console.
+    pub(crate) fn of_console(settings: &ConsoleTls) -> anyhow::Result<Rc<Self>> {
+        Self::start(Pair::of_console(settings))
+    }
+
+    fn start(pair: Pair) -> anyhow::Result<Rc<Self>> {
         // Before they are read: a change meanwhile is seen as one.
-        let seen = states(settings);
-        let Loaded { config, good_until } = load(settings).context(PLACE)?;
+        let seen = states(&pair);
+        let Loaded { config, good_until } = load(&pair).context(pair.place)?;
         Ok(Rc::new(Self {
-            settings: settings.clone(),
-            tls: Rc::new(portal::Tls::start(config)?),
+            tls: Rc::new(portal::Tls::start(pair.thread, config)?),
+            pair,
             look: Notify::new(),
             seen: Cell::new(seen),
             good_until: Cell::new(good_until),
@@ -104,38 +146,40 @@ impl Https {
     }
 
     fn look_again(&self) {
-        let now = states(&self.settings);
+        let now = states(&self.pair);
         if self.seen.replace(now) == now {
             return;
         }
-        match load(&self.settings) {
+        match load(&self.pair) {
             Ok(Loaded { config, good_until }) => {
                 self.tls.replace(config);
                 self.good_until.set(good_until);
-                info!("the portal has a new certificate for {}", self.settings.name);
+                info!("{} has a new certificate", self.pair.whose);
             }
-            Err(error) => warn!("the portal keeps its certificate: {error:#}"),
+            Err(error) => warn!("{} keeps its certificate: {error:#}", self.pair.whose),
         }
     }
 }
 
-fn states(settings: &PortalTls) -> [Option<State>; 2] {
+fn states(pair: &Pair) -> [Option<State>; 2] {
     let state = |file: &Path| {
         let about = fs::metadata(file).ok()?;
         Some(State { changed: about.modified().ok(), octets: about.len(), inode: about.ino() })
     };
-    [state(&settings.certificate), state(&settings.key)]
+    [state(&pair.certificate), state(&pair.key)]
 }
 
-fn load(settings: &PortalTls) -> anyhow::Result<Loaded> {
-    let PortalTls { name, certificate, key, .. } = settings;
+fn load(pair: &Pair) -> anyhow::Result<Loaded> {
+    let Pair { name, certificate, key, .. } = pair;
     let chain = tls::certificates(certificate)?;
     let first = chain.first().context("there is one")?;
     let parsed = ParsedCertificate::try_from(first)
         .with_context(|| format!("the first certificate in {} is none of a server", certificate.display()))?;
-    let expected = ServerName::try_from(name.as_str()).context("portal.tls.name")?;
-    verify_server_name(&parsed, &expected)
-        .with_context(|| format!("the first certificate in {} is not for {name}", certificate.display()))?;
+    if let Some(name) = name {
+        let expected = ServerName::try_from(name.as_str()).context("portal.tls.name")?;
+        verify_server_name(&parsed, &expected)
+            .with_context(|| format!("the first certificate in {} is not for {name}", certificate.display()))?;
+    }
     let good_until = tls::good_until(first);
     let mut config = ServerConfig::builder_with_provider(tls::provider())
         .with_safe_default_protocol_versions()?
@@ -146,11 +190,11 @@ fn load(settings: &PortalTls) -> anyhow::Result<Loaded> {
     Ok(Loaded { config: Arc::new(config), good_until })
 }
 
-fn ends_soon(settings: &PortalTls, until: Duration) -> Option<String> {
-    let file = settings.certificate.display();
+fn ends_soon(Pair { whose, certificate, .. }: &Pair, until: Duration) -> Option<String> {
+    let file = certificate.display();
     match until.checked_sub(Clock.now().unix) {
         Some(left) if left > SOON => None,
-        Some(left) => Some(format!("the portal's certificate ends in {} h; renew {file}", left.as_secs() / 3600)),
-        None => Some(format!("the portal's certificate has ended, and guests' devices refuse it; renew {file}")),
+        Some(left) => Some(format!("{whose}'s certificate ends in {} h; renew {file}", left.as_secs() / 3600)),
+        None => Some(format!("{whose}'s certificate has ended, and browsers refuse it; renew {file}")),
     }
 }

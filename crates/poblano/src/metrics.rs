@@ -137,6 +137,18 @@ pub(crate) fn text(told: &Value) -> String {
             }
         });
     }
+    out.many("vouchers", "gauge", "Vouchers by what has become of them.", |told, out| {
+        for state in ["new", "in_use", "used_up", "expired", "revoked"] {
+            out(&[("state", state)], told["vouchers"][state].as_u64());
+        }
+    });
+    let help = "Vouchers by which somebody came in for the first time.";
+    out.one("vouchers_sold_total", "counter", help, |told| told["vouchers"]["sold_since_start"].as_u64());
+    out.many("voucher_refusals_total", "counter", "Codes that let nobody in, by reason.", |told, out| {
+        for (reason, count) in told["vouchers"]["refused"].as_object().into_iter().flatten() {
+            out(&[("reason", reason)], count.as_u64());
+        }
+    });
     out.one("scripts_running", "gauge", "The operator's programs that run now.", |told| {
         length(&told["scripts"]["running"])
     });
@@ -146,6 +158,8 @@ pub(crate) fn text(told: &Value) -> String {
         ("uplink_up", "gauge", "1 while one of several uplinks works.", "works"),
         ("uplink_guests_percent", "gauge", "Part of the guests that leaves by it.", "guests_percent"),
         ("uplink_failures_total", "counter", "Times that it ceased to work.", "failures"),
+        ("uplink_lost_percent", "gauge", "Of its last probes, so many had no answer.", "lost_percent"),
+        ("uplink_round_trip_microseconds", "gauge", "What its last answer took.", "round_trip_us"),
     ] {
         out.many(name, kind, help, |told, out| {
             for line in told["uplinks"].as_array().into_iter().flatten() {
@@ -224,7 +238,8 @@ mod tests {
             "counters": { "from_guests": { "forward": 5, "drop_multicast": 1 }, "to_guests": {} },
             "radius": [{ "server": "192.0.2.1", "authentication": true, "accounting": false }],
             "accounting": null,
-            "uplinks": [{ "name": "fibre", "works": true, "guests_percent": 75, "failures": 2 }],
+            "uplinks": [{ "name": "fibre", "works": true, "guests_percent": 75, "failures": 2, "round_trip_us": null }],
+            "vouchers": { "in_use": 4, "sold_since_start": 2, "refused": { "mistyped": 3 } },
         }));
         for line in [
             "poblano_guests 3",
@@ -233,13 +248,16 @@ mod tests {
             "poblano_offload 0",
             "poblano_uptime_seconds 7",
             "poblano_uplink_up{uplink=\"fibre\"} 1",
+            "poblano_vouchers{state=\"in_use\"} 4",
+            "poblano_vouchers_sold_total 2",
+            "poblano_voucher_refusals_total{reason=\"mistyped\"} 3",
             "poblano_uplink_failures_total{uplink=\"fibre\"} 2",
             "poblano_packets_total{direction=\"up\",verdict=\"drop_multicast\"} 1",
             "poblano_radius_server_up{server=\"192.0.2.1\",use=\"accounting\"} 0",
         ] {
             assert!(text.lines().any(|found| found == line), "{line} in\n{text}");
         }
-        assert!(!text.contains("accounting_records_waiting"), "{text}");
+        assert!(!text.contains("accounting_records_waiting") && !text.contains("round_trip"), "{text}");
         for line in text.lines().filter(|line| !line.starts_with('#')) {
             let name = line.split(['{', ' ']).next().expect("a line has a first word");
             assert!(text.contains(&format!("# TYPE {name} ")), "{name} has a type");

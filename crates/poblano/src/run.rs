@@ -532,7 +532,7 @@ fn make(parts: Parts, scripts: Scripts, diary: Diary, clock: Clock) -> anyhow::R
 
     let aaa = Aaa::start(&config, lan_mac, clock, unsent)?;
     let of_access_points = aaa.access_points.open()?;
-    let https = config.portal.tls.as_ref().map(Https::start).transpose()?;
+    let https = config.portal.tls.as_ref().map(Https::of_portal).transpose()?;
     let site = Rc::new(settings::site(&config, lan_mac));
     let desk = Rc::new(portal::Desk::new(&site.uam));
     let webhooks = webhooks::open(&config)?;

@@ -31,7 +31,7 @@ mod urls;
 pub use files::Files;
 pub use limits::Limits;
 pub use server::serve;
-pub use tls::Tls;
+pub use tls::{Inside, Tls};
 pub use uam::Credential;
 pub use uam_routes::Desk;
 pub use urls::detector;

@@ -110,8 +110,8 @@ impl<B: Backend> Connection<B> {
         let limits = &self.place.site.limits;
         let connection = async {
             let Some(tls) = &self.tls else { return self.converse(stream).await };
-            let Some(mut inside) = tls.open(stream, limits).await else { return };
-            self.converse(&mut inside.stream).await;
+            let Some(mut inside) = tls.open(stream, limits.handshake_time).await else { return };
+            self.converse(&mut inside).await;
             inside.end().await;
         };
         tokio::select! {

@@ -1,15 +1,17 @@
-//! https. A thread of its own agrees on keys with guests and takes the encryption off, because a stranger can ask for
+//! https. A thread of its own agrees on keys with callers and takes the encryption off, because a stranger can ask for
 //! that arithmetic, and on a small router it takes milliseconds that DHCP, DNS and other pages must not wait for. What
 //! is inside comes back to the portal's own thread and is served like any other connection.
 //!
-//! The thread holds nothing on its own account: the portal admits each connection ([`Limits`]), says when it is to end,
-//! and counts it until it has.
+//! The thread holds nothing on its own account: the portal admits each connection ([`Limits`](crate::Limits)), says when it
+//! is to end, and counts it until it has. So does the operators' console, with a thread of its own: what is done to one of
+//! the two keeps nobody from the other.
 
 use std::cell::RefCell;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use rustls::ServerConfig;
 use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf, copy_bidirectional_with_sizes, duplex};
@@ -21,10 +23,9 @@ use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 use tracing::{error, trace};
 
-use crate::Limits;
 use crate::limits::{HELLO_OCTETS, LINGER, RELAY_OCTETS, UNSENT_OCTETS};
 
-/// Whoever takes TLS off guests' connections.
+/// Whoever takes TLS off connections.
 pub struct Tls {
     config: RefCell<Arc<ServerConfig>>,
     /// Without a bound of its own: each of them has been admitted.
@@ -41,21 +42,22 @@ struct Incoming {
     held: oneshot::Sender<()>,
 }
 
-/// What is inside of a guest's connection. Dropped, it ends.
-pub(crate) struct Inside {
-    pub(crate) stream: DuplexStream,
+/// What is inside of a connection. Dropped, it ends.
+#[derive(Debug)]
+pub struct Inside {
+    stream: DuplexStream,
     ended: oneshot::Receiver<()>,
 }
 
 impl Tls {
-    /// Starts the thread, which ends when this is dropped. `config` has the certificate.
+    /// Starts the thread of that name, which ends when this is dropped. `config` has the certificate.
     ///
     /// # Errors
     /// There can be no more threads or files.
-    pub fn start(config: Arc<ServerConfig>) -> io::Result<Self> {
+    pub fn start(name: &str, config: Arc<ServerConfig>) -> io::Result<Self> {
         let (connections, incoming) = mpsc::unbounded_channel();
         let runtime = Builder::new_current_thread().enable_all().build()?;
-        std::thread::Builder::new().name("portal-tls".into()).spawn(move || take_off(&runtime, incoming))?;
+        std::thread::Builder::new().name(name.into()).spawn(move || take_off(&runtime, incoming))?;
         Ok(Self { config: RefCell::new(config), connections })
     }
 
@@ -64,8 +66,8 @@ impl Tls {
         *self.config.borrow_mut() = config;
     }
 
-    /// Agrees on keys; nothing if that does not come about.
-    pub(crate) async fn open(&self, stream: TcpStream, limits: &Limits) -> Option<Inside> {
+    /// Agrees on keys; nothing if that does not come about in time.
+    pub async fn open(&self, stream: TcpStream, patience: Duration) -> Option<Inside> {
         // Its messages are small and wait for each other.
         let stream = stream.set_nodelay(true).and_then(|()| stream.into_std()).ok()?;
         let (inside, opened) = oneshot::channel();
@@ -73,17 +75,37 @@ impl Tls {
         let config = Arc::clone(&self.config.borrow());
         let sent = self.connections.send(Incoming { stream, config, inside, held });
         sent.inspect_err(|_| error!("the thread that takes TLS off is gone")).ok()?;
-        let stream = timeout(limits.handshake_time, opened).await.ok()?.ok()?;
+        let stream = timeout(patience, opened).await.ok()?.ok()?;
         Some(Inside { stream, ended })
     }
 }
 
 impl Inside {
-    /// Lets the guest have the rest of what has been said, if it takes it soon.
-    pub(crate) async fn end(self) {
+    /// Lets whoever is there have the rest of what has been said, if it takes it soon.
+    pub async fn end(self) {
         let Self { stream, ended } = self;
         drop(stream);
         let _ = timeout(LINGER, ended).await;
+    }
+}
+
+impl AsyncRead for Inside {
+    fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().stream).poll_read(context, buffer)
+    }
+}
+
+impl AsyncWrite for Inside {
+    fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, octets: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.get_mut().stream).poll_write(context, octets)
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().stream).poll_flush(context)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().stream).poll_shutdown(context)
     }
 }
 
@@ -108,12 +130,12 @@ async fn carry(connection: Incoming) {
     tokio::select! {
         () = held.closed() => {}
         carried = between(stream, config, inside) => if let Err(error) = carried {
-            trace!(%error, "a guest's https connection ended early");
+            trace!(%error, "an https connection ended early");
         },
     }
 }
 
-/// Between a guest and what is inside, until both have said all.
+/// Between whoever is there and what is inside, until both have said all.
 async fn between(
     stream: std::net::TcpStream,
     config: Arc<ServerConfig>,
@@ -130,7 +152,7 @@ async fn between(
     Ok(())
 }
 
-/// A guest's connection, which cannot say without end before keys are agreed upon: TLS alone would keep 64 kB of it.
+/// A connection from outside, which cannot say without end before keys are agreed upon: TLS alone would keep 64 kB of it.
 struct Outside {
     stream: TcpStream,
     may_say: Option<usize>,

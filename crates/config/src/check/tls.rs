@@ -1,9 +1,11 @@
-//! `[portal.tls]`, and what guests are told of the captive portal API.
+//! `[portal.tls]` and what guests are told of the captive portal API; `[console.tls]`.
+
+use std::path::Path;
 
 use wire::url::WebUrl;
 
 use crate::read::{Read, others_can_read};
-use crate::{Config, PortalTls};
+use crate::{Config, Console, PortalTls};
 
 /// The redirect to the portal has 536 octets for its address and where the guest was going.
 const MAX_NAME: usize = 128;
@@ -34,9 +36,8 @@ fn portal(config: &Config, tls: &PortalTls, read: &mut Read<'_>) {
             read.conflict("portal.tls.name", &[], format!("needs {key}; add it"));
         }
     }
-    if read.is_given("portal.tls.key_file") && others_can_read(&tls.key) {
-        let message = format!("{} can be read by every user; chmod 600 it", tls.key.display());
-        read.warn("portal.tls.key_file", &[], message);
+    if read.is_given("portal.tls.key_file") {
+        warn_of_open_key("portal.tls.key_file", &tls.key, read);
     }
     if tls.name.len() > MAX_NAME {
         read.conflict("portal.tls.name", &[], format!("is longer than {MAX_NAME} octets"));
@@ -50,6 +51,40 @@ fn portal(config: &Config, tls: &PortalTls, read: &mut Read<'_>) {
     if matches!(port, 53 | 67 | 80) || port == config.portal.port || config.uam.ui_port == Some(port) {
         let message = format!("port {port} has its own server; choose another such as 443");
         read.conflict("portal.tls.port", &["portal.port", "uam.ui_port"], message);
+    }
+}
+
+/// Passwords of operators cross no network as they are, unless somebody has said so.
+pub(super) fn console(console: &Console, read: &mut Read<'_>) {
+    const CERTIFICATE: &str = "console.tls.certificate_file";
+    const KEY: &str = "console.tls.key_file";
+    for (there, missing) in [(CERTIFICATE, KEY), (KEY, CERTIFICATE)] {
+        if read.is_given(there) && !read.is_given(missing) {
+            let name = missing.rsplit('.').next().unwrap_or(missing);
+            read.conflict(there, &[], format!("needs {name}; add it"));
+        }
+    }
+    if let Some(tls) = &console.tls {
+        warn_of_open_key(KEY, &tls.key, read);
+        return;
+    }
+    let Some(address) = console.listen.filter(|address| !address.is_loopback()) else { return };
+    if !console.plain_http {
+        let message = format!(
+            "at {address} passwords and tokens could be read on the way; add [console.tls], take 127.0.0.1, or say \
+             plain_http = true"
+        );
+        read.conflict("console.listen", &["console.plain_http", CERTIFICATE, KEY], message);
+    } else if address.is_unspecified() {
+        let message = "is each address of this machine, the one towards the Internet too, and the console speaks http: \
+                       passwords can be read on the way; choose one address, say 127.0.0.1";
+        read.warn("console.listen", &[], message);
+    }
+}
+
+fn warn_of_open_key(place: &str, key: &Path, read: &mut Read<'_>) {
+    if others_can_read(key) {
+        read.warn(place, &[], format!("{} can be read by every user; chmod 600 it", key.display()));
     }
 }
 

@@ -61,6 +61,7 @@ pub const SECTIONS: &[Section] = &[
     system::CONTROL,
     system::METRICS,
     system::CONSOLE,
+    system::CONSOLE_TLS,
     system::WEBHOOK,
     system::LOG,
 ];

@@ -12,6 +12,7 @@
 mod bookmark;
 mod bucket;
 mod divide;
+mod tally;
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeSet, HashMap};
@@ -28,6 +29,8 @@ use wire::Now;
 use self::bookmark::Bookmarks;
 use self::bucket::Bucket;
 pub(crate) use self::divide::Live;
+use self::tally::Refusals;
+pub(crate) use self::tally::{Batch, Fate};
 
 /// How often several sessions of one allowance are looked at.
 pub(crate) const LOOK: Duration = Duration::from_secs(2);
@@ -47,6 +50,9 @@ pub(crate) struct Allowances {
     /// Those whose sessions share what is left anew.
     unsettled: RefCell<BTreeSet<String>>,
     wrong_codes: RefCell<Bucket>,
+    refusals: RefCell<Refusals>,
+    /// Vouchers by which somebody came in for the first time, since the gateway started.
+    sold: Cell<u64>,
     bookmarks: Bookmarks,
     replace_after: Option<Duration>,
     takes_vouchers: bool,
@@ -110,6 +116,8 @@ impl Allowances {
             serials: RefCell::default(),
             unsettled: RefCell::default(),
             wrong_codes: RefCell::default(),
+            refusals: RefCell::default(),
+            sold: Cell::new(0),
             bookmarks: Bookmarks::new(secret, config.vouchers.remember),
             replace_after: config.vouchers.replace_after,
             takes_vouchers: config.auth.methods.contains(&AuthMethod::Vouchers),
@@ -261,7 +269,9 @@ impl Allowances {
     pub(crate) fn began(&self, name: &str, slot: SlotIndex, now: Now) {
         if let Some(entry) = self.entries.borrow_mut().get_mut(name) {
             entry.online.push(slot);
+            let is_first = entry.used.first_unix.is_none();
             entry.used.first_unix.get_or_insert(now.unix.as_secs());
+            self.sold.set(self.sold.get() + u64::from(is_first && entry.voucher.is_some()));
             self.unsettle(name);
         }
     }

@@ -28,10 +28,15 @@ impl Gateway {
                     Ok(name) => return self.admit(&attempt, &name, None).await,
                     Err(refusal) => refusal,
                 },
+                Err(LoginOutcome::TooManyTries { wait }) => {
+                    self.allowances.count_refusal(&Refusal::Wait(wait));
+                    return LoginOutcome::TooManyTries { wait };
+                }
                 Err(outcome) => return outcome,
             },
             Err(why) => Refusal::Declined(why),
         };
+        self.allowances.count_refusal(&refusal);
         if let Some(uam::Place { key, .. }) = portal::Backend::place(&Backend(Rc::clone(self)), ip) {
             let whom = Whom { key, address: ip };
             self.diary.login(self.clock.now(), whom, NO_VOUCHER, became(&refusal), Duration::ZERO);
@@ -95,6 +100,11 @@ impl Gateway {
             }
             Ok(is_in)
         });
+        if let Err(refusal) = &admitted
+            && self.allowances.is_voucher(name)
+        {
+            self.allowances.count_refusal(refusal);
+        }
         let became = match &admitted {
             Ok(true) => Became::Accepted,
             Ok(false) => Became::Unanswered,

@@ -7,6 +7,7 @@
 //! the far end knows nothing of the connection and resets it, and the guest tries again at once.
 
 mod probe;
+mod recent;
 mod watch;
 
 use std::cell::RefCell;
@@ -21,6 +22,7 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tracing::{debug, info, warn};
 
+use self::recent::Recent;
 use self::watch::{Seen, Watch};
 use crate::gateway::Gateway;
 use crate::scripts::UplinkEvent;
@@ -50,20 +52,30 @@ struct Line {
     since: Instant,
     /// Times that it ceased to work.
     failures: u64,
+    recent: Recent,
 }
+
+/// What one look at an uplink has shown, and how long the answer took if there was one.
+type Look = (Seen, Option<Duration>);
 
 impl Uplinks {
     /// Looks for those that work, and has guests leave by them. After a crash guests go on leaving as they did until then.
     pub(crate) async fn start(config: &config::Uplink, system: Arc<dyn platform::Uplinks>) -> anyhow::Result<Rc<Self>> {
         let links = look(&system).await?;
         let seen = round(config, &system, &links, FIRST_ANSWERS.min(config.probe_interval / 2)).await;
+        let (seen, round_trips): (Vec<_>, Vec<_>) = seen.into_iter().unzip();
         let watch = Watch::new(config, &seen);
         steer(&system, links.clone(), watch.plan()).await?;
         for (line, (seen, link)) in config.lines.iter().zip(seen.iter().zip(&links)) {
             let router = link.hop.map_or_else(|| "-".to_owned(), |hop| hop.to_string());
             info!(uplink = line.name, interface = line.interface, router, "uplink: {}", seen.words());
         }
-        let lines = vec![Line { since: Instant::now(), failures: 0 }; config.lines.len()];
+        let line = |(seen, round_trip): (&Seen, &Option<Duration>)| {
+            let mut recent = Recent::default();
+            recent.add(*seen == Seen::Answered, *round_trip);
+            Line { since: Instant::now(), failures: 0, recent }
+        };
+        let lines = seen.iter().zip(&round_trips).map(line).collect();
         let steered = watch.used().to_vec();
         let state = RefCell::new(State { watch, links, lines, steered, fails: false });
         Ok(Rc::new(Self { config: config.clone(), system, state }))
@@ -91,13 +103,17 @@ impl Uplinks {
 
     async fn round(&self, gateway: &Gateway, patience: Duration) -> anyhow::Result<()> {
         let links = look(&self.system).await?;
-        let seen = round(&self.config, &self.system, &links, patience).await;
+        let looks = round(&self.config, &self.system, &links, patience).await;
+        let (seen, round_trips): (Vec<_>, Vec<_>) = looks.into_iter().unzip();
         let (changes, plan) = {
             let mut state = self.state.borrow_mut();
+            for (line, (seen, round_trip)) in state.lines.iter_mut().zip(seen.iter().zip(round_trips)) {
+                line.recent.add(*seen == Seen::Answered, round_trip);
+            }
             let changes = state.watch.handle_round(&seen);
             for change in &changes {
                 let line = &mut state.lines[change.line];
-                *line = Line { since: Instant::now(), failures: line.failures + u64::from(!change.works) };
+                (line.since, line.failures) = (Instant::now(), line.failures + u64::from(!change.works));
             }
             for (n, line) in self.config.lines.iter().enumerate().filter(|(n, _)| state.watch.works(*n)) {
                 if state.watch.lost(n) > 0 {
@@ -179,6 +195,8 @@ impl Uplinks {
                 "guests_percent": (parts(n) * 100 + GUEST_PARTS / 2) / GUEST_PARTS,
                 "seconds": state.lines[n].since.elapsed().as_secs(),
                 "failures": state.lines[n].failures,
+                "lost_percent": state.lines[n].recent.lost_percent(),
+                "round_trip_us": state.lines[n].recent.round_trip().map(|time| time.as_micros() as u64),
             })
         };
         self.config.lines.iter().enumerate().map(line).collect()
@@ -209,24 +227,24 @@ async fn round(
     system: &Arc<dyn platform::Uplinks>,
     links: &[LinkState],
     patience: Duration,
-) -> Vec<Seen> {
-    let mut seen = vec![Seen::Silent; config.lines.len()];
+) -> Vec<Look> {
+    let mut seen: Vec<Look> = vec![(Seen::Silent, None); config.lines.len()];
     let mut asked = JoinSet::new();
     for (n, (line, link)) in config.lines.iter().zip(links).enumerate() {
         let probes = probes(line, link);
         match link {
-            LinkState { working: None, .. } => seen[n] = Seen::NoLink,
-            LinkState { hop: None, .. } => seen[n] = Seen::NoRouter,
+            LinkState { working: None, .. } => seen[n].0 = Seen::NoLink,
+            LinkState { hop: None, .. } => seen[n].0 = Seen::NoRouter,
             // There is nobody to ask.
-            _ if probes.is_empty() => seen[n] = Seen::Answered,
+            _ if probes.is_empty() => seen[n].0 = Seen::Answered,
             _ => {
                 let system = Arc::clone(system);
                 asked.spawn_local(async move { (n, probe::any_answers(system, n, probes, patience).await) });
             }
         }
     }
-    while let Some(Ok((n, answered))) = asked.join_next().await {
-        seen[n] = if answered { Seen::Answered } else { Seen::Silent };
+    while let Some(Ok((n, round_trip))) = asked.join_next().await {
+        seen[n] = (if round_trip.is_some() { Seen::Answered } else { Seen::Silent }, round_trip);
     }
     seen
 }

@@ -9,6 +9,7 @@ use config::{ProbeWay, UplinkProbe};
 use platform::{ProbeSocket, Uplinks};
 use tokio::net::{TcpSocket, UdpSocket};
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 use tracing::debug;
 
 const DNS_PORT: u16 = 53;
@@ -18,13 +19,14 @@ const ECHO_REPLY: u8 = 0;
 /// The longest answer that is read; more of it says nothing more.
 const MAX_ANSWER: usize = 1500;
 
-/// True as soon as one of them answers.
+/// How long the first answer of any of them took; none if nobody answers.
 pub(super) async fn any_answers(
     system: Arc<dyn Uplinks>,
     line: usize,
     probes: Vec<UplinkProbe>,
     patience: Duration,
-) -> bool {
+) -> Option<Duration> {
+    let begun = Instant::now();
     let mut asked = JoinSet::new();
     for probe in probes {
         let system = Arc::clone(&system);
@@ -38,10 +40,10 @@ pub(super) async fn any_answers(
     }
     while let Some(answered) = asked.join_next().await {
         if answered.unwrap_or(false) {
-            return true;
+            return Some(begun.elapsed());
         }
     }
-    false
+    None
 }
 
 /// Returns when it answers.

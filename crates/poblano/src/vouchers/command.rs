@@ -14,7 +14,7 @@ use crate::cli::{Allowance, Control, Voucher};
 use crate::commands::{ask, octets, say, seconds, table, text};
 
 /// The columns of a table of vouchers; all but the first may be missing when one is read.
-const COLUMNS: [&str; 16] = [
+pub(super) const COLUMNS: [&str; 16] = [
     "code",
     "serial",
     "batch",
@@ -36,17 +36,16 @@ const COLUMNS: [&str; 16] = [
 pub(crate) fn command(command: &Voucher) -> anyhow::Result<()> {
     match command {
         Voucher::Create { count, allowance, note, price, control } => {
-            let request = json!({
-                "command": "voucher_create",
-                "count": count,
-                "limits": limits_of(allowance)?.map(|limits| limits.to_line()),
-                "note": note,
-                "price": price,
-            });
+            let mut request = json!({ "command": "voucher_create", "count": count, "note": note, "price": price });
+            let limits = limits_of(allowance)?.unwrap_or_default();
+            for name in Limits::FIELDS {
+                request[name] = limits.field(name).into();
+            }
             let reply = ask(control, request)?;
             show(control, &all(control, reply["batch"].as_u64())?);
         }
         Voucher::List { batch, control } => show(control, &all(control, batch.map(u64::from))?),
+        Voucher::Batches { control } => show_batches(control)?,
         Voucher::Show { voucher, control } => {
             let reply = ask(control, json!({ "command": "voucher", "voucher": voucher }))?;
             if control.json {
@@ -78,9 +77,8 @@ pub(crate) fn command(command: &Voucher) -> anyhow::Result<()> {
         }
         Voucher::Export { batch, control } => {
             let vouchers = all(control, batch.map(u64::from))?;
-            let row = |voucher: &Value| COLUMNS.map(|column| cell(&voucher[column])).to_vec();
             let columns = COLUMNS.map(str::to_owned).to_vec();
-            say(&Table { columns, rows: vouchers.iter().map(row).collect() }.to_text());
+            say(&Table { columns, rows: vouchers.iter().map(|voucher| row(voucher).to_vec()).collect() }.to_text());
         }
         Voucher::Import { file, control } => import(file, control)?,
         Voucher::Sheet { file, batch, title, control } => {
@@ -199,6 +197,41 @@ fn show(control: &Control, vouchers: &[Value]) {
         ]
     }));
     say(&table(&rows).join("\n"));
+}
+
+fn show_batches(control: &Control) -> anyhow::Result<()> {
+    let (mut all, mut from) = (Vec::new(), Value::Null);
+    loop {
+        let mut reply = ask(control, json!({ "command": "voucher_batches", "from": from }))?;
+        from = reply["next"].take();
+        all.extend(reply["batches"].as_array_mut().map(std::mem::take).unwrap_or_default());
+        if from.is_null() {
+            break;
+        }
+    }
+    if control.json {
+        say(&format!("{:#}", json!({ "batches": all })));
+        return Ok(());
+    }
+    let head = ["BATCH", "MADE", "SOLD", "NEW", "IN-USE", "USED-UP", "EXPIRED", "REVOKED", "WORTH", "PRICE", "NOTE"];
+    let mut rows = vec![head.map(str::to_owned)];
+    rows.extend(all.iter().map(|batch| {
+        head.map(|column| match column {
+            "WORTH" if worth(batch).is_empty() => "no limit".to_owned(),
+            "WORTH" => worth(batch).join(" "),
+            other => match text(&batch[other.to_lowercase().replace('-', "_")]) {
+                empty if empty.is_empty() => "-".to_owned(),
+                text => text,
+            },
+        })
+    }));
+    say(&table(&rows).join("\n"));
+    Ok(())
+}
+
+/// A voucher as a line of a table.
+pub(super) fn row(voucher: &Value) -> [String; COLUMNS.len()] {
+    COLUMNS.map(|column| cell(&voucher[column]))
 }
 
 fn cell(value: &Value) -> String {

@@ -62,10 +62,14 @@ impl Table {
 
     /// As text, without the last line feed.
     pub(crate) fn to_text(&self) -> String {
-        let line = |fields: &Vec<String>| fields.iter().map(|field| quoted(field)).collect::<Vec<_>>().join(",");
-        let lines: Vec<String> = std::iter::once(&self.columns).chain(&self.rows).map(line).collect();
+        let lines: Vec<String> = std::iter::once(&self.columns).chain(&self.rows).map(|fields| line(fields)).collect();
         lines.join("\r\n")
     }
+}
+
+/// One line of a table.
+pub(super) fn line(fields: &[String]) -> String {
+    fields.iter().map(|field| quoted(field)).collect::<Vec<_>>().join(",")
 }
 
 /// Lines without anything are none.

@@ -243,7 +243,7 @@ fn run(site: Site, certificate: Option<Arc<rustls::ServerConfig>>, test: impl As
         };
         let ((plain, address), (behind_tls, secure)) = (listen().await, listen().await);
         let desk = Rc::new(portal::Desk::new(&site.uam));
-        let tls = certificate.map(|config| Rc::new(Tls::start(config).expect("a thread")));
+        let tls = certificate.map(|config| Rc::new(Tls::start("portal-tls", config).expect("a thread")));
         let secure_door = tls.clone().map(|tls| (behind_tls, tls));
         tokio::task::spawn_local(portal::serve(vec![plain], secure_door, site, desk, Rc::clone(&house)));
         test(Portal { house, address, secure, tls }).await;

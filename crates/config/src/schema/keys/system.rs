@@ -2,7 +2,9 @@
 
 use super::{key, or, repeated, section};
 use crate::schema::Absent::{Is, Required};
-use crate::schema::Kind::{Choice, Choices, Duration, File, HostAddress, Int, Path, Secret, SecretFile, WebAddress};
+use crate::schema::Kind::{
+    Bool, Choice, Choices, Duration, File, HostAddress, Int, Path, Secret, SecretFile, WebAddress,
+};
 use crate::schema::Section;
 
 pub(super) const SCRIPTS: Section = section(
@@ -119,14 +121,39 @@ pub(super) const CONSOLE: Section = section(
             "listen",
             HostAddress,
             or("none; there is no console", "\"127.0.0.1\""),
-            "Our address at which operators are served, by http: passwords cross that network as they are. At 127.0.0.1 it is reached through ssh (ssh -L 9378:127.0.0.1:9378 ROUTER) or a web server that speaks https. Guests do not reach it.",
+            "Our address at which operators are served. At 127.0.0.1 it is reached through ssh (ssh -L 9378:127.0.0.1:9378 ROUTER) or a web server that speaks https; another address wants [console.tls]. Guests do not reach it.",
         ),
         key("port", Int { min: 1, max: 65_535 }, Is("9378"), "The TCP port there."),
+        key(
+            "plain_http",
+            Bool,
+            Is("false"),
+            "Serve another address than 127.0.0.1 without [console.tls]: whoever is on the way reads passwords and tokens.",
+        ),
         key(
             "operators",
             Path { max: 4000 },
             or("operators in state.directory", "\"/etc/poblano/operators\""),
             "The file of operators, which `poblano operator` writes. Read again when it changes.",
+        ),
+    ],
+);
+
+pub(super) const CONSOLE_TLS: Section = section(
+    "console.tls",
+    "The console by https, and by nothing else. A certificate of one's own will do; the portal's files can be named here too.",
+    &[
+        key(
+            "certificate_file",
+            File,
+            or("none; the console speaks http", "\"console.pem\""),
+            "The certificate and those between it and an authority that the operators' browsers trust, in PEM. It is read again when it changes; while it and key_file do not fit together, what was read before stays.",
+        ),
+        key(
+            "key_file",
+            File,
+            or("none; needed with certificate_file", "\"console.key\""),
+            "Its private key, in PEM and not encrypted.",
         ),
     ],
 );
