@@ -344,14 +344,14 @@ impl Forwarder {
         if asked.edns().is_some_and(|edns| edns.version != 0) {
             return Err(dns::failure(&asked, Rcode::BAD_VERS));
         }
-        if asked.qclass() == Class::IN {
-            if let Some(address) = self.own_address(&asked.qname()) {
-                let ttl_secs = u32::try_from(self.config.own_ttl.as_secs()).unwrap_or(u32::MAX);
-                return Err(match asked.qtype() {
-                    Type::A | Type::ANY => dns::answer_a(&asked, address, ttl_secs),
-                    _ => dns::no_data(&asked),
-                });
-            }
+        if asked.qclass() == Class::IN
+            && let Some(address) = self.own_address(&asked.qname())
+        {
+            let ttl_secs = u32::try_from(self.config.own_ttl.as_secs()).unwrap_or(u32::MAX);
+            return Err(match asked.qtype() {
+                Type::A | Type::ANY => dns::answer_a(&asked, address, ttl_secs),
+                _ => dns::no_data(&asked),
+            });
         }
         match policy::verdict(&asked, asker.authorised) {
             Verdict::NoData => Err(dns::no_data(&asked)),
