@@ -227,7 +227,7 @@ def test_by_https_the_console_speaks_nothing_else_and_its_cookie_stays_there(tmp
             browser.type('input[name="name"]', "noc")
             browser.type('input[name="password"]', "looks on only")
             browser.click("#sign-in button", navigates=False)
-            seen(browser, "looks on")
+            seen(browser, "Activity")
             browser.ask("location.hash = 'activity'")
             seen(browser, "live")
             assert lab.guest.lease()
@@ -245,7 +245,8 @@ def test_by_https_the_console_speaks_nothing_else_and_its_cookie_stays_there(tmp
 
 
 def test_without_https_the_console_is_for_this_machine_alone_unless_the_file_says_so():
-    with Lab(settings={"console": {"listen": ADDRESS}}, start=False) as lab, pytest.raises(RuntimeError) as refused:
+    settings = {"console": {"listen": ADDRESS}}
+    with Lab(settings=settings, start=False, accounts=False) as lab, pytest.raises(RuntimeError) as refused:
         lab.gateway.cli("check", "--config", lab.gateway.config)
     assert "[console.tls]" in refused.value.args[0] and "plain_http" in refused.value.args[0]
 

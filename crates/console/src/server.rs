@@ -45,7 +45,7 @@ pub async fn serve<B: Backend>(listener: TcpListener, backend: B) {
                         continue;
                     }
                     if open.len() >= CONNECTIONS {
-                        let Some(at) = whose_turn_it_is(&open, own) else { continue };
+                        let Some(at) = whose_turn_it_is(&open, from) else { continue };
                         open.remove(at).task.abort();
                     }
                     let caller = Rc::new(Caller { from: peer.ip(), has_asked: Cell::new(false), is_known: Cell::new(false) });
@@ -73,14 +73,16 @@ struct Open {
     task: AbortHandle,
 }
 
-/// The connection that goes for one more of a host that has `own`; none if nobody who may be sent away has more.
-fn whose_turn_it_is(open: &[Open], own: usize) -> Option<usize> {
-    let rank = |(at, connection): (usize, &Open)| {
-        let of_its_host = open.iter().filter(|other| other.from == connection.from).count();
-        (!connection.caller.is_known.get(), of_its_host, Reverse(at))
-    };
+/// The connection that goes for one more of a host; none if nobody who may be sent away has more. While there are strangers,
+/// theirs alone are counted, so that an operator's own host is not kept out for the connections that it has.
+fn whose_turn_it_is(open: &[Open], host: IpAddr) -> Option<usize> {
+    let is_stranger = |connection: &Open| !connection.caller.is_known.get();
+    let there_are_strangers = open.iter().any(is_stranger);
+    let goes = |connection: &&Open| !there_are_strangers || is_stranger(connection);
+    let of = |host| open.iter().filter(goes).filter(|connection| connection.from == host).count();
+    let rank = |(at, connection): (usize, &Open)| (goes(&connection), of(connection.from), Reverse(at));
     let (_, most, Reverse(at)) = open.iter().enumerate().map(rank).max()?;
-    (most > own).then_some(at)
+    (most > of(host)).then_some(at)
 }
 
 async fn converse<B: Backend>(stream: TcpStream, caller: Rc<Caller>, desk: Rc<Desk<B>>) {
@@ -121,7 +123,7 @@ mod tests {
     use super::*;
 
     /// Connections of hosts by their last number; those of operators are marked.
-    async fn turn(of: &[(u8, bool)], own: usize) -> Option<usize> {
+    async fn turn(of: &[(u8, bool)], host: u8) -> Option<usize> {
         let mut tasks = JoinSet::new();
         let open: Vec<Open> = of
             .iter()
@@ -131,15 +133,20 @@ mod tests {
                 Open { from, caller: Rc::new(caller), task: tasks.spawn(std::future::pending::<()>()) }
             })
             .collect();
-        whose_turn_it_is(&open, own)
+        whose_turn_it_is(&open, IpAddr::from([192, 0, 2, host]))
     }
 
     #[tokio::test]
     async fn whoever_has_the_most_makes_room_and_an_operator_for_no_stranger() {
-        assert_eq!(turn(&[(1, false), (2, false), (2, false)], 0).await, Some(1), "the oldest of whoever has most");
+        assert_eq!(turn(&[(1, false), (2, false), (2, false)], 9).await, Some(1), "the oldest of whoever has most");
         assert_eq!(turn(&[(1, false), (2, false)], 1).await, None, "nobody has more than who comes");
-        assert_eq!(turn(&[(1, true), (1, true), (2, false), (3, false)], 0).await, Some(2));
-        assert_eq!(turn(&[(1, true), (1, true), (2, false)], 1).await, None, "the strangers have as few");
+        assert_eq!(turn(&[(1, true), (1, true), (2, false), (3, false)], 9).await, Some(2));
+        assert_eq!(
+            turn(&[(1, true), (1, true), (2, false)], 1).await,
+            Some(2),
+            "what an operator has is not held against it"
+        );
+        assert_eq!(turn(&[(1, true), (1, false), (2, false)], 1).await, None, "the strangers have as few");
         assert_eq!(turn(&[(1, true), (2, true), (2, true)], 1).await, Some(1), "there are only operators");
     }
 }
