@@ -26,7 +26,7 @@ mod zones;
 
 pub use garden::{GardenDomain, GardenEntry, GardenHost};
 pub use model::{
-    Accounting, Auth, AuthMethod, Config, Console, Control, Dhcp, Direction, Dns, DynamicAuthorization,
+    Accounting, Auth, AuthMethod, ClickThrough, Config, Console, Control, Dhcp, Direction, Dns, DynamicAuthorization,
     DynamicAuthorizationClient, Garden, Guests, HostLease, Lan, Log, LogLevel, MacAuthentication, MacServiceType,
     Metrics, NamedPool, Offload, OffloadMode, PasswordMethod, Policy, Portal, PortalTls, Radius, RadiusAdministrative,
     RadiusHttp, RadiusProxy, RadiusProxyClient, RadiusServer, RadiusTls, RadiusTransport, RadiusVersion, Routed,
