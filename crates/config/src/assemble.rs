@@ -9,12 +9,13 @@ use wire::MacAddr;
 
 use crate::read::{Read, Value};
 use crate::{
-    Accounting, Auth, AuthMethod, BitRate, Config, Console, ConsoleTls, Control, Dhcp, DhcpOption, Direction, Dns,
-    DynamicAuthorization, DynamicAuthorizationClient, Garden, GardenDomain, GardenEntry, Guests, HostLease,
-    HostNetwork, InterfaceAddress, Lan, Log, LogLevel, MacAuthentication, MacServiceType, Metrics, NamedPool, Network,
-    Octets, Offload, OffloadMode, PasswordMethod, Policy, Portal, PortalTls, Radius, RadiusAdministrative, RadiusHttp,
-    RadiusProxy, RadiusProxyClient, RadiusServer, RadiusTls, RadiusTransport, RadiusVersion, Routed, Scripts, Secret,
-    Session, State, Tun, TunMode, Uam, Uplink, UplinkLine, UplinkProbe, UplinkShare, Vouchers, Webhook,
+    Accounting, Auth, AuthMethod, BitRate, ClickThrough, Config, Console, ConsoleTls, Control, Dhcp, DhcpOption,
+    Direction, Dns, DynamicAuthorization, DynamicAuthorizationClient, Garden, GardenDomain, GardenEntry, Guests,
+    HostLease, HostNetwork, InterfaceAddress, Lan, Log, LogLevel, MacAuthentication, MacServiceType, Metrics,
+    NamedPool, Network, Octets, Offload, OffloadMode, PasswordMethod, Policy, Portal, PortalTls, Radius,
+    RadiusAdministrative, RadiusHttp, RadiusProxy, RadiusProxyClient, RadiusServer, RadiusTls, RadiusTransport,
+    RadiusVersion, Routed, Scripts, Secret, Session, State, Tun, TunMode, Uam, Uplink, UplinkLine, UplinkProbe,
+    UplinkShare, Vouchers, Webhook,
 };
 
 /// Tables are sized by the number of guests; without a wish of the operator they stay below this many.
@@ -32,6 +33,7 @@ pub(crate) fn assemble(read: &Read<'_>) -> Config {
     let dhcp = dhcp(read, &lan);
     let directory: PathBuf = read.required("state.directory");
     let guests = Guests { max: read.optional("guests.max").unwrap_or_else(|| addresses(&dhcp, &lan)) };
+    let most_guests = guests.max;
     Config {
         zone: read.zone_name().to_owned(),
         accounting: accounting(read, &guests),
@@ -82,6 +84,14 @@ pub(crate) fn assemble(read: &Read<'_>) -> Config {
         vouchers: Vouchers {
             replace_after: read.unless_zero("vouchers.replace_after"),
             remember: read.unless_zero("vouchers.remember"),
+        },
+        click_through: ClickThrough {
+            time: read.unless_zero("click_through.time"),
+            data: read.optional("click_through.data").filter(|data| *data != Octets(0)),
+            again: read.required("click_through.again"),
+            rate_up: read.optional("click_through.rate_up").filter(|rate| *rate != BitRate(0)),
+            rate_down: read.optional("click_through.rate_down").filter(|rate| *rate != BitRate(0)),
+            devices: read.optional("click_through.devices").unwrap_or(most_guests),
         },
         mac_authentication: mac_authentication(read),
         session: Session {
@@ -453,6 +463,7 @@ fn auth_method(word: &str) -> AuthMethod {
         "radius" => AuthMethod::Radius,
         "local_users" => AuthMethod::LocalUsers,
         "vouchers" => AuthMethod::Vouchers,
+        "click_through" => AuthMethod::ClickThrough,
         _ => AuthMethod::Local,
     }
 }

@@ -40,6 +40,7 @@ pub(crate) fn check(config: &Config, read: &mut Read<'_>) {
     hosts(config, read);
     dns(config, read);
     portal(config, read);
+    click_through(config, read);
     of_operators(config, read);
     garden(config, read);
     mac_authentication(config, read);
@@ -233,6 +234,27 @@ fn portal(config: &Config, read: &mut Read<'_>) {
         read.conflict("portal.port", &[], message);
     }
     tls::check(config, read);
+}
+
+fn click_through(config: &Config, read: &mut Read<'_>) {
+    if !config.auth.methods.contains(&AuthMethod::ClickThrough) {
+        let keys =
+            ["time", "data", "again", "rate_up", "rate_down", "devices"].map(|key| format!("click_through.{key}"));
+        if let Some(given) = keys.iter().find(|key| read.is_given(key)) {
+            let message = "has no effect: nobody signs in by the terms alone; add \"click_through\" to auth.method";
+            read.warn(given, &["auth.method"], message);
+        }
+        return;
+    }
+    if config.portal.terms.trim().is_empty() {
+        let message = "has \"click_through\", but there are no terms to accept; write them in portal.terms";
+        read.conflict("auth.method", &["portal.terms"], message);
+    }
+    if config.uam.server.is_some() {
+        let message = "has \"click_through\", but guests are led to uam.server; those who find our own page are let in \
+                       by the terms alone";
+        read.warn("auth.method", &["uam.server"], message);
+    }
 }
 
 /// What is for those who run the gateway is nothing for its guests.

@@ -38,6 +38,8 @@ pub struct Config {
     pub auth: Auth,
     /// Vouchers and accounts with limits.
     pub vouchers: Vouchers,
+    /// Who accepts the terms alone.
+    pub click_through: ClickThrough,
     /// Devices that come in without the portal.
     pub mac_authentication: MacAuthentication,
     /// Limits of a session.
@@ -338,6 +340,23 @@ pub struct Vouchers {
     pub remember: Option<Duration>,
 }
 
+/// `[click_through]`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClickThrough {
+    /// How long a device may be online; none is no limit.
+    pub time: Option<Duration>,
+    /// What it may send and receive together; none is no limit.
+    pub data: Option<Octets>,
+    /// After how long it gets them again.
+    pub again: Duration,
+    /// The rate from it; none is that of `[session]`.
+    pub rate_up: Option<BitRate>,
+    /// The rate to it; none is that of `[session]`.
+    pub rate_down: Option<BitRate>,
+    /// Devices that get time or data in `again`.
+    pub devices: u32,
+}
+
 /// `[auth]`
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Auth {
@@ -360,6 +379,8 @@ pub enum AuthMethod {
     Radius,
     /// The codes of vouchers.
     Vouchers,
+    /// Nobody: the guest accepts the terms.
+    ClickThrough,
 }
 
 /// `[mac_authentication]`

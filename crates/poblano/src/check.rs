@@ -163,6 +163,7 @@ fn asked(method: AuthMethod, config: &Config) -> String {
             config.auth.local_users.as_ref().map_or_else(String::new, |f| f.display().to_string())
         }
         AuthMethod::Vouchers => "vouchers".to_owned(),
+        AuthMethod::ClickThrough => "the guest, who accepts the terms".to_owned(),
         AuthMethod::Radius => config.radius.servers.iter().map(name).collect::<Vec<_>>().join(" and "),
     }
 }

@@ -24,6 +24,7 @@ use tokio::net::{UnixListener, UnixStream};
 use tracing::warn;
 use wire::MacAddr;
 
+use crate::allowances::BY_TERMS;
 use crate::gateway::Gateway;
 use crate::uplinks::Uplinks;
 use crate::{cli, garden, scripts, vouchers};
@@ -553,6 +554,7 @@ fn guest_json(guest: &GuestView, zone: &str) -> Value {
                 Source::Local => "local",
                 Source::Radius => "radius",
                 Source::Allowance if session.user.starts_with("voucher:") => "voucher",
+                Source::Allowance if session.user.starts_with(BY_TERMS) => "click_through",
                 Source::Allowance => "local",
                 Source::Nobody => "nobody",
             },

@@ -685,6 +685,10 @@ impl portal::Backend for Backend {
         self.0.redeem(ip, code).await
     }
 
+    async fn accept_terms(&self, ip: Ipv4Addr) -> LoginOutcome {
+        self.0.accept_terms(ip).await
+    }
+
     fn recognise(&self, bookmark: &str) -> Option<String> {
         self.0.recognise(bookmark)
     }

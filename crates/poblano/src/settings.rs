@@ -145,8 +145,13 @@ pub(crate) fn site(config: &Config, lan_mac: MacAddr) -> portal::Site {
     portal::Site {
         title: config.portal.title.clone(),
         sign_in: portal::SignIn {
-            password: config.auth.methods.iter().any(|method| *method != AuthMethod::Vouchers),
+            password: config
+                .auth
+                .methods
+                .iter()
+                .any(|method| !matches!(method, AuthMethod::Vouchers | AuthMethod::ClickThrough)),
             voucher: config.auth.methods.contains(&AuthMethod::Vouchers),
+            click_through: config.auth.methods.contains(&AuthMethod::ClickThrough),
         },
         terms: Some(config.portal.terms.clone()).filter(|terms| !terms.is_empty()),
         base_url: portal(config),

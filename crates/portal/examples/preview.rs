@@ -52,6 +52,10 @@ impl Backend for Preview {
         LoginOutcome::Accepted { redirect: None, eap: None }
     }
 
+    async fn accept_terms(&self, ip: Ipv4Addr) -> LoginOutcome {
+        self.redeem(ip, "").await
+    }
+
     fn recognise(&self, bookmark: &str) -> Option<String> {
         (bookmark == "back").then(|| "K7QM-2XWB-9FRT".to_owned())
     }
@@ -89,7 +93,7 @@ async fn main() -> std::io::Result<()> {
     let listener = tokio::net::TcpListener::bind(&address).await?;
     let site = Site {
         title: "Hotel Poblano".into(),
-        sign_in: SignIn { password: true, voucher: true },
+        sign_in: SignIn { password: true, voucher: true, click_through: true },
         terms: Some("Be kind to the other guests: the line is shared.\n\nWe keep who was online when for as long as the law asks, and nothing else.\n\nWhat you do online is your own responsibility.".into()),
         base_url: format!("http://{address}"),
         names: vec!["wifi.internal".into()],

@@ -66,6 +66,10 @@ pub trait Backend: 'static {
     /// Lets the guest in by the code of a voucher, as it was typed; otherwise as [`login`](Self::login).
     fn redeem(&self, ip: Ipv4Addr, code: &str) -> impl Future<Output = LoginOutcome>;
 
+    /// Lets the guest in because it accepts the terms; otherwise as [`login`](Self::login). Called only where
+    /// [`SignIn::click_through`] is offered and the terms are accepted.
+    fn accept_terms(&self, ip: Ipv4Addr) -> impl Future<Output = LoginOutcome>;
+
     /// Who goes on by a [bookmark](Session::bookmark), if anybody can; it comes from a stranger.
     fn recognise(&self, bookmark: &str) -> Option<String>;
 
@@ -133,7 +137,7 @@ pub enum LoginOutcome {
     },
 }
 
-/// Why a voucher or an account lets nobody in.
+/// Why a voucher, an account or the terms let nobody in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Declined {
     /// The code cannot be right, whatever vouchers there are.
@@ -146,6 +150,10 @@ pub enum Declined {
     UsedUp,
     /// As many devices as it has are online.
     TooManyDevices,
+    /// What this device gets by accepting the terms is used, for so long.
+    ShareUsed(Duration),
+    /// So many devices are new that another one gets nothing, for so long.
+    TooManyNewcomers(Duration),
 }
 
 /// A guest as the portal sees it.
@@ -172,7 +180,7 @@ pub struct Session {
     pub quota_down: Option<u64>,
     /// Octets of both directions together; `None` without a limit.
     pub quota_total: Option<u64>,
-    /// The name it logged in with.
+    /// The name it logged in with; may be empty.
     pub user: String,
     /// How long ago it began.
     pub age: Duration,
@@ -234,6 +242,8 @@ pub struct SignIn {
     pub password: bool,
     /// The code of a voucher.
     pub voucher: bool,
+    /// Nothing but that the terms are accepted; there have to be some.
+    pub click_through: bool,
 }
 
 impl Site {

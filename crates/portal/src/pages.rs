@@ -115,7 +115,7 @@ impl<'a> Page<'a> {
         facts.extend(session.idle_timeout.map(|idle| (t.idle, duration(t, idle))));
         let status = Status {
             page: self,
-            user: fill(t.signed_in_as, &tidy(&session.user)),
+            user: signed_in_as(t, session),
             message: tidy(session.message.as_deref().unwrap_or_default()),
             time_left: session.time_left.map_or(t.unlimited.into(), |left| duration(t, left)),
             data_left: session.octets_left.map_or(t.unlimited.into(), |left| octets(t, left)),
@@ -132,7 +132,7 @@ impl<'a> Page<'a> {
     }
 
     pub(crate) fn logout(self, session: &Session) -> Reply {
-        render(StatusCode::OK, &Logout { page: self, user: fill(self.t.signed_in_as, &tidy(&session.user)) })
+        render(StatusCode::OK, &Logout { page: self, user: signed_in_as(self.t, session) })
     }
 
     pub(crate) fn logged_out(self) -> Reply {
@@ -165,6 +165,11 @@ impl<'a> Page<'a> {
         let terms = self.site.terms.as_deref().unwrap_or_default();
         terms.split("\n\n").map(str::trim).filter(|paragraph| !paragraph.is_empty()).collect()
     }
+}
+
+/// Who has signed in; empty for whoever has no name.
+fn signed_in_as(t: &Text, session: &Session) -> String {
+    if session.user.is_empty() { String::new() } else { fill(t.signed_in_as, &tidy(&session.user)) }
 }
 
 /// A stranger's words, fit to be shown: one line, no control characters, not endless.

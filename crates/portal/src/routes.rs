@@ -1,7 +1,6 @@
 //! The portal's own addresses.
 
 use std::net::Ipv4Addr;
-use std::time::Duration;
 
 use http_body_util::{BodyExt, Limited};
 use hyper::body::{Body, Incoming};
@@ -14,7 +13,7 @@ use wire::url::{WebUrl, percent_encoded};
 use crate::forms::Fields;
 use crate::pages::{self, LoginForm, Page};
 use crate::reply::{self, Reply};
-use crate::text::{Text, fill, wanted as wanted_language};
+use crate::text::{Text, fill, rounded_up, wanted as wanted_language};
 use crate::uam_routes::{self, Desk};
 use crate::urls;
 use crate::{Backend, Credential, Guest, Login, LoginOutcome, Site, api};
@@ -153,17 +152,21 @@ async fn login<B: Backend>(
     let form = LoginForm { name, voucher, url, terms_accepted, error: None };
     let say = |status, error: String| page.login(status, &LoginForm { error: Some(error), ..form.clone() });
     let (t, asked) = (page.t, page.site.sign_in);
-    let by_voucher = asked.voucher && (!asked.password || name.is_empty() && password.is_empty());
+    // Its own form says so, and is the only one that does.
+    let by_terms = asked.click_through && (fields.text("by") == "terms" || !asked.password && !asked.voucher);
+    let by_voucher = !by_terms && asked.voucher && (!asked.password || name.is_empty() && password.is_empty());
     if by_voucher && voucher.is_empty() {
         return say(StatusCode::UNPROCESSABLE_ENTITY, t.fill_in_code.into());
     }
-    if !by_voucher && (name.is_empty() || password.is_empty()) {
+    if !by_terms && !by_voucher && (name.is_empty() || password.is_empty()) {
         return say(StatusCode::UNPROCESSABLE_ENTITY, t.fill_in_both.into());
     }
-    if page.site.terms.is_some() && !terms_accepted {
+    if (by_terms || page.site.terms.is_some()) && !terms_accepted {
         return say(StatusCode::UNPROCESSABLE_ENTITY, t.accept_terms_first.into());
     }
-    let outcome = if by_voucher {
+    let outcome = if by_terms {
+        backend.accept_terms(ip).await
+    } else if by_voucher {
         backend.redeem(ip, voucher).await
     } else {
         let credential = &Credential::Password(password.as_bytes().to_vec());
@@ -189,14 +192,13 @@ fn decided(outcome: LoginOutcome, success: &str, t: &Text, say: impl Fn(StatusCo
             let message = message.map(|words| pages::tidy(&words)).filter(|words| !words.is_empty());
             say(StatusCode::FORBIDDEN, message.unwrap_or_else(|| t.no_match.into()))
         }
-        LoginOutcome::Declined(why) => say(StatusCode::FORBIDDEN, t.declined(why).into()),
+        LoginOutcome::Declined(why) => say(StatusCode::FORBIDDEN, t.declined(why)),
         // A form answers no question of EAP.
         LoginOutcome::Unavailable | LoginOutcome::Asked { .. } => {
             say(StatusCode::SERVICE_UNAVAILABLE, t.server_silent.into())
         }
         LoginOutcome::TooManyTries { wait } => {
-            // Rounded up: who comes back a moment early is refused again.
-            let wait = Duration::from_secs(wait.as_secs().saturating_add(u64::from(wait.subsec_nanos() > 0)));
+            let wait = rounded_up(wait);
             let words = fill(t.too_many_tries, &pages::duration(t, wait));
             reply::retry_after(say(StatusCode::TOO_MANY_REQUESTS, words), wait)
         }

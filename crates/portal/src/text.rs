@@ -3,7 +3,10 @@
 //! `{}` stands for the one value of a sentence. Plurals come as a pair, one and many; a number and its unit are held
 //! together by a no-break space.
 
+use std::time::Duration;
+
 use crate::Declined;
+use crate::pages::duration;
 
 mod ar;
 mod de;
@@ -51,6 +54,7 @@ pub(crate) struct Text {
     pub(crate) password: &'static str,
     pub(crate) voucher: &'static str,
     pub(crate) use_voucher: &'static str,
+    pub(crate) go_online: &'static str,
     pub(crate) accept_terms: &'static str,
     pub(crate) read_terms: &'static str,
     pub(crate) terms: &'static str,
@@ -65,6 +69,8 @@ pub(crate) struct Text {
     pub(crate) expired: &'static str,
     pub(crate) used_up: &'static str,
     pub(crate) too_many_devices: &'static str,
+    pub(crate) share_used: &'static str,
+    pub(crate) too_many_newcomers: &'static str,
     pub(crate) server_silent: &'static str,
     pub(crate) too_many_tries: &'static str,
 
@@ -118,15 +124,25 @@ pub(crate) struct Text {
 
 impl Text {
     /// Why a voucher or an account lets nobody in.
-    pub(crate) fn declined(&self, why: Declined) -> &'static str {
-        match why {
+    pub(crate) fn declined(&self, why: Declined) -> String {
+        let words = match why {
             Declined::Mistyped => self.mistyped_code,
             Declined::UnknownCode => self.unknown_code,
             Declined::Expired => self.expired,
             Declined::UsedUp => self.used_up,
             Declined::TooManyDevices => self.too_many_devices,
-        }
+            Declined::ShareUsed(wait) => return fill(self.share_used, &duration(self, rounded_up(wait))),
+            Declined::TooManyNewcomers(wait) => {
+                return fill(self.too_many_newcomers, &duration(self, rounded_up(wait)));
+            }
+        };
+        words.to_owned()
     }
+}
+
+/// In whole seconds: who comes back a moment early is refused again.
+pub(crate) fn rounded_up(wait: Duration) -> Duration {
+    Duration::from_secs(wait.as_secs().saturating_add(u64::from(wait.subsec_nanos() > 0)))
 }
 
 /// Puts a sentence's value in its place.
@@ -191,7 +207,8 @@ mod tests {
     fn sentences_have_the_place_that_their_value_needs() {
         for t in LANGUAGES {
             let units = [t.days, t.hours, t.minutes, t.seconds];
-            let with_place = [t.too_many_tries, t.continue_to, t.continue_as, t.signed_in_as];
+            let with_place =
+                [t.too_many_tries, t.share_used, t.too_many_newcomers, t.continue_to, t.continue_as, t.signed_in_as];
             for sentence in with_place.into_iter().chain(units.iter().flat_map(|(one, many)| [*one, *many])) {
                 assert_eq!(sentence.matches("{}").count(), 1, "{}: {sentence}", t.lang);
             }

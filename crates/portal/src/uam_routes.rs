@@ -276,7 +276,7 @@ impl<B: Backend> Counter<'_, B> {
             }
             LoginOutcome::Declined(why) => {
                 self.renewed();
-                self.refused(Some(ENGLISH.declined(why).to_owned()), None)
+                self.refused(Some(ENGLISH.declined(why)), None)
             }
             // The same login may have come twice at once, and let the guest in the other time.
             LoginOutcome::Unavailable => match (self.known(), self.session()) {

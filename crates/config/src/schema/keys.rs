@@ -47,6 +47,7 @@ pub const SECTIONS: &[Section] = &[
     access::VOUCHERS,
     access::MAC_AUTHENTICATION,
     access::SESSION,
+    access::CLICK_THROUGH,
     access::POLICY,
     radius::RADIUS,
     radius::RADIUS_SERVER,

@@ -236,8 +236,8 @@ impl Aaa {
                         continue;
                     }
                 },
-                // No name and password is a voucher's.
-                AuthMethod::Vouchers => {
+                // No name and password is theirs.
+                AuthMethod::Vouchers | AuthMethod::ClickThrough => {
                     unknown = true;
                     continue;
                 }

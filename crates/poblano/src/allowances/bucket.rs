@@ -1,32 +1,35 @@
-//! Wrong codes of all guests together. Each guest has its own tries (`engine::attempts`), but may be many.
+//! What all guests together may do: so much at once, and as much again in a time. Each guest has its own tries
+//! (`engine::attempts`), but may be many.
 
 use std::time::Duration;
 
-/// Wrong codes at once. Who is to fill it needs two hundred devices with a lease each, five tries of every one.
-const MOST: u32 = 1000;
-/// Time after which one is forgotten.
-const FORGET: Duration = Duration::from_millis(100);
-
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Bucket {
+    most: u32,
+    forget: Duration,
     empty_again: Duration,
 }
 
 impl Bucket {
-    /// May another code be looked up?
+    /// So many at once, each of which is forgotten after this time.
+    pub(super) fn new(most: u32, forget: Duration) -> Self {
+        Self { most, forget, empty_again: Duration::ZERO }
+    }
+
+    /// May there be another one?
     ///
     /// # Errors
     /// After how long.
     pub(super) fn look(&self, now: Duration) -> Result<(), Duration> {
-        match self.empty_again.saturating_sub(now).checked_sub(FORGET * (MOST - 1)) {
+        match self.empty_again.saturating_sub(now).checked_sub(self.forget * self.most.saturating_sub(1)) {
             Some(wait) if !wait.is_zero() => Err(wait),
             _ => Ok(()),
         }
     }
 
-    /// One was wrong.
+    /// There is one more.
     pub(super) fn fill(&mut self, now: Duration) {
-        self.empty_again = self.empty_again.max(now) + FORGET;
+        self.empty_again = self.empty_again.max(now) + self.forget;
     }
 }
 
@@ -34,9 +37,12 @@ impl Bucket {
 mod tests {
     use super::*;
 
+    const MOST: u32 = 1000;
+    const FORGET: Duration = Duration::from_millis(100);
+
     #[test]
     fn a_thousand_wrong_codes_and_then_ten_in_a_second() {
-        let (mut bucket, mut now) = (Bucket::default(), Duration::from_secs(50));
+        let (mut bucket, mut now) = (Bucket::new(MOST, FORGET), Duration::from_secs(50));
         for _ in 0..MOST {
             assert_eq!(bucket.look(now), Ok(()));
             bucket.fill(now);

@@ -1,4 +1,5 @@
-//! Vouchers, and accounts with limits: what each may use over all of its sessions and devices.
+//! Vouchers, accounts with limits, and devices of those who accept the terms alone: what each may use over all of its
+//! sessions and devices.
 //!
 //! * A session that is over adds what it used to its allowance. What is left is divided among those that run: time that
 //!   counts online in equal parts, so that it ends for all at the same moment; of data each may use all that is left,
@@ -11,6 +12,7 @@
 
 mod bookmark;
 mod bucket;
+mod devices;
 mod divide;
 mod tally;
 
@@ -28,6 +30,8 @@ use wire::Now;
 
 use self::bookmark::Bookmarks;
 use self::bucket::Bucket;
+use self::devices::Devices;
+pub(crate) use self::devices::{NAME as BY_TERMS, device};
 pub(crate) use self::divide::Live;
 use self::tally::Refusals;
 pub(crate) use self::tally::{Batch, Fate};
@@ -40,6 +44,10 @@ pub(crate) const MOST_VOUCHERS: usize = 20_000;
 pub(crate) const MOST_AT_ONCE: u32 = 1_000;
 /// Octets of the longest packet there is: one that the kernel has put together of several.
 const PACKET: u64 = 65_536;
+/// Wrong codes at once. Who is to fill it needs two hundred devices with a lease each, five tries of every one.
+const WRONG_CODES: u32 = 1000;
+/// Time after which one is forgotten.
+const FORGET_WRONG_CODE: Duration = Duration::from_millis(100);
 /// Before 2020 nobody has set the machine's date.
 const FIRST_DATE: Duration = Duration::from_secs(1_577_836_800);
 
@@ -54,6 +62,7 @@ pub(crate) struct Allowances {
     /// Vouchers by which somebody came in for the first time, since the gateway started.
     sold: Cell<u64>,
     bookmarks: Bookmarks,
+    devices: Devices,
     replace_after: Option<Duration>,
     takes_vouchers: bool,
     keeps_sessions: bool,
@@ -115,10 +124,11 @@ impl Allowances {
             entries: RefCell::default(),
             serials: RefCell::default(),
             unsettled: RefCell::default(),
-            wrong_codes: RefCell::default(),
+            wrong_codes: RefCell::new(Bucket::new(WRONG_CODES, FORGET_WRONG_CODE)),
             refusals: RefCell::default(),
             sold: Cell::new(0),
             bookmarks: Bookmarks::new(secret, config.vouchers.remember),
+            devices: Devices::new(config),
             replace_after: config.vouchers.replace_after,
             takes_vouchers: config.auth.methods.contains(&AuthMethod::Vouchers),
             keeps_sessions: config.session.outage.is_some(),
@@ -131,6 +141,11 @@ impl Allowances {
         for record in records {
             match record {
                 AllowanceRecord::Voucher(voucher, used) => this.enter(voucher, used),
+                AllowanceRecord::Account { name, since_unix, used } if name.starts_with(BY_TERMS) => {
+                    if !this.enter_device(&name, since_unix, used) {
+                        forgotten.push(name);
+                    }
+                }
                 AllowanceRecord::Account { name, since_unix, used } => {
                     let limits = accounts.as_ref().map(|accounts| accounts.limits(&name).cloned().unwrap_or_default());
                     let is_known = limits.is_some();
@@ -313,10 +328,13 @@ impl Allowances {
         })
     }
 
-    /// What its guests read: of a voucher the code, which is theirs.
+    /// What its guests read: of a voucher the code, which is theirs; nothing of a device.
     pub(crate) fn shown(&self, name: &str) -> Option<String> {
         let entries = self.entries.borrow();
         let entry = entries.get(name)?;
+        if name.starts_with(BY_TERMS) {
+            return Some(String::new());
+        }
         Some(entry.voucher.as_ref().map_or_else(|| name.to_owned(), |voucher| voucher.code.to_string()))
     }
 

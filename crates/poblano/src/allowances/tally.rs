@@ -135,7 +135,7 @@ impl Allowances {
 
     /// Somebody has shown a voucher, or what was to be one, and does not get in by it.
     pub(crate) fn count_refusal(&self, refusal: &Refusal) {
-        use portal::Declined::{Expired, Mistyped, TooManyDevices, UnknownCode, UsedUp};
+        use portal::Declined::{Expired, Mistyped, ShareUsed, TooManyDevices, TooManyNewcomers, UnknownCode, UsedUp};
         let reason = match refusal {
             Refusal::Declined(Mistyped) => "mistyped",
             Refusal::Declined(UnknownCode) => "unknown_code",
@@ -144,6 +144,7 @@ impl Allowances {
             Refusal::Declined(TooManyDevices) => "too_many_devices",
             Refusal::Wait(_) => "too_many_tries",
             Refusal::NoDate => "no_date",
+            Refusal::Declined(ShareUsed(_) | TooManyNewcomers(_)) => return, // of who showed none
         };
         for (name, count) in &mut self.refusals.borrow_mut().0 {
             *count += u64::from(*name == reason);

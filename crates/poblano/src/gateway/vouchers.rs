@@ -1,4 +1,4 @@
-//! Guests who come in by a voucher or by an account with limits, and those who come back with another MAC address.
+//! Guests who come in by a voucher, an account with limits or the terms, and those who come back with another MAC address.
 
 use std::net::Ipv4Addr;
 use std::rc::Rc;
@@ -12,7 +12,7 @@ use portal::{Declined, LoginOutcome};
 use wire::Now;
 
 use super::{Backend, Gateway};
-use crate::allowances::{LOOK, Live, Refusal};
+use crate::allowances::{LOOK, Live, Refusal, device};
 use crate::diary::{Became, Whom};
 use crate::vouchers::words;
 
@@ -42,6 +42,25 @@ impl Gateway {
             self.diary.login(self.clock.now(), whom, NO_VOUCHER, became(&refusal), Duration::ZERO);
         }
         refused(refusal)
+    }
+
+    /// Lets the guest at `ip` in, who has accepted the terms, with what its device still gets.
+    pub(crate) async fn accept_terms(self: &Rc<Self>, ip: Ipv4Addr) -> LoginOutcome {
+        let attempt = match self.begin(ip) {
+            Ok(attempt) => attempt,
+            Err(outcome) => return outcome,
+        };
+        match self.allowances.of_device(attempt.key.mac, self.clock.now()) {
+            Ok((name, forgotten)) => {
+                forgotten.into_iter().for_each(|name| self.store.delete_allowance(name));
+                self.admit(&attempt, &name, None).await
+            }
+            Err(refusal) => {
+                let whom = Whom { key: attempt.key, address: ip };
+                self.diary.login(self.clock.now(), whom, &device(attempt.key.mac), became(&refusal), Duration::ZERO);
+                refused(refusal)
+            }
+        }
     }
 
     /// Who goes on by this bookmark, if anybody can.

@@ -73,6 +73,8 @@ pub(crate) fn words(why: Declined) -> &'static str {
         Declined::Expired => "its time is over",
         Declined::UsedUp => "its time or data is used up",
         Declined::TooManyDevices => "as many devices as it has are online",
+        Declined::ShareUsed(_) => "its share of time or data is used up",
+        Declined::TooManyNewcomers(_) => "more new devices came than click_through.devices",
     }
 }
 

@@ -13,6 +13,7 @@ pub(super) static GERMAN: Text = Text {
     password: "Passwort",
     voucher: "Gutscheincode",
     use_voucher: "Gutschein einlösen",
+    go_online: "Online gehen",
     accept_terms: "Ich akzeptiere die Nutzungsbedingungen",
     read_terms: "Nutzungsbedingungen lesen",
     terms: "Nutzungsbedingungen",
@@ -27,6 +28,8 @@ pub(super) static GERMAN: Text = Text {
     expired: "Die Zeit dieses Gutscheins oder Kontos ist abgelaufen.",
     used_up: "Zeit oder Datenmenge dieses Gutscheins oder Kontos sind aufgebraucht.",
     too_many_devices: "Mit diesem Gutschein oder Konto sind schon so viele Geräte online wie erlaubt. Bitte melden Sie eines davon ab.",
+    share_used: "Zeit oder Datenmenge dieses Geräts sind aufgebraucht. In {} gibt es wieder welche.",
+    too_many_newcomers: "Es sind zu viele neue Geräte da. Bitte versuchen Sie es in {} noch einmal.",
     server_silent: "Der Anmeldeserver antwortet nicht. Bitte versuchen Sie es in einer Minute noch einmal.",
     too_many_tries: "Zu viele Versuche. Bitte versuchen Sie es in {} noch einmal.",
 

@@ -14,6 +14,7 @@ pub(crate) static ENGLISH: Text = Text {
     password: "Password",
     voucher: "Voucher code",
     use_voucher: "Use voucher",
+    go_online: "Go online",
     accept_terms: "I accept the terms of use",
     read_terms: "Read the terms of use",
     terms: "Terms of use",
@@ -28,6 +29,8 @@ pub(crate) static ENGLISH: Text = Text {
     expired: "The time of this voucher or account is over.",
     used_up: "All of the time or data of this voucher or account is used up.",
     too_many_devices: "As many devices as this voucher or account allows are online already. Please sign out on one of them.",
+    share_used: "The time or data that this device gets is used up. It gets more in {}.",
+    too_many_newcomers: "Too many new devices are here. Please try again in {}.",
     server_silent: "The login server does not answer: please try again in a minute.",
     too_many_tries: "Too many attempts. Please try again in {}.",
 

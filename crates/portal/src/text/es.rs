@@ -13,6 +13,7 @@ pub(super) static SPANISH: Text = Text {
     password: "Contraseña",
     voucher: "Código del vale",
     use_voucher: "Usar el vale",
+    go_online: "Conectarse a Internet",
     accept_terms: "Acepto las condiciones de uso",
     read_terms: "Leer las condiciones de uso",
     terms: "Condiciones de uso",
@@ -27,6 +28,8 @@ pub(super) static SPANISH: Text = Text {
     expired: "El tiempo de este vale o cuenta ha terminado.",
     used_up: "El tiempo o los datos de este vale o cuenta se han agotado.",
     too_many_devices: "Ya están en línea todos los dispositivos que permite este vale o cuenta. Cierre la sesión en uno de ellos.",
+    share_used: "El tiempo o los datos de este dispositivo se han agotado. Tendrá más dentro de {}.",
+    too_many_newcomers: "Hay demasiados dispositivos nuevos. Vuelva a intentarlo dentro de {}.",
     server_silent: "El servidor de acceso no responde. Vuelva a intentarlo dentro de un minuto.",
     too_many_tries: "Demasiados intentos. Vuelva a intentarlo dentro de {}.",
 

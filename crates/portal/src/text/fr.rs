@@ -13,6 +13,7 @@ pub(super) static FRENCH: Text = Text {
     password: "Mot de passe",
     voucher: "Code du bon",
     use_voucher: "Utiliser le bon",
+    go_online: "Accéder à Internet",
     accept_terms: "J’accepte les conditions d’utilisation",
     read_terms: "Lire les conditions d’utilisation",
     terms: "Conditions d’utilisation",
@@ -27,6 +28,8 @@ pub(super) static FRENCH: Text = Text {
     expired: "La durée de ce bon ou de ce compte est écoulée.",
     used_up: "Le temps ou les données de ce bon ou de ce compte sont épuisés.",
     too_many_devices: "Le nombre d’appareils autorisé pour ce bon ou ce compte est déjà en ligne. Veuillez en déconnecter un.",
+    share_used: "Le temps ou les données de cet appareil sont épuisés. Il en aura de nouveau dans {}.",
+    too_many_newcomers: "Il y a trop de nouveaux appareils. Veuillez réessayer dans {}.",
     server_silent: "Le serveur d’authentification ne répond pas. Veuillez réessayer dans une minute.",
     too_many_tries: "Trop de tentatives. Veuillez réessayer dans {}.",
 

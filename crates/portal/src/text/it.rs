@@ -13,6 +13,7 @@ pub(super) static ITALIAN: Text = Text {
     password: "Password",
     voucher: "Codice del buono",
     use_voucher: "Usa il buono",
+    go_online: "Vai su Internet",
     accept_terms: "Accetto le condizioni d’uso",
     read_terms: "Leggi le condizioni d’uso",
     terms: "Condizioni d’uso",
@@ -27,6 +28,8 @@ pub(super) static ITALIAN: Text = Text {
     expired: "Il tempo di questo buono o account è scaduto.",
     used_up: "Il tempo o i dati di questo buono o account sono esauriti.",
     too_many_devices: "Sono già online tutti i dispositivi consentiti da questo buono o account. Ne disconnetta uno.",
+    share_used: "Il tempo o i dati di questo dispositivo sono esauriti. Ne avrà ancora tra {}.",
+    too_many_newcomers: "Ci sono troppi nuovi dispositivi. Riprovi tra {}.",
     server_silent: "Il server di accesso non risponde. Riprova tra un minuto.",
     too_many_tries: "Troppi tentativi. Riprova tra {}.",
 

@@ -13,6 +13,7 @@ pub(super) static JAPANESE: Text = Text {
     password: "パスワード",
     voucher: "バウチャーコード",
     use_voucher: "バウチャーを使う",
+    go_online: "インターネットに接続",
     accept_terms: "利用規約に同意します",
     read_terms: "利用規約を読む",
     terms: "利用規約",
@@ -27,6 +28,8 @@ pub(super) static JAPANESE: Text = Text {
     expired: "このバウチャーまたはアカウントの有効期間は終了しました。",
     used_up: "このバウチャーまたはアカウントの時間またはデータ量を使い切りました。",
     too_many_devices: "このバウチャーまたはアカウントで使える台数の機器がすでに接続中です。いずれかの機器でログアウトしてください。",
+    share_used: "このデバイスで使える時間またはデータ量を使い切りました。{}後に再び使えます。",
+    too_many_newcomers: "新しいデバイスが多すぎます。{}後にもう一度お試しください。",
     server_silent: "ログインサーバーが応答しません。1分後にもう一度お試しください。",
     too_many_tries: "試行回数が多すぎます。{}後にもう一度お試しください。",
 

@@ -13,6 +13,7 @@ pub(super) static DUTCH: Text = Text {
     password: "Wachtwoord",
     voucher: "Vouchercode",
     use_voucher: "Voucher gebruiken",
+    go_online: "Online gaan",
     accept_terms: "Ik ga akkoord met de gebruiksvoorwaarden",
     read_terms: "Gebruiksvoorwaarden lezen",
     terms: "Gebruiksvoorwaarden",
@@ -27,6 +28,8 @@ pub(super) static DUTCH: Text = Text {
     expired: "De tijd van deze voucher of dit account is verstreken.",
     used_up: "De tijd of data van deze voucher of dit account is op.",
     too_many_devices: "Er zijn al zoveel apparaten online als deze voucher of dit account toestaat. Meld een ervan af.",
+    share_used: "De tijd of data van dit apparaat is op. Over {} is er weer meer.",
+    too_many_newcomers: "Er zijn te veel nieuwe apparaten. Probeer het over {} opnieuw.",
     server_silent: "De aanmeldserver antwoordt niet. Probeer het over een minuut opnieuw.",
     too_many_tries: "Te veel pogingen. Probeer het opnieuw over {}.",
 

@@ -13,6 +13,7 @@ pub(super) static PORTUGUESE: Text = Text {
     password: "Senha",
     voucher: "Código do voucher",
     use_voucher: "Usar voucher",
+    go_online: "Acessar a Internet",
     accept_terms: "Aceito os termos de uso",
     read_terms: "Ler os termos de uso",
     terms: "Termos de uso",
@@ -27,6 +28,8 @@ pub(super) static PORTUGUESE: Text = Text {
     expired: "O tempo deste voucher ou conta terminou.",
     used_up: "O tempo ou os dados deste voucher ou conta acabaram.",
     too_many_devices: "Todos os dispositivos permitidos por este voucher ou conta já estão online. Saia em um deles.",
+    share_used: "O tempo ou os dados deste dispositivo acabaram. Haverá mais em {}.",
+    too_many_newcomers: "Há dispositivos novos demais. Tente novamente em {}.",
     server_silent: "O servidor de acesso não responde. Tente novamente em um minuto.",
     too_many_tries: "Muitas tentativas. Tente novamente em {}.",
 

@@ -13,6 +13,7 @@ pub(super) static CHINESE: Text = Text {
     password: "密码",
     voucher: "上网券代码",
     use_voucher: "使用上网券",
+    go_online: "连接互联网",
     accept_terms: "我接受使用条款",
     read_terms: "阅读使用条款",
     terms: "使用条款",
@@ -27,6 +28,8 @@ pub(super) static CHINESE: Text = Text {
     expired: "此上网券或账户的时间已结束。",
     used_up: "此上网券或账户的时间或流量已用完。",
     too_many_devices: "此上网券或账户允许的设备数量已全部在线。请先在其中一台设备上退出登录。",
+    share_used: "此设备的时长或流量已用完。{}后可再次使用。",
+    too_many_newcomers: "新设备过多。请在{}后重试。",
     server_silent: "登录服务器没有响应，请一分钟后重试。",
     too_many_tries: "尝试次数过多，请在{}后重试。",
 

@@ -138,6 +138,18 @@ impl Backend for House {
         }
     }
 
+    async fn accept_terms(&self, ip: Ipv4Addr) -> LoginOutcome {
+        self.logins.borrow_mut().push("terms".into());
+        match ip.octets()[3] {
+            9 => LoginOutcome::Declined(Declined::ShareUsed(Duration::from_secs(7_200))),
+            10 => LoginOutcome::Declined(Declined::TooManyNewcomers(Duration::from_millis(59_500))),
+            _ => {
+                self.let_in(ip, Session::default());
+                LoginOutcome::Accepted { redirect: None, eap: None }
+            }
+        }
+    }
+
     fn recognise(&self, bookmark: &str) -> Option<String> {
         (bookmark == "b00c").then(|| "K7QM-2XWB".to_owned())
     }
@@ -188,10 +200,23 @@ pub(crate) fn with_files(files: Files, test: impl AsyncFnOnce(Portal)) {
 
 /// The same, with terms, where guests have vouchers.
 pub(crate) fn with_vouchers(password: bool, terms: Option<&str>, test: impl AsyncFnOnce(Portal)) {
-    with_site(wide(), terms, SignIn { password, voucher: true }, Uam::default(), Files::default(), test);
+    with_site(
+        wide(),
+        terms,
+        SignIn { password, voucher: true, click_through: false },
+        Uam::default(),
+        Files::default(),
+        test,
+    );
 }
 
-const PASSWORD: SignIn = SignIn { password: true, voucher: false };
+/// The same, where guests may come in by the terms.
+pub(crate) fn with_click_through(others: bool, terms: Option<&str>, test: impl AsyncFnOnce(Portal)) {
+    let sign_in = SignIn { password: others, voucher: others, click_through: true };
+    with_site(wide(), terms, sign_in, Uam::default(), Files::default(), test);
+}
+
+const PASSWORD: SignIn = SignIn { password: true, voucher: false, click_through: false };
 
 /// The same over https too, as `https://portal.example.org`, with this certificate.
 pub(crate) fn with_https(limits: Limits, certificate: Arc<rustls::ServerConfig>, test: impl AsyncFnOnce(Portal)) {

@@ -11,9 +11,9 @@ pub(super) const AUTH: Section = section(
     &[
         key(
             "method",
-            Choices(&["local", "local_users", "radius", "vouchers"]),
+            Choices(&["local", "local_users", "radius", "vouchers", "click_through"]),
             Is("\"local\""),
-            "Who says whether a name and password are right: the accounts of `poblano user`, the file local_users, the RADIUS servers. In a list the next one is asked when one does not know the name or does not answer; a wrong password ends it. With \"vouchers\" the sign-in page takes the code of a voucher too, or nothing else if it stands alone.",
+            "Who says whether a name and password are right: the accounts of `poblano user`, the file local_users, the RADIUS servers. In a list the next one is asked when one does not know the name or does not answer; a wrong password ends it. With \"vouchers\" the sign-in page takes the code of a voucher too, or nothing else if it stands alone; with \"click_through\" whoever accepts portal.terms is let in with the limits of [click_through].",
         ),
         key(
             "accounts",
@@ -45,6 +45,39 @@ pub(super) const VOUCHERS: Section = section(
             Duration { min: "1h", max: "365d", or_zero: true },
             Is("\"30d\""),
             "For so long the address of the status page, kept as a bookmark, lets the same guest go on with its voucher or its account's limits after its device has changed its MAC address; the session under the old one ends. Whoever has the address has the voucher. \"0\": there are no such addresses.",
+        ),
+    ],
+);
+
+pub(super) const CLICK_THROUGH: Section = section(
+    "click_through",
+    "What a device gets whose guest signs in by accepting portal.terms alone (auth.method). What stands in [session] holds too. A device is known by its MAC address. Phones keep theirs for weeks in one network, but whoever changes it on purpose is a new device, and nothing on the air tells otherwise; `devices` bounds what all of them get together.",
+    &[
+        key(
+            "time",
+            Duration { min: "1m", max: "365d", or_zero: true },
+            Is("\"0\""),
+            "How long a device may be online in `again`. Time counts while it is online; it may log out and go on later. \"0\" is no limit.",
+        ),
+        key(
+            "data",
+            Octets,
+            Is("\"0\""),
+            "What a device may send and receive together in `again`, in octets of IP. \"0\" is no limit.",
+        ),
+        key(
+            "again",
+            Duration { min: "10m", max: "365d", or_zero: false },
+            Is("\"1d\""),
+            "A device gets time and data again so long after it got them. They are remembered over restarts, at some 300 octets of memory for each device.",
+        ),
+        key("rate_up", Rate, Is("\"0\""), "The rate from each device. \"0\" is that of [session]."),
+        key("rate_down", Rate, Is("\"0\""), "The rate to each device. \"0\" is that of [session]."),
+        key(
+            "devices",
+            Int { min: 1, max: 1_000_000 },
+            or("guests.max", "500"),
+            "So many devices get time or data at once, and as many again in each `again`, evenly spread; further new ones are told when to come back. Low, it bounds what somebody gets who changes addresses, who can then use up what newcomers would have got. Without limits of time and data nobody is turned away.",
         ),
     ],
 );
