@@ -50,7 +50,7 @@ fn every_example_in_the_sample_can_be_used() {
     const UDP: [&str; 5] = ["url", "auth_port", "acct_port", "secret =", "require_"];
     let folder = std::env::temp_dir().join(format!("poblano-sample-{}", std::process::id()));
     std::fs::create_dir_all(&folder).expect("a folder for the files of the examples");
-    for file in ["radsec-ca.pem", "gateway.pem", "gateway.key", "portal.pem", "portal.key", "crm-ca.pem"] {
+    for file in ["radsec-ca.pem", "gateway.pem", "gateway.key", "portal.pem", "portal.key", "crm-ca.pem", "logo.svg"] {
         std::fs::write(folder.join(file), "").expect("a file of the examples");
     }
     let keys: usize = SECTIONS.iter().map(|s| s.keys.len()).sum();
