@@ -1,10 +1,12 @@
 """The pages, as people see, hear and touch them."""
 
+import signal
 import urllib.parse
 
 import pytest
 
 from browser import Browser
+from internet import wait_for
 from lab import GATEWAY, PORTAL, Lab
 
 WIDTHS = (320, 768, 1280)
@@ -26,6 +28,13 @@ LANGUAGES = {
     "tlh, sw;q=0.9": ("Sign in", "ltr"),
 }
 TERMS = "Be kind to the others here.\n\nThe house may end a session at any time."
+
+
+# A picture as wide as it may be, and a script that must not run.
+LOGO = """<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 160 40">
+<rect width="160" height="40" rx="8" fill="COLOR"/>
+<script>document.documentElement.remove()</script></svg>
+"""
 
 
 @pytest.fixture(scope="module")
@@ -107,6 +116,71 @@ def test_the_pages_for_vouchers_can_be_used_by_everybody(output, axe, language):
         look(bookmark, "voucher-status")
         assert lab.guest.logout().status == 303
         look(bookmark, "continue")
+
+
+@pytest.mark.parametrize("color", ["#ffcc00", "#0b1f4b"], ids=["bright", "dark"])
+@pytest.mark.parametrize("language", ["en", "ar"])
+def test_pages_with_the_colour_and_logo_of_the_place_can_be_used_by_everybody(tmp_path, output, axe, color, language):
+    logo = tmp_path / "logo.svg"
+    logo.write_text(LOGO.replace("COLOR", color))
+    settings = {
+        "auth": {"method": ["local", "vouchers", "click_through"]},
+        "portal": {
+            "title": "Café am Fluß",
+            "terms": TERMS,
+            "color": color,
+            "logo": str(logo),
+            "welcome": "Breakfast is served until ten.\n\nBe our guest.",
+        },
+    }
+    name = f"page-brand-{color[1:]}-{language}"
+    with Lab(settings=settings) as lab, Browser(lab.guest.ns) as browser:
+        assert lab.guest.lease()
+
+        def look(page):
+            for width in WIDTHS:
+                for scheme in ("light", "dark"):
+                    browser.dress(width, scheme, language)
+                    browser.open(f"{PORTAL}/{page}")
+                    assert objections(browser, axe) == [], (page, width, scheme)
+                    assert browser.ask("document.querySelector('header img').naturalWidth") > 0
+                    browser.screenshot(output / f"{name}-{page or 'sign-in'}-{width}-{scheme}.png")
+
+        look("")
+        assert "Be our guest." in browser.page
+        assert lab.guest.curl(f"{PORTAL}/login", "--data", "by=terms&terms=on").status == 303
+        look("success")
+        look("status")
+
+
+def reload(gateway, **portal):
+    gateway.settings["portal"].update(portal)
+    gateway.write()
+    gateway.process.send_signal(signal.SIGHUP)
+
+
+def test_another_colour_logo_and_words_are_there_after_a_reload_and_a_broken_logo_is_not(tmp_path):
+    logo = tmp_path / "logo.svg"
+    logo.write_text(LOGO.replace("COLOR", "#aa0000"))
+    with Lab(settings={"portal": {"title": "Before", "logo": str(logo)}}) as lab:
+        guest, gateway = lab.guest, lab.gateway
+        assert guest.lease()
+        shown = guest.curl(f"{PORTAL}/logo")
+        assert "#aa0000" in shown.body and shown.headers["content-type"] == "image/svg+xml"
+        assert "sandbox" in shown.headers["content-security-policy"]
+        assert "script-src" not in shown.headers["content-security-policy"]
+
+        reload(gateway, title="Afterwards", color="#0000aa", welcome="Good evening.")
+        wait_for(lambda: "Afterwards" in guest.curl(f"{PORTAL}/").body, "the new title")
+        page = guest.curl(f"{PORTAL}/").body
+        assert "Good evening." in page
+        assert "#0000aa" in guest.curl(f"{PORTAL}/portal.css").body
+
+        logo.write_text("<html>no picture</html>")
+        reload(gateway, title="At last")
+        wait_for(lambda: "At last" in guest.curl(f"{PORTAL}/").body, "the new title")
+        assert "#aa0000" in guest.curl(f"{PORTAL}/logo").body, "what was there before"
+        assert "neither a PNG nor an SVG" in gateway.log.read_text()
 
 
 def test_a_guest_reads_its_own_language(lab, output, axe):

@@ -62,6 +62,9 @@ pub(crate) fn assemble(read: &Read<'_>) -> Config {
         portal: Portal {
             port: read.port("portal.port"),
             title: read.required("portal.title"),
+            color: read.optional::<String>("portal.color").as_deref().and_then(color),
+            logo: read.optional("portal.logo"),
+            welcome: read.required("portal.welcome"),
             terms: read.required("portal.terms"),
             files: read.optional("portal.files"),
             venue_url: read.optional("portal.venue_url"),
@@ -456,6 +459,13 @@ fn radius_tls(read: &Read<'_>, i: usize) -> RadiusTls {
         },
         dynamic_authorization: read.required(&path("dynamic_authorization")),
     }
+}
+
+/// `#rrggbb`, as in style sheets.
+fn color(text: &str) -> Option<[u8; 3]> {
+    let digits = text.strip_prefix('#').filter(|digits| digits.len() == 6 && !digits.starts_with('+'))?;
+    let [_, red, green, blue] = u32::from_str_radix(digits, 16).ok()?.to_be_bytes();
+    Some([red, green, blue])
 }
 
 fn auth_method(word: &str) -> AuthMethod {

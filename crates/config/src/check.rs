@@ -233,6 +233,9 @@ fn portal(config: &Config, read: &mut Read<'_>) {
             format!("port {} is the gateway's DNS or DHCP server; choose another such as 3990", config.portal.port);
         read.conflict("portal.port", &[], message);
     }
+    if read.is_given("portal.color") && config.portal.color.is_none() {
+        read.conflict("portal.color", &[], "is no colour; write it as style sheets do, such as \"#0a5cc2\"");
+    }
     tls::check(config, read);
 }
 

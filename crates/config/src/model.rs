@@ -224,6 +224,12 @@ pub struct Portal {
     pub port: u16,
     /// Heading of the login page.
     pub title: String,
+    /// The place's colour: red, green and blue.
+    pub color: Option<[u8; 3]>,
+    /// The picture before the heading.
+    pub logo: Option<PathBuf>,
+    /// What stands above the login; may be empty.
+    pub welcome: String,
     /// Terms that are shown beside the login; empty shows none.
     pub terms: String,
     /// The folder of what is served below `/www/`.

@@ -59,6 +59,7 @@ fn every_example_in_the_sample_can_be_used() {
         "console.pem",
         "console.key",
         "crm-ca.pem",
+        "logo.svg",
     ] {
         std::fs::write(folder.join(file), "").expect("a file of the examples");
     }

@@ -24,6 +24,7 @@ pub(crate) fn check(setup: &Setup, as_json: bool) -> anyhow::Result<()> {
     let warnings = loaded.warnings.iter().map(ToString::to_string);
     let warnings = warnings.chain(loaded.configs().filter_map(run::damaged_accounts));
     let warnings = warnings.chain(loaded.configs().flat_map(https::warnings));
+    let warnings = warnings.chain(loaded.configs().filter_map(settings::wrong_logo));
     let warnings: Vec<String> = warnings.collect::<BTreeSet<_>>().into_iter().collect();
     let configs: Vec<Config> = [loaded.config].into_iter().chain(loaded.others).collect();
     let usable = run::of_each(&configs, |config| {

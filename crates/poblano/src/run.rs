@@ -373,6 +373,7 @@ struct Zone {
     mtu: u32,
     gateway: Rc<Gateway>,
     https: Option<Rc<Https>>,
+    board: Rc<portal::Board>,
     meters: Meters,
     /// Sessions of a former run that go on.
     adopted: usize,
@@ -382,7 +383,7 @@ struct Zone {
 /// What a gateway's tasks take with them.
 struct Inputs {
     frames: mpsc::Receiver<Queued>,
-    site: Rc<portal::Site>,
+    board: Rc<portal::Board>,
     portal: Vec<TcpListener>,
     secure: Option<TcpListener>,
     of_access_points: Option<AccessPointSockets>,
@@ -441,7 +442,8 @@ async fn serve(
     let running = |zone: &Zone| {
         let gateway = Rc::clone(&zone.gateway);
         let (config, in_force) = (zone.config.clone(), zone.in_force.clone());
-        reload::Running { config, in_force, lan_mac: zone.lan_mac, mtu: zone.mtu, gateway, https: zone.https.clone() }
+        let (https, board) = (zone.https.clone(), Rc::clone(&zone.board));
+        reload::Running { config, in_force, lan_mac: zone.lan_mac, mtu: zone.mtu, gateway, https, board }
     };
     let reload = Reload { setup, running: zones.iter().map(running).collect() };
     let Signals { terminate, interrupt, hand_over, reload: reread } = signals;
@@ -533,8 +535,8 @@ fn make(parts: Parts, scripts: Scripts, diary: Diary, clock: Clock) -> anyhow::R
     let aaa = Aaa::start(&config, lan_mac, clock, unsent)?;
     let of_access_points = aaa.access_points.open()?;
     let https = config.portal.tls.as_ref().map(Https::of_portal).transpose()?;
-    let site = Rc::new(settings::site(&config, lan_mac));
-    let desk = Rc::new(portal::Desk::new(&site.uam));
+    let board = portal::Board::new(settings::site(&config, lan_mac));
+    let desk = Rc::new(portal::Desk::new(&board.site().uam));
     let webhooks = webhooks::open(&config)?;
     let ports = (Arc::clone(&lan_port), tun_port);
     let outlets = Outlets {
@@ -551,9 +553,9 @@ fn make(parts: Parts, scripts: Scripts, diary: Diary, clock: Clock) -> anyhow::R
     };
     let gateway = Gateway::new(plane, aaa, engine, outlets);
     gateway.with(|_, _| ()); // what has ended meanwhile is told
-    let inputs = Inputs { frames, site, portal, secure, of_access_points };
+    let inputs = Inputs { frames, board: Rc::clone(&board), portal, secure, of_access_points };
     let adopted = adopted.len();
-    Ok((Zone { config: file, in_force: config, lan_mac, mtu, gateway, https, meters, adopted, ports }, inputs))
+    Ok((Zone { config: file, in_force: config, lan_mac, mtu, gateway, https, board, meters, adopted, ports }, inputs))
 }
 
 /// From here on guests are served.
@@ -769,7 +771,7 @@ async fn tell_webhooks(gateway: &Rc<Gateway>) {
 
 /// Those of one gateway.
 async fn tasks_of(gateway: Rc<Gateway>, https: Option<Rc<Https>>, inputs: Inputs) -> anyhow::Result<()> {
-    let Inputs { frames, site, portal, secure, of_access_points } = inputs;
+    let Inputs { frames, board, portal, secure, of_access_points } = inputs;
     let secure = secure.zip(https.as_ref().map(|https| Rc::clone(&https.tls)));
     let backend = Rc::new(Backend(Rc::clone(&gateway)));
     tokio::select! {
@@ -784,7 +786,7 @@ async fn tasks_of(gateway: Rc<Gateway>, https: Option<Rc<Https>>, inputs: Inputs
         () = tell_webhooks(&gateway) => {}
         () = gateway.aaa.access_points.serve(of_access_points, &gateway) => {}
         () = https::keep(https) => {}
-        _ = portal::serve(portal, secure, site, Rc::clone(&gateway.desk), backend) => {}
+        _ = portal::serve(portal, secure, board, Rc::clone(&gateway.desk), backend) => {}
     }
     Ok(())
 }

@@ -142,8 +142,10 @@ pub(crate) fn way_in(config: &Config) -> String {
 pub(crate) fn site(config: &Config, lan_mac: MacAddr) -> portal::Site {
     let uam = &config.uam;
     let addresses = uam.alias_address.into_iter().chain([config.lan.gateway]).map(|address| address.to_string());
-    portal::Site {
-        title: config.portal.title.clone(),
+    let mut site = portal::Site {
+        title: String::new(),
+        welcome: None,
+        look: portal::Look::default(),
         sign_in: portal::SignIn {
             password: config
                 .auth
@@ -153,7 +155,7 @@ pub(crate) fn site(config: &Config, lan_mac: MacAddr) -> portal::Site {
             voucher: config.auth.methods.contains(&AuthMethod::Vouchers),
             click_through: config.auth.methods.contains(&AuthMethod::ClickThrough),
         },
-        terms: Some(config.portal.terms.clone()).filter(|terms| !terms.is_empty()),
+        terms: None,
         base_url: portal(config),
         names: names(config).into_iter().map(str::to_owned).chain(addresses).collect(),
         venue_url: config.portal.venue_url.clone(),
@@ -187,7 +189,31 @@ pub(crate) fn site(config: &Config, lan_mac: MacAddr) -> portal::Site {
             origins: uam.origins.clone(),
         },
         limits: portal::Limits::default(),
-    }
+    };
+    dress(&mut site, config);
+    site
+}
+
+/// The operator's words, colour and logo. A logo that cannot be read leaves the one that there is.
+pub(crate) fn dress(site: &mut portal::Site, config: &Config) {
+    let said = |text: &String| Some(text.clone()).filter(|text| !text.trim().is_empty());
+    let ours = &config.portal;
+    (site.title, site.welcome, site.terms) = (ours.title.clone(), said(&ours.welcome), said(&ours.terms));
+    let logo = logo(config).unwrap_or_else(|error| {
+        warn!("{error}");
+        Some(site.look.logo().clone())
+    });
+    site.look = portal::Look::new(ours.color.map(portal::Color), logo);
+}
+
+/// What is wrong with the logo.
+pub(crate) fn wrong_logo(config: &Config) -> Option<String> {
+    logo(config).err()
+}
+
+fn logo(config: &Config) -> Result<Option<portal::Logo>, String> {
+    let logo = config.portal.logo.as_deref().map(portal::Logo::read).transpose();
+    logo.map_err(|error| format!("portal.logo cannot be shown: {error}"))
 }
 
 /// Without them guests miss some pages, not the portal.

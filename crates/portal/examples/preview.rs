@@ -1,4 +1,5 @@
-//! The pages as a guest sees them, without a gateway: `cargo run -p poblano-portal --example preview`.
+//! The pages as a guest sees them, without a gateway: `cargo run -p poblano-portal --example preview
+//! 127.0.0.1:3990 0a5cc2`, with a colour or without.
 //!
 //! Name `guest`, password `guest`, or any voucher. Name `away` finds no login server, `hasty` has tried too often;
 //! /status?key=back is the page of somebody who comes back.
@@ -8,7 +9,7 @@ use std::net::Ipv4Addr;
 use std::rc::Rc;
 use std::time::Duration;
 
-use portal::{Backend, Files, Guest, Limits, Login, LoginOutcome, Session, SignIn, Site, Uam};
+use portal::{Backend, Board, Color, Files, Guest, Limits, Login, LoginOutcome, Look, Session, SignIn, Site, Uam};
 use wire::routes::Routes;
 
 #[derive(Default)]
@@ -91,8 +92,15 @@ fn session() -> Session {
 async fn main() -> std::io::Result<()> {
     let address = std::env::args().nth(1).unwrap_or_else(|| "127.0.0.1:3990".into());
     let listener = tokio::net::TcpListener::bind(&address).await?;
+    let hex = |text: String| u32::from_str_radix(text.trim_start_matches('#'), 16).ok();
+    let color = std::env::args().nth(2).and_then(hex).map(|rgb| {
+        let [_, red, green, blue] = rgb.to_be_bytes();
+        Color([red, green, blue])
+    });
     let site = Site {
         title: "Hotel Poblano".into(),
+        welcome: None,
+        look: Look::new(color, None),
         sign_in: SignIn { password: true, voucher: true, click_through: true },
         terms: Some("Be kind to the other guests: the line is shared.\n\nWe keep who was online when for as long as the law asks, and nothing else.\n\nWhat you do online is your own responsibility.".into()),
         base_url: format!("http://{address}"),
@@ -105,6 +113,6 @@ async fn main() -> std::io::Result<()> {
         limits: Limits::default(),
     };
     let desk = Rc::new(portal::Desk::new(&site.uam));
-    let serving = portal::serve(vec![listener], None, Rc::new(site), desk, Rc::new(Preview::default()));
+    let serving = portal::serve(vec![listener], None, Board::new(site), desk, Rc::new(Preview::default()));
     match tokio::task::LocalSet::new().run_until(serving).await {}
 }

@@ -6,8 +6,10 @@
 //! No cookie and no script: the sheets in which phones show portals forget the first and break the second.
 #![forbid(unsafe_code)]
 
+use std::cell::RefCell;
 use std::future::Future;
 use std::net::Ipv4Addr;
+use std::rc::Rc;
 use std::time::Duration;
 
 use wire::routes::Routes;
@@ -19,6 +21,7 @@ mod forms;
 pub mod fuzz;
 mod gate;
 mod limits;
+mod look;
 mod pages;
 mod reply;
 mod routes;
@@ -30,6 +33,7 @@ mod urls;
 
 pub use files::Files;
 pub use limits::Limits;
+pub use look::{Color, Logo, Look};
 pub use server::serve;
 pub use tls::{Inside, Tls};
 pub use uam::Credential;
@@ -212,6 +216,10 @@ pub struct Session {
 pub struct Site {
     /// Name of the place, on every page.
     pub title: String,
+    /// What stands above the sign-in, as plain text, paragraphs separated by empty lines.
+    pub welcome: Option<String>,
+    /// Colour and logo.
+    pub look: Look,
     /// What the sign-in page asks for.
     pub sign_in: SignIn,
     /// Terms of use as plain text, paragraphs separated by empty lines. If there are any, a guest has to accept them.
@@ -244,6 +252,29 @@ pub struct SignIn {
     pub voucher: bool,
     /// Nothing but that the terms are accepted; there have to be some.
     pub click_through: bool,
+}
+
+/// What the place shows now; the operator can change it while guests are served.
+#[derive(Debug)]
+pub struct Board(RefCell<Rc<Site>>);
+
+impl Board {
+    /// With this on it.
+    #[must_use]
+    pub fn new(site: Site) -> Rc<Self> {
+        Rc::new(Self(RefCell::new(Rc::new(site))))
+    }
+
+    /// What is on it.
+    #[must_use]
+    pub fn site(&self) -> Rc<Site> {
+        Rc::clone(&self.0.borrow())
+    }
+
+    /// Shows something else from the next request on; only bounds stay as they were.
+    pub fn show(&self, site: Site) {
+        *self.0.borrow_mut() = Rc::new(site);
+    }
 }
 
 impl Site {

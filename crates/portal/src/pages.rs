@@ -33,6 +33,7 @@ pub(crate) struct LoginForm<'a> {
 struct Login<'a> {
     page: Page<'a>,
     form: &'a LoginForm<'a>,
+    welcome: Vec<&'a str>,
     terms: Vec<&'a str>,
 }
 
@@ -95,7 +96,15 @@ struct Terms<'a> {
 
 impl<'a> Page<'a> {
     pub(crate) fn login(self, status: StatusCode, form: &LoginForm<'_>) -> Reply {
-        render(status, &Login { page: self, form, terms: self.paragraphs() })
+        render(
+            status,
+            &Login {
+                page: self,
+                form,
+                welcome: paragraphs(self.site.welcome.as_deref()),
+                terms: self.terms_in_paragraphs(),
+            },
+        )
     }
 
     pub(crate) fn success(self, session: &Session, url: Option<WebUrl<'_>>) -> Reply {
@@ -127,7 +136,7 @@ impl<'a> Page<'a> {
     }
 
     pub(crate) fn resume(self, status: StatusCode, who: &str, bookmark: &str, error: Option<String>) -> Reply {
-        let (who, terms) = (fill(self.t.continue_as, &tidy(who)), self.paragraphs());
+        let (who, terms) = (fill(self.t.continue_as, &tidy(who)), self.terms_in_paragraphs());
         render(status, &Continue { page: self, who, bookmark, terms, error })
     }
 
@@ -154,17 +163,21 @@ impl<'a> Page<'a> {
     }
 
     pub(crate) fn terms(self) -> Reply {
-        render(StatusCode::OK, &Terms { page: self, terms: self.paragraphs() })
+        render(StatusCode::OK, &Terms { page: self, terms: self.terms_in_paragraphs() })
     }
 
     fn notice(self, status: StatusCode, title: &'static str, lead: &'static str, link: &'static str) -> Reply {
         render(status, &Notice { page: self, title, lead, link })
     }
 
-    fn paragraphs(self) -> Vec<&'a str> {
-        let terms = self.site.terms.as_deref().unwrap_or_default();
-        terms.split("\n\n").map(str::trim).filter(|paragraph| !paragraph.is_empty()).collect()
+    fn terms_in_paragraphs(self) -> Vec<&'a str> {
+        paragraphs(self.site.terms.as_deref())
     }
+}
+
+fn paragraphs(text: Option<&str>) -> Vec<&str> {
+    let paragraphs = text.unwrap_or_default().split("\n\n");
+    paragraphs.map(str::trim).filter(|paragraph| !paragraph.is_empty()).collect()
 }
 
 /// Who has signed in; empty for whoever has no name.

@@ -18,9 +18,6 @@ use crate::uam_routes::{self, Desk};
 use crate::urls;
 use crate::{Backend, Credential, Guest, Login, LoginOutcome, Site, api};
 
-const STYLE: &[u8] = include_bytes!("../../../portal-ui/portal.css");
-const LOGO: &[u8] = include_bytes!("../../../portal-ui/logo.svg");
-
 /// What a person asks for, as the operator is told.
 pub(crate) struct Visit {
     pub(crate) path: String,
@@ -71,8 +68,8 @@ pub(crate) async fn answer<B: Backend>(
         "/continue" if posts => resume(request, ip, is_secure, &guest, page, backend).await,
         "/login" | "/logout" | "/continue" if !reads => reply::closing(reply::method_not_allowed("GET, HEAD, POST")),
         _ if !reads => reply::closing(reply::method_not_allowed("GET, HEAD")),
-        "/portal.css" => reply::file("text/css; charset=utf-8", STYLE),
-        "/logo.svg" => reply::file("image/svg+xml", LOGO),
+        "/portal.css" => reply::file("text/css; charset=utf-8", site.look.style.clone()),
+        "/logo" => reply::picture(site.look.logo.kind, site.look.logo.content.clone()),
         "/captive-portal/api" | "/captive-portal-identification" => api::answer(&guest, site),
         "/terms" if site.terms.is_some() => page.terms(),
         _ => match (path.as_str(), guest) {

@@ -21,23 +21,24 @@ use tracing::Instrument;
 
 use crate::gate::{Admission, Gate};
 use crate::uam_routes::Desk;
-use crate::{Backend, Site, Tls, reply, routes};
+use crate::{Backend, Board, Tls, reply, routes};
 
 /// Serves listeners for ever, all within the same bounds, and one of https. Has to run inside a
 /// [`tokio::task::LocalSet`]. When the future is dropped, all its connections end.
 pub async fn serve<B: Backend>(
     listeners: Vec<TcpListener>,
     secure: Option<(TcpListener, Rc<Tls>)>,
-    site: Rc<Site>,
+    board: Rc<Board>,
     desk: Rc<Desk>,
     backend: Rc<B>,
 ) -> Infallible {
-    let gate = Gate::new(&site.limits);
-    let place = Place { site, desk, backend, gate: Rc::clone(&gate) };
+    let limits = board.site().limits.clone();
+    let gate = Gate::new(&limits);
+    let place = Place { board, desk, backend, gate: Rc::clone(&gate) };
     let behind_tls = async {
         match secure {
             Some((listener, tls)) => {
-                let gate = Gate::new(&place.site.limits.of_tls());
+                let gate = Gate::new(&limits.of_tls());
                 keep_door(&[listener], &gate, Some(tls), &place).await
             }
             None => pending().await,
@@ -52,7 +53,7 @@ pub async fn serve<B: Backend>(
 
 /// What is behind each door.
 struct Place<B> {
-    site: Rc<Site>,
+    board: Rc<Board>,
     desk: Rc<Desk>,
     backend: Rc<B>,
     /// Counts requests, wherever they come in.
@@ -107,7 +108,8 @@ struct Connection<B> {
 
 impl<B: Backend> Connection<B> {
     async fn run(self, stream: TcpStream, admission: Admission) {
-        let limits = &self.place.site.limits;
+        let site = self.place.board.site();
+        let limits = &site.limits;
         let connection = async {
             let Some(tls) = &self.tls else { return self.converse(stream).await };
             let Some(mut inside) = tls.open(stream, limits.handshake_time).await else { return };
@@ -123,7 +125,8 @@ impl<B: Backend> Connection<B> {
     }
 
     async fn converse(&self, stream: impl AsyncRead + AsyncWrite + Unpin) {
-        let limits = &self.place.site.limits;
+        let site = self.place.board.site();
+        let limits = &site.limits;
         let conversation = http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(limits.header_time)
@@ -135,7 +138,8 @@ impl<B: Backend> Connection<B> {
     }
 
     async fn answer(&self, request: hyper::Request<hyper::body::Incoming>) -> Result<reply::Reply, Stranger> {
-        let Place { site, desk, backend, gate } = &self.place;
+        let Place { board, desk, backend, gate } = &self.place;
+        let site = &*board.site();
         // Asked again for each request: a lease can end while a connection is open.
         let guest = backend.guest(self.ip).ok_or(Stranger)?;
         if !gate.may_ask(self.ip, Instant::now()) {
@@ -153,8 +157,8 @@ impl<B: Backend> Connection<B> {
 
 impl<B> Clone for Place<B> {
     fn clone(&self) -> Self {
-        let Self { site, desk, backend, gate } = self;
-        Self { site: Rc::clone(site), desk: Rc::clone(desk), backend: Rc::clone(backend), gate: Rc::clone(gate) }
+        let Self { board, desk, backend, gate } = self;
+        Self { board: Rc::clone(board), desk: Rc::clone(desk), backend: Rc::clone(backend), gate: Rc::clone(gate) }
     }
 }
 

@@ -211,7 +211,7 @@ fn every_page_forbids_what_it_does_not_need() {
 fn a_guests_first_page_is_small() {
     with_portal(wide(), None, async |portal| {
         let mut octets = 0;
-        for (path, kind) in [("/", "text/html"), ("/portal.css", "text/css"), ("/logo.svg", "image/svg+xml")] {
+        for (path, kind) in [("/", "text/html"), ("/portal.css", "text/css"), ("/logo", "image/svg+xml")] {
             let answer = page(&portal, ANNE, path).await;
             assert!(answer.header("content-type").expect("type").starts_with(kind), "{path}");
             octets += answer.head.len() + answer.body.len();

@@ -119,7 +119,7 @@ fn nonsense_gets_a_refusal_and_the_portal_goes_on() {
 fn a_browser_may_keep_its_connection_and_ask_ahead() {
     with_portal(wide(), None, async |portal| {
         let ahead = "GET / HTTP/1.1\r\nHost: 10.85.0.1\r\n\r\nHEAD /portal.css HTTP/1.1\r\nHost: 10.85.0.1\r\n\r\n\
-                     GET /logo.svg HTTP/1.1\r\nHost: 10.85.0.1\r\nConnection: close\r\n\r\n";
+                     GET /logo HTTP/1.1\r\nHost: 10.85.0.1\r\nConnection: close\r\n\r\n";
         let all = String::from_utf8(raw(ANNE, portal.address, ahead).await).expect("text");
         assert_eq!(all.matches("HTTP/1.1 200").count(), 3, "{all}");
         assert!(all.ends_with("</svg>\n"));

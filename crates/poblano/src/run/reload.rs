@@ -30,6 +30,8 @@ pub(super) struct Running {
     pub(super) mtu: u32,
     pub(super) gateway: Rc<Gateway>,
     pub(super) https: Option<Rc<Https>>,
+    /// What guests are shown.
+    pub(super) board: Rc<portal::Board>,
 }
 
 impl Reload {
@@ -88,9 +90,15 @@ impl Running {
         // All else is built into devices, tables and rules at start.
         let config::Garden { addresses, count, .. } = self.config.garden;
         let garden = config::Garden { addresses, count, ..loaded.garden.clone() };
+        let config::Portal { port, files, venue_url, can_extend, tls, .. } = self.config.portal.clone();
+        let portal = config::Portal { port, files, venue_url, can_extend, tls, ..loaded.portal.clone() };
+        let mut site = portal::Site::clone(&self.board.site());
+        settings::dress(&mut site, loaded);
+        self.board.show(site);
+        self.config.portal = portal;
         let now_running = Config { dhcp: loaded.dhcp.clone(), garden, ..self.config.clone() };
         if now_running != *loaded {
-            warn!("only [dhcp] and [garden] change without a restart; what else has changed waits for one");
+            warn!("only [dhcp], [garden] and the pages change without a restart; what else has changed waits for one");
         }
         if now_running.lan != loaded.lan || now_running.guests != loaded.guests {
             warn!("[dhcp] and [garden] wait too: they depend on [lan] and [guests], which have changed");

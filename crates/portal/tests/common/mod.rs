@@ -9,7 +9,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use portal::{
-    Backend, Credential, Declined, Files, Guest, Limits, Login, LoginOutcome, Session, SignIn, Site, Tls, Uam,
+    Backend, Board, Credential, Declined, Files, Guest, Limits, Login, LoginOutcome, Look, Session, SignIn, Site, Tls,
+    Uam,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
@@ -172,6 +173,7 @@ impl Backend for House {
 /// A running portal.
 pub(crate) struct Portal {
     pub(crate) house: Rc<House>,
+    pub(crate) board: Rc<Board>,
     pub(crate) address: SocketAddr,
     /// Where https is spoken, if it is.
     pub(crate) secure: SocketAddr,
@@ -244,6 +246,8 @@ fn with_site(
 fn site(limits: Limits, terms: Option<&str>, sign_in: SignIn, uam: Uam, files: Files) -> Site {
     Site {
         title: "Caf\u{e9} <Poblano>".into(),
+        welcome: None,
+        look: Look::default(),
         sign_in,
         terms: terms.map(Into::into),
         base_url: BASE.into(),
@@ -260,18 +264,18 @@ fn site(limits: Limits, terms: Option<&str>, sign_in: SignIn, uam: Uam, files: F
 fn run(site: Site, certificate: Option<Arc<rustls::ServerConfig>>, test: impl AsyncFnOnce(Portal)) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("runtime");
     tokio::task::LocalSet::new().block_on(&runtime, async {
-        let (house, site) = (Rc::new(House::default()), Rc::new(site));
+        let (house, board) = (Rc::new(House::default()), Board::new(site));
         let listen = async || {
             let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("listener");
             let address = listener.local_addr().expect("address");
             (listener, address)
         };
         let ((plain, address), (behind_tls, secure)) = (listen().await, listen().await);
-        let desk = Rc::new(portal::Desk::new(&site.uam));
+        let desk = Rc::new(portal::Desk::new(&board.site().uam));
         let tls = certificate.map(|config| Rc::new(Tls::start("portal-tls", config).expect("a thread")));
         let secure_door = tls.clone().map(|tls| (behind_tls, tls));
-        tokio::task::spawn_local(portal::serve(vec![plain], secure_door, site, desk, Rc::clone(&house)));
-        test(Portal { house, address, secure, tls }).await;
+        tokio::task::spawn_local(portal::serve(vec![plain], secure_door, Rc::clone(&board), desk, Rc::clone(&house)));
+        test(Portal { house, board, address, secure, tls }).await;
     });
 }
 

@@ -20,6 +20,24 @@ pub(super) const PORTAL: Section = section(
         ),
         key("title", Text { max: 200 }, Is("\"Wi-Fi\""), "The heading of the page, such as the name of the place."),
         key(
+            "color",
+            Text { max: 7 },
+            or("none; the program's own green", "\"#0a5cc2\""),
+            "The place's colour, of buttons as it is and of links as light or dark as can be read on the page. What is written on it is black or white, whichever reads better. It, title, logo, welcome and terms change with SIGHUP, without a restart.",
+        ),
+        key(
+            "logo",
+            File,
+            or("none; the program's own", "\"logo.svg\""),
+            "A PNG or SVG of at most 64 kB that stands before the title, 40 pixels high. One that cannot be shown is told at the start and with SIGHUP, and what was shown before stays.",
+        ),
+        key(
+            "welcome",
+            Text { max: 2000 },
+            Is("\"\""),
+            "What stands above the sign-in, for every guest in the same language; empty is nothing. An empty line parts paragraphs.",
+        ),
+        key(
             "terms",
             Text { max: 16_384 },
             Is("\"\""),
