@@ -63,5 +63,6 @@ pub const SECTIONS: &[Section] = &[
     system::CONSOLE,
     system::CONSOLE_TLS,
     system::WEBHOOK,
+    system::RETENTION,
     system::LOG,
 ];
