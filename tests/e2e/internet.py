@@ -57,7 +57,7 @@ class Answer(http.server.BaseHTTPRequestHandler):
         self.server.seen.append((host, self.path, self.client_address[0]))
         if self.path == "/blob":
             return self.answer(200, BLOB)
-        status, body = PROBES.get((host, self.path), (200, f"hello from {host}\n"))
+        status, body = PROBES.get((host, self.path.partition("?")[0]), (200, f"hello from {host}\n"))
         self.answer(status, body.encode())
 
     def do_POST(self):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from internet import DNS, HOST, PROBES
+from internet import DNS, HOST
 from lab import GATEWAY, PORTAL, Inputs, Lab
 
 
@@ -53,18 +53,6 @@ def test_udp_is_refused_with_an_icmp_message(leased):
         "except OSError as e: raise SystemExit(0 if e.errno in (101, 113) else 1)\n"
     )
     assert leased.guest.ns.status("python3", "-c", script) == 0
-
-
-def test_every_probe_is_redirected_before_login_and_answered_by_the_internet_after(leased):
-    guest = leased.guest
-    for host, path in PROBES:
-        reply = guest.curl(f"http://{host}{path}")
-        assert (reply.status, reply.location[: len(PORTAL)]) == (302, PORTAL), host
-    assert leased.internet.seen == []
-    assert guest.login().status == 303
-    for (host, path), (status, body) in PROBES.items():
-        reply = guest.curl(f"http://{host}{path}")
-        assert (reply.status, reply.body) == (status, body), host
 
 
 def test_names_resolve_before_login(leased):

@@ -9,13 +9,13 @@ use wire::MacAddr;
 
 use crate::read::{Read, Value};
 use crate::{
-    Accounting, Auth, AuthMethod, BitRate, ClickThrough, Config, Console, ConsoleTls, Control, Dhcp, DhcpOption,
-    Direction, Dns, DynamicAuthorization, DynamicAuthorizationClient, Garden, GardenDomain, GardenEntry, Guests,
-    HostLease, HostNetwork, InterfaceAddress, Lan, Log, LogLevel, MacAuthentication, MacServiceType, Metrics,
+    Accounting, Auth, AuthMethod, BitRate, ClickThrough, Config, Console, ConsoleTls, Control, Destinations, Dhcp,
+    DhcpOption, Direction, Dns, DynamicAuthorization, DynamicAuthorizationClient, Garden, GardenDomain, GardenEntry,
+    Guests, HostLease, HostNetwork, InterfaceAddress, Lan, Log, LogLevel, MacAuthentication, MacServiceType, Metrics,
     NamedPool, Network, Octets, Offload, OffloadMode, PasswordMethod, Policy, Portal, PortalTls, Radius,
     RadiusAdministrative, RadiusHttp, RadiusProxy, RadiusProxyClient, RadiusServer, RadiusTls, RadiusTransport,
-    RadiusVersion, Routed, Scripts, Secret, Session, State, Tun, TunMode, Uam, Uplink, UplinkLine, UplinkProbe,
-    UplinkShare, Vouchers, Webhook,
+    RadiusVersion, Redaction, Retention, Routed, Scripts, Secret, Session, State, Tun, TunMode, Uam, Uplink,
+    UplinkLine, UplinkProbe, UplinkShare, Vouchers, Webhook,
 };
 
 /// Tables are sized by the number of guests; without a wish of the operator they stay below this many.
@@ -113,10 +113,11 @@ pub(crate) fn assemble(read: &Read<'_>) -> Config {
         scripts: scripts(read),
         console: console(read, &directory),
         webhooks: (0..read.count("webhook")).map(|i| webhook(read, i)).collect(),
+        retention: retention(read, &directory),
         state: State { directory },
         metrics: Metrics { listen: read.optional("metrics.listen"), port: read.port("metrics.port") },
         control: Control { socket: read.required("control.socket") },
-        log: Log { level: log_level(&read.word("log.level")) },
+        log: Log { level: log_level(&read.word("log.level")), json: read.word("log.format") == "json" },
     }
 }
 
@@ -127,6 +128,29 @@ fn webhook(read: &Read<'_>, i: usize) -> Webhook {
         events: read.optional(&path("events")).unwrap_or_default(),
         secret: read.optional(&path("secret")).or_else(|| read.optional(&path("secret_file"))),
         ca: read.optional(&path("ca_file")),
+    }
+}
+
+fn retention(read: &Read<'_>, directory: &Path) -> Retention {
+    let kept: Vec<String> = read.optional("retention.keep").unwrap_or_default();
+    let redaction = |path: &str| match read.word(path).as_str() {
+        "hash" => Redaction::Hash,
+        "drop" => Redaction::Drop,
+        _ => Redaction::Keep,
+    };
+    Retention {
+        sessions: kept.iter().any(|word| word == "sessions"),
+        mappings: kept.iter().any(|word| word == "mappings"),
+        directory: read.optional("retention.directory").unwrap_or_else(|| directory.join("retention")),
+        account: redaction("retention.account"),
+        mac: redaction("retention.mac"),
+        destinations: match read.word("retention.destinations").as_str() {
+            "keep" => Destinations::Keep,
+            "network" => Destinations::Network,
+            _ => Destinations::Drop,
+        },
+        age: read.required("retention.age"),
+        max_size: read.required("retention.max_size"),
     }
 }
 

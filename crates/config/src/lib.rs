@@ -26,11 +26,12 @@ mod zones;
 
 pub use garden::{GardenDomain, GardenEntry, GardenHost};
 pub use model::{
-    Accounting, Auth, AuthMethod, ClickThrough, Config, Console, ConsoleTls, Control, Dhcp, Direction, Dns,
-    DynamicAuthorization, DynamicAuthorizationClient, Garden, Guests, HostLease, Lan, Log, LogLevel, MacAuthentication,
-    MacServiceType, Metrics, NamedPool, Offload, OffloadMode, PasswordMethod, Policy, Portal, PortalTls, Radius,
-    RadiusAdministrative, RadiusHttp, RadiusProxy, RadiusProxyClient, RadiusServer, RadiusTls, RadiusTransport,
-    RadiusVersion, Routed, Scripts, Session, State, Tun, TunMode, Uam, Vouchers, Webhook,
+    Accounting, Auth, AuthMethod, ClickThrough, Config, Console, ConsoleTls, Control, Destinations, Dhcp, Direction,
+    Dns, DynamicAuthorization, DynamicAuthorizationClient, Garden, Guests, HostLease, Lan, Log, LogLevel,
+    MacAuthentication, MacServiceType, Metrics, NamedPool, Offload, OffloadMode, PasswordMethod, Policy, Portal,
+    PortalTls, Radius, RadiusAdministrative, RadiusHttp, RadiusProxy, RadiusProxyClient, RadiusServer, RadiusTls,
+    RadiusTransport, RadiusVersion, Redaction, Retention, Routed, Scripts, Session, State, Tun, TunMode, Uam, Vouchers,
+    Webhook,
 };
 pub use option::DhcpOption;
 pub use problem::{Errors, Problem};

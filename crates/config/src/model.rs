@@ -62,6 +62,8 @@ pub struct Config {
     pub console: Console,
     /// `[[webhook]]`
     pub webhooks: Vec<Webhook>,
+    /// What is written down of guests for later.
+    pub retention: Retention,
     /// The log.
     pub log: Log,
 }
@@ -804,11 +806,56 @@ impl Webhook {
     }
 }
 
+/// `[retention]`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Retention {
+    /// Beginning and end of sessions are written down.
+    pub sessions: bool,
+    /// So is what NAT does for guests.
+    pub mappings: bool,
+    /// Where to.
+    pub directory: PathBuf,
+    /// What becomes of accounts' names.
+    pub account: Redaction,
+    /// What becomes of MAC addresses.
+    pub mac: Redaction,
+    /// What becomes of the far ends of connections.
+    pub destinations: Destinations,
+    /// Files whose last line is as old go.
+    pub age: Duration,
+    /// Octets of all files, 0 for no limit.
+    pub max_size: Octets,
+}
+
+/// What is written down of something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Redaction {
+    /// As it is.
+    Keep,
+    /// A keyed hash of it.
+    Hash,
+    /// Nothing.
+    Drop,
+}
+
+/// What is written down of the far end of a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Destinations {
+    /// Nothing.
+    Drop,
+    /// The /24 that it is in.
+    Network,
+    /// Address and port.
+    Keep,
+}
+
 /// `[log]`
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Log {
     /// The least important line that is written.
     pub level: LogLevel,
+    /// Each line is an object of JSON.
+    pub json: bool,
 }
 
 /// How much the log tells; the words of `tracing`.

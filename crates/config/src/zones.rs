@@ -23,7 +23,7 @@ pub(crate) const ZONE: &str = "zone";
 /// Keys that each zone has for itself.
 const OF_ZONES: [&str; 4] = ["lan.interface", "lan.network", "lan.gateway", "tun.name"];
 /// Keys of the process.
-const OF_PROCESS: [&str; 14] = [
+const OF_PROCESS: [&str; 15] = [
     "console.listen",
     "console.port",
     "console.plain_http",
@@ -34,6 +34,7 @@ const OF_PROCESS: [&str; 14] = [
     "metrics.listen",
     "metrics.port",
     "log.level",
+    "log.format",
     "uplink.share",
     "uplink.probe_interval",
     "uplink.probes_lost",
@@ -172,6 +173,11 @@ pub(crate) fn complete(read: &mut Read<'_>) {
             read.set("state.directory", Value::Path(shared.join("zones").join(&name)));
         }
     }
+    if let Some(Value::Path(shared)) = read.value("retention.directory").cloned()
+        && !read.is_of_zone("retention.directory")
+    {
+        read.set("retention.directory", Value::Path(shared.join(&name)));
+    }
     if !read.is_of_zone("radius.nas_identifier")
         && let Some(Value::Text(shared)) = read.value("radius.nas_identifier").cloned()
     {
@@ -233,6 +239,8 @@ fn check_two(other: &Config, config: &Config, read: &mut Read<'_>) {
     }
     if config.state.directory == other.state.directory {
         read.conflict("state.directory", &[], both(&config.state.directory.display().to_string()));
+    } else if config.retention.directory == other.retention.directory {
+        read.conflict("retention.directory", &[], both(&config.retention.directory.display().to_string()));
     }
     if config.radius.nas_identifier == other.radius.nas_identifier {
         // One's Accounting-On would end the other's sessions at the server (RFC 2866, section 5.1).

@@ -134,6 +134,10 @@ fn what_only_one_of_two_can_have_is_told_to_the_second() {
         "[zone.staff.state].directory: /var/lib/poblano/zones/guests is that of zone guests too",
     );
     conflict(
+        "[zone.staff.retention]\ndirectory = \"/var/lib/poblano/zones/guests/retention\"\n",
+        "[zone.staff.retention].directory: /var/lib/poblano/zones/guests/retention is that of zone guests too",
+    );
+    conflict(
         "[zone.guests.uplink]\ninterface = \"eth2.20\"\n",
         "zone staff has its guests where zone guests has its uplink",
     );

@@ -28,6 +28,7 @@ mod meters;
 mod poll;
 pub mod raw;
 mod terminal;
+mod translations;
 mod uplinks;
 pub mod virtual_;
 mod waker;
@@ -58,6 +59,7 @@ pub use meters::KeptMeters;
 #[cfg(not(target_os = "linux"))]
 pub use no_netns as netns;
 pub use terminal::ask_unseen;
+pub use translations::{End, Told, Translation, Translations};
 pub use uplinks::{GUEST_PARTS, Hop, LinkState, MAX_UPLINKS, Plan, ProbeSocket, UplinkLine, Uplinks, UplinksSpec};
 pub use waker::Waker;
 
@@ -180,6 +182,22 @@ pub trait System {
     /// # Errors
     /// The kernel's.
     fn open_flows(&mut self) -> Result<Box<dyn Flows>>;
+
+    /// Refuses if this system cannot tell what NAT does.
+    ///
+    /// # Errors
+    /// Why not.
+    fn check_translations(&self) -> Result<()> {
+        Err(translations::not_here())
+    }
+
+    /// Hears what NAT does from now on, in the network namespace of the calling thread.
+    ///
+    /// # Errors
+    /// The kernel's, or that this system cannot tell.
+    fn watch_translations(&mut self, _: &Waker) -> Result<Box<dyn Translations>> {
+        Err(translations::not_here())
+    }
 
     /// True if [`System::lock_lans`] found the lock of a former life that ended without [`System::undo`]: guests were
     /// relying on it, so it should not be taken back because of a failure.

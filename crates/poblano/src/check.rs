@@ -143,6 +143,12 @@ fn plan(text: &mut String, config: &Config, machine: &Machine) -> std::fmt::Resu
         "  ask {} who may log in",
         config.auth.methods.iter().map(|m| asked(*m, config)).collect::<Vec<_>>().join(", then ")
     )?;
+    let kept = [("sessions", config.retention.sessions), ("mappings", config.retention.mappings)];
+    let kept: Vec<_> = kept.into_iter().filter(|(_, kept)| *kept).map(|(what, _)| what).collect();
+    if !kept.is_empty() {
+        let (age, directory) = (config::format_duration(config.retention.age), config.retention.directory.display());
+        writeln!(text, "  keep {} in {directory} for {age}", kept.join(" and "))?;
+    }
     if let Some(own) = &config.radius.administrative {
         let interval = config::format_duration(own.interval);
         writeln!(text, "  log in for itself as {} every {interval}, for what the server configures", own.user)?;

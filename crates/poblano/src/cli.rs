@@ -150,6 +150,9 @@ pub(crate) enum Command {
     /// Ask the configured RADIUS servers
     #[command(subcommand)]
     Radius(Radius),
+    /// Look into what is kept of sessions and of NAT (retention.keep)
+    #[command(subcommand)]
+    Retention(Retention),
     /// Print the shell completion script
     Completion {
         /// Which shell
@@ -290,6 +293,49 @@ pub(crate) enum Host {
         #[command(flatten)]
         control: Control,
     },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Retention {
+    /// Say who had an address, and a port of it, at a time
+    ///
+    /// It reads the files alone, the gateway need not run. The exit status is 1 if nobody is known.
+    Find(Find),
+}
+
+/// Who is looked for.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Find {
+    /// The public address; or a guest's own, whose sessions are told
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) address: Ipv4Addr,
+    /// The public port
+    #[arg(long, value_name = "PORT")]
+    pub(crate) port: Option<u16>,
+    /// When: such as 2027-03-01T14:22:33Z, or with +01:00 in Z's place; that whole second is meant
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    pub(crate) at: Duration,
+    /// So much before and after it too, such as 30s, for whoever's clock may be wrong
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub(crate) within: Option<Duration>,
+    /// The protocol
+    #[arg(long, value_name = "tcp|udp", value_parser = ["tcp", "udp"], hide_possible_values = true)]
+    pub(crate) protocol: Option<String>,
+    /// Where the connection went, if that is kept
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) to: Option<Ipv4Addr>,
+    #[command(flatten)]
+    pub(crate) file: ConfigFile,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+fn moment(text: &str) -> Result<Duration, String> {
+    match radius::text::TerminateTime::parse(text) {
+        Some(radius::text::TerminateTime::Utc(time)) => Ok(time),
+        _ => Err("expected a date and time with its zone, such as 2027-03-01T14:22:33Z".to_owned()),
+    }
 }
 
 fn duration(text: &str) -> Result<Duration, String> {

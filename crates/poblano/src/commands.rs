@@ -75,7 +75,7 @@ pub(crate) fn events(control: &Control, guest: Option<Guest>, follow: bool) -> a
 }
 
 /// A date and a time as RFC 3339 has them, without the zone, which is UTC.
-fn utc(unix: u64) -> String {
+pub(crate) fn utc(unix: u64) -> String {
     // Years of 365.2425 days that begin in March, so that the day that may be missing is the last one.
     let (days, second) = (unix / 86_400 + 719_468, unix % 86_400);
     let (era, day) = (days / 146_097, days % 146_097);

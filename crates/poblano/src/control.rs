@@ -302,6 +302,7 @@ fn beside_guests(gateway: &Gateway, facts: &Facts, zone: &str) -> Value {
         "access_points": access_points(&gateway.aaa.access_points.stats()),
         "rogues": gateway.rogues(),
         "scripts": scripts(&gateway.scripts.state()),
+        "retention": gateway.retention.to_json(),
         "vouchers": gateway.allowances.summary(gateway.clock.now().unix.as_secs()),
         "uplinks": facts.uplinks.as_ref().map(|uplinks| uplinks.to_json()),
     })

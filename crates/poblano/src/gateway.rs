@@ -33,6 +33,7 @@ use crate::flows::Forgetting;
 use crate::guesses::Guesses;
 use crate::offload::Offload;
 use crate::resolvers::Resolvers;
+use crate::retention::Retention;
 use crate::scripts::Scripts;
 use crate::slow::Queued;
 use crate::webhooks::Webhook;
@@ -70,6 +71,8 @@ pub(crate) struct Gateway {
     guesses: Guesses,
     /// Who is told of it.
     pub(crate) webhooks: Vec<Webhook>,
+    /// What is written down for the law.
+    pub(crate) retention: Retention,
     /// The configuration is to be read again.
     pub(crate) reload: Notify,
     /// The gateway's own session, if it is to have one.
@@ -94,13 +97,25 @@ pub(crate) struct Outlets {
     pub(crate) desk: Rc<portal::Desk>,
     pub(crate) diary: Diary,
     pub(crate) webhooks: Vec<Webhook>,
+    pub(crate) retention: Retention,
     pub(crate) administrative: Option<Rc<Administrative>>,
 }
 
 impl Gateway {
     pub(crate) fn new(plane: Arc<Plane>, aaa: Rc<Aaa>, engine: Engine, outlets: Outlets) -> Rc<Self> {
-        let Outlets { lan, allowances, store, flows, offload, scripts, desk, diary, webhooks, administrative } =
-            outlets;
+        let Outlets {
+            lan,
+            allowances,
+            store,
+            flows,
+            offload,
+            scripts,
+            desk,
+            diary,
+            webhooks,
+            retention,
+            administrative,
+        } = outlets;
         let mut engine = engine;
         engine.set_mirror(offload.mirror());
         Rc::new(Self {
@@ -119,6 +134,7 @@ impl Gateway {
             diary,
             guesses: Guesses::default(),
             webhooks,
+            retention,
             reload: Notify::new(),
             administrative,
             armed: Cell::new(None),
@@ -622,6 +638,7 @@ impl Gateway {
             }
         }
         self.diary.session(self.clock.now(), record);
+        self.retention.session(record, self.plane.routes.station(record.key));
         self.account_allowance(record);
         self.scripts.session(record);
         self.aaa.account(record, written);

@@ -35,6 +35,7 @@ mod offload;
 mod parts;
 mod query;
 mod resolvers;
+mod retention;
 mod rogues;
 mod run;
 mod scripts;
@@ -78,6 +79,7 @@ fn perform(command: Command) -> anyhow::Result<ExitCode> {
         Command::Radius(cli::Radius::Test(test)) => return aaa::test(&test),
         Command::Query { words } => return Ok(query::query(&words)),
         Command::Import(import) => return import::import(&import),
+        Command::Retention(cli::Retention::Find(find)) => return retention::find(&find),
         Command::Run(setup) => run::run(&setup),
         #[cfg(feature = "full")]
         Command::Demo { stay } => demo::demo(stay),

@@ -137,6 +137,12 @@ pub(crate) fn text(told: &Value) -> String {
             }
         });
     }
+    for (name, help, key) in [
+        ("retention_lines_lost_total", "Lines of the retention log that could not be written.", "lines_lost"),
+        ("retention_gaps_total", "Times that something may be missing in it.", "gaps"),
+    ] {
+        out.one(name, "counter", help, |told| told["retention"][key].as_u64());
+    }
     out.many("vouchers", "gauge", "Vouchers by what has become of them.", |told, out| {
         for state in ["new", "in_use", "used_up", "expired", "revoked"] {
             out(&[("state", state)], told["vouchers"][state].as_u64());

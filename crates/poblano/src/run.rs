@@ -23,7 +23,8 @@ use fastpath::shape;
 use fastpath::slow::StationLimit;
 use fastpath::table::Table;
 use platform::{
-    Flows, ForwardSpec, Guard, Host, Interface, System, TunSpec, UplinkLine, UplinkSpec, UplinksSpec, Waker,
+    Flows, ForwardSpec, Guard, Host, Interface, System, Translations, TunSpec, UplinkLine, UplinkSpec, UplinksSpec,
+    Waker,
 };
 use radius::TerminateCause;
 use store::{Accounts, AccountsError, Changes, Store};
@@ -48,6 +49,7 @@ use crate::gateway::{Backend, Gateway, Outlets};
 use crate::https::Https;
 use crate::meters::Meters;
 use crate::offload::Offload;
+use crate::retention::Retention;
 use crate::scripts::Scripts;
 use crate::slow::{self, Queued};
 use crate::uplinks::Uplinks;
@@ -75,7 +77,7 @@ enum End {
 /// Runs the gateway until it is told to stop; with zones, the gateway of each.
 pub(crate) fn run(setup: &Setup) -> anyhow::Result<()> {
     let loaded = settings::load(setup)?;
-    log::start(loaded.config.log.level);
+    log::start(&loaded.config.log);
     for warning in &loaded.warnings {
         warn!("{warning}");
     }
@@ -197,6 +199,9 @@ pub(crate) fn check_machine(host: &Host, config: &Config) -> anyhow::Result<(Int
             lines.iter().map(interface).collect::<anyhow::Result<_>>()?
         }
     };
+    if config.retention.mappings {
+        host.check_translations()?;
+    }
     platform::check_lan(&lan, host.default_route()?.as_ref())?;
     for uplink in &uplinks {
         if lan.index == uplink.index {
@@ -332,7 +337,10 @@ fn open_devices(
         udp_ports: vec![],
     };
     let flows = host.open_flows()?;
-    Ok((Parts { config, lan_mac: lan.mac, mtu, offload, lan_port, tun_port, flows, portal, secure, store }, way))
+    let translations = config.retention.mappings.then(|| host.watch_translations(waker)).transpose()?;
+    let lan_mac = lan.mac;
+    let parts = Parts { config, lan_mac, mtu, offload, lan_port, tun_port, flows, translations, portal, secure, store };
+    Ok((parts, way))
 }
 
 fn listen(address: Ipv4Addr, port: u16) -> anyhow::Result<TcpListener> {
@@ -358,6 +366,8 @@ struct Parts {
     lan_port: Arc<dyn LanPort>,
     tun_port: Arc<dyn TunPort>,
     flows: Box<dyn Flows>,
+    /// What NAT does, if that is to be kept.
+    translations: Option<Box<dyn Translations>>,
     portal: Vec<TcpListener>,
     /// For https.
     secure: Option<TcpListener>,
@@ -463,7 +473,19 @@ async fn serve(
 
 /// Makes one gateway, which goes on where a former run ended.
 fn make(parts: Parts, scripts: Scripts, diary: Diary, clock: Clock) -> anyhow::Result<(Zone, Inputs)> {
-    let Parts { config: file, lan_mac, mtu, offload, lan_port, tun_port, mut flows, portal, secure, store } = parts;
+    let Parts {
+        config: file,
+        lan_mac,
+        mtu,
+        offload,
+        lan_port,
+        tun_port,
+        mut flows,
+        translations,
+        portal,
+        secure,
+        store,
+    } = parts;
     let administrative = Administrative::open(&file);
     let config = administrative.as_ref().map_or_else(|| file.clone(), |own| own.apply(&file));
     let mut seed = [0; 32];
@@ -507,13 +529,13 @@ fn make(parts: Parts, scripts: Scripts, diary: Diary, clock: Clock) -> anyhow::R
         engine.block(clock.now(), mac);
     }
     let mut unsent = aaa::open_records(&config)?;
-    let mut fresh = [0; 32];
-    crate::dice(&mut fresh);
     let known = store.allowances()?;
     if known.unreadable > 0 {
         warn!(count = known.unreadable, "vouchers of another version cannot be read; nobody gets in by them");
     }
-    let (allowances, forgotten) = Allowances::new(&config, known.records, &store.secret("bookmarks", fresh)?);
+    let key = || store.secret("retention", fresh_secret());
+    let retention = Retention::start(&config, key, &plane, translations, clock)?;
+    let (allowances, forgotten) = Allowances::new(&config, known.records, &store.secret("bookmarks", fresh_secret())?);
     let former = Former { store: &store, offload: &offload, allowances: &allowances };
     former.restore(&mut engine, |slot| meters.counted(&offload, slot), unsent.as_mut(), clock)?;
     scripts.adopt(engine.guests(clock.now()).filter(|guest| guest.session.is_some()).map(|guest| guest.key));
@@ -549,6 +571,7 @@ fn make(parts: Parts, scripts: Scripts, diary: Diary, clock: Clock) -> anyhow::R
         desk,
         diary,
         webhooks,
+        retention,
         administrative,
     };
     let gateway = Gateway::new(plane, aaa, engine, outlets);
@@ -600,6 +623,12 @@ async fn finish(zones: Vec<Zone>, hands_over: bool) {
         last.spawn_local(records_and_scripts.instrument(span));
     }
     last.join_all().await;
+}
+
+fn fresh_secret() -> [u8; 32] {
+    let mut fresh = [0; 32];
+    crate::dice(&mut fresh);
+    fresh
 }
 
 /// The secret of the redirector's sequence numbers.

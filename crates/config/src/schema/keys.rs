@@ -64,5 +64,6 @@ pub const SECTIONS: &[Section] = &[
     system::CONSOLE,
     system::CONSOLE_TLS,
     system::WEBHOOK,
+    system::RETENTION,
     system::LOG,
 ];

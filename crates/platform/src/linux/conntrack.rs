@@ -9,7 +9,7 @@ use std::net::Ipv4Addr;
 
 use super::nlsock::NetlinkSocket;
 use crate::netlink::{DUMP, Message, attrs};
-use crate::{Flows, Result, same_network};
+use crate::{End, Flows, Result, Translation, same_network};
 
 const SUBSYSTEM: u16 = 1;
 const GET: u16 = 1;
@@ -28,6 +28,14 @@ const BY_SOURCE: u32 = 1;
 const TUPLE_IP: u16 = 1;
 const IPV4_SOURCE: u16 = 1;
 const IPV4_DESTINATION: u16 = 2;
+const TUPLE_PROTO: u16 = 2;
+const PROTO_NUMBER: u16 = 1;
+const SOURCE_PORT: u16 = 2;
+const DESTINATION_PORT: u16 = 3;
+/// Of an entry that is new or has changed.
+pub(super) const NEW_EVENT: u16 = SUBSYSTEM << 8;
+/// Of an entry that is gone.
+pub(super) const DELETE_EVENT: u16 = SUBSYSTEM << 8 | DELETE;
 /// `struct nfgenmsg`: IPv4, version 0, no resource.
 const HEADER: [u8; 4] = [libc::AF_INET as u8, 0, 0, 0];
 
@@ -55,6 +63,14 @@ impl Conntrack {
                 || answered_at.is_some_and(|found| addresses.contains(&found))
         };
         self.delete(&everything(), &is_meant).map_err(explained)
+    }
+
+    /// Gives the connections that are translated to an address of ours.
+    pub(super) fn list(&mut self, each: &mut dyn FnMut(Translation)) -> Result<()> {
+        let doing = "list the kernel's connections";
+        let listed =
+            self.socket.list(doing, everything(), |_, body| translation(body).into_iter().for_each(&mut *each));
+        listed.map_err(explained)
     }
 
     /// Deletes what `list` finds and `is_meant` says is meant.
@@ -110,8 +126,27 @@ impl Flows for Conntrack {
     }
 }
 
-fn explained(error: crate::Error) -> crate::Error {
+pub(super) fn explained(error: crate::Error) -> crate::Error {
     error.hint("the kernel needs nf_conntrack_netlink (kmod-nf-conntrack-netlink)")
+}
+
+/// What NAT does with the connection that a message is about: whose answers come to another address than it began from.
+pub(super) fn translation(body: &[u8]) -> Option<Translation> {
+    let entry = body.get(HEADER.len()..)?;
+    let (original, reply) = (attribute(entry, TUPLE_ORIG)?, attribute(entry, TUPLE_REPLY)?);
+    let end = |tuple, which, port| Some(End { address: address(tuple, which)?, port: number(tuple, port) });
+    let guest = end(original, IPV4_SOURCE, SOURCE_PORT)?;
+    let public = end(reply, IPV4_DESTINATION, DESTINATION_PORT)?;
+    let protocol = *attribute(attribute(original, TUPLE_PROTO)?, PROTO_NUMBER)?.first()?;
+    let destination = end(original, IPV4_DESTINATION, DESTINATION_PORT)?;
+    let id = u32::from_be_bytes(attribute(entry, ID)?.try_into().ok()?);
+    (public.address != guest.address).then_some(Translation { protocol, guest, public, destination, id })
+}
+
+/// A port, if there is one.
+fn number(tuple: &[u8], wanted: u16) -> Option<u16> {
+    let octets = attribute(attribute(tuple, TUPLE_PROTO)?, wanted)?;
+    Some(u16::from_be_bytes(octets.try_into().ok()?))
 }
 
 fn everything() -> Message {
@@ -158,7 +193,7 @@ fn address(tuple: &[u8], wanted: u16) -> Option<Ipv4Addr> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::netlink::messages;
 
@@ -177,6 +212,28 @@ mod tests {
         let message = id.into_iter().fold(message, |m, id| m.be32(ID, id));
         let bytes = message.finish(1);
         messages(&bytes).next().unwrap().body.to_vec()
+    }
+
+    /// An entry that is translated from 10.1.0.2:12345 to 203.0.113.2:40001.
+    pub(in super::super) fn translated(message: Message) -> Message {
+        let tuple = |from: (Ipv4Addr, u16), to: (Ipv4Addr, u16)| {
+            move |m: Message| {
+                m.nest(TUPLE_IP, |m| m.attr(IPV4_SOURCE, &from.0.octets()).attr(IPV4_DESTINATION, &to.0.octets()))
+                    .nest(TUPLE_PROTO, |m| m.attr(1, &[17]).attr(2, &from.1.to_be_bytes()).attr(3, &to.1.to_be_bytes()))
+            }
+        };
+        let ours = (Ipv4Addr::new(203, 0, 113, 2), 40001);
+        message
+            .nest(TUPLE_ORIG, tuple((ADA, 12345), (HOST, 53)))
+            .nest(TUPLE_REPLY, tuple((HOST, 53), ours))
+            .be32(ID, 77)
+    }
+
+    #[test]
+    fn a_connection_whose_answers_come_to_where_it_began_is_not_translated() {
+        let body = |entry: Vec<u8>| [&HEADER[..], &entry].concat();
+        assert_eq!(translation(&body(entry(ADA, HOST, Some(1)))).map(|t| t.public.address), Some(HOST));
+        assert_eq!(translation(&body(entry(HOST, ADA, Some(1)))), None);
     }
 
     #[test]

@@ -17,6 +17,7 @@ mod rules;
 mod sys;
 mod sysctl;
 mod tap;
+mod translations;
 mod tun;
 mod uplinks;
 
@@ -39,8 +40,8 @@ use self::rules::Way;
 use self::sysctl::Switch;
 use crate::netlink::Message;
 use crate::{
-    DefaultRoute, Error, Flows, ForwardSpec, Guard, Interface, OffloadSpec, Result, System, TunMode, TunSpec,
-    UndoErrors, UplinkSpec, Uplinks, UplinksSpec, Waker, check_lan, same_network,
+    DefaultRoute, Error, Flows, ForwardSpec, Guard, Interface, OffloadSpec, Result, System, Translations, TunMode,
+    TunSpec, UndoErrors, UplinkSpec, Uplinks, UplinksSpec, Waker, check_lan, same_network,
 };
 
 /// Packets that wait in the TUN for us. The usual 500 are too few for a burst of small ones.
@@ -575,6 +576,14 @@ impl System for Host {
 
     fn open_flows(&mut self) -> Result<Box<dyn Flows>> {
         Ok(Box::new(conntrack::Conntrack::open()?))
+    }
+
+    fn check_translations(&self) -> Result<()> {
+        translations::check()
+    }
+
+    fn watch_translations(&mut self, waker: &Waker) -> Result<Box<dyn Translations>> {
+        Ok(Box::new(translations::Watch::open(waker)?))
     }
 
     fn took_over(&self) -> bool {

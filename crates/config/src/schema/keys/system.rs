@@ -3,7 +3,7 @@
 use super::{key, or, repeated, section};
 use crate::schema::Absent::{Is, Required};
 use crate::schema::Kind::{
-    Bool, Choice, Choices, Duration, File, HostAddress, Int, Path, Secret, SecretFile, WebAddress,
+    Bool, Choice, Choices, Duration, File, HostAddress, Int, Octets, Path, Secret, SecretFile, WebAddress,
 };
 use crate::schema::Section;
 
@@ -208,13 +208,65 @@ pub(super) const WEBHOOK: Section = repeated(
     ],
 );
 
+pub(super) const RETENTION: Section = section(
+    "retention",
+    "Who was online when, and by which public address and port, where the law wants it kept: lines of JSON in files of mode 0600. `poblano retention find` searches them. Keep no more than you must.",
+    &[
+        key(
+            "keep",
+            Choices(&["sessions", "mappings"]),
+            or("nothing is kept", "[\"sessions\", \"mappings\"]"),
+            "What is written down: sessions, when each began and ended, and its octets; mappings, which public address and port a guest's connections had, as the kernel's NAT tells (Linux). A mapping is two lines of 200 octets. A guest that makes more than 3,000 at once and 50 a second has the rest not written down, and a line says so.",
+        ),
+        key(
+            "directory",
+            Path { max: 4000 },
+            or("retention in state.directory", "\"/var/lib/poblano/retention\""),
+            "Where the files are, a new one with each start, each day (UTC), and each sixteenth of max_size. Made with mode 0700 when it is not there.",
+        ),
+        key(
+            "account",
+            Choice(&["keep", "hash", "drop"]),
+            Is("\"keep\""),
+            "The account's name: as it is; as a keyed hash, by which sessions of one account are known as such and nothing else; or not at all.",
+        ),
+        key("mac", Choice(&["keep", "hash", "drop"]), Is("\"keep\""), "The device's MAC address, in the same way."),
+        key(
+            "destinations",
+            Choice(&["drop", "network", "keep"]),
+            Is("\"drop\""),
+            "Where guests' connections went: not at all, as RFC 6888 advises (section 4); the /24 of the address; or address and port. Without them, several guests may have had a public port at one time, each to somewhere else.",
+        ),
+        key(
+            "age",
+            Duration { min: "1h", max: "3650d", or_zero: false },
+            Is("\"90d\""),
+            "A file goes when its last line is as old. A file has the lines of a day, so the oldest are a day older.",
+        ),
+        key(
+            "max_size",
+            Octets,
+            Is("\"1GB\""),
+            "All files together. Beyond it the oldest goes before its age, and the log says so; nobody is kept waiting or offline. If the disk is full what cannot be written is lost and counted, and the log and the files say so. \"0\" is no limit.",
+        ),
+    ],
+);
+
 pub(super) const LOG: Section = section(
     "log",
     "The log, on standard error.",
-    &[key(
-        "level",
-        Choice(&["error", "warn", "info", "debug", "trace"]),
-        Is("\"info\""),
-        "The least important line that is written. From debug on, MAC addresses and names of guests are in it; trace has a line for every packet that is not simply forwarded.",
-    )],
+    &[
+        key(
+            "level",
+            Choice(&["error", "warn", "info", "debug", "trace"]),
+            Is("\"info\""),
+            "The least important line that is written. From debug on, MAC addresses and names of guests are in it; trace has a line for every packet that is not simply forwarded.",
+        ),
+        key(
+            "format",
+            Choice(&["text", "json"]),
+            Is("\"text\""),
+            "Lines for people, or an object of JSON in each line for programs: timestamp, level, message, the zone if there are zones, and each field under its own name.",
+        ),
+    ],
 );
