@@ -330,6 +330,7 @@ fn open_devices(
         masquerade: config.uplink.masquerade,
         tcp_ports: ports.into_iter().chain(secure_port).collect(),
         udp_ports: vec![],
+        max_segment: config.tun.max_segment,
     };
     let flows = host.open_flows()?;
     Ok((Parts { config, lan_mac: lan.mac, mtu, offload, lan_port, tun_port, flows, portal, secure, store }, way))
