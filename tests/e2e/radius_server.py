@@ -38,19 +38,36 @@ def server(answer):
     return Server
 
 
-def accept(request, secret, signed=True):
-    return reply(2, request, secret, signed)
+def accept(request, secret, signed=True, more=b""):
+    return reply(2, request, secret, signed, more)
+
+
+def attributes(request):
+    """Type and value of each; those of vendors as (26, vendor, type)."""
+    found, at = {}, 20
+    while at < len(request):
+        kind, value = request[at], request[at + 2 : at + request[at + 1]]
+        found[(26, int.from_bytes(value[:4], "big"), value[4]) if kind == 26 else kind] = (
+            value[6:] if kind == 26 else value
+        )
+        at += request[at + 1]
+    return found
+
+
+def of_vendor(vendor, kind, value):
+    inner = bytes((kind, len(value) + 2)) + value
+    return bytes((26, len(inner) + 6)) + vendor.to_bytes(4, "big") + inner
 
 
 def reject(request, secret):
     return reply(3, request, secret)
 
 
-def reply(code, request, secret, signed=True):
+def reply(code, request, secret, signed=True, more=b""):
     """RFC 2865, 3 and RFC 3579, 3.2."""
-    attributes = MESSAGE_AUTHENTICATOR + bytes(16) if signed else b""
-    head = bytes((code, request[1])) + (20 + len(attributes)).to_bytes(2, "big")
+    said = (MESSAGE_AUTHENTICATOR + bytes(16) if signed else b"") + more
+    head = bytes((code, request[1])) + (20 + len(said)).to_bytes(2, "big")
     if signed:
-        over = head + request[4:20] + attributes
-        attributes = MESSAGE_AUTHENTICATOR + hmac.digest(secret.encode(), over, "md5")
-    return head + hashlib.md5(head + request[4:20] + attributes + secret.encode()).digest() + attributes
+        over = head + request[4:20] + said
+        said = MESSAGE_AUTHENTICATOR + hmac.digest(secret.encode(), over, "md5") + more
+    return head + hashlib.md5(head + request[4:20] + said + secret.encode()).digest() + said

@@ -2,15 +2,16 @@
 
 import contextlib
 import re
+import socket
 
 import pytest
 
 import aaa
 import crowd
 from aaa import SECRET, FreeRadius
-from internet import wait_for
-from lab import PORTAL, Lab
-from radius_server import accept, reject, server
+from internet import DNS, wait_for
+from lab import GATEWAY, PORTAL, Lab
+from radius_server import accept, attributes, of_vendor, reject, server
 
 PASSWORD = "one for all devices"
 
@@ -172,6 +173,35 @@ def test_a_portal_has_a_device_asked_about_again_that_the_server_did_not_know_be
             assert lab.gateway.sessions()[0]["session"]["user"].upper().replace(":", "-") == FORMS["AA-BB-CC-DD-EE-FF"](
                 guest.mac
             )
+        finally:
+            lab.gateway.stop()
+            radius.stop()
+
+
+@pytest.mark.parametrize("client", ["udhcpc", "dhclient", "dhcpcd"])
+def test_a_server_hears_what_a_device_says_by_dhcp_and_has_a_say_in_its_lease(client):
+    chilli, told = 14559, []
+    more = of_vendor(chilli, 62, socket.inet_aton(DNS)) + of_vendor(chilli, 65, b"devices.test")
+    more += of_vendor(chilli, 64, socket.inet_aton("10.85.0.99"))
+
+    def answer(request):
+        told.append(attributes(request))
+        return accept(request, SECRET, more=more)
+
+    own = aaa.settings()
+    own["mac_authentication"] = {"radius": True, "before_lease": True, "dhcp": True}
+    with Lab(start=False, settings=own) as lab:
+        radius = server(answer)(lab, None)
+        try:
+            lab.gateway.start()
+            assert lab.guest.lease(client)
+            # The list of what it wants to know: the router, and resolvers.
+            assert {3, 6} <= set(told[0][26, chilli, 57])
+            lease = lab.guest.offered()
+            names = {"udhcpc": ("dns", "domain", "router")}
+            names = names.get(client, ("new_domain_name_servers", "new_domain_name", "new_routers"))
+            assert [lease[name] for name in names] == [DNS, "devices.test", GATEWAY]
+            online(lab.guest)
         finally:
             lab.gateway.stop()
             radius.stop()

@@ -6,7 +6,7 @@ import pytest
 
 from frames import MARK, Wire, every_kind
 from internet import HOST
-from lab import GATEWAY, PORTAL, Lab
+from lab import GATEWAY, OFFLOAD, PORTAL, Lab
 
 OWN, ROUTER = "192.168.7.5", "192.168.7.1"
 
@@ -15,9 +15,9 @@ def any_address(guests=1, **settings):
     return Lab(guests=guests, settings={"dhcp": {"any_address": True}, **settings})
 
 
-def comes_with(guest, address=OWN, router=ROUTER):
+def comes_with(guest, address=OWN, router=ROUTER, prefix=24):
     """As somebody has set it by hand at home, the router being the DNS server too."""
-    guest.ns.ip("addr", "add", f"{address}/24", "dev", guest.nic)
+    guest.ns.ip("addr", "add", f"{address}/{prefix}", "dev", guest.nic)
     guest.ns.ip("route", "replace", "default", "via", router)
     guest.ns.set_resolvers(router)
     return guest
@@ -136,3 +136,25 @@ def test_its_session_outlives_a_crash_and_dhcp_makes_it_a_guest_like_others():
         assert guest.is_online()
         [entry] = lab.gateway.sessions()
         assert entry["foreign_ip"] is None
+
+
+def test_who_comes_with_an_address_of_ours_that_is_for_that_gets_online_with_it_and_nobody_else_does():
+    with Lab(guests=2, settings={"dhcp": {"static_addresses": "10.85.8.0/24"}}) as lab:
+        camera, thief = lab.guests
+        comes_with(camera, "10.85.8.9", GATEWAY, 20)
+        reply = camera.curl("http://anything.test/")
+        assert (reply.status, reply.location[: len(PORTAL)]) == (302, PORTAL)
+        assert camera.login().status == 303
+        assert camera.is_online()
+        assert camera.curl_status("http://nmcheck.gnome.org/blob") == 0
+        [entry] = lab.gateway.sessions()
+        assert (entry["ip"], entry["foreign_ip"], entry["mac"]) == ("10.85.8.9", None, camera.mac)
+        if OFFLOAD == "on":
+            assert told(lab)["counters"]["to_guests"]["forward_offloaded"] > 0
+        # Neither the camera's address nor one that is for those who ask.
+        for address in ("10.85.8.9", "10.85.9.9"):
+            comes_with(thief, address, GATEWAY, 20)
+            assert thief.curl_status("http://anything.test/", timeout=3) != 0
+            thief.ns.ip("addr", "flush", "dev", thief.nic)
+        assert thief.lease() and not thief.address.startswith("10.85.8.")
+        assert camera.is_online()

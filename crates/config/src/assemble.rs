@@ -44,6 +44,7 @@ pub(crate) fn assemble(read: &Read<'_>) -> Config {
             name: read.required("tun.name"),
             mode: if read.word("tun.mode") == "tap" { TunMode::Tap } else { TunMode::Tun },
             mtu: read.optional::<u32>("tun.mtu").and_then(|mtu| mtu.try_into().ok()),
+            max_segment: read.optional::<u32>("tun.max_segment").and_then(|octets| octets.try_into().ok()),
         },
         offload: Offload {
             mode: match read.word("offload.mode").as_str() {
@@ -176,8 +177,10 @@ fn addresses(dhcp: &Dhcp, lan: &Lan) -> u32 {
     let outside = dhcp.hosts.iter().filter(|h| h.address.is_some_and(|a| !pool.contains(&a))).count();
     let beside = dhcp.pools.iter().filter(|named| !pool.contains(&named.first));
     let named = beside.fold(0, |sum: u32, named| sum.saturating_add(size(named.first, named.last)));
+    let statics = dhcp.static_addresses.filter(|network| !pool.contains(&network.address));
+    let statics = statics.map_or(0, |network| size(network.first_host(), network.last_host()));
     let pool_size = size(dhcp.first, dhcp.last).saturating_sub(pool.contains(&lan.gateway).into());
-    let all = pool_size.saturating_add(outside as u32).saturating_add(named);
+    let all = pool_size.saturating_add(outside as u32).saturating_add(named).saturating_add(statics);
     all.clamp(1, MAX_GUESTS_UNASKED)
 }
 
@@ -220,6 +223,7 @@ fn dhcp(read: &Read<'_>, lan: &Lan) -> Dhcp {
         offline_lease: read.optional("dhcp.offline_lease").unwrap_or(lease),
         host_routes: read.required("dhcp.host_routes"),
         any_address: read.required("dhcp.any_address"),
+        static_addresses: read.optional("dhcp.static_addresses"),
         renewal_is_activity: read.required("dhcp.renewal_is_activity"),
         domain: read.optional("dhcp.domain"),
         dns: read.optional("dhcp.dns").filter(|d: &Vec<_>| !d.is_empty()).unwrap_or_else(|| vec![lan.gateway]),
@@ -394,6 +398,7 @@ fn mac_authentication(read: &Read<'_>) -> MacAuthentication {
         per_second: read.required(&key("per_second")),
         again: read.required(&key("again")),
         before_lease: read.required(&key("before_lease")),
+        dhcp: read.required(&key("dhcp")),
     }
 }
 

@@ -142,6 +142,24 @@ fn dhcp(config: &Config, read: &mut Read<'_>) {
     }
     duplicate_option(read, "dhcp.options", &dhcp.options);
     pools(config, read);
+    statics(config, read);
+}
+
+fn statics(config: &Config, read: &mut Read<'_>) {
+    let (dhcp, path) = (&config.dhcp, "dhcp.static_addresses");
+    let Some(statics) = dhcp.static_addresses else { return };
+    if statics.prefix <= config.lan.network.prefix || !config.lan.network.contains(statics.address) {
+        let message = format!("{statics} is no part of lan.network {}; choose one inside", config.lan.network);
+        return read.conflict(path, &["lan.network"], message);
+    }
+    if dhcp.pools.iter().any(|pool| statics.contains(pool.first) || (pool.first..=pool.last).contains(&statics.address))
+    {
+        read.conflict(path, &["dhcp.pool"], "has addresses of a [[dhcp.pool]] too; let them not overlap");
+    }
+    if statics.contains(dhcp.first) && statics.contains(dhcp.last) {
+        let message = "takes all addresses from dhcp.first to dhcp.last: who asks for a lease gets none";
+        read.conflict(path, &["dhcp.first", "dhcp.last", "lan.network"], message);
+    }
 }
 
 fn pools(config: &Config, read: &mut Read<'_>) {
@@ -324,6 +342,10 @@ fn mac_authentication(config: &Config, read: &mut Read<'_>) {
     if !macs.radius && macs.before_lease {
         let message = "has no effect: nobody is asked; add radius = true";
         read.warn("mac_authentication.before_lease", &["mac_authentication.radius"], message);
+    }
+    if macs.dhcp && !macs.before_lease {
+        let message = "has no effect: no lease waits for the servers; add before_lease = true";
+        read.warn("mac_authentication.dhcp", &["mac_authentication.before_lease"], message);
     }
     if macs.radius && config.radius.servers.is_empty() {
         let message = "is true, but there is no server to ask; add a [[radius.server]]";

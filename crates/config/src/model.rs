@@ -103,6 +103,8 @@ pub struct Tun {
     pub mode: TunMode,
     /// MTU in octets; `None` is the LAN interface's.
     pub mtu: Option<u16>,
+    /// The largest segment that TCP connections of guests agree on, in octets.
+    pub max_segment: Option<u16>,
 }
 
 /// The kind of device under the kernel's routing.
@@ -154,6 +156,8 @@ pub struct Dhcp {
     pub host_routes: bool,
     /// Guests with an address of another network get online with it.
     pub any_address: bool,
+    /// Addresses that guests may use without a lease by DHCP, a part of the guests' network.
+    pub static_addresses: Option<Network>,
     /// A guest that renews its lease is not idle.
     pub renewal_is_activity: bool,
     /// Option 15.
@@ -414,6 +418,8 @@ pub struct MacAuthentication {
     pub again: Duration,
     /// The lease of a device waits for what is said of it.
     pub before_lease: bool,
+    /// The servers are told of its question by DHCP, and have a say in the answer.
+    pub dhcp: bool,
 }
 
 impl MacAuthentication {

@@ -225,6 +225,32 @@ fn devices_are_let_in_by_whom_they_were() {
 }
 
 #[test]
+fn what_a_server_says_by_dhcp_needs_leases_that_wait_for_it() {
+    let macs = |text: &str| config_of(text).mac_authentication;
+    let asked = macs("macauth\ndhcpradius");
+    assert!(asked.radius && asked.before_lease && asked.dhcp);
+    let unasked = macs("dhcpradius");
+    assert!(!unasked.is_on() && !unasked.before_lease && !unasked.dhcp, "nobody is let in by it: {unasked:?}");
+}
+
+#[test]
+fn static_addresses_are_ours_or_translated_and_leave_those_that_are_leased() {
+    for (text, ours, any) in [
+        ("dynip 192.168.182.128/25\nstatip 192.168.182.64/26", Some("192.168.182.64/26"), false),
+        ("statip 192.168.182.64/26", Some("192.168.182.64/26"), false),
+        ("statip 10.9.0.0/24", None, true),
+        ("statip 192.168.182.0/24", None, false),
+        ("dynip 192.168.182.128/25\nstatip 192.168.182.128/25", None, false),
+        ("statip 192.168.182.9/32", None, false),
+        ("", None, false),
+    ] {
+        let dhcp = config_of(text).dhcp;
+        let found = dhcp.static_addresses.map(|network| network.to_string());
+        assert_eq!((found.as_deref(), dhcp.any_address), (ours, any), "{text}");
+    }
+}
+
+#[test]
 fn what_would_be_laxer_is_not_run() {
     for (text, is_run) in
         [("", true), ("noradallow", true), ("only8021q", false), ("postauthproxy 198.51.100.8", false)]

@@ -130,6 +130,10 @@ fn what_has_no_effect_or_more_than_is_wanted_is_told() {
             "[console]\nlisten = \"0.0.0.0\"\nplain_http = true",
             "poblano.toml:2:10: [console].listen: is each address of this machine",
         ),
+        (
+            "[mac_authentication]\nallow = [\"02:00:5e:10:00:01\"]\ndhcp = true",
+            "poblano.toml:3:8: [mac_authentication].dhcp: has no effect: no lease waits",
+        ),
         ("[console]", "poblano.toml:1:1: [console]: has no effect: nobody is answered; add listen"),
         ("[metrics]\nport = 99", "poblano.toml:1:1: [metrics]: has no effect: nobody is answered; add listen"),
         ("[[webhook]]\nurl = \"http://192.0.2.1/\"\nsecret = \"secret\"", "is a secret that stands in everybody's"),
@@ -137,6 +141,23 @@ fn what_has_no_effect_or_more_than_is_wanted_is_told() {
         let told = warnings(text);
         assert!(told.contains(said) && told.lines().count() == 1, "{text}\n{told}");
     }
+}
+
+#[test]
+fn addresses_for_who_does_not_ask_are_a_part_of_the_network_that_leaves_some_for_who_does() {
+    let statics = |network: &str, more: &str| format!("[dhcp]\nstatic_addresses = {network:?}\n{more}");
+    let pool = "[[dhcp.pool]]\nname = \"m\"\nfirst = \"10.85.7.9\"\nlast = \"10.85.8.1\"";
+    for (text, said) in [
+        (statics("10.86.0.0/24", ""), "10.86.0.0/24 is no part of lan.network 10.85.0.0/20"),
+        (statics("10.85.0.0/20", ""), "10.85.0.0/20 is no part of lan.network 10.85.0.0/20"),
+        (statics("10.85.8.0/24", pool), "has addresses of a [[dhcp.pool]] too"),
+        (statics("10.85.8.0/24", "first = \"10.85.8.2\"\nlast = \"10.85.8.9\""), "who asks for a lease gets none"),
+    ] {
+        let told = errors(&text);
+        assert!(told.contains("[dhcp].static_addresses: ") && told.contains(said), "{text}\n{told}");
+    }
+    let statics = read(&statics("10.85.8.0/24", "")).dhcp.static_addresses;
+    assert_eq!(statics, Some(Network { address: Ipv4Addr::new(10, 85, 8, 0), prefix: 24 }));
 }
 
 #[test]

@@ -376,6 +376,8 @@ pub struct ForwardSpec {
     pub tcp_ports: Vec<u16>,
     /// UDP ports of the same.
     pub udp_ports: Vec<u16>,
+    /// The largest segment that TCP connections with guests agree on, in octets.
+    pub max_segment: Option<u16>,
 }
 
 /// Everything that [`System::undo`] could not take back.

@@ -23,7 +23,7 @@ use uam::eap;
 use wire::{MacAddr, Now};
 
 use crate::aaa::devices::wants_a_page;
-use crate::aaa::{Aaa, Answer, Conversation};
+use crate::aaa::{Aaa, Answer, Conversation, Device};
 use crate::administrative::Administrative;
 use crate::allowances::Allowances;
 use crate::cli;
@@ -399,7 +399,11 @@ impl Gateway {
     /// Lets a device in by its MAC address, if somebody knows it. It is told nothing: it meets the portal otherwise.
     async fn let_device_in(self: Rc<Self>, attempt: Attempt) {
         let asked = self.clock.mono();
-        let (name, answer, words) = self.aaa.authenticate_device(&attempt).await;
+        let frame = self.look(|engine, _| engine.question_that_waits(attempt.key).map(<[u8]>::to_vec));
+        let Device { name, answer, words, parameters } = self.aaa.authenticate_device(&attempt, frame.as_deref()).await;
+        if !matches!(answer, Answer::Unavailable) {
+            self.with(|engine, _| engine.give_parameters(attempt.key, parameters));
+        }
         match (name, answer) {
             (name, Answer::Granted { grant, wanted, message, .. }) => {
                 match wanted.map(|wanted| (self.replace_lease(&attempt, &wanted, &name, &grant), wanted)) {
@@ -409,6 +413,7 @@ impl Gateway {
                     Some((Ok(false), _)) | None => {}
                 }
                 self.inherit_nothing(attempt.address).await;
+                self.with(|engine, now| engine.answer_anew(now, attempt.key));
                 if self.with(|engine, now| engine.finish_login(now, &attempt, &name, grant)) {
                     debug!(device = %attempt.key, "let in by its MAC address");
                     self.greet(&attempt, message);

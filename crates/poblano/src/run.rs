@@ -335,6 +335,7 @@ fn open_devices(
         masquerade: config.uplink.masquerade,
         tcp_ports: ports.into_iter().chain(secure_port).collect(),
         udp_ports: vec![],
+        max_segment: config.tun.max_segment,
     };
     let flows = host.open_flows()?;
     let translations = config.retention.mappings.then(|| host.watch_translations(waker)).transpose()?;

@@ -262,6 +262,7 @@ pub(crate) fn dhcp(config: &Config, lan_mac: MacAddr, mtu: u32) -> engine::dhcp:
     engine::dhcp::Config {
         ranges: vec![config.dhcp.first..=config.dhcp.last],
         pools: config.dhcp.pools.iter().map(|pool| (pool.name.clone(), pool.first..=pool.last)).collect(),
+        statics: config.dhcp.static_addresses.map(|network| network.address..=network.last()),
         lease: config.dhcp.lease,
         lease_before_login: Some(config.dhcp.offline_lease),
         domain: config.dhcp.domain.clone(),

@@ -20,6 +20,9 @@ pub struct Config {
     /// Ranges with a name, for guests of whom it is said ([`super::Wanted::Pool`]): nobody else gets an address of them,
     /// even if it is in `ranges` too. They do not overlap.
     pub pools: BTreeMap<String, RangeInclusive<Ipv4Addr>>,
+    /// Addresses that stations use without asking: see [`Server::lend_static`](super::Server::lend_static). Nobody else gets
+    /// one, even if it is in `ranges` too, unless it is said of a guest ([`super::Wanted::Address`]). Default: none.
+    pub statics: Option<RangeInclusive<Ipv4Addr>>,
     /// How long an address is lent, at most 2^32 - 1 seconds, which clients take for "for ever". Default: 30 minutes.
     /// Longer means less traffic and a pool that empties slower.
     pub lease: Duration,
@@ -87,6 +90,7 @@ impl Config {
             prefix_len: prefix_len.min(32),
             ranges: Vec::new(),
             pools: BTreeMap::new(),
+            statics: None,
             lease: Duration::from_secs(1800),
             lease_before_login: None,
             domain: None,

@@ -23,8 +23,8 @@ pub const QUARANTINE_SHARE: usize = 8;
 pub const MAX_BELIEVED: usize = 16;
 /// Addresses in quarantine because of one station.
 pub const MAX_QUARANTINE_PER_STATION: u8 = 3;
-/// One in so many addresses of the pool may be lent to stations that never asked. Whoever invents stations takes no more than
-/// this from those who ask.
+/// One in so many addresses of the pool may be lent to stations that never asked, and of all leases one in so many is for
+/// those who ask. Whoever invents stations takes no more than this from them.
 pub const UNASKED_SHARE: usize = 4;
 /// Stations whose rate is remembered, 16 octets each. A station that falls out starts with a full bucket, which is
 /// no more than any new MAC gets.

@@ -188,6 +188,8 @@ pub struct Server {
     rates: Rates,
     outputs: VecDeque<Output>,
     counts: BTreeMap<Outcome, u64>,
+    /// What single guests get, with what is configured for their stations in it, until something else is said of them.
+    given: BTreeMap<GuestKey, Host>,
 }
 
 impl Server {
@@ -201,6 +203,7 @@ impl Server {
             rates: Rates::new(seed),
             outputs: VecDeque::new(),
             counts: BTreeMap::new(),
+            given: BTreeMap::new(),
         }
     }
 
@@ -285,6 +288,26 @@ impl Server {
             self.table.promise(key, address, until);
         }
         may
+    }
+
+    /// From now on answers to a guest with a lease have this, over what is configured, or nothing of the kind any more.
+    pub fn give(&mut self, key: GuestKey, given: Option<Host>) {
+        self.given.remove(&key);
+        let Some(given) = given.filter(|_| self.table.held(key).is_some()) else { return };
+        // What is left of ended leases goes when there is as much of it as there are leases.
+        if self.given.len() > 64 + 2 * self.table.leases() {
+            self.given.retain(|key, _| self.table.held(*key).is_some());
+        }
+        let configured = self.config.hosts.get(&key.mac).cloned().unwrap_or_default();
+        let options = configured.options.into_iter().chain(given.options).collect();
+        let filename = given.filename.or(configured.filename);
+        self.given.insert(key, Host { filename, options, ..configured });
+    }
+
+    /// True if a guest has been given something.
+    #[must_use]
+    pub fn is_given(&self, key: GuestKey) -> bool {
+        self.given.contains_key(&key)
     }
 
     /// What was promised to a guest is anybody's again.

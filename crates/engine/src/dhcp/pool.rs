@@ -25,7 +25,9 @@ impl Pool {
     /// The addresses for everybody.
     pub(super) fn new(config: &Config) -> Self {
         let mut wanted = within(config, &config.ranges);
-        for (first, last) in config.pools.values().flat_map(|range| within(config, std::slice::from_ref(range))) {
+        for (first, last) in
+            config.pools.values().chain(&config.statics).flat_map(|range| within(config, std::slice::from_ref(range)))
+        {
             let parts = |(from, to): (u32, u32)| {
                 let before = first.checked_sub(1).map(|end| (from, to.min(end)));
                 let behind = last.checked_add(1).map(|start| (from.max(start), to));
@@ -39,6 +41,11 @@ impl Pool {
     /// Those of a pool with a name.
     pub(super) fn named(config: &Config, range: &RangeInclusive<Ipv4Addr>) -> Self {
         Self::of(config, within(config, std::slice::from_ref(range)))
+    }
+
+    /// Those of stations that do not ask.
+    pub(super) fn statics(config: &Config) -> Self {
+        Self::of(config, within(config, config.statics.as_slice()))
     }
 
     fn of(config: &Config, mut wanted: Vec<(u32, u32)>) -> Self {

@@ -18,6 +18,8 @@ pub(super) struct Table {
     pool: Pool,
     /// The others, by name.
     named: BTreeMap<String, Pool>,
+    /// Those of stations that do not ask.
+    statics: Pool,
     leases: Leases,
     /// What they use instead who got their lease without asking: few, so it is not in [`Held`].
     foreign: BTreeMap<GuestKey, Ipv4Addr>,
@@ -62,6 +64,7 @@ impl Table {
         Self {
             pool: Pool::new(config),
             named: config.pools.iter().map(|(name, range)| (name.clone(), Pool::named(config, range))).collect(),
+            statics: Pool::statics(config),
             leases: Leases::new(seed),
             foreign: BTreeMap::new(),
             offers: BTreeMap::new(),
@@ -86,7 +89,16 @@ impl Table {
     }
 
     fn pools(&self) -> impl Iterator<Item = &Pool> {
-        std::iter::once(&self.pool).chain(self.named.values())
+        [&self.pool, &self.statics].into_iter().chain(self.named.values())
+    }
+
+    fn pools_mut(&mut self) -> impl Iterator<Item = &mut Pool> {
+        [&mut self.pool, &mut self.statics].into_iter().chain(self.named.values_mut())
+    }
+
+    /// Addresses of stations that do not ask.
+    pub(super) fn statics(&self) -> &Pool {
+        &self.statics
     }
 
     /// True if the address is one of any pool, free or not.
@@ -100,8 +112,7 @@ impl Table {
     }
 
     fn take(&mut self, address: Ipv4Addr) {
-        self.pool.take(address);
-        self.named.values_mut().for_each(|pool| pool.take(address));
+        self.pools_mut().for_each(|pool| pool.take(address));
     }
 
     pub(super) fn usage(&self, address: Ipv4Addr) -> Option<Use> {
@@ -388,8 +399,7 @@ impl Table {
 
     fn free(&mut self, address: Ipv4Addr) {
         self.uses.remove(&address);
-        self.pool.give_back(address);
-        self.named.values_mut().for_each(|pool| pool.give_back(address));
+        self.pools_mut().for_each(|pool| pool.give_back(address));
     }
 }
 

@@ -1,4 +1,5 @@
-//! Leases for those who never ask: stations that use an address of another network, and guests behind a router.
+//! Leases for those who never ask: stations that use an address of another network, or one of ours that is for that, and
+//! guests behind a router.
 
 use super::held::Held;
 use super::limits::UNASKED_SHARE;
@@ -37,6 +38,43 @@ impl Server {
         let lease = Lease { key, address, foreign: Some(foreign), hostname: None, ends, logged_in };
         self.outputs.push_back(Output::Bound(lease.clone()));
         self.table.lend(Held::new(lease, protected), Some(foreign));
+    }
+
+    /// Lends a station the address of [`Config::statics`](super::Config::statics) that it uses, or lends it for longer;
+    /// nothing happens if somebody else has it, if the station has another or is about to get one, or if what is left is for
+    /// those who ask. [`Output::Bound`] says that it was done.
+    pub fn lend_static(&mut self, now: Now, key: GuestKey, address: Ipv4Addr) {
+        self.handle_timeout(now);
+        let (protected, logged_in) = match self.table.held(key) {
+            Some(held) if held.address == address && self.is_static(address) => {
+                let time = self.config.lease_time(held.has_logged_in());
+                // Half of the time is left: as a client would renew it (RFC 2131, 4.4.5).
+                if held.ends.mono().saturating_sub(now.mono) > time / 2 && !held.has_lapsed() {
+                    return;
+                }
+                (held.is_protected(), held.has_logged_in())
+            }
+            Some(_) => return,
+            None if self.table.offered(key).is_some() || !self.has_room_for_unasked() => return,
+            None if !self.table.statics().is_free(address) => return,
+            None => (false, false),
+        };
+        let ends = now.mono + self.config.lease_time(logged_in);
+        let lease = Lease { key, address, foreign: None, hostname: None, ends, logged_in };
+        self.outputs.push_back(Output::Bound(lease.clone()));
+        self.table.lend(Held::new(lease, protected), None);
+    }
+
+    /// True for an address that stations use without asking.
+    #[must_use]
+    pub fn is_static(&self, address: Ipv4Addr) -> bool {
+        self.table.statics().contains(address)
+    }
+
+    /// True unless the leases that are left are for those who ask.
+    fn has_room_for_unasked(&self) -> bool {
+        let most = self.config.max_leases - self.config.max_leases / UNASKED_SHARE;
+        self.table.leases() + self.table.promises() < most.max(1)
     }
 
     /// Lends a guest behind a router the address that it has, which is none of the pool, or lends it for longer; nothing

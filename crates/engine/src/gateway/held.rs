@@ -4,9 +4,11 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use wire::GuestKey;
+use wire::build::{Checksum, UdpDatagram};
+use wire::{GuestKey, Now};
 
-use super::Output;
+use super::{Engine, Output};
+use crate::dhcp::Host;
 
 /// The longest wait, for servers that are silent. A client repeats its REQUEST after four seconds or more (RFC 2131, 4.1), and
 /// that one is answered at once.
@@ -52,6 +54,10 @@ impl Held {
         self.remove(key).map(|waits| waits.question)
     }
 
+    fn question(&self, key: GuestKey) -> Option<&Question> {
+        self.0.iter().find(|waits| waits.key == key).map(|waits| &waits.question)
+    }
+
     fn remove(&mut self, key: GuestKey) -> Option<Waits> {
         let at = self.0.iter().position(|waits| waits.key == key)?;
         self.0.remove(at)
@@ -65,5 +71,29 @@ impl Held {
     /// When that is.
     pub(super) fn next_due(&self) -> Option<Duration> {
         self.0.front().map(|waits| waits.due)
+    }
+}
+
+impl Engine {
+    /// What the device asked by DHCP that waits for an answer: the frame.
+    #[must_use]
+    pub fn question_that_waits(&self, key: GuestKey) -> Option<&[u8]> {
+        self.held.question(key).map(|question| &*question.frame)
+    }
+
+    /// Answers of DHCP to this device have this, too, until something else is said of it.
+    pub fn give_parameters(&mut self, key: GuestKey, given: Option<Host>) {
+        self.dhcp.give(key, given);
+    }
+
+    /// The answer that waits for this device is made anew, if it has been given parameters meanwhile, and goes out.
+    pub fn answer_anew(&mut self, now: Now, key: GuestKey) {
+        if !self.dhcp.is_given(key) {
+            return;
+        }
+        let Some(Question { from, frame }) = self.held.take_question(key) else { return };
+        if let Ok(datagram) = UdpDatagram::parse(&frame, Checksum::Verify) {
+            self.handle_dhcp(now, from, &datagram, &frame);
+        }
     }
 }

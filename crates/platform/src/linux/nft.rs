@@ -61,8 +61,12 @@ pub(super) enum Term<'a> {
         below: u32,
         values: u32,
     },
+    /// It begins a TCP connection, or is the answer to that.
+    TcpSyn,
     /// The packet is let alone by connection tracking.
     Untracked,
+    /// The largest segment that the packet's sender takes is no larger than this. The kernel only ever makes it smaller.
+    MaxSegment(u16),
     Accept,
     Drop,
 }
@@ -106,6 +110,14 @@ const IPV4_SOURCE_AT: u32 = 12;
 const IPV4_DESTINATION_AT: u32 = 16;
 const SOURCE_PORT_AT: u32 = 0;
 const DESTINATION_PORT_AT: u32 = 2;
+/// Data offset, flags and window.
+const TCP_FLAGS_WORD_AT: u32 = 12;
+const SYN: u8 = 2;
+const RST: u8 = 4;
+/// The option (RFC 9293, 3.2).
+const TCP_MAX_SEGMENT: u8 = 2;
+/// NFT_EXTHDR_OP_TCPOPT
+const OF_TCP: u32 = 1;
 /// Any number, always the same: whoever leaves by an uplink does so after a restart too.
 const HASH_SEED: u32 = 0x706f_6221;
 /// NFT_BYTEORDER_HTON
@@ -264,6 +276,18 @@ fn expressions(m: Message, term: &Term<'_>) -> Message {
                 m.be32(1, REGISTER).be32(2, REGISTER).be32(3, TO_NETWORK_ORDER).be32(4, 4).be32(5, 4)
             });
             compare(m, BELOW, &below.to_be_bytes())
+        }
+        Term::TcpSyn => {
+            let m = compare(load_meta(m, META_L4PROTO), EQUAL, &[libc::IPPROTO_TCP as u8]);
+            let m = load_payload(m, BASE_TRANSPORT, TCP_FLAGS_WORD_AT, 4);
+            compare(bits_of(m, [0, SYN | RST, 0, 0], [0; 4]), EQUAL, &[0, SYN, 0, 0])
+        }
+        Term::MaxSegment(octets) => {
+            let m = expression(m, "immediate", |m| m.be32(1, REGISTER).nest(2, |m| m.attr(1, &octets.to_be_bytes())));
+            // Of this option, two octets from its third on, from the register.
+            expression(m, "exthdr", |m| {
+                m.attr(2, &[TCP_MAX_SEGMENT]).be32(3, 2).be32(4, 2).be32(6, OF_TCP).be32(7, REGISTER)
+            })
         }
         Term::Masquerade => expression(m, "masq", |m| m),
         Term::Untracked => expression(m, "notrack", |m| m),

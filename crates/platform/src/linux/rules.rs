@@ -9,6 +9,7 @@
 //! * Nobody else reaches that address, because the portal is for guests.
 //! * What guests say to that address leaves no trace in connection tracking: who is not logged in must not be able to
 //!   fill the table that those who are depend on.
+//! * TCP connections with guests agree on segments no larger than is wanted, if it is. Who does not want it pays nothing.
 //! * Guests' addresses are rewritten to the uplink's, if wanted.
 //!
 //! `accept` here ends only our own chains: what another table drops stays dropped.
@@ -32,6 +33,8 @@ pub(super) const HOOK_POSTROUTING: u32 = 4;
 const PRIORITY_FIRST: i32 = -500;
 /// Before connection tracking.
 const PRIORITY_RAW: i32 = -300;
+/// After connection tracking, before all that decides.
+const PRIORITY_MANGLE: i32 = -150;
 const PRIORITY_FILTER: i32 = 0;
 pub(super) const PRIORITY_SOURCE_NAT: i32 = 100;
 
@@ -96,6 +99,7 @@ pub(super) fn filter(lans: &[String], ways: &[Way]) -> Vec<Message> {
     }
     for (n, way) in ways.iter().enumerate() {
         messages.extend(way_rules(n, &way.spec));
+        messages.extend(way.spec.max_segment.into_iter().flat_map(|octets| segment_rules(n, way.tun, octets)));
     }
     // Last: what an uplink shares with a TUN is let through above.
     let closed: BTreeSet<&String> = ways.iter().flat_map(|way| &way.closed).collect();
@@ -145,6 +149,17 @@ fn way_rules(n: usize, spec: &ForwardSpec) -> Vec<Message> {
         }
     }
     messages
+}
+
+/// What a guest offers and what it is offered, by others and by this machine.
+fn segment_rules(n: usize, tun: u32, octets: u16) -> Vec<Message> {
+    let (from_guest, to_guest) = (format!("segments-in{n}"), format!("segments-out{n}"));
+    let ways = [(from_guest, HOOK_PREROUTING, Term::InNumber(tun)), (to_guest, HOOK_POSTROUTING, Term::OutNumber(tun))];
+    let rules = ways.into_iter().flat_map(|(name, hook, way)| {
+        let chain = nft::add_chain(Family::Inet, TABLE, &name, &base(hook, PRIORITY_MANGLE, "filter"));
+        [chain, rule(&name, &[way, Term::TcpSyn, Term::MaxSegment(octets)])]
+    });
+    rules.collect()
 }
 
 pub(super) fn base(number: u32, priority: i32, kind: &'static str) -> Hook<'static> {

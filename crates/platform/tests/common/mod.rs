@@ -100,6 +100,7 @@ pub(crate) fn forward_spec() -> ForwardSpec {
         masquerade: true,
         tcp_ports: vec![3990],
         udp_ports: vec![53],
+        max_segment: None,
     }
 }
 

@@ -17,6 +17,7 @@ use super::ignored::is_any;
 /// What an Accept says; an address goes over a pool.
 pub(super) fn wanted(accept: &Reply) -> Option<Wanted> {
     let address = accept.get(attr::FRAMED_IP_ADDRESS).filter(|address| !is_any(*address));
+    let address = address.or_else(|| accept.get(attr::chillispot::DHCP_IP_ADDRESS).filter(|address| !is_any(*address)));
     // RFC 2869, 5.18
     address.map(Wanted::Address).or_else(|| accept.get(attr::FRAMED_POOL).map(Wanted::Pool))
 }

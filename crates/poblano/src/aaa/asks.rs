@@ -9,7 +9,7 @@ use wire::routes::Routes;
 use wire::{GuestKey, MacAddr, Vlan};
 
 use super::conversations::Conversation;
-use super::method;
+use super::{dhcp, method};
 use crate::settings;
 
 /// A question, and what the answer is to prove.
@@ -94,8 +94,8 @@ impl Asks {
         Some(Ask { request, password: Some(String::from_utf8_lossy(who.secret.expose()).into_owned()) })
     }
 
-    /// A device, to which its MAC address is name and password.
-    pub(super) fn device(&self, attempt: &Attempt) -> Ask {
+    /// A device, to which its MAC address is name and password; the server is told what it asks by DHCP in `frame`.
+    pub(super) fn device(&self, attempt: &Attempt, frame: Option<&[u8]>) -> Ask {
         let name = self.device_name(attempt.key);
         let password = self.devices.password.as_ref().map_or(name.as_bytes(), |password| password.expose());
         let credential = Credential::Mac { password: password.to_vec() };
@@ -105,7 +105,8 @@ impl Asks {
             MacServiceType::Login => Service::Login,
         };
         let request = AccessRequest::new(&name, credential, self.nas.clone(), self.guest(attempt));
-        Ask { request: AccessRequest { service, ..request }, password: None } // no answer is to prove it
+        let extra = frame.map(dhcp::told).unwrap_or_default();
+        Ask { request: AccessRequest { service, extra, ..request }, password: None } // no answer is to prove it
     }
 
     /// The name of a device's account.

@@ -1,28 +1,45 @@
 //! A device is let in by its MAC address: by the configuration's list, or by a RADIUS server.
 
+use engine::dhcp::Host;
 use engine::gateway::Attempt;
 use radius::text::ConfigWord;
 use radius::{Reply, attr};
 use tracing::debug;
 
 use super::grant::{self, Unusable};
-use super::{Aaa, Answer};
+use super::{Aaa, Answer, dhcp};
+
+/// What is said of a device.
+pub(crate) struct Device {
+    /// To account under.
+    pub(crate) name: String,
+    /// Whether it may come in without the portal.
+    pub(crate) answer: Answer,
+    /// What a server says in ChilliSpot-Config that knows it and wants the portal all the same.
+    pub(crate) words: Vec<String>,
+    /// What its lease is to have.
+    pub(crate) parameters: Option<Host>,
+}
 
 impl Aaa {
-    /// Whether a device may come in without the portal, the name to account under, and what a server says in
-    /// ChilliSpot-Config that knows it and wants the portal all the same, or the page to which the answer leads.
-    pub(crate) async fn authenticate_device(&self, attempt: &Attempt) -> (String, Answer, Vec<String>) {
-        let mut words = Vec::new();
+    /// Asks about a device whose question by DHCP waits, as `frame`, or does not.
+    pub(crate) async fn authenticate_device(&self, attempt: &Attempt, frame: Option<&[u8]>) -> Device {
+        let has_a_say = self.asks.devices.dhcp;
+        let frame = frame.filter(|_| has_a_say);
+        let (mut words, mut parameters) = (Vec::new(), None);
         let answer = if self.let_in.borrow().contains(&attempt.key.mac) {
             Answer::plainly(self.default_grant())
         } else if let Ok(_asked) = self.device_questions.try_acquire() {
-            match self.ask_radius(self.asks.device(attempt)).await {
+            match self.ask_radius(self.asks.device(attempt, frame)).await {
                 // The server knows the device, but wants a person to log in, or to see the portal, all the same.
                 Ok(reply) if wants_the_portal(&reply) => {
                     words = reply.all(attr::chillispot::CONFIG);
                     Answer::Refused { message: None, redirect: grant::redirect(&reply), eap: None }
                 }
-                Ok(reply) => self.granted(&reply),
+                Ok(reply) => {
+                    parameters = dhcp::given(&reply).filter(|_| has_a_say);
+                    self.granted(&reply)
+                }
                 Err(why) => why.into(),
             }
         } else {
@@ -30,7 +47,7 @@ impl Aaa {
             debug!(device = %attempt.key, "not asked about: the servers are slow");
             Answer::Unavailable
         };
-        (self.asks.device_name(attempt.key), answer, words)
+        Device { name: self.asks.device_name(attempt.key), answer, words, parameters }
     }
 
     /// Tells the operator of a ChilliSpot-Config that cannot be obeyed.

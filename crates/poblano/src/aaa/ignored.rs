@@ -11,7 +11,7 @@ use attr::{chillispot, microsoft, mikrotik, wispr};
 use super::grant::CHANGEABLE;
 
 /// What has an effect at login alone, or is only said for the sake of the protocol.
-const AT_LOGIN: [Place; 20] = [
+const AT_LOGIN: [Place; 27] = [
     attr::USER_NAME.place(),
     attr::SERVICE_TYPE.place(),
     attr::FRAMED_PROTOCOL.place(),
@@ -30,6 +30,14 @@ const AT_LOGIN: [Place; 20] = [
     wispr::REDIRECTION_URL.place(),
     attr::FRAMED_IP_ADDRESS.place(),
     attr::FRAMED_POOL.place(),
+    // Of a lease that waits.
+    chillispot::DHCP_IP_ADDRESS.place(),
+    chillispot::DHCP_DNS1.place(),
+    chillispot::DHCP_DNS2.place(),
+    chillispot::DHCP_DOMAIN.place(),
+    chillispot::DHCP_FILENAME.place(),
+    chillispot::DHCP_SERVER_NAME.place(),
+    chillispot::DHCP_OPTIONS.place(),
     // Looked at more closely.
     attr::TERMINATION_ACTION.place(),
     chillispot::CONFIG.place(),

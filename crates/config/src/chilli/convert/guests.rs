@@ -46,6 +46,12 @@ impl Converter<'_> {
             self.set("mac_authentication.service_type", quoted("framed"), setting);
         }
         self.flag("strictmacauth", "mac_authentication.before_lease", "true");
+        if self.has("macauth") || self.has("macallowed") {
+            self.flag("dhcpradius", "mac_authentication.dhcp", "true");
+            if let Some(setting) = self.one("dhcpradius") {
+                self.draft.set("mac_authentication.before_lease", "true".to_owned(), &setting.origin);
+            }
+        }
         self.text("macsuffix", "mac_authentication.suffix");
         self.text("macpasswd", "mac_authentication.password");
         let is_local = self.has("macallowlocal");

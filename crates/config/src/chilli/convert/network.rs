@@ -9,6 +9,11 @@ use crate::{Network, Overrides};
 
 /// CoovaChilli's own.
 const NETWORK: Network = Network { address: Ipv4Addr::new(192, 168, 182, 0), prefix: 24 };
+/// Of `dhcp.static_addresses`.
+const SMALLEST_NETWORK: u8 = 30;
+/// Of `tun.max_segment`.
+const SMALLEST_SEGMENT: u64 = 536;
+const LARGEST_SEGMENT: u64 = 9176;
 /// Of `[[dhcp.host]]`.
 const MAX_HOSTS: usize = 4096;
 
@@ -39,6 +44,7 @@ impl Converter<'_> {
             false => self.default("dhcp.lease", quoted("10m"), "lease"),
         }
         self.flag("noc2c", "dhcp.host_routes", "true");
+        self.statics(&lan);
         self.flag("uamanyip", "dhcp.any_address", "true");
         self.flag("dhcpnotidle", "dhcp.renewal_is_activity", "true");
         match self.has("domain") {
@@ -68,6 +74,25 @@ impl Converter<'_> {
                 Some(address) => self.set(path, quoted(&Ipv4Addr::from(address).to_string()), setting),
                 None => self.mistake(setting, "is no offset within the network; write a smaller one"),
             }
+        }
+    }
+
+    /// `statip`: of our own network they are used as they are, of another one they are translated.
+    fn statics(&mut self, lan: &Lan) {
+        let Some(setting) = self.one("statip") else { return };
+        let Some(network) = values::network(&setting.value).map(|given| given.network()) else { return };
+        let pool = self.one("dynip").and_then(|s| values::network(&s.value)).map_or(lan.network, |p| p.network());
+        if network.contains(pool.address) && network.prefix <= pool.prefix {
+            self.changed(setting, "would take every address that is leased: nobody may come with one of its own");
+        } else if network.prefix > lan.network.prefix && lan.network.contains(network.address) {
+            if network.prefix > SMALLEST_NETWORK {
+                let message = "not served: a network has four addresses at least; [[dhcp.host]] gives a device its own";
+                return self.changed(setting, message);
+            }
+            self.set("dhcp.static_addresses", quoted(&network.to_string()), setting);
+        } else {
+            self.changed(setting, "dhcp.any_address: addresses of another network are translated, and of every one");
+            self.set("dhcp.any_address", "true".to_owned(), setting);
         }
     }
 
@@ -149,12 +174,24 @@ impl Converter<'_> {
         }
     }
 
+    /// `tcpmss`: 0 is none.
+    fn max_segment(&mut self) {
+        let path = "tun.max_segment";
+        let Some((octets, setting)) = self.integer("tcpmss").filter(|(octets, _)| *octets != 0) else { return };
+        let kept = octets.clamp(SMALLEST_SEGMENT, LARGEST_SEGMENT);
+        if kept != octets {
+            self.changed(setting, format!("{path} = {kept}: from {SMALLEST_SEGMENT} to {LARGEST_SEGMENT} octets"));
+        }
+        self.set(path, kept.to_string(), setting);
+    }
+
     pub(super) fn devices(&mut self) {
         match self.has("tundev") {
             true => self.text("tundev", "tun.name"),
             false => self.default_changed("tundev", "the device is poblano0; rules of other firewalls may say tun0"),
         }
         self.number("mtu", "tun.mtu");
+        self.max_segment();
         self.flag("usetap", "tun.mode", "\"tap\"");
         if let Some((level, setting)) = self.integer("loglevel") {
             let word = match level {

@@ -35,13 +35,7 @@ pub(super) const OPTIONS: &[ChilliOption] = &[
     rare("dhcpbroadcast", Flag, lacking("answers are broadcast to who asks for it (RFC 2131, 4.1)")),
     core("dynip", Network, Key("dhcp.first, dhcp.last")),
     rare("nodynip", Flag, lacking("addresses come from the pool; [[dhcp.host]] gives a device its own")),
-    common(
-        "statip",
-        Network,
-        lacking(
-            "a static address of the guest's own is not served; [[dhcp.host]] gives a device the one it is to have",
-        ),
-    ),
+    common("statip", Network, Key("dhcp.static_addresses")),
     rare("uamanyipex", Network, lacking("guests of every other network are served with dhcp.any_address")),
     rare("uamnatanyipex", Network, lacking("every foreign address is translated")),
     core(
@@ -94,7 +88,11 @@ pub(super) const OPTIONS: &[ChilliOption] = &[
     rare("dhcpmac", Mac, lacking("frames carry the interface's own address: ip link set dev LAN address MAC")),
     rare("dhcpmacset", Flag, lacking("ip link set dev LAN address MAC")),
     rare("nexthop", Mac, lacking("the kernel routes what guests send")),
-    common("dhcpradius", Flag, lacking("DHCP and RADIUS do not tell each other options")),
+    common(
+        "dhcpradius",
+        Flag,
+        Changed("mac_authentication.dhcp", "for devices of MAC authentication, whose leases wait for the servers"),
+    ),
     rare("dhcpgateway", Host, lacking("leases are given here; there is no relay")),
     rare("dhcpgatewayport", Int, lacking("see dhcpgateway")),
     rare("dhcprelayagent", Address, lacking("see dhcpgateway")),

@@ -2,7 +2,7 @@
 
 use super::Fate::{Key, NotNeeded};
 use super::Kind::{Flag, Int, List, Secret, Text};
-use super::{ChilliOption, Fate, common, core, lacking, laxer, rare};
+use super::{ChilliOption, Fate, common, core, laxer, rare};
 
 const SHAPED: Fate = NotNeeded("rates are shaped, not policed: what is above them waits, and there is no bucket");
 
@@ -17,7 +17,7 @@ pub(super) const OPTIONS: &[ChilliOption] = &[
     rare("bwbucketminsize", Int, SHAPED),
     rare("tcpwin", Int, SHAPED),
     rare("scalewin", Flag, SHAPED),
-    common("tcpmss", Int, lacking("path MTU discovery finds the size; a smaller tun.mtu forces it")),
+    common("tcpmss", Int, Key("tun.max_segment")),
     core("macauth", Flag, Key("mac_authentication.radius, mac_authentication.service_type")),
     common(
         "macreauth",

@@ -154,6 +154,12 @@ pub(super) const MAC_AUTHENTICATION: Section = section(
             Is("false"),
             "A device gets its address when the servers have said whether it may come in, so that one that may is online from its first packet on. It waits five seconds at most, and not for its turn among others.",
         ),
+        key(
+            "dhcp",
+            Bool,
+            Is("false"),
+            "With before_lease, the servers are told what the device says by DHCP (ChilliSpot-DHCP-Vendor-Class-Id, -Client-Id, -Hostname, -Client-FQDN, -Parameter-Request-List), and its lease has what an Access-Accept says: ChilliSpot-DHCP-DNS1, -DNS2, -Domain, -Filename, -Server-Name, -Options. Netmask, router and routes stay the gateway's. After a restart of the gateway it has that with its next new lease.",
+        ),
     ],
 );
 

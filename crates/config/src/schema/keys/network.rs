@@ -173,6 +173,12 @@ pub(super) const TUN: Section = section(
             or("that of the LAN interface", "1500"),
             "Octets of the largest packet. Smaller than the LAN's costs guests fragmentation or a round of path MTU discovery.",
         ),
+        key(
+            "max_segment",
+            Int { min: 536, max: 9176 },
+            or("none; as the ends of a connection want it", "1360"),
+            "TCP connections of guests agree on segments of at most so many octets, each way (MSS clamping): 40 less than the largest packet that a tunnel on the way carries, where path MTU discovery is lost on the way. Only the packets that begin a connection are touched, with offload and without.",
+        ),
     ],
 );
 
@@ -237,6 +243,12 @@ pub(super) const DHCP: Section = section(
             Bool,
             Is("false"),
             "A guest that does not ask for a lease but uses a static address of another network, such as 192.168.7.5, gets online too: the gateway answers for its router, and its packets are translated to an address of the pool, by which everything else knows it. A device with a lease by DHCP is served with that alone until it ends (`poblano release`). Such guests have a quarter of the pool at most; their packets are never offloaded.",
+        ),
+        key(
+            "static_addresses",
+            Network,
+            or("none", "\"10.85.8.0/24\""),
+            "Part of lan.network: who uses one of these addresses without asking for a lease gets online with it, as soon as it asks for its router. The first station has it until nothing comes from there for a lease's time. None of them is leased by DHCP, unless a RADIUS server names it (Framed-IP-Address). A quarter of guests.max stays for those who ask.",
         ),
         key(
             "renewal_is_activity",

@@ -8,6 +8,7 @@
 //!   an answer.
 //! * Guests reach the gateway's own address on the portal's ports and by ping, without a trace in pf's table of states, and
 //!   nothing else of the machine. Nobody else reaches that address.
+//! * TCP connections with guests agree on segments no larger than is wanted, if it is.
 //! * Guests' addresses are rewritten to the uplink's, if wanted.
 //!
 //! Every state is bound to its interface. A floating one would let a frame with its addresses pass on the guests' interface,
@@ -35,6 +36,11 @@ pub(crate) fn rules(os: Os, lans: &[String], ways: &[ForwardSpec]) -> String {
                 }
                 _ => line(&mut text, format_args!("nat on {uplink} inet from {guests} to any -> ({uplink}:0)")),
             }
+        }
+    }
+    for ForwardSpec { tun, max_segment, .. } in ways {
+        if let Some(octets) = max_segment {
+            line(&mut text, format_args!("match on {tun} inet proto tcp scrub (max-mss {octets})"));
         }
     }
     for lan in lans {

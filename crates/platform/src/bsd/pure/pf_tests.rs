@@ -9,6 +9,7 @@ fn way(tun: &str, uplink: &str, network: u8) -> ForwardSpec {
         masquerade: true,
         tcp_ports: vec![80, 3990],
         udp_ports: vec![53],
+        max_segment: None,
     }
 }
 
@@ -61,6 +62,19 @@ fn what_comes_from_one_tun_is_not_let_out_of_another() {
     assert!(find("block drop out quick all tagged poblano1") < find("block drop quick on tun1 all"));
     // A guest of the second cannot be what the first lets in.
     assert!(text.contains("pass in quick on tun1 inet from 10.86.0.0/20 to any keep state (if-bound) tag poblano1\n"));
+}
+
+#[test]
+fn segments_are_made_smaller_on_the_tun_if_that_is_wanted() {
+    let small = ForwardSpec { max_segment: Some(1360), ..way("tun0", "em0", 85) };
+    for (os, _) in SYSTEMS {
+        let rules = rules(os, &["em1".to_owned()], &[small.clone(), way("tun1", "em0", 86)]);
+        let matches: Vec<_> = rules.lines().filter(|line| line.contains("scrub")).collect();
+        assert_eq!(matches, ["match on tun0 inet proto tcp scrub (max-mss 1360)"]);
+        // Before the rules that decide, and after those that rewrite addresses: pfctl wants them in that order.
+        let at = |word| rules.lines().position(|line| line.contains(word));
+        assert!(at("em0:0") < at("max-mss") && at("max-mss") < at("block"), "{rules}");
+    }
 }
 
 #[test]

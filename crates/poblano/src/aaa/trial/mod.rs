@@ -164,7 +164,7 @@ impl Trial {
         match &self.login {
             Login::Nobody { password } => person(NO_ACCOUNT, password),
             Login::Person { name, password } => person(name, password),
-            Login::Device => self.asks.device(attempt),
+            Login::Device => self.asks.device(attempt, None),
         }
     }
 
