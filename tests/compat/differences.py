@@ -18,8 +18,8 @@ DIFFERENCES = {
     "directory in a way that lets it in.",
     "attempts": "Five tries to log in at once, then one in ten seconds: a name's password cannot be guessed. With "
     "CoovaChilli any number reaches the server.",
-    "splash": "Who is known by its MAC and has to see the portal (ChilliSpot-Config splash, require-uam-auth) is offline "
-    "until a login; with CoovaChilli all but its http passes.",
+    "splash": "Who is known by its MAC and has to see the portal (ChilliSpot-Config splash, require-uam-auth) is "
+    "offline until a login; with CoovaChilli all but its http passes.",
     "start time": "starttime is a date; CoovaChilli's counts from the machine's start.",
     "session time": "MaxSessionTime of WISPr 1.0 is the session's; CoovaChilli's is 3600 always.",
     "original request": "The packet path's own redirect comes first (302 to the gateway), then the one to the portal.",
