@@ -183,7 +183,7 @@ fn two_interfaces_on_the_command_line_are_configuration_enough() {
 
 #[test]
 fn what_the_program_was_built_without_is_refused_where_the_file_has_it() {
-    let overrides = Overrides { left_out: &["console.listen", "webhook"], ..with_lan() };
+    let overrides = Overrides { left_out: &["console.listen", "retention.keep", "webhook"], ..with_lan() };
     let told =
         |text: &str| Config::parse(text, "poblano.toml", &overrides).map_err(|errors| errors.to_string()).map(drop);
     let console = told("[console]\nlisten = \"127.0.0.1\"").expect_err("there is no console");

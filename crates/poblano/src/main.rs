@@ -35,6 +35,7 @@ mod offload;
 mod parts;
 mod query;
 mod resolvers;
+#[cfg_attr(not(feature = "full"), path = "no_retention.rs")]
 mod retention;
 mod rogues;
 mod run;
@@ -79,6 +80,7 @@ fn perform(command: Command) -> anyhow::Result<ExitCode> {
         Command::Radius(cli::Radius::Test(test)) => return aaa::test(&test),
         Command::Query { words } => return Ok(query::query(&words)),
         Command::Import(import) => return import::import(&import),
+        #[cfg(feature = "full")]
         Command::Retention(cli::Retention::Find(find)) => return retention::find(&find),
         Command::Run(setup) => run::run(&setup),
         #[cfg(feature = "full")]
@@ -112,6 +114,8 @@ fn perform(command: Command) -> anyhow::Result<ExitCode> {
             commands::say(man::page(Cli::command()).trim_end());
             Ok(())
         }
+        #[cfg(not(feature = "full"))]
+        Command::Retention(_) => Err(parts::left_out("the retention log")),
         #[cfg(not(feature = "full"))]
         Command::Demo { .. } => Err(parts::left_out("the demo")),
         #[cfg(not(feature = "full"))]

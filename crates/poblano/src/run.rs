@@ -54,8 +54,8 @@ use crate::scripts::Scripts;
 use crate::slow::{self, Queued};
 use crate::uplinks::Uplinks;
 use crate::{
-    aaa, administrative, commands, console, control, garden, https, kept, leases, log, metrics, offload, scripts,
-    settings, webhooks,
+    aaa, administrative, commands, console, control, garden, https, kept, leases, log, metrics, offload, retention,
+    scripts, settings, webhooks,
 };
 
 /// Leases and sessions are written at most this often: a crash forgets that much, and the flash of a router lasts.
@@ -199,9 +199,7 @@ pub(crate) fn check_machine(host: &Host, config: &Config) -> anyhow::Result<(Int
             lines.iter().map(interface).collect::<anyhow::Result<_>>()?
         }
     };
-    if config.retention.mappings {
-        host.check_translations()?;
-    }
+    retention::check(host, config)?;
     platform::check_lan(&lan, host.default_route()?.as_ref())?;
     for uplink in &uplinks {
         if lan.index == uplink.index {
@@ -338,7 +336,7 @@ fn open_devices(
         max_segment: config.tun.max_segment,
     };
     let flows = host.open_flows()?;
-    let translations = config.retention.mappings.then(|| host.watch_translations(waker)).transpose()?;
+    let translations = retention::watch(host, &config, waker)?;
     let lan_mac = lan.mac;
     let parts = Parts { config, lan_mac, mtu, offload, lan_port, tun_port, flows, translations, portal, secure, store };
     Ok((parts, way))

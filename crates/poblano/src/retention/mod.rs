@@ -21,7 +21,7 @@ use std::time::Duration;
 use config::{Config, Destinations, Redaction};
 use engine::session::{Record, Status};
 use fastpath::pipeline::Plane;
-use platform::{End, Translations};
+use platform::{End, Host, System, Translations, Waker};
 use ring::hmac;
 use serde_json::{Map, Value, json};
 use tracing::Span;
@@ -70,6 +70,19 @@ impl Shared {
         self.untold.fetch_add(lines, Ordering::Relaxed);
         self.lost.fetch_add(lines, Ordering::Relaxed);
     }
+}
+
+/// What it needs of the machine.
+pub(crate) fn check(host: &Host, config: &Config) -> anyhow::Result<()> {
+    if config.retention.mappings {
+        host.check_translations()?;
+    }
+    Ok(())
+}
+
+/// The kernel's words on NAT, if they are wanted.
+pub(crate) fn watch(host: &mut Host, config: &Config, waker: &Waker) -> anyhow::Result<Option<Box<dyn Translations>>> {
+    Ok(config.retention.mappings.then(|| host.watch_translations(waker)).transpose()?)
 }
 
 impl Retention {
