@@ -244,6 +244,14 @@ def test_by_https_the_console_speaks_nothing_else_and_its_cookie_stays_there(tmp
         assert lab.gw.status("curl", "-sSf", "-o", "/dev/null", *curl[2:], f"{secure}/") != 0
 
 
+def test_what_was_typed_for_a_code_is_told_to_nobody_else(lab):
+    token, reader = operator(lab, "token", "root"), operator(lab, "token", "noc")
+    for typed in ("K7QM-2XWB-9FRT", "K7QM2XWB9FRS"):
+        assert ask(lab, token, "GET", f"/vouchers/{typed}")[0] in (404, 422)
+    told = json.dumps(ask(lab, reader, "GET", "/events")[1]) + lab.gateway.log.read_text()
+    assert "vouch" in told and "K7QM" not in told
+
+
 def test_without_https_the_console_is_for_this_machine_alone_unless_the_file_says_so():
     settings = {"console": {"listen": ADDRESS}}
     with Lab(settings=settings, start=False, accounts=False) as lab, pytest.raises(RuntimeError) as refused:

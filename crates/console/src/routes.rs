@@ -101,13 +101,22 @@ pub(crate) async fn answer<B: Backend>(request: Request<Incoming>, caller: &Call
         _ => StatusCode::UNPROCESSABLE_ENTITY,
     };
     if operation.scope == Scope::Operate {
-        let became = told["error"].as_str().map_or_else(String::new, |error| format!(": {error}"));
+        let became = told["error"].as_str().map_or_else(String::new, |error| match names_code(&asked) {
+            // It says again what was typed.
+            true => ": refused".to_owned(),
+            false => format!(": {error}"),
+        });
         desk.backend.note(&who.name, &format!("{}{became}", in_words(&asked)));
     }
     match (operation.file(), told["file"].as_str()) {
         (Some(kind), Some(text)) => reply::made(kind, text.to_owned()),
         _ => reply::json(status, &told),
     }
+}
+
+/// Whether a voucher is named by its code, or by what was to be one: a letter away from it may be somebody's.
+fn names_code(asked: &Value) -> bool {
+    asked["voucher"].as_str().is_some_and(|word| word.parse::<u32>().is_err())
 }
 
 /// A request as the others read it: `limit 10.85.0.17 bits_per_second_up=0`.

@@ -454,7 +454,11 @@ impl Engine {
                         self.outputs.push_back(Output::GuestCame(lease.clone()));
                     }
                     self.call_joined(now, lease.key);
-                    if self.dhcp.config().renewal_is_activity && lease.foreign.is_none() {
+                    // Whose lease goes on without a word is as idle as before.
+                    let asks = lease.foreign.is_none()
+                        && lease.key.address_behind_router().is_none()
+                        && !self.dhcp.is_static(lease.address);
+                    if self.dhcp.config().renewal_is_activity && asks {
                         self.note_activity(now, lease.key);
                     }
                     let asked = self.handle_sign_of_device(now, lease.key, Sign::Life);

@@ -94,7 +94,11 @@ fn no_other_address_is_for_those_who_do_not_ask() {
 
 #[test]
 fn it_keeps_its_place_while_it_talks_and_loses_it_when_it_is_silent() {
-    let (mut lab, camera) = lab();
+    let mut setup = setup();
+    setup.dhcp.renewal_is_activity = true; // a lease that goes on without a word is none
+    let mut lab = Lab::new(setup);
+    let camera = lab.guest("camera");
+    assert!(camera.comes_with(&mut lab, OWN, GATEWAY));
     lab.login(camera, Grant::default());
     for _ in 0..60 {
         lab.advance(MINUTE);

@@ -49,6 +49,7 @@ mod unasked;
 
 use held::{Held, Stage};
 use rate::Rates;
+use std::borrow::Cow;
 use std::collections::{BTreeMap, VecDeque};
 use std::net::Ipv4Addr;
 use std::time::Duration;
@@ -188,7 +189,7 @@ pub struct Server {
     rates: Rates,
     outputs: VecDeque<Output>,
     counts: BTreeMap<Outcome, u64>,
-    /// What single guests get, with what is configured for their stations in it, until something else is said of them.
+    /// What single guests get over what is configured for their stations, until something else is said of them.
     given: BTreeMap<GuestKey, Host>,
 }
 
@@ -298,10 +299,17 @@ impl Server {
         if self.given.len() > 64 + 2 * self.table.leases() {
             self.given.retain(|key, _| self.table.held(*key).is_some());
         }
-        let configured = self.config.hosts.get(&key.mac).cloned().unwrap_or_default();
-        let options = configured.options.into_iter().chain(given.options).collect();
-        let filename = given.filename.or(configured.filename);
-        self.given.insert(key, Host { filename, options, ..configured });
+        self.given.insert(key, given);
+    }
+
+    /// What is configured for a guest's station now, and over it what the guest was given.
+    fn host(&self, key: GuestKey) -> Option<Cow<'_, Host>> {
+        let configured = self.config.hosts.get(&key.mac);
+        let Some(given) = self.given.get(&key) else { return configured.map(Cow::Borrowed) };
+        let mut host = configured.cloned().unwrap_or_default();
+        host.options.extend(given.options.clone());
+        host.filename = given.filename.clone().or(host.filename);
+        Some(Cow::Owned(host))
     }
 
     /// True if a guest has been given something.

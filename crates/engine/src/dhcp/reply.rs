@@ -69,7 +69,8 @@ impl Server {
                 message.flags |= dhcp::FLAG_BROADCAST;
             }
         } else {
-            let host = self.given.get(&question.key).or_else(|| self.config.hosts.get(&question.key.mac));
+            let host = self.host(question.key);
+            let host = host.as_deref();
             if let Some(host) = host {
                 message.siaddr = host.next_server.unwrap_or(Ipv4Addr::UNSPECIFIED);
                 message.file = host.filename.as_deref().unwrap_or_default().into();

@@ -27,6 +27,16 @@ impl Bucket {
         }
     }
 
+    /// Makes it as full as those have left it that came so long ago each, the first of them first.
+    pub(super) fn restore(&mut self, now: Duration, ages: impl Iterator<Item = Duration>) {
+        let (mut full, mut before) = (Duration::ZERO, Duration::ZERO);
+        for age in ages {
+            full = full.saturating_sub(before.saturating_sub(age)) + self.forget;
+            before = age;
+        }
+        self.empty_again = self.empty_again.max(now + full.saturating_sub(before));
+    }
+
     /// There is one more.
     pub(super) fn fill(&mut self, now: Duration) {
         self.empty_again = self.empty_again.max(now) + self.forget;

@@ -94,7 +94,11 @@ impl Allowances {
                 let mut looks = self.devices.looks.borrow_mut();
                 looks.make_contiguous().sort_unstable();
                 let former = looks.iter().filter(|(look, _)| *look > now_unix.saturating_add(GRACE_SECS));
-                former.for_each(|_| shares.fill(now.mono));
+                let since = |look: u64| look.saturating_sub(*period_secs).saturating_sub(GRACE_SECS);
+                shares.restore(
+                    now.mono,
+                    former.map(|(look, _)| Duration::from_secs(now_unix.saturating_sub(since(*look)))),
+                );
             }
             shares.look(now.mono).map_err(|wait| Refusal::Declined(Declined::TooManyNewcomers(wait)))?;
             shares.fill(now.mono);
@@ -247,6 +251,19 @@ mod tests {
         let (closed, forgotten) = Allowances::new(&closed, records, &[0; 32]);
         assert_eq!(forgotten.len(), 10);
         assert_eq!(visit(&closed, 1, START, 1, 1).err(), Some(Refusal::Declined(Declined::Expired)));
+    }
+
+    #[test]
+    fn a_restart_makes_newcomers_wait_no_longer() {
+        let lines = "data = \"1GB\"\ndevices = 10\n";
+        let (all, _) = allowances(lines, Vec::new());
+        let each = DAY / 10;
+        for device in 0..10 {
+            visit(&all, device, START + u64::from(device) * each, 1, 1).expect("a grant");
+        }
+        let records = (0..10).filter_map(|number| all.record(&device(mac(number)), &[])).collect();
+        let (after, _) = allowances(lines, records);
+        assert!(visit(&after, 10, START + 10 * each, 1, 1).is_ok(), "one each so long is what there is room for");
     }
 
     #[test]

@@ -28,10 +28,10 @@ use crate::kept::millis;
 /// Connections of which we know that they have begun, of 50 octets; of more the end is not written. A router's kernel keeps
 /// 16,000 to 262,144.
 const MOST_KNOWN: usize = 131_072;
-/// Connections of one guest that are written down: so many at once, and then one in [`PAUSE`]. Whoever makes more would push
-/// everybody's lines out of the files, his own too.
+/// Connections of one guest that are written down: so many at once, and then one in [`PAUSE`]: 70 MB a day. Whoever makes more
+/// would push everybody's lines out of the files, his own too.
 const BURST: u32 = 3000;
-const PAUSE: Duration = Duration::from_millis(20);
+const PAUSE: Duration = Duration::from_millis(500);
 /// A note of a gap is for so long: what else is missing meanwhile is not told again.
 const QUIET: Duration = Duration::from_secs(60);
 /// A kernel that cannot be read is asked again after this.

@@ -98,32 +98,38 @@ impl Retention {
         if !retention.sessions && !retention.mappings {
             return Ok(Self(None));
         }
-        let files = Files::open(retention, clock.now())?;
         let redactor = Redactor {
             account: retention.account,
             mac: retention.mac,
             destinations: retention.destinations,
             key: hmac::Key::new(hmac::HMAC_SHA256, &key()?),
         };
-        let (lines, waiting) = sync_channel(MOST_WAITING);
         let shared = Arc::new(Shared::default());
         let mut threads = Vec::new();
-        let theirs = Arc::clone(&shared);
-        threads.push(thread("retention", move || keep(files, &waiting, &theirs, clock))?);
-        if let Some(kernel) = kernel {
+        // A queue and files for each kind: whoever makes connections keeps no session from being written down.
+        let mut keeper = |kind: &'static str| -> anyhow::Result<SyncSender<String>> {
+            let files = Files::open(retention, kind, clock.now())?;
+            let (lines, waiting) = sync_channel(MOST_WAITING);
+            let theirs = Arc::clone(&shared);
+            threads.push(thread("retention", move || keep(files, &waiting, &theirs, clock))?);
+            Ok(lines)
+        };
+        let lines = retention.sessions.then(|| keeper(files::SESSIONS)).transpose()?;
+        let of_mappings = kernel.is_some().then(|| keeper(files::MAPPINGS)).transpose()?;
+        if let Some((kernel, of_mappings)) = kernel.zip(of_mappings) {
             let networks =
                 [config.lan.network].into_iter().chain(config.lan.routed.iter().map(|routed| routed.network));
             let mappings = Mappings::new(
                 Arc::clone(plane),
                 networks.collect(),
                 redactor.clone(),
-                lines.clone(),
+                of_mappings,
                 Arc::clone(&shared),
                 clock,
             );
             threads.push(thread("mappings", move || mappings.watch(kernel))?);
         }
-        Ok(Self(Some(Open { lines: Some(lines), redactor, sessions: retention.sessions, shared, threads })))
+        Ok(Self(Some(Open { lines, redactor, sessions: retention.sessions, shared, threads })))
     }
 
     /// Writes down that a session has begun or ended.
@@ -131,7 +137,8 @@ impl Retention {
         let Some(open) = self.0.as_ref().filter(|open| open.sessions) else { return };
         let Some(mut line) = session_line(record) else { return };
         open.redactor.put_mac(&mut line, mac, record.key);
-        if let Some(user) = open.redactor.redact(open.redactor.account, &record.user) {
+        let how = open.redactor.of_account(&record.user, record.key.mac);
+        if let Some(user) = open.redactor.redact(how, &record.user) {
             line.insert("user".to_owned(), user.into());
         }
         let sent = open.lines.as_ref().map(|lines| lines.try_send(Value::Object(line).to_string()));
@@ -178,7 +185,7 @@ fn keep(mut files: Files, lines: &Receiver<String>, shared: &Shared, clock: Cloc
                 let unwritten =
                     std::iter::once(first).chain(more).filter(|line| !files.append(clock.now(), line)).count();
                 // How many of the last it was cannot be said.
-                let unwritten = unwritten + usize::from(!files.flush());
+                let unwritten = unwritten + usize::from(!files.flush(clock.now()));
                 shared.lose(u32::try_from(unwritten).unwrap_or(u32::MAX));
             }
             Err(RecvTimeoutError::Timeout) => files.tidy(clock.now()),
@@ -187,7 +194,7 @@ fn keep(mut files: Files, lines: &Receiver<String>, shared: &Shared, clock: Cloc
         let lost = shared.untold.swap(0, Ordering::Relaxed);
         if lost > 0 {
             let note = gap(clock, written, Duration::ZERO, &format!("{lost} lines or more could not be written"));
-            if !(files.append(clock.now(), &note.to_string()) && files.flush()) {
+            if !(files.append(clock.now(), &note.to_string()) && files.flush(clock.now())) {
                 shared.untold.fetch_add(lost, Ordering::Relaxed); // told when the disk takes lines again
                 continue;
             }
@@ -246,6 +253,20 @@ impl Redactor {
         }
     }
 
+    /// Of an account's name. Who came by the terms alone, or by its MAC address, has that for a name: then what is said of
+    /// MAC addresses holds too.
+    fn of_account(&self, user: &str, mac: MacAddr) -> Redaction {
+        let digits = |text: &str| -> String {
+            text.chars().filter(char::is_ascii_hexdigit).map(|digit| digit.to_ascii_lowercase()).collect()
+        };
+        match (self.account, self.mac) {
+            (account, _) if !digits(user).contains(&digits(&mac.to_string())) => account,
+            (Redaction::Drop, _) | (_, Redaction::Drop) => Redaction::Drop,
+            (Redaction::Hash, _) | (_, Redaction::Hash) => Redaction::Hash,
+            (Redaction::Keep, Redaction::Keep) => Redaction::Keep,
+        }
+    }
+
     /// Which device it is, and in which VLAN.
     fn put_mac(&self, line: &mut Map<String, Value>, mac: MacAddr, key: GuestKey) {
         if let Some(mac) = self.redact(self.mac, &mac.to_string()) {
@@ -285,6 +306,23 @@ mod tests {
         assert_eq!((hash("ada"), hash("ada").len()), (hash("ada"), 2 * HASH_OCTETS));
         assert_ne!(hash("ada"), hash("eve"));
         assert!(!hash("ada").contains("ada"));
+    }
+
+    #[test]
+    fn an_account_that_is_a_mac_address_is_told_no_more_than_mac_addresses_are() {
+        let mac = MacAddr([2, 0, 0, 0, 0, 0xa1]);
+        for (account, mac_is, expected) in [
+            (Redaction::Keep, Redaction::Drop, Redaction::Drop),
+            (Redaction::Keep, Redaction::Hash, Redaction::Hash),
+            (Redaction::Drop, Redaction::Keep, Redaction::Drop),
+            (Redaction::Keep, Redaction::Keep, Redaction::Keep),
+        ] {
+            let redactor = Redactor { account, mac: mac_is, ..redactor(Redaction::Keep, Destinations::Drop) };
+            for name in ["terms:02-00-00-00-00-A1", "0200000000a1", "02:00:00:00:00:a1"] {
+                assert_eq!(redactor.of_account(name, mac), expected, "{name}");
+            }
+            assert_eq!(redactor.of_account("ada", mac), account);
+        }
     }
 
     #[test]
