@@ -216,19 +216,19 @@ pub(super) const RETENTION: Section = section(
             "keep",
             Choices(&["sessions", "mappings"]),
             or("nothing is kept", "[\"sessions\", \"mappings\"]"),
-            "What is written down: sessions, when each began and ended, and its octets; mappings, which public address and port a guest's connections had, as the kernel's NAT tells (Linux). A mapping is two lines of 200 octets. A guest that makes more than 3,000 at once and 50 a second has the rest not written down, and a line says so.",
+            "What is written down: sessions, when each began and ended, and its octets; mappings, which public address and port a guest's connections had, as the kernel's NAT tells (Linux). A mapping is two lines of 200 octets. A guest that makes more than 3,000 at once and then two a second has the rest not written down, and a line says so.",
         ),
         key(
             "directory",
             Path { max: 4000 },
             or("retention in state.directory", "\"/var/lib/poblano/retention\""),
-            "Where the files are, a new one with each start, each day (UTC), and each sixteenth of max_size. Made with mode 0700 when it is not there.",
+            "Where the files are, a new one with each start, each day (UTC), and each sixteenth of its kind's share of max_size. Made with mode 0700 when it is not there.",
         ),
         key(
             "account",
             Choice(&["keep", "hash", "drop"]),
             Is("\"keep\""),
-            "The account's name: as it is; as a keyed hash, by which sessions of one account are known as such and nothing else; or not at all.",
+            "The account's name: as it is; as a keyed hash, by which sessions of one account are known as such and nothing else; or not at all. Of a name that is the device's MAC address no more is kept than mac says.",
         ),
         key("mac", Choice(&["keep", "hash", "drop"]), Is("\"keep\""), "The device's MAC address, in the same way."),
         key(
@@ -247,7 +247,7 @@ pub(super) const RETENTION: Section = section(
             "max_size",
             Octets,
             Is("\"1GB\""),
-            "All files together. Beyond it the oldest goes before its age, and the log says so; nobody is kept waiting or offline. If the disk is full what cannot be written is lost and counted, and the log and the files say so. \"0\" is no limit.",
+            "All files together, a quarter of it for sessions. Beyond it the oldest of its kind goes before its age, and the log says so; nobody is kept waiting or offline. If the disk is full what cannot be written is lost and counted, and the log and the files say so. \"0\" is no limit.",
         ),
     ],
 );
