@@ -89,8 +89,7 @@ case $mode in
         done
         # shellcheck disable=SC2086  # several words
         set -- "$zigbuild" test --locked --quiet -Zbuild-std=std,panic_unwind,test --no-fail-fast $targets
-        "$@" --lib --tests -p poblano-wire -p poblano-radius -p poblano-uam -p poblano-fastpath -p poblano-engine \
-            -p poblano-config
+        "$@" --lib --tests -p poblano-wire -p poblano-radius -p poblano-uam -p poblano-fastpath -p poblano-engine
         # Guests from the lease to the end of their sessions. Rates and crowds want a processor that is not imitated.
         "$@" -p poblano-testkit --test before_login --test leases --test sessions --test redirect
         exit
