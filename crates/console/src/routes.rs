@@ -116,13 +116,16 @@ pub(crate) async fn answer<B: Backend>(request: Request<Incoming>, caller: &Call
 
 /// Whether a voucher is named by its code, or by what was to be one: a letter away from it may be somebody's.
 fn names_code(asked: &Value) -> bool {
-    asked["voucher"].as_str().is_some_and(|word| word.parse::<u32>().is_err())
+    asked["voucher"].as_str().is_some_and(is_code)
+}
+
+fn is_code(voucher: &str) -> bool {
+    voucher.parse::<u32>().is_err() // it is no number of one
 }
 
 /// A request as the others read it: `limit 10.85.0.17 bits_per_second_up=0`.
 fn in_words(asked: &Value) -> String {
     // Whoever may only look reads this too, and a code is worth money.
-    let is_code = |name: &str, word: &str| name == "voucher" && word.parse::<u32>().is_err();
     let word = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
     let mut words = word(&asked["command"]);
     for (name, value) in asked.as_object().into_iter().flatten().filter(|(name, _)| *name != "command") {
@@ -132,7 +135,7 @@ fn in_words(asked: &Value) -> String {
             words.push('=');
         }
         let word = word(value);
-        words.push_str(if is_code(name, &word) { "(by its code)" } else { &word });
+        words.push_str(if name == "voucher" && is_code(&word) { "(by its code)" } else { &word });
     }
     words
 }
