@@ -293,12 +293,14 @@ impl<const SHORT: usize> From<&[u8]> for Piece<SHORT> {
     }
 }
 
-/// Who pays.
+/// A name in place, if it is as short as most of them: who pays, for one.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Name(Piece<30>);
+pub struct Name(Piece<30>);
 
 impl Name {
-    pub(crate) fn as_str(&self) -> &str {
+    /// As it was given.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
         str::from_utf8(self.0.octets()).unwrap_or_default()
     }
 }

@@ -9,7 +9,7 @@ use std::net::Ipv4Addr;
 use std::rc::Rc;
 use std::time::Duration;
 
-use engine::session::{Record, Source, Status};
+use engine::session::{Name, Record, Source, Status};
 use engine::watch::Rogue;
 use serde_json::{Value, json};
 use tokio::sync::watch;
@@ -19,8 +19,8 @@ use wire::{GuestKey, Now};
 use crate::cli;
 use crate::commands::octets;
 
-/// Events that are kept of each [`Kept`], of 100 octets and up to [`LONGEST_WORDS`] of words: 600 kB at the worst in all, half a
-/// day of a café.
+/// Events that are kept of each [`Kept`], of 200 octets with names of the usual length, and otherwise up to two times
+/// [`LONGEST_WORDS`] more: 900 kB at the worst in all, half a day of a café.
 const MOST_EVENTS: usize = 1024;
 /// Longest that one event quotes of a guest or a server.
 const LONGEST_WORDS: usize = 160;
@@ -35,23 +35,24 @@ const MOST_COUNTED: usize = 4096;
 /// Who has asked for longer than this and has no lease gave up.
 const ASKING: Duration = Duration::from_secs(60);
 
-/// What has happened.
+/// What has happened. Names are in place: as small pieces from among a login's other memory, of which all else goes at once,
+/// they kept 7 MB of its pages.
 #[derive(Debug)]
 pub(crate) enum What {
     /// It has an address, so long after it first asked.
-    Lease { name: Option<Box<str>>, took: Option<Duration> },
+    Lease { name: Option<Name>, took: Option<Duration> },
     /// Its address is nobody's any more.
     Left,
     /// It was shown a page of ours, on its way to that host.
-    Page { path: Box<str>, from: Option<Box<str>>, status: u16 },
+    Page { path: Name, from: Option<Name>, status: u16 },
     /// A login, so long after it was asked for.
-    Login { user: Box<str>, became: Became, took: Duration },
+    Login { user: Name, became: Became, took: Duration },
     /// Nobody knows the device by its MAC address.
     DeviceRefused { took: Duration },
     /// A session has begun.
-    Began { session: Box<str>, user: Box<str>, source: Source },
+    Began { session: Name, user: Name, source: Source },
     /// It is over.
-    Ended { session: Box<str>, user: Box<str>, cause: &'static str, duration: Duration, up: u64, down: u64 },
+    Ended { session: Name, user: Name, cause: &'static str, duration: Duration, up: u64, down: u64 },
     /// A station leads guests elsewhere.
     Rogue(Box<str>),
     /// An operator did something.
@@ -253,17 +254,17 @@ impl Diary {
     pub(crate) fn came(&self, now: Now, whom: Whom, name: Option<&str>) {
         let asked = self.asking.borrow_mut().remove(&whom.key);
         let took = asked.map(|since| now.mono.saturating_sub(since));
-        self.note(now, whom, What::Lease { name: name.map(clipped), took });
+        self.note(now, whom, What::Lease { name: name.map(name_of), took });
     }
 
     /// A guest was shown a page of ours.
     pub(crate) fn page(&self, now: Now, whom: Whom, path: &str, from: Option<&str>, status: u16) {
-        self.note(now, whom, What::Page { path: clipped(path), from: from.map(clipped), status });
+        self.note(now, whom, What::Page { path: name_of(path), from: from.map(name_of), status });
     }
 
     /// A login came to an end.
     pub(crate) fn login(&self, now: Now, whom: Whom, user: &str, became: Became, took: Duration) {
-        self.note(now, whom, What::Login { user: clipped(user), became, took });
+        self.note(now, whom, What::Login { user: name_of(user), became, took });
     }
 
     /// What accounting is told.
@@ -271,13 +272,13 @@ impl Diary {
         let what = match record.status {
             Status::Start => What::Began {
                 session: record.session_id.as_str().into(),
-                user: clipped(&record.user),
+                user: name_of(&record.user),
                 source: record.source,
             },
             Status::Interim => return,
             Status::Stop(cause) => What::Ended {
                 session: record.session_id.as_str().into(),
-                user: clipped(&record.user),
+                user: name_of(&record.user),
                 cause: cause.label(),
                 duration: record.duration,
                 up: record.usage.octets_up,
@@ -373,22 +374,24 @@ impl What {
     fn data(&self) -> Value {
         match self {
             Self::Lease { name, took } => {
-                json!({ "hostname": name, "milliseconds": took.map(|t| t.as_millis() as u64) })
+                json!({ "hostname": name.as_ref().map(Name::as_str), "milliseconds": took.map(|t| t.as_millis() as u64) })
             }
             Self::Left | Self::Rogue(_) => Value::Null,
-            Self::Page { path, from, status } => json!({ "path": path, "towards": from, "status": status }),
+            Self::Page { path, from, status } => {
+                json!({ "path": path.as_str(), "towards": from.as_ref().map(Name::as_str), "status": status })
+            }
             Self::Login { user, became, took } => {
                 let words = match became {
                     Became::Refused { words } => words.as_deref(),
                     _ => None,
                 };
-                json!({ "user": user, "message": words, "milliseconds": took.as_millis() as u64 })
+                json!({ "user": user.as_str(), "message": words, "milliseconds": took.as_millis() as u64 })
             }
             Self::DeviceRefused { took } => json!({ "milliseconds": took.as_millis() as u64 }),
-            Self::Began { session, user, .. } => json!({ "session": session, "user": user }),
+            Self::Began { session, user, .. } => json!({ "session": session.as_str(), "user": user.as_str() }),
             Self::Ended { session, user, cause, duration, up, down } => json!({
-                "session": session,
-                "user": user,
+                "session": session.as_str(),
+                "user": user.as_str(),
                 "cause": cause,
                 "seconds": duration.as_secs(),
                 "input_octets": up,
@@ -402,13 +405,13 @@ impl What {
     fn text(&self) -> String {
         match self {
             Self::Lease { name, took } => {
-                let name = name.as_deref().map_or(Cow::from(""), |name| format!(" to {name}").into());
+                let name = name.as_ref().map_or(Cow::from(""), |name| format!(" to {name}").into());
                 let took = took.map_or(Cow::from(""), |took| format!(", {} after it first asked", time(took)).into());
                 format!("lease{name}{took}")
             }
             Self::Left => "the lease is over".to_owned(),
             Self::Page { path, from: None, status } => format!("saw {path} ({status})"),
-            Self::Page { path, from: Some(from), status } => match portal::detector(from) {
+            Self::Page { path, from: Some(from), status } => match portal::detector(from.as_str()) {
                 Some(detector) => format!("saw {path} ({status}), led there by a probe of {detector} ({from})"),
                 None => format!("saw {path} ({status}), on the way to {from}"),
             },
@@ -450,6 +453,11 @@ fn time(time: Duration) -> String {
         millis @ 1..10_000 => format!("{millis} ms"),
         _ => config::format_duration(Duration::from_secs(time.as_secs())),
     }
+}
+
+/// A name that somebody else chose.
+fn name_of(words: &str) -> Name {
+    Name::from(&*clipped(words))
 }
 
 /// What somebody else chose, no longer than is kept.
