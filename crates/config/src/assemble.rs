@@ -14,8 +14,8 @@ use crate::{
     Guests, HostLease, HostNetwork, InterfaceAddress, Lan, Log, LogLevel, MacAuthentication, MacServiceType, Metrics,
     NamedPool, Network, Octets, Offload, OffloadMode, PasswordMethod, Policy, Portal, PortalTls, Radius,
     RadiusAdministrative, RadiusHttp, RadiusProxy, RadiusProxyClient, RadiusServer, RadiusTls, RadiusTransport,
-    RadiusVersion, Redaction, Retention, Routed, Scripts, Secret, Session, State, Tun, TunMode, Uam, Uplink,
-    UplinkLine, UplinkProbe, UplinkShare, Vouchers, Webhook,
+    RadiusVersion, Redaction, RefusedDevice, Retention, Routed, Scripts, Secret, Session, State, Tun, TunMode, Uam,
+    Uplink, UplinkLine, UplinkProbe, UplinkShare, Vouchers, Webhook,
 };
 
 /// Tables are sized by the number of guests; without a wish of the operator they stay below this many.
@@ -29,7 +29,8 @@ pub(crate) fn assemble(read: &Read<'_>) -> Config {
     let network: Network = read.required("lan.network");
     let gateway = read.optional("lan.gateway").unwrap_or(network.first_host());
     let routed = (0..read.count("lan.routed")).map(|i| routed(read, i)).collect();
-    let lan = Lan { interface: read.optional("lan.interface").unwrap_or_default(), network, gateway, routed };
+    let interface = read.optional("lan.interface").unwrap_or_default();
+    let lan = Lan { interface, network, gateway, untagged: read.required("lan.untagged"), routed };
     let dhcp = dhcp(read, &lan);
     let directory: PathBuf = read.required("state.directory");
     let guests = Guests { max: read.optional("guests.max").unwrap_or_else(|| addresses(&dhcp, &lan)) };
@@ -397,6 +398,10 @@ fn mac_authentication(read: &Read<'_>) -> MacAuthentication {
         },
         per_second: read.required(&key("per_second")),
         again: read.required(&key("again")),
+        refused: match read.word(&key("refused")).as_str() {
+            "drop" => RefusedDevice::Drop,
+            _ => RefusedDevice::Portal,
+        },
         before_lease: read.required(&key("before_lease")),
         dhcp: read.required(&key("dhcp")),
     }

@@ -53,6 +53,8 @@ pub struct Plane {
     pub lan_mac: MacAddr,
     /// Index of the LAN interface in the configuration.
     pub lan: u8,
+    /// Frames without a VLAN tag are served.
+    pub untagged: bool,
     /// TCP ports of the portal on the gateway address; the same twice, if it has but one.
     pub portal_ports: [u16; 2],
     /// Its TCP port for https, if it has one.

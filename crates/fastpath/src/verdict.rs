@@ -2,12 +2,14 @@
 //!
 //! * A guest is a station that holds a lease from us and sends from the leased address. Nobody else's packets
 //!   go anywhere, except DHCP and ARP to our own servers.
+//! * Frames without a VLAN tag are nobody's, if it is so configured.
 //! * A guest always reaches the gateway's DHCP, ARP, DNS and portal, and may ping it; nothing else of it. Of addresses that
 //!   stand for the gateway's it reaches http, which is led to the portal.
 //! * A guest that is not logged in reaches the walled garden; its http is led to the portal; its DNS is answered
 //!   by us whichever server it asks; everything else is refused aloud, so that it falls back to its probe.
 //! * A guest that is logged in reaches everything behind the uplink, but no other guest; the walled garden, if it is so
 //!   configured, on nobody's account.
+//! * Of a device that a server has refused, if it is so configured, nothing but DHCP and ARP is heard.
 //! * A guest behind a router is its address, not its station; its first packet makes it one, and goes nowhere.
 //! * Guests' IPv6 is refused: no address family is a way around the portal.
 //! * Who plays DHCP server or router on the guests' network, guest or not, is noted; nothing of it goes on.
@@ -74,6 +76,8 @@ pub enum Guest {
     Newcomer,
     /// A guest that does not use the address leased to it.
     Spoofing,
+    /// A guest that is not logged in, and whose device a server has refused: nothing of it passes.
+    Refused,
     /// A guest that is not logged in.
     Offline,
     /// A guest that is.
@@ -130,6 +134,8 @@ pub enum Kind {
 /// Everything the policy asks about a packet.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Facts {
+    /// The frame is in a VLAN, or those in none are served (up only).
+    pub is_served: bool,
     /// The frame's source can be one station (up only).
     pub from_station: bool,
     /// The frame is addressed to us or to everybody (up only).
@@ -147,6 +153,9 @@ pub struct Facts {
 /// Judges a packet that a guest sent.
 #[must_use]
 pub fn up(facts: &Facts) -> Verdict {
+    if !facts.is_served {
+        return Verdict::Drop(Reason::Untagged);
+    }
     if !facts.from_station {
         return Verdict::Drop(Reason::BadSource);
     }
@@ -161,6 +170,7 @@ pub fn up(facts: &Facts) -> Verdict {
         Network::Ipv6 => {
             return match (facts.guest, facts.peer) {
                 (Guest::Unknown | Guest::Newcomer, _) => Verdict::Drop(Reason::UnknownGuest),
+                (Guest::Refused, _) => Verdict::Drop(Reason::DeviceRefused),
                 (_, Peer::Multicast) => Verdict::Drop(Reason::Multicast),
                 _ => Verdict::Reject(Reason::Ipv6),
             };
@@ -179,6 +189,7 @@ pub fn up(facts: &Facts) -> Verdict {
         }
         Guest::Unknown | Guest::Newcomer => return Verdict::Drop(Reason::UnknownGuest),
         Guest::Spoofing => return Verdict::Drop(Reason::SourceSpoofed),
+        Guest::Refused => return Verdict::Drop(Reason::DeviceRefused),
         Guest::Offline | Guest::Online => {}
     }
     match (facts.peer, facts.kind) {
@@ -213,6 +224,7 @@ pub fn down(facts: &Facts) -> Verdict {
     }
     match (facts.guest, facts.peer, facts.kind) {
         (Guest::Unknown | Guest::Newcomer | Guest::Spoofing, _, _) => Verdict::Drop(Reason::UnknownGuest),
+        (Guest::Refused, _, _) => Verdict::Drop(Reason::DeviceRefused),
         (_, Peer::Gateway, _) => Verdict::Serve(Service::Gateway),
         (_, Peer::Guests, _) => Verdict::Drop(Reason::Isolated),
         // RFC 1812, 5.3.7: nobody sends from a group's address, or from one that is never routed. Aliases are ours, here.
@@ -229,10 +241,12 @@ mod tests {
     use super::*;
 
     fn facts(guest: Guest, peer: Peer, kind: Kind) -> Facts {
-        Facts { from_station: true, to_us: true, network: Network::Ipv4, guest, peer, kind }
+        let network = Network::Ipv4;
+        Facts { is_served: true, from_station: true, to_us: true, network, guest, peer, kind }
     }
 
-    const GUESTS: [Guest; 5] = [Guest::Unknown, Guest::Newcomer, Guest::Spoofing, Guest::Offline, Guest::Online];
+    const GUESTS: [Guest; 6] =
+        [Guest::Unknown, Guest::Newcomer, Guest::Spoofing, Guest::Refused, Guest::Offline, Guest::Online];
     const PEERS: [Peer; 7] =
         [Peer::Gateway, Peer::Alias, Peer::Guests, Peer::Multicast, Peer::Unroutable, Peer::Garden, Peer::Internet];
     const KINDS: [Kind; 11] = [
@@ -252,16 +266,36 @@ mod tests {
 
     /// Every combination of facts.
     fn all() -> impl Iterator<Item = Facts> {
-        let flags = [(true, true), (true, false), (false, true), (false, false)];
-        flags.into_iter().flat_map(|(from_station, to_us)| {
+        const BOTH: [bool; 2] = [true, false];
+        let flags = BOTH.into_iter().flat_map(|a| BOTH.into_iter().flat_map(move |b| BOTH.map(|c| (a, b, c))));
+        flags.flat_map(|(is_served, from_station, to_us)| {
             NETWORKS.into_iter().flat_map(move |network| {
                 GUESTS.into_iter().flat_map(move |guest| {
                     PEERS.into_iter().flat_map(move |peer| {
-                        KINDS.into_iter().map(move |kind| Facts { from_station, to_us, network, guest, peer, kind })
+                        KINDS.into_iter().map(move |kind| Facts {
+                            is_served,
+                            from_station,
+                            to_us,
+                            network,
+                            guest,
+                            peer,
+                            kind,
+                        })
                     })
                 })
             })
         })
+    }
+
+    fn is_heard(facts: &Facts) -> bool {
+        facts.is_served && facts.from_station && facts.to_us
+    }
+
+    #[test]
+    fn where_only_vlans_are_served_a_frame_without_a_tag_is_nobodys() {
+        for facts in all().filter(|f| !f.is_served) {
+            assert_eq!(up(&facts), Verdict::Drop(Reason::Untagged), "{facts:?}");
+        }
     }
 
     #[test]
@@ -270,7 +304,7 @@ mod tests {
             if up(&facts) == Verdict::Forward {
                 assert_eq!((facts.guest, facts.network), (Guest::Online, Network::Ipv4), "{facts:?}");
                 assert_eq!(facts.peer, Peer::Internet, "{facts:?}");
-                assert!(facts.from_station && facts.to_us, "{facts:?}");
+                assert!(facts.is_served && facts.from_station && facts.to_us, "{facts:?}");
             }
             if down(&facts) == Verdict::Forward {
                 assert_eq!((facts.guest, facts.network), (Guest::Online, Network::Ipv4), "{facts:?}");
@@ -297,6 +331,15 @@ mod tests {
     }
 
     #[test]
+    fn a_device_that_a_server_has_refused_reaches_dhcp_and_arp_and_hears_nothing() {
+        for facts in all().filter(|f| f.guest == Guest::Refused) {
+            let heard = matches!(up(&facts), Verdict::Serve(Service::Dhcp | Service::Arp | Service::Watch));
+            assert!(heard || matches!(up(&facts), Verdict::Drop(_)), "{facts:?} gets {:?}", up(&facts));
+            assert!(matches!(down(&facts), Verdict::Drop(_)), "{facts:?}");
+        }
+    }
+
+    #[test]
     fn an_unpaid_guest_is_refused_aloud_and_its_http_redirected() {
         let offline = |peer, kind| up(&facts(Guest::Offline, peer, kind));
         assert_eq!(offline(Peer::Internet, Kind::Tcp), Verdict::Reject(Reason::NotLoggedIn));
@@ -313,7 +356,7 @@ mod tests {
     #[test]
     fn https_is_answered_at_the_gateways_own_address_alone() {
         for facts in all().filter(|f| f.kind == Kind::SecurePortal && f.network == Network::Ipv4) {
-            let is_guest = matches!(facts.guest, Guest::Online | Guest::Offline) && facts.from_station && facts.to_us;
+            let is_guest = matches!(facts.guest, Guest::Online | Guest::Offline) && is_heard(&facts);
             let served = up(&facts) == Verdict::Serve(Service::Gateway);
             assert_eq!(served, is_guest && facts.peer == Peer::Gateway, "{facts:?}");
             assert_ne!(up(&facts), Verdict::Redirect, "{facts:?}");
@@ -325,7 +368,7 @@ mod tests {
         for facts in all().filter(|f| f.peer == Peer::Alias && f.network == Network::Ipv4) {
             assert!(matches!(down(&facts), Verdict::Drop(_)), "{facts:?}");
             let leads = up(&facts) == Verdict::Redirect;
-            if matches!(facts.guest, Guest::Online | Guest::Offline) && facts.from_station && facts.to_us {
+            if matches!(facts.guest, Guest::Online | Guest::Offline) && is_heard(&facts) {
                 assert_eq!(leads, matches!(facts.kind, Kind::Http | Kind::Portal), "{facts:?}");
             }
             let noted = matches!(up(&facts), Verdict::Serve(Service::Watch | Service::Newcomer));

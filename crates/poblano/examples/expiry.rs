@@ -141,6 +141,7 @@ fn engine(writer: Writer, guests: u32) -> anyhow::Result<Engine> {
         gateway: GATEWAY,
         gateway_mac,
         routes: Routes::default(),
+        untagged: true,
         dhcp,
         dns,
         garden: vec![],

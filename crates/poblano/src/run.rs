@@ -511,6 +511,7 @@ fn make(parts: Parts, scripts: Scripts, diary: Diary, clock: Clock) -> anyhow::R
         routes: settings::routes(&config),
         lan_mac,
         lan: 0,
+        untagged: config.lan.untagged,
         portal_ports: [config.portal.port, config.uam.ui_port.unwrap_or(config.portal.port)],
         secure_port: config.portal.tls.as_ref().map(|tls| tls.port),
         redirector: Redirector::new(&way_in, config.lan.gateway, &settings::names(&config), redirect_key())

@@ -30,6 +30,12 @@ pub(super) const LAN: Section = section(
             or("the first address of the network", "\"10.85.0.1\""),
             "Our address in that network: the guests' router, DNS server and portal.",
         ),
+        key(
+            "untagged",
+            Bool,
+            Is("true"),
+            "Devices in no VLAN are served too. With false the interface is a trunk: a frame without a VLAN tag, or with that of VLAN 0, is not heard, so who sends it gets no address, no DNS and no portal. Their leases and sessions end with the next start. dhcp.rogue_probe, which asks without a tag, then has no effect.",
+        ),
     ],
 );
 

@@ -124,6 +124,7 @@ fn both() -> Both {
         routes: Routes::default(),
         lan_mac: LAN_MAC,
         lan: 0,
+        untagged: true,
         portal_ports: [3990; 2],
         secure_port: None,
         redirector: Redirector::new("http://10.1.0.1:3990", GATEWAY, &["wifi.internal"], [1, 2])
