@@ -1,7 +1,7 @@
 //! From read values to the [`Config`] that the rest of the program uses. What is wrong is replaced by something harmless:
 //! the result is handed out only when nothing was wrong.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddrV4};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -452,6 +452,9 @@ fn uplink(read: &Read<'_>) -> Uplink {
         address: read.optional("uplink.address"),
         gateway: read.optional("uplink.gateway"),
         masquerade: read.required("uplink.masquerade"),
+        http_proxy: read
+            .optional("uplink.http_proxy")
+            .map(|address| SocketAddrV4::new(address, read.port("uplink.http_proxy_port"))),
         lines: (0..read.count("uplink.line")).map(line).collect(),
         share: if read.word("uplink.share") == "weight" { UplinkShare::Weight } else { UplinkShare::First },
         probe_interval: read.required("uplink.probe_interval"),

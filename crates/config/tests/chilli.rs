@@ -264,8 +264,14 @@ fn static_addresses_are_ours_or_translated_and_leave_those_that_are_leased() {
 
 #[test]
 fn what_would_be_laxer_is_not_run() {
-    for (text, is_run) in [("", true), ("noradallow", true), ("only8021q", true), ("postauthproxy 198.51.100.8", false)]
-    {
+    for (text, is_run) in [
+        ("", true),
+        ("noradallow", true),
+        ("only8021q", true),
+        ("postauthproxy 198.51.100.8\npostauthproxyport 3128", true),
+        ("postauthproxy 198.51.100.8\npostauthproxyport 3128\npostauthproxyssl", false),
+        ("postauthproxy 192.168.182.1\npostauthproxyport 3128", false),
+    ] {
         let text = format!("{text}\ndhcpif eth1\nradiusserver1 198.51.100.20\nradiussecret Ahng2sheiqu5Phoh\n");
         let loaded = load(Path::new("chilli.conf"), &Overrides::default(), &OneFile(&text));
         assert_eq!(loaded.is_ok(), is_run, "{text}");

@@ -48,6 +48,8 @@ reasons! {
     Isolated = "isolated",
     /// The gateway offers nothing there.
     ClosedPort = "closed_port",
+    /// TCP to the port by which the kernel knows http for a proxy, or in fragments, which could be to any.
+    ReservedPort = "reserved_port",
     /// A fragment where ports are needed.
     Fragment = "fragment",
     /// Group traffic has no place behind the gateway.

@@ -10,10 +10,10 @@ use wire::{GuestKey, MacAddr, Vlan};
 use crate::pipeline::Plane;
 use crate::port::Packet;
 use crate::session::Snapshot;
-use crate::verdict::{Facts, Guest, Kind, Network, Peer};
+use crate::verdict::{DIVERTED_PORT, Facts, Guest, Kind, Network, Peer};
 
 const DNS_PORT: u16 = 53;
-const HTTP_PORT: u16 = 80;
+pub(crate) const HTTP_PORT: u16 = 80;
 const ICMP_ECHO_REQUEST: u8 = 8;
 const ICMPV6: u8 = 58;
 
@@ -125,6 +125,7 @@ pub(crate) fn down(
         facts.peer = Peer::Garden;
     }
     facts.kind = match ip.transport {
+        Transport::Tcp { source: DIVERTED_PORT, .. } if plane.diverts_http => Kind::Diverted,
         Transport::Tcp { .. } => Kind::Tcp,
         Transport::Fragment => Kind::Fragment,
         _ => Kind::Other,
@@ -154,10 +155,12 @@ fn kind_up(ip: &Ipv4, plane: &Plane) -> Kind {
         Transport::Udp { source: SERVER_PORT, destination: CLIENT_PORT } => Kind::DhcpAnswer,
         Transport::Udp { destination: DNS_PORT, .. } => Kind::Dns,
         Transport::Tcp { destination: HTTP_PORT, .. } => Kind::Http,
+        Transport::Tcp { destination: DIVERTED_PORT, .. } if plane.diverts_http => Kind::Diverted,
         Transport::Tcp { destination, .. } if plane.portal_ports.contains(&destination) => Kind::Portal,
         Transport::Tcp { destination, .. } if plane.secure_port == Some(destination) => Kind::SecurePortal,
         Transport::Tcp { .. } => Kind::Tcp,
         Transport::Icmp { kind: ICMP_ECHO_REQUEST, .. } => Kind::Ping,
+        Transport::Fragment if plane.diverts_http && ip.protocol == protocol::TCP => Kind::Diverted,
         Transport::Fragment => Kind::Fragment,
         _ => Kind::Other,
     }

@@ -10,6 +10,8 @@
 //! * A guest that is logged in reaches everything behind the uplink, but no other guest; the walled garden, if it is so
 //!   configured, on nobody's account.
 //! * Of a device that a server has refused, if it is so configured, nothing but DHCP and ARP is heard.
+//! * If http of guests who are online goes to a proxy, it passes the kernel under a port that nobody else can use
+//!   ([`DIVERTED_PORT`]): so what is open before login never comes there.
 //! * A guest behind a router is its address, not its station; its first packet makes it one, and goes nowhere.
 //! * Guests' IPv6 is refused: no address family is a way around the portal.
 //! * Who plays DHCP server or router on the guests' network, guest or not, is noted; nothing of it goes on.
@@ -17,6 +19,10 @@
 //! [`up`] and [`down`] are pure: no table, clock, counter or log.
 
 use crate::counters::Reason;
+
+/// In the kernel http of guests who are online goes to, and comes from, this port in place of 80, if it is to go to a proxy:
+/// the firewall leads it there. It is reserved (RFC 6335, 6), so nobody is kept from anything.
+pub const DIVERTED_PORT: u16 = 0;
 
 /// What becomes of a packet.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -121,6 +127,8 @@ pub enum Kind {
     Portal,
     /// TCP to the portal's port for https.
     SecurePortal,
+    /// Where there is a proxy: TCP to (up) or from (down) [`DIVERTED_PORT`], and up in fragments, or http could pass it by.
+    Diverted,
     /// Other TCP.
     Tcp,
     /// ICMP echo request.
@@ -193,6 +201,7 @@ pub fn up(facts: &Facts) -> Verdict {
         Guest::Offline | Guest::Online => {}
     }
     match (facts.peer, facts.kind) {
+        (_, Kind::Diverted) => Verdict::Drop(Reason::ReservedPort),
         (Peer::Gateway, Kind::Fragment) => Verdict::Drop(Reason::Fragment),
         (Peer::Gateway, Kind::Dns) => Verdict::Serve(Service::Dns),
         (Peer::Gateway, Kind::Portal | Kind::SecurePortal | Kind::Ping) => Verdict::Serve(Service::Gateway),
@@ -229,7 +238,8 @@ pub fn down(facts: &Facts) -> Verdict {
         (_, Peer::Guests, _) => Verdict::Drop(Reason::Isolated),
         // RFC 1812, 5.3.7: nobody sends from a group's address, or from one that is never routed. Aliases are ours, here.
         (_, Peer::Multicast | Peer::Unroutable | Peer::Alias, _) => Verdict::Drop(Reason::Unroutable),
-        (Guest::Online, Peer::Garden, _) => Verdict::Garden,
+        (Guest::Offline, _, Kind::Diverted) => Verdict::Drop(Reason::NotLoggedIn),
+        (Guest::Online, Peer::Garden, kind) if kind != Kind::Diverted => Verdict::Garden,
         (Guest::Online, _, _) => Verdict::Forward,
         (Guest::Offline, Peer::Garden, kind) if kind != Kind::Fragment => Verdict::Garden,
         (Guest::Offline, _, _) => Verdict::Drop(Reason::NotLoggedIn),
@@ -249,7 +259,7 @@ mod tests {
         [Guest::Unknown, Guest::Newcomer, Guest::Spoofing, Guest::Refused, Guest::Offline, Guest::Online];
     const PEERS: [Peer; 7] =
         [Peer::Gateway, Peer::Alias, Peer::Guests, Peer::Multicast, Peer::Unroutable, Peer::Garden, Peer::Internet];
-    const KINDS: [Kind; 11] = [
+    const KINDS: [Kind; 12] = [
         Kind::Dhcp,
         Kind::DhcpAnswer,
         Kind::RouterAdvertisement,
@@ -257,6 +267,7 @@ mod tests {
         Kind::Http,
         Kind::Portal,
         Kind::SecurePortal,
+        Kind::Diverted,
         Kind::Tcp,
         Kind::Ping,
         Kind::Fragment,
@@ -309,12 +320,23 @@ mod tests {
             if down(&facts) == Verdict::Forward {
                 assert_eq!((facts.guest, facts.network), (Guest::Online, Network::Ipv4), "{facts:?}");
                 // From the broadcast address of the guests' own network, too, a packet went through once.
-                assert_eq!(facts.peer, Peer::Internet, "{facts:?}");
+                let diverted = facts.kind == Kind::Diverted && facts.peer == Peer::Garden;
+                assert!(diverted || facts.peer == Peer::Internet, "{facts:?}");
             }
             if up(&facts) == Verdict::Garden || down(&facts) == Verdict::Garden {
                 assert!(matches!(facts.guest, Guest::Offline | Guest::Online), "{facts:?}");
                 assert_eq!((facts.network, facts.peer), (Network::Ipv4, Peer::Garden), "{facts:?}");
             }
+        }
+    }
+
+    #[test]
+    fn what_goes_to_a_proxy_nobody_sends_and_only_who_is_online_gets() {
+        for facts in all().filter(|f| f.kind == Kind::Diverted && f.network == Network::Ipv4) {
+            let served = matches!(up(&facts), Verdict::Serve(Service::Newcomer));
+            assert!(served || matches!(up(&facts), Verdict::Drop(_)), "{facts:?}");
+            let gets = matches!(down(&facts), Verdict::Forward | Verdict::Garden);
+            assert!(!gets || facts.guest == Guest::Online, "{facts:?}");
         }
     }
 

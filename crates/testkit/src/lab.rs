@@ -62,6 +62,8 @@ pub struct Setup {
     pub dns: dns::Config,
     /// Frames without a VLAN tag are served: yes.
     pub untagged: bool,
+    /// Http of guests who are online goes to a proxy: no.
+    pub diverts_http: bool,
     /// Places in the session table.
     pub guests: u32,
     /// What is in the walled garden.
@@ -91,6 +93,7 @@ impl Default for Setup {
                 ..dns::Config::default()
             },
             untagged: true,
+            diverts_http: false,
             guests: 4096,
             garden: Vec::new(),
             garden_addresses: 1024,
@@ -620,6 +623,7 @@ fn start(setup: &Setup) -> (Arc<Plane>, Engine, Arc<Queue>) {
         lan_mac: GATEWAY_MAC,
         lan: 0,
         untagged: setup.untagged,
+        diverts_http: setup.diverts_http,
         portal_ports: [PORTAL_PORT; 2],
         secure_port: None,
         redirector: Redirector::new(&portal, setup.dhcp.gateway, &["wifi.internal"], [setup.seed, 5])
