@@ -32,8 +32,8 @@ DIFFERENCES = {
     "port": "NAS-Port-Id is the port's name (RFC 2869, 5.17): the LAN's interface, with its VLAN. CoovaChilli's is "
     "NAS-Port once more, in eight digits.",
     "macup": "macup is told the address that the guest has got; CoovaChilli's is 0.0.0.0.",
-    "proxy": "postauthproxy is a rule of the operator's own (MIGRATION.md): few connections are http today, and the "
-    "machine has a NAT already.",
+    "https proxy": "postauthproxyssl is a rule of the operator's own (MIGRATION.md): few proxies can do something with "
+    "TLS that was not meant for them, and the machine has a NAT already.",
     "local user": "Whom localusers names is known by it alone; CoovaChilli asks RADIUS about a wrong password.",
     "home page": "The host of uamhomepage is open before login, or nobody could read it; CoovaChilli wants it in "
     "uamallowed.",

@@ -4,6 +4,7 @@ import pytest
 
 from aaa import SECRET
 from internet import HOST, wait_for
+from lab import GATEWAY
 from subject import USERS
 from test_dynauth import ask, wait_for_the_next_second
 
@@ -118,6 +119,16 @@ def test_a_device_is_let_in_by_its_mac(made, how):
         assert asked == (how != "macallowlocal")
         if asked:
             assert '"sessionTimeout":900' in subject.get("/json/status").body
+
+
+def test_nothing_passes_of_a_device_that_is_refused(made):
+    with made(macauth=True, macauthdeny=True) as subject:
+        guest = subject.lab.guest
+        wait_for(lambda: "Sent Access-Reject" in subject.lab.radius.log.read_text(), "the server's word")
+        wait_for(lambda: guest.connect(HOST, 80, seconds=1) == "ETIMEDOUT", "silence")
+        assert guest.ask_dns(GATEWAY, "online.test", 1) is None
+        assert guest.connect(GATEWAY, subject.port, seconds=1) == "ETIMEDOUT"
+        assert guest.lease(), "its lease it has"
 
 
 @pytest.mark.parametrize("word", ["splash", "require-uam-auth"])

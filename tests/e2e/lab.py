@@ -267,8 +267,10 @@ class Gateway:
 
     def sessions(self):
         """The guests that have a session, as the operator sees them."""
-        guests = json.loads(self.cli("sessions", "--json", "--socket", self.control))["guests"]
-        return [guest for guest in guests if guest["session"]]
+        return [guest for guest in self.guests() if guest["session"]]
+
+    def guests(self):
+        return json.loads(self.cli("sessions", "--json", "--socket", self.control))["guests"]
 
     def wait_until_written(self):
         """Until the names of all sessions are on the disk, where they stand in plain bytes."""

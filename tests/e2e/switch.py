@@ -15,7 +15,7 @@ TAGGED = (b"\x81\x00", b"\x88\xa8")
 
 
 class Switch:
-    """Frames of each port travel over the trunk with the port's tag; `ports` is name -> VLAN."""
+    """Frames of each port travel over the trunk with the port's tag; `ports` is name -> VLAN, or None without a tag."""
 
     def __init__(self, ns, trunk, ports):
         self.trunk = self.open(ns, trunk)
@@ -43,7 +43,8 @@ class Switch:
             for source in ready:
                 tag, frame = receive(source)
                 if source is not self.trunk:
-                    self.trunk.send(vlan(frame, self.ports[source]))
+                    tag = self.ports[source]
+                    self.trunk.send(frame if tag is None else vlan(frame, tag))
                     continue
                 self.from_gateway.append((tag, frame))
                 for port in (port for port, of in self.ports.items() if of == tag):

@@ -9,7 +9,7 @@ import pytest
 import aaa
 import crowd
 from aaa import SECRET, FreeRadius
-from internet import DNS, wait_for
+from internet import DNS, HOST, wait_for
 from lab import GATEWAY, PORTAL, Lab
 from radius_server import accept, attributes, of_vendor, reject, server
 
@@ -104,6 +104,25 @@ def test_a_device_that_nobody_knows_meets_the_portal_and_logs_in_there():
         assert guest.curl("http://online.test/").location.startswith(PORTAL)
         assert guest.login().status == 303
         assert guest.is_online()
+
+
+def test_of_a_device_that_the_server_refuses_nothing_passes_and_an_operator_lets_it_in():
+    with device_lab(lambda mac: 'ada Cleartext-Password := "lovelace"\n', refused="drop") as lab:
+        guest, gateway = lab.guest, lab.gateway
+        assert guest.lease()
+        state = lambda: [each["state"] for each in gateway.guests()]  # noqa: E731
+        wait_for(lambda: state() == ["refused"], "the server's no")
+        assert guest.connect(GATEWAY, 3990, seconds=1) == guest.connect(HOST, 80, seconds=1) == "ETIMEDOUT"
+        assert guest.ask_dns(GATEWAY, "online.test", 1) is None
+        assert not guest.ping(GATEWAY)
+        # Another lease is no way out.
+        with guest.stays("udhcpc"):
+            assert guest.connect(HOST, 80, seconds=1) == "ETIMEDOUT"
+        assert state() == ["refused"]
+        gateway.cli("login", guest.address, "--socket", gateway.control)
+        assert guest.is_online()
+        gateway.cli("kick", guest.address, "--socket", gateway.control)
+        assert guest.connect(HOST, 80, seconds=1) == "ETIMEDOUT"
 
 
 @pytest.mark.parametrize("word", ["require-uam-auth", "splash"])

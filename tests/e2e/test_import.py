@@ -36,7 +36,7 @@ radiuslocationname "Café 7"
 defsessiontimeout = 0x708
 radiusnasporttype 15
 """
-LAXER = "postauthproxy 192.0.2.99\n"
+LAXER = "forcedns1 192.0.2.99\n"
 WRONG = "dhcpif eth1\nradiussecrt hunter2-hunter2\nlease soon\n"
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from lab import PORTAL, Lab
+from lab import GATEWAY, PORTAL, Lab
 
 IPV6 = b"\x86\xdd"
 TO_SERVERS = bytes((0, 68, 0, 67))
@@ -49,3 +49,21 @@ def test_the_same_device_in_another_vlan_is_another_guest(vlans):
     eve.ns.ip("route", "add", "default", "via", "10.85.0.1")
     assert not eve.is_online()
     assert ada.is_online()
+
+
+def test_on_a_trunk_a_device_without_a_tag_hears_nothing_and_gets_nowhere():
+    with Lab(vlans=(10, None), offloads=False, settings={"lan": {"untagged": False}}) as lab:
+        guest, stranger = lab.guests
+        assert guest.lease() and guest.login().status == 303
+        assert not stranger.lease(timeout=5)
+        # Nor with the station and the address of a guest who is online.
+        stranger.ns.ip("link", "set", "wlan0", "down")
+        stranger.ns.ip("link", "set", "wlan0", "address", guest.mac)
+        stranger.ns.ip("link", "set", "wlan0", "up")
+        stranger.ns.ip("addr", "add", f"{guest.address}/20", "dev", "wlan0")
+        stranger.ns.ip("route", "add", "default", "via", GATEWAY)
+        stranger.ns.ip("neigh", "replace", GATEWAY, "lladdr", lab.gw.mac("lan0"), "dev", "wlan0", "nud", "permanent")
+        assert not stranger.is_online() and not stranger.ping(GATEWAY)
+        assert stranger.ask_dns(GATEWAY, "online.test", 1) is None
+        assert guest.is_online()
+        assert {tag for tag, frame in lab.switch.from_gateway if frame[12:14] != IPV6} == {10}

@@ -1,7 +1,7 @@
 //! From read values to the [`Config`] that the rest of the program uses. What is wrong is replaced by something harmless:
 //! the result is handed out only when nothing was wrong.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddrV4};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -14,8 +14,8 @@ use crate::{
     Guests, HostLease, HostNetwork, InterfaceAddress, Lan, Log, LogLevel, MacAuthentication, MacServiceType, Metrics,
     NamedPool, Network, Octets, Offload, OffloadMode, PasswordMethod, Policy, Portal, PortalTls, Radius,
     RadiusAdministrative, RadiusHttp, RadiusProxy, RadiusProxyClient, RadiusServer, RadiusTls, RadiusTransport,
-    RadiusVersion, Redaction, Retention, Routed, Scripts, Secret, Session, State, Tun, TunMode, Uam, Uplink,
-    UplinkLine, UplinkProbe, UplinkShare, Vouchers, Webhook,
+    RadiusVersion, Redaction, RefusedDevice, Retention, Routed, Scripts, Secret, Session, State, Tun, TunMode, Uam,
+    Uplink, UplinkLine, UplinkProbe, UplinkShare, Vouchers, Webhook,
 };
 
 /// Tables are sized by the number of guests; without a wish of the operator they stay below this many.
@@ -29,7 +29,8 @@ pub(crate) fn assemble(read: &Read<'_>) -> Config {
     let network: Network = read.required("lan.network");
     let gateway = read.optional("lan.gateway").unwrap_or(network.first_host());
     let routed = (0..read.count("lan.routed")).map(|i| routed(read, i)).collect();
-    let lan = Lan { interface: read.optional("lan.interface").unwrap_or_default(), network, gateway, routed };
+    let interface = read.optional("lan.interface").unwrap_or_default();
+    let lan = Lan { interface, network, gateway, untagged: read.required("lan.untagged"), routed };
     let dhcp = dhcp(read, &lan);
     let directory: PathBuf = read.required("state.directory");
     let guests = Guests { max: read.optional("guests.max").unwrap_or_else(|| addresses(&dhcp, &lan)) };
@@ -397,6 +398,10 @@ fn mac_authentication(read: &Read<'_>) -> MacAuthentication {
         },
         per_second: read.required(&key("per_second")),
         again: read.required(&key("again")),
+        refused: match read.word(&key("refused")).as_str() {
+            "drop" => RefusedDevice::Drop,
+            _ => RefusedDevice::Portal,
+        },
         before_lease: read.required(&key("before_lease")),
         dhcp: read.required(&key("dhcp")),
     }
@@ -447,6 +452,9 @@ fn uplink(read: &Read<'_>) -> Uplink {
         address: read.optional("uplink.address"),
         gateway: read.optional("uplink.gateway"),
         masquerade: read.required("uplink.masquerade"),
+        http_proxy: read
+            .optional("uplink.http_proxy")
+            .map(|address| SocketAddrV4::new(address, read.port("uplink.http_proxy_port"))),
         lines: (0..read.count("uplink.line")).map(line).collect(),
         share: if read.word("uplink.share") == "weight" { UplinkShare::Weight } else { UplinkShare::First },
         probe_interval: read.required("uplink.probe_interval"),

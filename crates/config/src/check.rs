@@ -16,7 +16,10 @@ use std::collections::HashSet;
 use std::net::{IpAddr, Ipv4Addr};
 
 use crate::read::{Read, others_can_read};
-use crate::{AuthMethod, Config, DhcpOption, GardenHost, Network, OffloadMode, RadiusTls, RadiusTransport, TunMode};
+use crate::{
+    AuthMethod, Config, DhcpOption, GardenHost, Network, OffloadMode, RadiusTls, RadiusTransport, RefusedDevice,
+    TunMode,
+};
 
 /// Secrets that stand in everybody's manual.
 const KNOWN_SECRETS: [&str; 9] = [
@@ -87,6 +90,10 @@ fn interfaces(config: &Config, read: &mut Read<'_>) {
 }
 
 fn network(config: &Config, read: &mut Read<'_>) {
+    if !config.lan.untagged && read.is_given("dhcp.rogue_probe") && config.dhcp.rogue_probe.is_some() {
+        let message = "has no effect: it asks without a tag, and lan.untagged is false";
+        read.warn("dhcp.rogue_probe", &["lan.untagged"], message);
+    }
     let network = config.lan.network;
     let address = network.address;
     if !usable(address) {
@@ -342,6 +349,10 @@ fn mac_authentication(config: &Config, read: &mut Read<'_>) {
     if !macs.radius && macs.before_lease {
         let message = "has no effect: nobody is asked; add radius = true";
         read.warn("mac_authentication.before_lease", &["mac_authentication.radius"], message);
+    }
+    if !macs.radius && macs.refused == RefusedDevice::Drop {
+        let message = "has no effect: nobody is asked; add radius = true";
+        read.warn("mac_authentication.refused", &["mac_authentication.radius"], message);
     }
     if macs.dhcp && !macs.before_lease {
         let message = "has no effect: no lease waits for the servers; add before_lease = true";

@@ -30,8 +30,8 @@ pub use model::{
     Dns, DynamicAuthorization, DynamicAuthorizationClient, Garden, Guests, HostLease, Lan, Log, LogLevel,
     MacAuthentication, MacServiceType, Metrics, NamedPool, Offload, OffloadMode, PasswordMethod, Policy, Portal,
     PortalTls, Radius, RadiusAdministrative, RadiusHttp, RadiusProxy, RadiusProxyClient, RadiusServer, RadiusTls,
-    RadiusTransport, RadiusVersion, Redaction, Retention, Routed, Scripts, Session, State, Tun, TunMode, Uam, Vouchers,
-    Webhook,
+    RadiusTransport, RadiusVersion, Redaction, RefusedDevice, Retention, Routed, Scripts, Session, State, Tun, TunMode,
+    Uam, Vouchers, Webhook,
 };
 pub use option::DhcpOption;
 pub use problem::{Errors, Problem};

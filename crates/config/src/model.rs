@@ -77,6 +77,8 @@ pub struct Lan {
     pub network: Network,
     /// Our address in it, a host of `network`.
     pub gateway: Ipv4Addr,
+    /// Frames without a VLAN tag are served.
+    pub untagged: bool,
     /// `[[lan.routed]]`; no two networks overlap, nor one of them with `network`.
     pub routed: Vec<Routed>,
 }
@@ -416,6 +418,8 @@ pub struct MacAuthentication {
     pub per_second: u32,
     /// Until a device that was refused is asked about again.
     pub again: Duration,
+    /// What becomes of a device that the servers refuse.
+    pub refused: RefusedDevice,
     /// The lease of a device waits for what is said of it.
     pub before_lease: bool,
     /// The servers are told of its question by DHCP, and have a say in the answer.
@@ -428,6 +432,15 @@ impl MacAuthentication {
     pub fn is_on(&self) -> bool {
         self.radius || !self.allow.is_empty()
     }
+}
+
+/// What becomes of a device that a server has refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RefusedDevice {
+    /// It meets the portal, as any guest.
+    Portal,
+    /// It has its lease, and nothing of it passes.
+    Drop,
 }
 
 /// The Service-Type of a request about a device (RFC 2865, 5.6).

@@ -1,7 +1,7 @@
 //! The Internet side: one uplink, or several.
 
 use std::fmt;
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, SocketAddrV4};
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -18,6 +18,8 @@ pub struct Uplink {
     pub gateway: Option<Ipv4Addr>,
     /// Guests' packets leave with the uplink's own address.
     pub masquerade: bool,
+    /// Where http of guests who are online goes.
+    pub http_proxy: Option<SocketAddrV4>,
     /// Several uplinks in place of the one above, the best one first; empty if there is one.
     pub lines: Vec<UplinkLine>,
     /// How guests are divided between them.

@@ -4,7 +4,7 @@ use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 
 use config::chilli::{Fate, Kind, Surroundings, Weight, import, load, options, with_table};
-use config::{AuthMethod, Config, Direction, Errors, Overrides};
+use config::{AuthMethod, Config, Direction, Errors, Overrides, RefusedDevice};
 
 /// A machine whose files are in a folder, and which knows one name.
 struct Machine(PathBuf);
@@ -225,6 +225,18 @@ fn devices_are_let_in_by_whom_they_were() {
 }
 
 #[test]
+fn devices_that_a_server_refuses_are_shut_out_if_they_were_and_servers_are_asked() {
+    let macs = |text: &str| config_of(text).mac_authentication.refused;
+    for asked in ["macauth", "macallowed 02-00-5e-10-00-01"] {
+        assert_eq!(macs(&format!("{asked}\nmacauthdeny")), RefusedDevice::Drop);
+        assert_eq!(macs(asked), RefusedDevice::Portal);
+    }
+    for nobody in ["", "macallowed 02-00-5e-10-00-01\nmacallowlocal"] {
+        assert_eq!(macs(&format!("{nobody}\nmacauthdeny")), RefusedDevice::Portal, "nobody can refuse them");
+    }
+}
+
+#[test]
 fn what_a_server_says_by_dhcp_needs_leases_that_wait_for_it() {
     let macs = |text: &str| config_of(text).mac_authentication;
     let asked = macs("macauth\ndhcpradius");
@@ -252,9 +264,14 @@ fn static_addresses_are_ours_or_translated_and_leave_those_that_are_leased() {
 
 #[test]
 fn what_would_be_laxer_is_not_run() {
-    for (text, is_run) in
-        [("", true), ("noradallow", true), ("only8021q", false), ("postauthproxy 198.51.100.8", false)]
-    {
+    for (text, is_run) in [
+        ("", true),
+        ("noradallow", true),
+        ("only8021q", true),
+        ("postauthproxy 198.51.100.8\npostauthproxyport 3128", true),
+        ("postauthproxy 198.51.100.8\npostauthproxyport 3128\npostauthproxyssl", false),
+        ("postauthproxy 192.168.182.1\npostauthproxyport 3128", false),
+    ] {
         let text = format!("{text}\ndhcpif eth1\nradiusserver1 198.51.100.20\nradiussecret Ahng2sheiqu5Phoh\n");
         let loaded = load(Path::new("chilli.conf"), &Overrides::default(), &OneFile(&text));
         assert_eq!(loaded.is_ok(), is_run, "{text}");

@@ -134,6 +134,18 @@ fn what_has_no_effect_or_more_than_is_wanted_is_told() {
             "[mac_authentication]\nallow = [\"02:00:5e:10:00:01\"]\ndhcp = true",
             "poblano.toml:3:8: [mac_authentication].dhcp: has no effect: no lease waits",
         ),
+        (
+            "[mac_authentication]\nallow = [\"02:00:5e:10:00:01\"]\nrefused = \"drop\"",
+            "poblano.toml:3:11: [mac_authentication].refused: has no effect: nobody is asked; add radius = true",
+        ),
+        (
+            "[lan]\nuntagged = false\n[dhcp]\nrogue_probe = \"5m\"",
+            "poblano.toml:4:15: [dhcp].rogue_probe: has no effect: it asks without a tag",
+        ),
+        (
+            "[uplink]\nhttp_proxy_port = 3129",
+            "poblano.toml:2:19: [uplink].http_proxy_port: has no effect: no proxy is named; add http_proxy",
+        ),
         ("[console]", "poblano.toml:1:1: [console]: has no effect: nobody is answered; add listen"),
         ("[metrics]\nport = 99", "poblano.toml:1:1: [metrics]: has no effect: nobody is answered; add listen"),
         ("[[webhook]]\nurl = \"http://192.0.2.1/\"\nsecret = \"secret\"", "is a secret that stands in everybody's"),
@@ -510,6 +522,17 @@ fn values_that_contradict_each_other_are_refused() {
             "is no host of lan.network 10.85.0.0/20; choose one from 10.85.0.1 to 10.85.15.254",
         ),
         ("[uplink]\ngateway = \"192.0.2.1\"", "needs uplink.address too"),
+        ("[uplink]\nhttp_proxy = \"10.85.0.1\"", "poblano.toml:2:14: [uplink].http_proxy: 10.85.0.1 cannot be a proxy"),
+        ("[uplink]\nhttp_proxy = \"127.0.0.1\"", "127.0.0.1 cannot be a proxy for guests"),
+        (
+            "[uplink]\nhttp_proxy = \"192.0.2.8\"\n[garden]\nallow = [\"192.0.2.0/24:3128\"]",
+            "[garden].allow: 192.0.2.0/24:3128 has the proxy in it (uplink.http_proxy)",
+        ),
+        (
+            "[lan]\nuntagged = false\n[[lan.routed]]\nnetwork = \"10.9.0.0/16\"\nvia = \"10.85.0.2\"\nmac = \"02:00:5e:10:00:02\"\n\
+             [dhcp]\nfirst = \"10.85.1.0\"",
+            "vlan: is 0, but what has no tag is not heard; write the VLAN",
+        ),
         ("[uplink]\naddress = \"192.0.2.1/24\"", "needs uplink.interface or --uplink"),
         ("[uplink]\ninterface = \"eth0\"\naddress = \"10.85.1.1/24\"", "overlaps lan.network"),
         (

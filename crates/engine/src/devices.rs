@@ -6,6 +6,9 @@
 //! * Devices that the configuration lets in have no turn to wait for. About all others the servers are asked in the
 //!   order in which they showed themselves, so many in a second and no more: whoever invents addresses makes devices wait,
 //!   not servers work. Those that find no room in the line will show themselves again.
+//! * With [`Config::drop_refused`], of a device that the servers refuse nothing passes from then on, with each lease that it gets, until
+//!   they say something else of it: silence is no other word. It keeps its lease, and shows itself by DHCP and ARP. Who is online by
+//!   other means stays so.
 //! * No device is asked about twice within a minute, nor one that was refused within [`Config::again`], lease or no
 //!   lease; but a guest that asks for it, as portals have it do (`/macreauth`), waits for the minute only. Who logged out or was logged out by an operator wants to be out: it needs another lease, too.
 
@@ -19,7 +22,7 @@ use crate::session::Moment;
 /// Devices that wait for their turn, 10 octets each: more than three minutes' worth at the default rate, after which a
 /// device has shown itself again.
 const WAITING: usize = 4096;
-/// Devices of which it is known when they were asked about, 32 octets each, if anybody is asked at all. At the default
+/// Devices of which it is known when they were asked about, 40 octets each, if anybody is asked at all. At the default
 /// rate there are no more than 12,000; where there are, one more is not asked about until there is room.
 const REMEMBERED: usize = 65_536;
 /// Between two questions about one device: if its session ends as soon as it begins, this is what the server is asked.
@@ -43,6 +46,8 @@ pub struct Config {
     pub again: Duration,
     /// The lease of a device that is asked about waits for the answer.
     pub before_lease: bool,
+    /// Of a device that is refused nothing passes.
+    pub drop_refused: bool,
 }
 
 impl Config {
@@ -74,11 +79,13 @@ struct Known {
     at_least: Moment,
     /// If it shows itself.
     again: Moment,
+    /// Nothing of it passes: the servers refused it when they last said something.
+    refused: bool,
 }
 
 impl Known {
-    fn from(at: Duration) -> Self {
-        Self { at_least: at.into(), again: at.into() }
+    fn from(at: Duration, refused: bool) -> Self {
+        Self { at_least: at.into(), again: at.into(), refused }
     }
 
     fn is_out(self) -> bool {
@@ -104,6 +111,9 @@ impl Devices {
     /// Takes new settings; who waits keeps its turn, if it is still to be asked about then.
     pub(crate) fn reconfigure(&mut self, config: Config) {
         self.waiting.retain(|key| config.asks_about(key.mac));
+        if !config.drop_refused {
+            self.known.values_mut().for_each(|known| known.refused = false);
+        }
         self.config = config;
     }
 
@@ -127,7 +137,7 @@ impl Devices {
         if self.known.len() >= REMEMBERED && !is_let_in && !self.finds_room(now) {
             return false;
         }
-        self.known.insert(key, Known::from(turn + LEAST));
+        self.known.insert(key, Known::from(turn + LEAST, self.is_refused(key)));
         if turn > now {
             self.waiting.push_back(key);
         } else if !is_let_in {
@@ -169,10 +179,27 @@ impl Devices {
         }
     }
 
+    /// Whether nothing of it shall pass, by the servers' last word.
+    pub(crate) fn note_refusal(&mut self, key: GuestKey, refused: bool) {
+        if let Some(known) = self.known.get_mut(&key) {
+            known.refused = refused;
+        }
+    }
+
+    /// Whether nothing of it shall pass.
+    pub(crate) fn is_refused(&self, key: GuestKey) -> bool {
+        self.known.get(&key).is_some_and(|known| known.refused)
+    }
+
+    /// Whether there may be such devices.
+    pub(crate) fn drops_refused(&self) -> bool {
+        self.config.drop_refused
+    }
+
     /// It logged out, or was logged out by an operator.
     pub(crate) fn logged_out(&mut self, key: GuestKey) {
         if self.config.is_on() {
-            self.known.insert(key, Known::from(NEVER)); // no more than there are guests
+            self.known.insert(key, Known::from(NEVER, self.is_refused(key))); // no more than there are guests
         }
     }
 
@@ -180,7 +207,7 @@ impl Devices {
     pub(crate) fn left(&mut self, now: Duration, key: GuestKey) {
         let again = Moment::from(now + self.config.again);
         if let Some(known) = self.known.get_mut(&key) {
-            *known = Known { at_least: again.min(known.at_least), again: again.min(known.again) };
+            *known = Known { at_least: again.min(known.at_least), again: again.min(known.again), ..*known };
         }
     }
 

@@ -79,6 +79,8 @@ pub struct Config {
     pub gateway_mac: MacAddr,
     /// Networks of guests behind routers on the LAN.
     pub routes: Routes,
+    /// Guests without a VLAN tag are served.
+    pub untagged: bool,
     /// The DHCP server's.
     pub dhcp: dhcp::Config,
     /// The DNS forwarder's.
@@ -226,6 +228,11 @@ impl Engine {
     /// Takes new settings for devices that come in by their MAC address. Sessions that there are go on.
     pub fn reconfigure_devices(&mut self, devices: devices::Config) {
         self.devices.reconfigure(devices);
+        if !self.devices.drops_refused() {
+            for slot in self.guests.slots() {
+                self.set_refused(slot, false);
+            }
+        }
     }
 
     /// Takes a frame for one of our servers. `guest` is what the packet path found of the sender.
@@ -267,10 +274,34 @@ impl Engine {
         }
     }
 
-    /// The device may not come in by its MAC address, and nobody is asked about it again soon.
-    pub fn refuse_device(&mut self, now: Now, attempt: &Attempt) {
+    /// The device may not come in by its MAC address, and nobody is asked about it again soon. It meets the portal, if the
+    /// server `knows` it or [`devices::Config::drop_refused`] is off.
+    pub fn refuse_device(&mut self, now: Now, attempt: &Attempt, knows: bool) {
         self.devices.refused(now.mono, attempt.key);
+        self.note_refusal(attempt, !knows && self.devices.drops_refused());
         self.outputs.extend(self.held.take(attempt.key));
+    }
+
+    /// The device may come in: what a server said of it before does not count any more.
+    pub fn accept_device(&mut self, attempt: &Attempt) {
+        self.note_refusal(attempt, false);
+    }
+
+    fn note_refusal(&mut self, attempt: &Attempt, refused: bool) {
+        self.devices.note_refusal(attempt.key, refused);
+        // It may have another place since: a new lease changes nothing in this.
+        if let Some(found) = self.writer.table().by_key(attempt.key) {
+            self.set_refused(found.slot, refused);
+        }
+    }
+
+    /// From now on nothing of the guest passes while it is not online, or it meets the portal again.
+    fn set_refused(&mut self, slot: SlotIndex, refused: bool) {
+        let Some(guest) = self.guests.get_mut(slot).filter(|guest| guest.refused != refused) else { return };
+        guest.refused = refused;
+        if let Some(found) = self.writer.table().snapshot(slot) {
+            self.set_policy(slot, found.policy);
+        }
     }
 
     /// Ends the session in `slot`. False if there is none.
@@ -496,9 +527,13 @@ impl Engine {
             self.forget(now, stale.slot);
         }
         // A full table leaves the guest with an address and nothing behind it: refused, not open.
-        let Ok(slot) = self.writer.insert(lease.key, lease.address, &Policy::default()) else { return false };
+        let refused = self.devices.is_refused(lease.key);
+        let Ok(slot) = self.writer.insert(lease.key, lease.address, &Policy { refused, ..Policy::default() }) else {
+            return false;
+        };
         let attempts = self.departed.take(lease.key);
         self.guests.insert(slot, Guest::new(lease.key, lease.address, attempts));
+        self.set_refused(slot, refused);
         self.routed.came(lease.key);
         self.writer.set_foreign(slot, lease.foreign);
         true

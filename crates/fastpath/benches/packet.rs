@@ -205,6 +205,7 @@ fn lookups(criterion: &mut Criterion) {
 /// The policy alone.
 fn verdicts(criterion: &mut Criterion) {
     let facts = Facts {
+        is_served: true,
         from_station: true,
         to_us: true,
         network: verdict::Network::Ipv4,

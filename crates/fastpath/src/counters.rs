@@ -26,6 +26,8 @@ macro_rules! reasons {
 reasons! {
     /// The frame's source is a group or zero.
     BadSource = "bad_source",
+    /// The frame has no VLAN tag, and only those with one are served.
+    Untagged = "untagged",
     /// The frame is addressed to another station.
     NotForUs = "not_for_us",
     /// Headers that contradict themselves.
@@ -38,12 +40,16 @@ reasons! {
     SourceSpoofed = "source_spoofed",
     /// Only logged-in guests may.
     NotLoggedIn = "not_logged_in",
+    /// Of a device that a server has refused nothing passes.
+    DeviceRefused = "device_refused",
     /// Guests' IPv6 is not served.
     Ipv6 = "ipv6",
     /// To or from another guest.
     Isolated = "isolated",
     /// The gateway offers nothing there.
     ClosedPort = "closed_port",
+    /// TCP to the port by which the kernel knows http for a proxy, or in fragments, which could be to any.
+    ReservedPort = "reserved_port",
     /// A fragment where ports are needed.
     Fragment = "fragment",
     /// Group traffic has no place behind the gateway.

@@ -5,15 +5,15 @@ use std::time::Duration;
 
 use wire::dhcp::{CLIENT_PORT, SERVER_PORT};
 use wire::frame::{Ipv4, Transport, ethertype, is_never_routed, protocol};
-use wire::{GuestKey, MacAddr};
+use wire::{GuestKey, MacAddr, Vlan};
 
 use crate::pipeline::Plane;
 use crate::port::Packet;
 use crate::session::Snapshot;
-use crate::verdict::{Facts, Guest, Kind, Network, Peer};
+use crate::verdict::{DIVERTED_PORT, Facts, Guest, Kind, Network, Peer};
 
 const DNS_PORT: u16 = 53;
-const HTTP_PORT: u16 = 80;
+pub(crate) const HTTP_PORT: u16 = 80;
 const ICMP_ECHO_REQUEST: u8 = 8;
 const ICMPV6: u8 = 58;
 
@@ -26,6 +26,7 @@ pub(crate) fn up(
     now: Duration,
 ) -> (Facts, Option<Ipv4>) {
     let mut facts = Facts {
+        is_served: plane.untagged || packet.vlan != Vlan::NONE,
         // A frame that comes from us and did not is a stranger's, or a loop in the LAN.
         from_station: packet.source().is_station() && packet.source() != plane.lan_mac,
         to_us: is_to_us(packet.destination(), plane.lan_mac),
@@ -59,7 +60,7 @@ pub(crate) fn up(
         }
         _ => {}
     }
-    if !facts.from_station || !facts.to_us || facts.network == Network::Arp {
+    if !facts.is_served || !facts.from_station || !facts.to_us || facts.network == Network::Arp {
         return (facts, ip);
     }
     if key.address_behind_router().is_some() {
@@ -71,8 +72,7 @@ pub(crate) fn up(
     if let Some(guest) = guest {
         facts.guest = match ip {
             Some(ip) if ip.source != guest.own_address() => Guest::Spoofing,
-            _ if guest.online_at(now) => Guest::Online,
-            _ => Guest::Offline,
+            _ => logged_in(guest, now),
         };
     }
     if let Some(ip) = &ip {
@@ -102,6 +102,7 @@ pub(crate) fn down(
     now: Duration,
 ) -> Facts {
     let mut facts = Facts {
+        is_served: true,
         from_station: true,
         to_us: true,
         network: Network::Malformed,
@@ -117,18 +118,30 @@ pub(crate) fn down(
     };
     facts.network = Network::Ipv4;
     if let Some(guest) = guest {
-        facts.guest = if guest.online_at(now) { Guest::Online } else { Guest::Offline };
+        facts.guest = logged_in(guest, now);
     }
     facts.peer = peer(plane, ip.source);
     if facts.peer == Peer::Internet && in_garden(plane, facts.guest, guest, ip, false, now) {
         facts.peer = Peer::Garden;
     }
     facts.kind = match ip.transport {
+        Transport::Tcp { source: DIVERTED_PORT, .. } if plane.diverts_http => Kind::Diverted,
         Transport::Tcp { .. } => Kind::Tcp,
         Transport::Fragment => Kind::Fragment,
         _ => Kind::Other,
     };
     facts
+}
+
+/// Whether a guest is logged in, or may at least meet the portal.
+fn logged_in(guest: &Snapshot, now: Duration) -> Guest {
+    if guest.online_at(now) {
+        Guest::Online
+    } else if guest.policy.refused {
+        Guest::Refused
+    } else {
+        Guest::Offline
+    }
 }
 
 /// Unicast to us, or to everybody; multicast groups are looked at too, to be counted as such.
@@ -142,10 +155,12 @@ fn kind_up(ip: &Ipv4, plane: &Plane) -> Kind {
         Transport::Udp { source: SERVER_PORT, destination: CLIENT_PORT } => Kind::DhcpAnswer,
         Transport::Udp { destination: DNS_PORT, .. } => Kind::Dns,
         Transport::Tcp { destination: HTTP_PORT, .. } => Kind::Http,
+        Transport::Tcp { destination: DIVERTED_PORT, .. } if plane.diverts_http => Kind::Diverted,
         Transport::Tcp { destination, .. } if plane.portal_ports.contains(&destination) => Kind::Portal,
         Transport::Tcp { destination, .. } if plane.secure_port == Some(destination) => Kind::SecurePortal,
         Transport::Tcp { .. } => Kind::Tcp,
         Transport::Icmp { kind: ICMP_ECHO_REQUEST, .. } => Kind::Ping,
+        Transport::Fragment if plane.diverts_http && ip.protocol == protocol::TCP => Kind::Diverted,
         Transport::Fragment => Kind::Fragment,
         _ => Kind::Other,
     }

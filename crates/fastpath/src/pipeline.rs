@@ -12,7 +12,7 @@ use wire::{GuestKey, MacAddr};
 use crate::answer::Answer;
 use crate::checksum;
 use crate::counters::{Counters, Reason};
-use crate::facts;
+use crate::facts::{self, HTTP_PORT};
 use crate::garden::{Garden, Network};
 use crate::meter::Direction;
 use crate::pacer::{Pacer, Waiting};
@@ -26,7 +26,7 @@ use crate::shape::{self, Flows};
 use crate::slow::{SlowFrame, SlowPath, StationLimit};
 use crate::table::{Expected, Place, Table};
 use crate::translate;
-use crate::verdict::{self, Guest, Service, Verdict, down, up};
+use crate::verdict::{self, DIVERTED_PORT, Guest, Kind, Service, Verdict, down, up};
 
 /// What a refusal takes of the guest's share of our own answers: 100 a second, as a phone with many connections needs, and
 /// not a flood; 128 at once.
@@ -53,6 +53,10 @@ pub struct Plane {
     pub lan_mac: MacAddr,
     /// Index of the LAN interface in the configuration.
     pub lan: u8,
+    /// Frames without a VLAN tag are served.
+    pub untagged: bool,
+    /// Http of guests who are online goes to a proxy: the kernel gets it under [`DIVERTED_PORT`].
+    pub diverts_http: bool,
     /// TCP ports of the portal on the gateway address; the same twice, if it has but one.
     pub portal_ports: [u16; 2],
     /// Its TCP port for https, if it has one.
@@ -159,6 +163,9 @@ impl Plane {
         {
             translate::source(packet, guest.address);
         }
+        if self.diverts_http && (verdict, facts.kind) == (Verdict::Forward, Kind::Http) {
+            translate::destination_port(packet, DIVERTED_PORT);
+        }
         if let (Verdict::Forward, Some(guest), Some(ip)) = (verdict, &guest, &ip) {
             match self.shape(Direction::Up, (guest, expected), ip, packet, now, pacer) {
                 Some(shaped) => verdict = shaped,
@@ -214,6 +221,12 @@ impl Plane {
         let guest = ip.as_ref().and_then(|ip| self.table.find_address(expected, ip.destination));
         let facts = facts::down(self, packet, ip.as_ref(), guest.as_ref(), now);
         let mut verdict = down(&facts);
+        if self.diverts_http && verdict == Verdict::Forward {
+            match facts.kind {
+                Kind::Diverted => translate::source_port(packet, HTTP_PORT),
+                _ => translate::quoted_port(packet, DIVERTED_PORT, HTTP_PORT),
+            }
+        }
         if let (Verdict::Forward, Some(guest), Some(ip)) = (verdict, &guest, &ip) {
             match self.shape(Direction::Down, (guest, expected), ip, packet, now, pacer) {
                 Some(shaped) => verdict = shaped,

@@ -26,6 +26,8 @@ pub struct Policy {
     pub online: bool,
     /// There are entries of the walled garden for this guest alone.
     pub own_garden: bool,
+    /// A server wants nothing of this device to pass: unless it is online, it has its lease and nothing else.
+    pub refused: bool,
     /// When being online ends by itself, in whole seconds of the gateway's monotonic clock; the packet path
     /// enforces it even if the control plane is busy. `None`: not by time.
     pub ends_at_secs: Option<u32>,
@@ -47,6 +49,7 @@ impl Default for Policy {
         Self {
             online: false,
             own_garden: false,
+            refused: false,
             ends_at_secs: None,
             rate_up: Rate::UNLIMITED,
             rate_down: Rate::UNLIMITED,
@@ -181,6 +184,7 @@ impl Identity {
 const ONLINE: u32 = 1;
 const QUOTA: u32 = 2;
 const OWN_GARDEN: u32 = 4;
+const REFUSED: u32 = 8;
 /// The number of the LAN stands above the flags.
 const LAN_SHIFT: u32 = 24;
 
@@ -269,6 +273,7 @@ impl Slot {
             policy: Policy {
                 online: flags & ONLINE != 0,
                 own_garden: flags & OWN_GARDEN != 0,
+                refused: flags & REFUSED != 0,
                 ends_at_secs: (end != 0).then_some(end),
                 rate_up: Rate::from_bits(self.rate_up.load(Ordering::Relaxed)),
                 rate_down: Rate::from_bits(self.rate_down.load(Ordering::Relaxed)),
@@ -300,7 +305,8 @@ impl Slot {
         let online = if policy.online { ONLINE } else { 0 };
         let quota = if policy.has_quota() { QUOTA } else { 0 };
         let own_garden = if policy.own_garden { OWN_GARDEN } else { 0 };
-        let flags = online | quota | own_garden | lan << LAN_SHIFT;
+        let refused = if policy.refused { REFUSED } else { 0 };
+        let flags = online | quota | own_garden | refused | lan << LAN_SHIFT;
         let mut another = (self.flags.swap(flags, Ordering::Relaxed) ^ flags) >> LAN_SHIFT != 0;
         for (cell, value) in identity {
             another |= cell.swap(value, Ordering::Relaxed) != value;

@@ -1,5 +1,6 @@
 //! Addresses of guests who brought one along from another network: what the rest of the gateway and the kernel see is the
-//! leased address, what the guest sees is its own. One for one, so nothing is remembered (RFC 3022, 2.1, basic NAT).
+//! leased address, what the guest sees is its own. One for one, so nothing is remembered (RFC 3022, 2.1, basic NAT). And the
+//! port of http that goes to a proxy: the kernel sees another.
 //!
 //! Checksums are adjusted (RFC 1624), not computed: what came damaged goes on damaged. Of protocols whose checksum covers the
 //! addresses these are TCP and UDP. An ICMP error quotes the packet that it is about (RFC 5508, 4.2): the guest would not
@@ -13,12 +14,18 @@ use wire::frame::protocol;
 use crate::port::Packet;
 
 /// Offsets in an IPv4 header (RFC 791, 3.1).
+const TOTAL_LEN: usize = 2;
 const FRAGMENT: usize = 6;
 const PROTOCOL: usize = 9;
 const CHECKSUM: usize = 10;
 const SOURCE: usize = 12;
 const DESTINATION: usize = 16;
 const SHORTEST_HEADER: usize = 20;
+/// Offsets in a TCP header.
+const SOURCE_PORT: usize = 0;
+const DESTINATION_PORT: usize = 2;
+/// Octets of an ICMP error before the packet that it quotes.
+const ICMP_LEN: usize = 8;
 
 /// The packet, whose IPv4 header is sound, comes from `to`.
 pub(crate) fn source(packet: &mut Packet, to: Ipv4Addr) {
@@ -30,15 +37,79 @@ pub(crate) fn destination(packet: &mut Packet, to: Ipv4Addr) {
     rewrite(packet, DESTINATION, to);
 }
 
+/// The segment, whose headers are sound, comes from this port.
+pub(crate) fn source_port(packet: &mut Packet, to: u16) {
+    rewrite_port(packet, SOURCE_PORT, to);
+}
+
+/// The segment, whose headers are sound, goes to this port.
+pub(crate) fn destination_port(packet: &mut Packet, to: u16) {
+    rewrite_port(packet, DESTINATION_PORT, to);
+}
+
+/// If the packet, whose IPv4 header is sound, is an ICMP error about a segment to the one port, that was to the other.
+pub(crate) fn quoted_port(packet: &mut Packet, from: u16, to: u16) {
+    let whole = packet.l3_mut();
+    let Some(l3) = read(whole, TOTAL_LEN).and_then(|len| whole.get_mut(..usize::from(len))) else { return };
+    let icmp = header_len(l3);
+    if l3[PROTOCOL] != protocol::ICMP || !is_first(l3) || !l3.get(icmp).is_some_and(|kind| is_error(*kind)) {
+        return;
+    }
+    let quoted = icmp + ICMP_LEN;
+    let Some(header) = l3.get(quoted..quoted + SHORTEST_HEADER) else { return };
+    let port = quoted + header_len(header) + DESTINATION_PORT;
+    if header[0] >> 4 == 4 && header[PROTOCOL] == protocol::TCP && read(l3, port) == Some(from) {
+        write(l3, port, to);
+        adjust(l3, icmp + 2, from, to);
+    }
+}
+
+fn rewrite_port(packet: &mut Packet, at: usize, to: u16) {
+    let unfinished = unfinished(packet);
+    let l3 = packet.l3_mut();
+    let segment = header_len(l3);
+    let Some(from) = read(l3, segment + at) else { return };
+    write(l3, segment + at, to);
+    // The pseudo header has no ports.
+    if unfinished != Some(segment + 16) {
+        adjust(l3, segment + 16, from, to);
+    }
+}
+
+/// One word of what the checksum at `field` sums up has taken the place of another.
+fn adjust(l3: &mut [u8], field: usize, from: u16, to: u16) {
+    if let Some(sum) = read(l3, field) {
+        write(l3, field, !fold(u32::from(!sum) + u32::from(!from) + u32::from(to)));
+    }
+}
+
+/// Where the sum of a pseudo header stands in place of a checksum.
+fn unfinished(packet: &Packet) -> Option<usize> {
+    packet.vnet.needs_csum().then(|| usize::from(packet.vnet.csum_start) + usize::from(packet.vnet.csum_offset))
+}
+
+fn header_len(header: &[u8]) -> usize {
+    usize::from(header[0] & 15) * 4
+}
+
+/// The transport header is not in another fragment.
+fn is_first(l3: &[u8]) -> bool {
+    read(l3, FRAGMENT).is_some_and(|fragment| fragment & 0x1fff == 0)
+}
+
+/// RFC 792: unreachable, source quench, redirect, time exceeded, parameter problem.
+fn is_error(kind: u8) -> bool {
+    matches!(kind, 3 | 4 | 5 | 11 | 12)
+}
+
 fn rewrite(packet: &mut Packet, at: usize, to: Ipv4Addr) {
-    let unfinished =
-        packet.vnet.needs_csum().then(|| usize::from(packet.vnet.csum_start) + usize::from(packet.vnet.csum_offset));
+    let unfinished = unfinished(packet);
     let l3 = packet.l3_mut();
     let Some(from) = exchange(l3, at, to) else { return };
-    let payload = usize::from(l3[0] & 15) * 4;
+    let payload = header_len(l3);
     let protocol = l3[PROTOCOL];
-    if read(l3, FRAGMENT).is_none_or(|fragment| fragment & 0x1fff != 0) {
-        return; // the transport header is in another fragment
+    if !is_first(l3) {
+        return;
     }
     let field = match protocol {
         protocol::TCP => payload + 16,
@@ -66,8 +137,9 @@ fn rewrite(packet: &mut Packet, at: usize, to: Ipv4Addr) {
 /// In an ICMP error the guest's packet goes the other way. What the ICMP checksum sums up stays the same: the quoted header's
 /// own checksum makes up for the address in it.
 fn quote(icmp: &mut [u8], at: usize, from: Ipv4Addr, to: Ipv4Addr) {
-    // RFC 792: unreachable, source quench, redirect, time exceeded, parameter problem.
-    let Some((&mut [3 | 4 | 5 | 11 | 12, ..], quoted)) = icmp.split_first_chunk_mut::<8>() else { return };
+    let Some((_, quoted)) = icmp.split_first_chunk_mut::<ICMP_LEN>().filter(|(head, _)| is_error(head[0])) else {
+        return;
+    };
     let other = if at == SOURCE { DESTINATION } else { SOURCE };
     let is_the_guests = quoted.get(other..other + 4) == Some(&from.octets());
     if quoted.len() >= SHORTEST_HEADER && quoted[0] >> 4 == 4 && is_the_guests {
@@ -215,6 +287,47 @@ mod tests {
         assert_eq!((&up[12..16], &up[44..48]), (&LEASED.octets()[..], &LEASED.octets()[..]));
         let foreign = packet(OWN, HOST, 1, &error(&packet(HOST, router, 6, &tcp, 16)), 2);
         assert_eq!(after(&foreign, |up| source(up, LEASED))[20..], foreign[20..], "of somebody else it is left alone");
+    }
+
+    #[test]
+    fn a_segment_is_as_if_it_had_been_made_with_the_other_port() {
+        let tcp = |source: u16, destination: u16| {
+            let [a, b] = [source, destination].map(u16::to_be_bytes);
+            [&a[..], &b, &[1, 2, 3, 4, 5, 6, 7, 8, 0x50, 0x18, 0x20, 0, 0, 0, 0, 0], b"hello"].concat()
+        };
+        let up = packet(LEASED, HOST, 6, &tcp(50_000, 80), 16);
+        let diverted = packet(LEASED, HOST, 6, &tcp(50_000, 0), 16);
+        assert_eq!(after(&up, |up| destination_port(up, 0)), diverted);
+        let down = packet(HOST, LEASED, 6, &tcp(0, 50_000), 16);
+        assert_eq!(after(&down, |down| source_port(down, 80)), packet(HOST, LEASED, 6, &tcp(80, 50_000), 16));
+        // One whose checksum is still to be made.
+        let mut unfinished = up.clone();
+        write(&mut unfinished, 36, fold(pseudo_v4(LEASED, HOST, 6, 25)));
+        let mut unfinished = load(&unfinished);
+        unfinished.vnet =
+            VnetHeader { flags: VnetHeader::NEEDS_CSUM, csum_start: 20, csum_offset: 16, ..VnetHeader::default() };
+        destination_port(&mut unfinished, 0);
+        crate::checksum::finish(&mut unfinished);
+        assert_eq!(unfinished.l3(), diverted);
+    }
+
+    #[test]
+    fn an_error_speaks_of_the_port_that_the_guest_has_sent_to() {
+        let tcp = |port: u8| [0xc3, 0x50, 0, port, 1, 2, 3, 4, 5, 6, 7, 8, 0x50, 0x18, 0x20, 0, 0, 0, 0, 0];
+        let router = Ipv4Addr::new(203, 0, 113, 1);
+        let error = |kind: u8, protocol: u8, port: u8| {
+            let quoted = packet(LEASED, HOST, protocol, &tcp(port), 16);
+            packet(router, LEASED, 1, &[&[kind, 4, 0, 0, 0, 0, 5, 0], &quoted[..28]].concat(), 2)
+        };
+        let told = after(&error(3, 6, 0), |down| quoted_port(down, 0, 80));
+        assert_eq!((&told[48..52], of(&told[20..])), (&[0xc3, 0x50, 0, 80][..], 0));
+        for other in [error(3, 6, 7), error(3, 17, 0), error(0, 6, 0)] {
+            assert_eq!(after(&other, |down| quoted_port(down, 0, 80)), other);
+        }
+        let whole = error(3, 6, 0);
+        for len in 20..whole.len() {
+            assert_eq!(after(&whole[..len], |down| quoted_port(down, 0, 80)).len(), len);
+        }
     }
 
     #[test]

@@ -2,12 +2,16 @@
 //!
 //! * A guest is a station that holds a lease from us and sends from the leased address. Nobody else's packets
 //!   go anywhere, except DHCP and ARP to our own servers.
+//! * Frames without a VLAN tag are nobody's, if it is so configured.
 //! * A guest always reaches the gateway's DHCP, ARP, DNS and portal, and may ping it; nothing else of it. Of addresses that
 //!   stand for the gateway's it reaches http, which is led to the portal.
 //! * A guest that is not logged in reaches the walled garden; its http is led to the portal; its DNS is answered
 //!   by us whichever server it asks; everything else is refused aloud, so that it falls back to its probe.
 //! * A guest that is logged in reaches everything behind the uplink, but no other guest; the walled garden, if it is so
 //!   configured, on nobody's account.
+//! * Of a device that a server has refused, if it is so configured, nothing but DHCP and ARP is heard.
+//! * If http of guests who are online goes to a proxy, it passes the kernel under a port that nobody else can use
+//!   ([`DIVERTED_PORT`]): so what is open before login never comes there.
 //! * A guest behind a router is its address, not its station; its first packet makes it one, and goes nowhere.
 //! * Guests' IPv6 is refused: no address family is a way around the portal.
 //! * Who plays DHCP server or router on the guests' network, guest or not, is noted; nothing of it goes on.
@@ -15,6 +19,10 @@
 //! [`up`] and [`down`] are pure: no table, clock, counter or log.
 
 use crate::counters::Reason;
+
+/// In the kernel http of guests who are online goes to, and comes from, this port in place of 80, if it is to go to a proxy:
+/// the firewall leads it there. It is reserved (RFC 6335, 6), so nobody is kept from anything.
+pub const DIVERTED_PORT: u16 = 0;
 
 /// What becomes of a packet.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -74,6 +82,8 @@ pub enum Guest {
     Newcomer,
     /// A guest that does not use the address leased to it.
     Spoofing,
+    /// A guest that is not logged in, and whose device a server has refused: nothing of it passes.
+    Refused,
     /// A guest that is not logged in.
     Offline,
     /// A guest that is.
@@ -117,6 +127,8 @@ pub enum Kind {
     Portal,
     /// TCP to the portal's port for https.
     SecurePortal,
+    /// Where there is a proxy: TCP to (up) or from (down) [`DIVERTED_PORT`], and up in fragments, or http could pass it by.
+    Diverted,
     /// Other TCP.
     Tcp,
     /// ICMP echo request.
@@ -130,6 +142,8 @@ pub enum Kind {
 /// Everything the policy asks about a packet.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Facts {
+    /// The frame is in a VLAN, or those in none are served (up only).
+    pub is_served: bool,
     /// The frame's source can be one station (up only).
     pub from_station: bool,
     /// The frame is addressed to us or to everybody (up only).
@@ -147,6 +161,9 @@ pub struct Facts {
 /// Judges a packet that a guest sent.
 #[must_use]
 pub fn up(facts: &Facts) -> Verdict {
+    if !facts.is_served {
+        return Verdict::Drop(Reason::Untagged);
+    }
     if !facts.from_station {
         return Verdict::Drop(Reason::BadSource);
     }
@@ -161,6 +178,7 @@ pub fn up(facts: &Facts) -> Verdict {
         Network::Ipv6 => {
             return match (facts.guest, facts.peer) {
                 (Guest::Unknown | Guest::Newcomer, _) => Verdict::Drop(Reason::UnknownGuest),
+                (Guest::Refused, _) => Verdict::Drop(Reason::DeviceRefused),
                 (_, Peer::Multicast) => Verdict::Drop(Reason::Multicast),
                 _ => Verdict::Reject(Reason::Ipv6),
             };
@@ -179,9 +197,11 @@ pub fn up(facts: &Facts) -> Verdict {
         }
         Guest::Unknown | Guest::Newcomer => return Verdict::Drop(Reason::UnknownGuest),
         Guest::Spoofing => return Verdict::Drop(Reason::SourceSpoofed),
+        Guest::Refused => return Verdict::Drop(Reason::DeviceRefused),
         Guest::Offline | Guest::Online => {}
     }
     match (facts.peer, facts.kind) {
+        (_, Kind::Diverted) => Verdict::Drop(Reason::ReservedPort),
         (Peer::Gateway, Kind::Fragment) => Verdict::Drop(Reason::Fragment),
         (Peer::Gateway, Kind::Dns) => Verdict::Serve(Service::Dns),
         (Peer::Gateway, Kind::Portal | Kind::SecurePortal | Kind::Ping) => Verdict::Serve(Service::Gateway),
@@ -213,11 +233,13 @@ pub fn down(facts: &Facts) -> Verdict {
     }
     match (facts.guest, facts.peer, facts.kind) {
         (Guest::Unknown | Guest::Newcomer | Guest::Spoofing, _, _) => Verdict::Drop(Reason::UnknownGuest),
+        (Guest::Refused, _, _) => Verdict::Drop(Reason::DeviceRefused),
         (_, Peer::Gateway, _) => Verdict::Serve(Service::Gateway),
         (_, Peer::Guests, _) => Verdict::Drop(Reason::Isolated),
         // RFC 1812, 5.3.7: nobody sends from a group's address, or from one that is never routed. Aliases are ours, here.
         (_, Peer::Multicast | Peer::Unroutable | Peer::Alias, _) => Verdict::Drop(Reason::Unroutable),
-        (Guest::Online, Peer::Garden, _) => Verdict::Garden,
+        (Guest::Offline, _, Kind::Diverted) => Verdict::Drop(Reason::NotLoggedIn),
+        (Guest::Online, Peer::Garden, kind) if kind != Kind::Diverted => Verdict::Garden,
         (Guest::Online, _, _) => Verdict::Forward,
         (Guest::Offline, Peer::Garden, kind) if kind != Kind::Fragment => Verdict::Garden,
         (Guest::Offline, _, _) => Verdict::Drop(Reason::NotLoggedIn),
@@ -229,13 +251,15 @@ mod tests {
     use super::*;
 
     fn facts(guest: Guest, peer: Peer, kind: Kind) -> Facts {
-        Facts { from_station: true, to_us: true, network: Network::Ipv4, guest, peer, kind }
+        let network = Network::Ipv4;
+        Facts { is_served: true, from_station: true, to_us: true, network, guest, peer, kind }
     }
 
-    const GUESTS: [Guest; 5] = [Guest::Unknown, Guest::Newcomer, Guest::Spoofing, Guest::Offline, Guest::Online];
+    const GUESTS: [Guest; 6] =
+        [Guest::Unknown, Guest::Newcomer, Guest::Spoofing, Guest::Refused, Guest::Offline, Guest::Online];
     const PEERS: [Peer; 7] =
         [Peer::Gateway, Peer::Alias, Peer::Guests, Peer::Multicast, Peer::Unroutable, Peer::Garden, Peer::Internet];
-    const KINDS: [Kind; 11] = [
+    const KINDS: [Kind; 12] = [
         Kind::Dhcp,
         Kind::DhcpAnswer,
         Kind::RouterAdvertisement,
@@ -243,6 +267,7 @@ mod tests {
         Kind::Http,
         Kind::Portal,
         Kind::SecurePortal,
+        Kind::Diverted,
         Kind::Tcp,
         Kind::Ping,
         Kind::Fragment,
@@ -252,16 +277,36 @@ mod tests {
 
     /// Every combination of facts.
     fn all() -> impl Iterator<Item = Facts> {
-        let flags = [(true, true), (true, false), (false, true), (false, false)];
-        flags.into_iter().flat_map(|(from_station, to_us)| {
+        const BOTH: [bool; 2] = [true, false];
+        let flags = BOTH.into_iter().flat_map(|a| BOTH.into_iter().flat_map(move |b| BOTH.map(|c| (a, b, c))));
+        flags.flat_map(|(is_served, from_station, to_us)| {
             NETWORKS.into_iter().flat_map(move |network| {
                 GUESTS.into_iter().flat_map(move |guest| {
                     PEERS.into_iter().flat_map(move |peer| {
-                        KINDS.into_iter().map(move |kind| Facts { from_station, to_us, network, guest, peer, kind })
+                        KINDS.into_iter().map(move |kind| Facts {
+                            is_served,
+                            from_station,
+                            to_us,
+                            network,
+                            guest,
+                            peer,
+                            kind,
+                        })
                     })
                 })
             })
         })
+    }
+
+    fn is_heard(facts: &Facts) -> bool {
+        facts.is_served && facts.from_station && facts.to_us
+    }
+
+    #[test]
+    fn where_only_vlans_are_served_a_frame_without_a_tag_is_nobodys() {
+        for facts in all().filter(|f| !f.is_served) {
+            assert_eq!(up(&facts), Verdict::Drop(Reason::Untagged), "{facts:?}");
+        }
     }
 
     #[test]
@@ -270,17 +315,28 @@ mod tests {
             if up(&facts) == Verdict::Forward {
                 assert_eq!((facts.guest, facts.network), (Guest::Online, Network::Ipv4), "{facts:?}");
                 assert_eq!(facts.peer, Peer::Internet, "{facts:?}");
-                assert!(facts.from_station && facts.to_us, "{facts:?}");
+                assert!(facts.is_served && facts.from_station && facts.to_us, "{facts:?}");
             }
             if down(&facts) == Verdict::Forward {
                 assert_eq!((facts.guest, facts.network), (Guest::Online, Network::Ipv4), "{facts:?}");
                 // From the broadcast address of the guests' own network, too, a packet went through once.
-                assert_eq!(facts.peer, Peer::Internet, "{facts:?}");
+                let diverted = facts.kind == Kind::Diverted && facts.peer == Peer::Garden;
+                assert!(diverted || facts.peer == Peer::Internet, "{facts:?}");
             }
             if up(&facts) == Verdict::Garden || down(&facts) == Verdict::Garden {
                 assert!(matches!(facts.guest, Guest::Offline | Guest::Online), "{facts:?}");
                 assert_eq!((facts.network, facts.peer), (Network::Ipv4, Peer::Garden), "{facts:?}");
             }
+        }
+    }
+
+    #[test]
+    fn what_goes_to_a_proxy_nobody_sends_and_only_who_is_online_gets() {
+        for facts in all().filter(|f| f.kind == Kind::Diverted && f.network == Network::Ipv4) {
+            let served = matches!(up(&facts), Verdict::Serve(Service::Newcomer));
+            assert!(served || matches!(up(&facts), Verdict::Drop(_)), "{facts:?}");
+            let gets = matches!(down(&facts), Verdict::Forward | Verdict::Garden);
+            assert!(!gets || facts.guest == Guest::Online, "{facts:?}");
         }
     }
 
@@ -293,6 +349,15 @@ mod tests {
                 Verdict::Reject(Reason::Ipv6) if facts.guest == Guest::Spoofing => {}
                 other => panic!("{facts:?} gets {other:?}"),
             }
+        }
+    }
+
+    #[test]
+    fn a_device_that_a_server_has_refused_reaches_dhcp_and_arp_and_hears_nothing() {
+        for facts in all().filter(|f| f.guest == Guest::Refused) {
+            let heard = matches!(up(&facts), Verdict::Serve(Service::Dhcp | Service::Arp | Service::Watch));
+            assert!(heard || matches!(up(&facts), Verdict::Drop(_)), "{facts:?} gets {:?}", up(&facts));
+            assert!(matches!(down(&facts), Verdict::Drop(_)), "{facts:?}");
         }
     }
 
@@ -313,7 +378,7 @@ mod tests {
     #[test]
     fn https_is_answered_at_the_gateways_own_address_alone() {
         for facts in all().filter(|f| f.kind == Kind::SecurePortal && f.network == Network::Ipv4) {
-            let is_guest = matches!(facts.guest, Guest::Online | Guest::Offline) && facts.from_station && facts.to_us;
+            let is_guest = matches!(facts.guest, Guest::Online | Guest::Offline) && is_heard(&facts);
             let served = up(&facts) == Verdict::Serve(Service::Gateway);
             assert_eq!(served, is_guest && facts.peer == Peer::Gateway, "{facts:?}");
             assert_ne!(up(&facts), Verdict::Redirect, "{facts:?}");
@@ -325,7 +390,7 @@ mod tests {
         for facts in all().filter(|f| f.peer == Peer::Alias && f.network == Network::Ipv4) {
             assert!(matches!(down(&facts), Verdict::Drop(_)), "{facts:?}");
             let leads = up(&facts) == Verdict::Redirect;
-            if matches!(facts.guest, Guest::Online | Guest::Offline) && facts.from_station && facts.to_us {
+            if matches!(facts.guest, Guest::Online | Guest::Offline) && is_heard(&facts) {
                 assert_eq!(leads, matches!(facts.kind, Kind::Http | Kind::Portal), "{facts:?}");
             }
             let noted = matches!(up(&facts), Verdict::Serve(Service::Watch | Service::Newcomer));

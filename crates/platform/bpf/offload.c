@@ -52,6 +52,7 @@ static u64 (*ktime_get_coarse_ns)(void) = (void *)160;
 #define ICMP 1
 #define TCP 6
 #define UDP 17
+#define HTTP 80
 
 #define RATE_FRACTION_BITS 16
 #define TOLERANCE_NANOS 2000000   // how far a guest may be ahead of its rate before its packets must wait
@@ -65,6 +66,7 @@ struct settings {
     u32 network, mask;
     u8 lan_mac[6];
     u16 tun_link_len; // octets before the IP header of what the TUN sends: 0, but in tests
+    u16 diverts_http; // http goes to a proxy, under a port that user space puts in: fastpath::verdict::DIVERTED_PORT, 0
 };
 
 struct station {
@@ -151,6 +153,11 @@ INLINE bool is_internet(const struct settings *set, u32 address) {
     u8 first = host >> 24;
     return address != set->own[0] && address != set->own[1] && address != set->own[2] && (address & set->mask) != set->network && first != 0 && first != 127 &&
            first < 224 && host >> 16 != 0xa9fe;
+}
+
+// True of http that goes to a proxy, and of what claims to be. `port` is the far side's.
+INLINE bool is_diverted(const struct settings *set, const struct ipv4 *ip, const u8 *port) {
+    return set->diverts_http && ip->protocol == TCP && !port[0] && (!port[1] || port[1] == HTTP);
 }
 
 // Reads as much of the packet from octet `at` on as there is and fits. False if that is less than `least`.
@@ -256,7 +263,7 @@ INLINE void decide_up(const struct __sk_buff *skb, struct verdict *verdict) {
     const u16 *to = (const u16 *)head->destination, *ours = (const u16 *)set->lan_mac;
     if (to[0] != ours[0] || to[1] != ours[1] || to[2] != ours[2])
         return;
-    if (!is_internet(set, head->ip.destination))
+    if (!is_internet(set, head->ip.destination) || is_diverted(set, &head->ip, head->transport + 2))
         return;
     struct key key = {.station = head->station};
     key.station.vlan = 0;
@@ -342,6 +349,9 @@ SEC("program.down") int down(struct __sk_buff *skb) {
     __builtin_memcpy(key.address, &ip->destination, 4);
     struct grant guest, *found = map_lookup(&guests, &key);
     if (!found || !copy_grant(&guest, found, ip->destination) || !is_internet(set, ip->source))
+        return TC_NEXT;
+    // ICMP may quote such a segment.
+    if (is_diverted(set, ip, head->transport) || (set->diverts_http && ip->protocol == ICMP))
         return TC_NEXT;
     u32 total = swap16(ip->total_len);
     u32 headers = headers_len(head, skb->len - at, total);

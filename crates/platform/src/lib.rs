@@ -10,7 +10,7 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, SocketAddrV4};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -342,6 +342,8 @@ pub struct OffloadSpec {
     pub aliases: [Option<Ipv4Addr>; 2],
     /// The guests' network: they do not reach each other.
     pub guests: (Ipv4Addr, u8),
+    /// Http of guests who are online is left to the packet threads, which divert it.
+    pub diverts_http: bool,
     /// Guests that there can be.
     pub capacity: u32,
 }
@@ -378,6 +380,8 @@ pub struct ForwardSpec {
     pub udp_ports: Vec<u16>,
     /// The largest segment that TCP connections with guests agree on, in octets.
     pub max_segment: Option<u16>,
+    /// Where what guests send to [`DIVERTED_PORT`](fastpath::verdict::DIVERTED_PORT) goes: an http proxy.
+    pub http_proxy: Option<SocketAddrV4>,
 }
 
 /// Everything that [`System::undo`] could not take back.

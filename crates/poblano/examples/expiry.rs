@@ -120,8 +120,14 @@ fn offload(capacity: u32) -> anyhow::Result<(Netns, Arc<Offload>)> {
     netns::become_root()?;
     let (namespace, other) = (Netns::new()?, Netns::new()?);
     namespace.cable("lan0", None, &other, "wlan0", None)?;
-    let spec =
-        OffloadSpec { lan: "lan0".into(), gateway: GATEWAY, aliases: [None; 2], guests: (GATEWAY, PREFIX), capacity };
+    let spec = OffloadSpec {
+        lan: "lan0".into(),
+        gateway: GATEWAY,
+        aliases: [None; 2],
+        guests: (GATEWAY, PREFIX),
+        diverts_http: false,
+        capacity,
+    };
     let loaded = namespace.run(|| {
         let mut host = Host::new();
         host.lock_lans(&[&spec.lan])?;
@@ -141,6 +147,7 @@ fn engine(writer: Writer, guests: u32) -> anyhow::Result<Engine> {
         gateway: GATEWAY,
         gateway_mac,
         routes: Routes::default(),
+        untagged: true,
         dhcp,
         dns,
         garden: vec![],

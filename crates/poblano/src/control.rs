@@ -593,6 +593,7 @@ fn guest_json(guest: &GuestView, zone: &str) -> Value {
         "state": match &guest.session {
             Some(session) if session.grant.source == Source::Nobody => "unasked",
             Some(_) => "online",
+            None if guest.refused => "refused",
             None => "not logged in",
         },
         "session": session,

@@ -400,12 +400,14 @@ impl Gateway {
     async fn let_device_in(self: Rc<Self>, attempt: Attempt) {
         let asked = self.clock.mono();
         let frame = self.look(|engine, _| engine.question_that_waits(attempt.key).map(<[u8]>::to_vec));
-        let Device { name, answer, words, parameters } = self.aaa.authenticate_device(&attempt, frame.as_deref()).await;
+        let Device { name, answer, knows, words, parameters } =
+            self.aaa.authenticate_device(&attempt, frame.as_deref()).await;
         if !matches!(answer, Answer::Unavailable) {
             self.with(|engine, _| engine.give_parameters(attempt.key, parameters));
         }
         match (name, answer) {
             (name, Answer::Granted { grant, wanted, message, .. }) => {
+                self.with(|engine, _| engine.accept_device(&attempt));
                 match wanted.map(|wanted| (self.replace_lease(&attempt, &wanted, &name, &grant), wanted)) {
                     // It comes back, and is online with its next lease.
                     Some((Ok(true), _)) => return,
@@ -432,7 +434,7 @@ impl Gateway {
                 }
                 let own = self.own_garden(&words).unwrap_or_default();
                 self.with(|engine, now| {
-                    engine.refuse_device(now, &attempt);
+                    engine.refuse_device(now, &attempt, knows);
                     if !own.is_empty() {
                         engine.change_own_garden(&attempt, own);
                     }

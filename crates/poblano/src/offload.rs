@@ -40,6 +40,7 @@ pub(crate) fn load(system: &mut dyn System, config: &Config) -> anyhow::Result<O
             gateway: config.lan.gateway,
             aliases: [config.uam.alias_address, config.uam.logout_address],
             guests: (config.lan.network.address, config.lan.network.prefix),
+            diverts_http: config.uplink.http_proxy.is_some(),
             capacity: config.guests.max,
         };
         match system.load_offload(&spec) {

@@ -334,6 +334,7 @@ fn open_devices(
         tcp_ports: ports.into_iter().chain(secure_port).collect(),
         udp_ports: vec![],
         max_segment: config.tun.max_segment,
+        http_proxy: config.uplink.http_proxy,
     };
     let flows = host.open_flows()?;
     let translations = retention::watch(host, &config, waker)?;
@@ -511,6 +512,8 @@ fn make(parts: Parts, scripts: Scripts, diary: Diary, clock: Clock) -> anyhow::R
         routes: settings::routes(&config),
         lan_mac,
         lan: 0,
+        untagged: config.lan.untagged,
+        diverts_http: config.uplink.http_proxy.is_some(),
         portal_ports: [config.portal.port, config.uam.ui_port.unwrap_or(config.portal.port)],
         secure_port: config.portal.tls.as_ref().map(|tls| tls.port),
         redirector: Redirector::new(&way_in, config.lan.gateway, &settings::names(&config), redirect_key())

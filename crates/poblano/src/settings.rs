@@ -83,12 +83,14 @@ pub(crate) fn engine(
         gateway: config.lan.gateway,
         gateway_mac: lan_mac,
         routes: routes(config),
+        untagged: config.lan.untagged,
         dhcp: dhcp(config, lan_mac, mtu),
         dns: dns(config)?,
         garden: crate::garden::rules(config)?,
         garden_addresses: config.garden.addresses as usize,
         devices: devices(&config.mac_authentication),
-        rogue_probe: config.dhcp.rogue_probe,
+        // It asks without a tag.
+        rogue_probe: config.dhcp.rogue_probe.filter(|_| config.lan.untagged),
     })
 }
 
@@ -99,6 +101,7 @@ pub(crate) fn devices(macs: &config::MacAuthentication) -> engine::devices::Conf
         per_sec: if macs.radius { macs.per_second } else { 0 },
         again: macs.again,
         before_lease: macs.before_lease,
+        drop_refused: macs.radius && macs.refused == config::RefusedDevice::Drop,
     }
 }
 

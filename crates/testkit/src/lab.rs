@@ -60,6 +60,10 @@ pub struct Setup {
     pub routes: Routes,
     /// The DNS forwarder's: one resolver at 192.0.2.53, one own name `wifi.internal`.
     pub dns: dns::Config,
+    /// Frames without a VLAN tag are served: yes.
+    pub untagged: bool,
+    /// Http of guests who are online goes to a proxy: no.
+    pub diverts_http: bool,
     /// Places in the session table.
     pub guests: u32,
     /// What is in the walled garden.
@@ -88,6 +92,8 @@ impl Default for Setup {
                 own_names: vec![("wifi.internal".parse().expect("a name"), GATEWAY)],
                 ..dns::Config::default()
             },
+            untagged: true,
+            diverts_http: false,
             guests: 4096,
             garden: Vec::new(),
             garden_addresses: 1024,
@@ -159,6 +165,11 @@ impl Lab {
             lan_tape: Tape::new(Link::Ethernet),
             tun_tape: Tape::new(Link::RawIp),
         }
+    }
+
+    /// From the next start on.
+    pub fn serve_vlans_only(&mut self) {
+        self.setup.untagged = false;
     }
 
     /// [`Lab::restart_after`] a minute.
@@ -367,7 +378,7 @@ impl Lab {
 
     /// The source of grants does not know a device.
     pub fn refuse_device(&mut self, attempt: &Attempt) {
-        self.engine.refuse_device(self.now, attempt);
+        self.engine.refuse_device(self.now, attempt, false);
         self.carry_out();
     }
 
@@ -611,6 +622,8 @@ fn start(setup: &Setup) -> (Arc<Plane>, Engine, Arc<Queue>) {
         routes: setup.routes.clone(),
         lan_mac: GATEWAY_MAC,
         lan: 0,
+        untagged: setup.untagged,
+        diverts_http: setup.diverts_http,
         portal_ports: [PORTAL_PORT; 2],
         secure_port: None,
         redirector: Redirector::new(&portal, setup.dhcp.gateway, &["wifi.internal"], [setup.seed, 5])
@@ -627,6 +640,7 @@ fn start(setup: &Setup) -> (Arc<Plane>, Engine, Arc<Queue>) {
         gateway: setup.dhcp.gateway,
         gateway_mac: GATEWAY_MAC,
         routes: setup.routes.clone(),
+        untagged: setup.untagged,
         dhcp: setup.dhcp.clone(),
         dns: setup.dns.clone(),
         garden: setup.garden.clone(),

@@ -1,19 +1,22 @@
 //! Devices that come in by their MAC address, without the portal.
 
 use std::collections::HashSet;
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, SocketAddrV4};
 use std::time::Duration;
 
 use engine::devices;
 use engine::dhcp::{Displaced, Wanted};
+use engine::garden::Rule;
 use engine::gateway::Attempt;
 use engine::session::{Cause, Grant};
+use fastpath::garden::Entry;
 use testkit::{GATEWAY, Guest, Lab, Offer, Setup};
 use wire::arp::Arp;
 use wire::{MacAddr, Vlan};
 
 const MINUTE: Duration = Duration::from_secs(60);
 const AGAIN: Duration = Duration::from_secs(600);
+const HOST: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::new(203, 0, 113, 80), 443);
 
 /// A gateway that asks about two devices in a second.
 fn lab() -> Lab {
@@ -162,6 +165,110 @@ fn a_device_that_was_refused_is_a_guest_like_any_other() {
     lab.advance(MINUTE);
     phone.asks_dns(&mut lab, GATEWAY, "example.org");
     assert_eq!(asked(&mut lab), [phone.key(&lab).mac]);
+}
+
+/// A gateway where nothing passes of a device that is refused, and one of those.
+fn lab_with_refused_phone() -> (Lab, Guest) {
+    let devices = devices::Config { per_sec: 2, again: AGAIN, drop_refused: true, ..devices::Config::default() };
+    let garden = vec![Rule::Network(Entry::host(*HOST.ip()))];
+    let mut lab = Lab::new(Setup { devices, garden, ..Setup::default() });
+    let phone = printer(&mut lab);
+    assert!(tries_all(&mut lab, phone) > 3, "until the answer it is a guest like any other");
+    let attempt = lab.devices().remove(0);
+    lab.refuse_device(&attempt);
+    (lab, phone)
+}
+
+/// What comes of everything that a guest can try, its lease aside.
+fn tries_all(lab: &mut Lab, phone: Guest) -> usize {
+    phone.receives(lab);
+    phone.frames(lab);
+    lab.internet();
+    lab.questions();
+    phone.sends_udp(lab, 5000, HOST, b"out");
+    phone.asks_dns(lab, GATEWAY, "example.org");
+    phone.asks_dns(lab, *HOST.ip(), "example.org");
+    phone.pings(lab, GATEWAY);
+    phone.connects(lab, 5001, SocketAddrV4::new(GATEWAY, 3990));
+    phone.connects(lab, 5002, SocketAddrV4::new(*HOST.ip(), 80));
+    phone.connects(lab, 5003, SocketAddrV4::new(Ipv4Addr::new(203, 0, 113, 99), 80));
+    lab.internet().len() + phone.frames(lab).len() + lab.questions().len()
+}
+
+#[test]
+fn of_a_device_that_is_refused_nothing_passes_and_it_keeps_its_lease() {
+    let (mut lab, phone) = lab_with_refused_phone();
+    let address = phone.address(&lab);
+    assert_eq!(tries_all(&mut lab, phone), 0);
+    assert!(lab.begin_login(phone).is_err(), "nor by what it asked the portal before");
+    phone.renew(&mut lab);
+    assert_eq!(lab.view(phone).map(|view| (view.address, view.refused)), Some((address, true)));
+    // A new lease is no way out, nor is the server's silence when it is asked again.
+    phone.release(&mut lab);
+    phone.dhcp(&mut lab);
+    assert_eq!(tries_all(&mut lab, phone), 0);
+    lab.advance(AGAIN);
+    phone.renew(&mut lab);
+    assert_eq!(asked(&mut lab), [phone.key(&lab).mac]);
+    phone.release(&mut lab);
+    phone.dhcp(&mut lab);
+    lab.advance(MINUTE);
+    assert_eq!(tries_all(&mut lab, phone), 0);
+    assert!(lab.counted_up("drop_device_refused") > 0);
+}
+
+#[test]
+fn a_new_lease_while_the_server_thinks_is_no_way_out_either() {
+    let devices = devices::Config { per_sec: 2, again: AGAIN, drop_refused: true, ..devices::Config::default() };
+    let mut lab = Lab::new(Setup { devices, ..Setup::default() });
+    let phone = printer(&mut lab);
+    let attempt = lab.devices().remove(0);
+    phone.release(&mut lab);
+    printer(&mut lab); // which has the phone's place in the table now
+    phone.dhcp(&mut lab);
+    lab.refuse_device(&attempt);
+    assert_ne!(lab.view(phone).map(|view| view.slot), Some(attempt.slot));
+    assert_eq!(tries_all(&mut lab, phone), 0);
+}
+
+#[test]
+fn a_device_that_was_refused_follows_the_servers_next_word() {
+    for knows in [true, false] {
+        let (mut lab, phone) = lab_with_refused_phone();
+        lab.advance(AGAIN);
+        phone.renew(&mut lab);
+        let attempt = lab.devices().remove(0);
+        if knows {
+            lab.tell(phone, |engine, now, _| engine.refuse_device(now, &attempt, true));
+        } else {
+            lab.tell(phone, |engine, _, _| engine.accept_device(&attempt));
+            assert!(lab.finish_login(&attempt, "phone", Grant::default()));
+            assert!(lab.is_online(phone));
+            assert!(lab.end_session(phone, Cause::UserRequest));
+        }
+        assert!(tries_all(&mut lab, phone) > 3, "it meets the portal");
+    }
+}
+
+#[test]
+fn an_operator_lets_a_refused_device_in_and_after_that_it_is_out_as_before() {
+    let (mut lab, phone) = lab_with_refused_phone();
+    let attempt = lab.begin_admission(phone).expect("an operator may");
+    assert!(lab.finish_login(&attempt, "operator", Grant::default()));
+    assert!(lab.is_online(phone) && tries_all(&mut lab, phone) > 3);
+    assert!(lab.end_session(phone, Cause::AdminReset));
+    assert_eq!(tries_all(&mut lab, phone), 0);
+}
+
+#[test]
+fn where_refused_devices_are_no_longer_shut_out_they_meet_the_portal() {
+    let (mut lab, phone) = lab_with_refused_phone();
+    let devices = devices::Config { per_sec: 2, again: AGAIN, ..devices::Config::default() };
+    lab.tell(phone, |engine, _, _| engine.reconfigure_devices(devices));
+    assert!(tries_all(&mut lab, phone) > 3);
+    phone.release(&mut lab);
+    phone.dhcp(&mut lab);
+    assert!(tries_all(&mut lab, phone) > 3);
 }
 
 #[test]

@@ -84,6 +84,8 @@ pub fn plane() -> Plane {
         routes: Routes::default(),
         lan_mac: LAN_MAC,
         lan: 0,
+        untagged: true,
+        diverts_http: true,
         portal_ports: [PORTAL_PORT; 2],
         secure_port: Some(443),
         redirector: Redirector::new("http://10.1.0.1:3990", GATEWAY, &["wifi.internal"], [1, 2]),

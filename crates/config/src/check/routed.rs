@@ -36,6 +36,10 @@ pub(super) fn check(config: &Config, read: &mut Read<'_>) {
             );
             read.conflict(&path("via"), &["dhcp.first", "dhcp.last", &path("mac")], message);
         }
+        if routed.vlan == 0 && !lan.untagged {
+            let message = "is 0, but what has no tag is not heard; write the VLAN, or leave lan.untagged out";
+            read.conflict(&path("vlan"), &["lan.untagged"], message);
+        }
         if !routed.mac.is_station() {
             read.conflict(&path("mac"), &[], format!("{} is no station's", routed.mac));
         }

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use super::usable;
 use crate::read::Read;
-use crate::{Config, UplinkShare};
+use crate::{Config, GardenEntry, GardenHost, UplinkShare};
 
 pub(super) fn check(config: &Config, read: &mut Read<'_>) {
     let uplink = &config.uplink;
@@ -26,7 +26,32 @@ pub(super) fn check(config: &Config, read: &mut Read<'_>) {
             read.conflict("uplink.gateway", &["lan.network"], format!("{gateway} cannot be a router on the uplink"));
         }
     }
+    http_proxy(config, read);
     lines(config, read);
+}
+
+fn http_proxy(config: &Config, read: &mut Read<'_>) {
+    let Some(proxy) = config.uplink.http_proxy else {
+        if read.is_given("uplink.http_proxy_port") {
+            let message = "has no effect: no proxy is named; add http_proxy";
+            read.warn("uplink.http_proxy_port", &["uplink.http_proxy"], message);
+        }
+        return;
+    };
+    let address = *proxy.ip();
+    if !usable(address) || config.lan.network.contains(address) {
+        let message = format!(
+            "{address} cannot be a proxy for guests: name one beyond the uplink, or an address of this machine there"
+        );
+        read.conflict("uplink.http_proxy", &["lan.network"], message);
+    }
+    let opens = |entry: &&GardenEntry| matches!(entry.host, GardenHost::Network(network) if network.contains(address));
+    if let Some(entry) = config.garden.allow.iter().find(opens) {
+        let message = format!(
+            "{entry} has the proxy in it (uplink.http_proxy), by which a guest gets out before login; leave it out"
+        );
+        read.conflict("garden.allow", &["uplink.http_proxy"], message);
+    }
 }
 
 /// Several of them.

@@ -117,9 +117,10 @@ impl Engine {
         }
     }
 
-    /// What the guest in `slot` may do, with its own garden.
+    /// What the guest in `slot` may do, with what is so whether it is logged in or not.
     pub(super) fn set_policy(&mut self, slot: SlotIndex, policy: Policy) {
-        self.writer.set_policy(slot, &Policy { own_garden: self.garden.has_own(slot), ..policy });
+        let refused = self.guests.get(slot).is_some_and(|guest| guest.refused);
+        self.writer.set_policy(slot, &Policy { own_garden: self.garden.has_own(slot), refused, ..policy });
     }
 
     /// Opens what an answer has brought.

@@ -22,6 +22,8 @@ pub(super) struct Guest {
     pub(super) key: GuestKey,
     pub(super) address: Ipv4Addr,
     pub(super) attempts: Attempts,
+    /// Unless it is online, nothing of it passes.
+    pub(super) refused: bool,
     session: Option<Seat>,
     /// This guest's entry in the timers that counts.
     due: Option<Moment>,
@@ -39,7 +41,7 @@ impl Seat {
 
 impl Guest {
     pub(super) fn new(key: GuestKey, address: Ipv4Addr, attempts: Attempts) -> Self {
-        Self { key, address, attempts, session: None, due: None }
+        Self { key, address, attempts, refused: false, session: None, due: None }
     }
 
     pub(super) fn is_online(&self) -> bool {

@@ -12,7 +12,7 @@ use crate::session::{Grant, Session, SessionId, Status};
 /// Why a guest may not try to log in now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LoginRefusal {
-    /// Nobody has that address.
+    /// Nobody has that address, or whose device a server has refused.
     NotAGuest,
     /// It is logged in.
     AlreadyOnline,
@@ -41,6 +41,9 @@ impl Engine {
     pub fn begin_login(&mut self, now: Now, address: Ipv4Addr) -> Result<Attempt, LoginRefusal> {
         let attempt = self.begin_admission(address)?;
         let guest = self.guests.get_mut(attempt.slot).ok_or(LoginRefusal::NotAGuest)?;
+        if guest.refused {
+            return Err(LoginRefusal::NotAGuest); // it asked before the server's word came
+        }
         guest.attempts.take(now.mono).map_err(LoginRefusal::TooManyTries)?;
         Ok(attempt)
     }

@@ -16,7 +16,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fastpath::session::{SlotIndex, Usage};
-use wire::{GuestKey, Now};
+use wire::{GuestKey, Now, Vlan};
 
 use super::{Association, Engine, Guest, Output};
 use crate::attempts::Attempts;
@@ -63,8 +63,11 @@ impl Engine {
             lease.logged_in |= online.contains(&lease.key);
         }
         let routes = &self.config.routes;
-        let has_way = |lease: &&Lease| lease.key.address_behind_router().is_none() || routes.to(lease.key).is_some();
-        self.dhcp.restore(now, leases.iter().filter(has_way).cloned());
+        let has_way = |key: GuestKey| key.address_behind_router().is_none() || routes.to(key).is_some();
+        // Nor does the kernel forward anybody who is not served any more.
+        let is_served = |key: GuestKey| self.config.untagged || key.vlan != Vlan::NONE;
+        let leased = leases.iter().filter(|lease| has_way(lease.key) && is_served(lease.key));
+        self.dhcp.restore(now, leased.cloned());
         while self.dhcp.poll_output().is_some() {} // what is restored is written down already
         // Before guests without a session, or one of those could get a slot that is theirs; in the table's favourite order.
         survivors.sort_by_key(|survivor| survivor.session.slot);

@@ -29,6 +29,8 @@ pub struct GuestView {
     pub lease_left: Option<Duration>,
     /// How long a lease lasts from a renewal on.
     pub lease_time: Duration,
+    /// A server has refused its device: nothing of it passes, unless it is logged in.
+    pub refused: bool,
     /// Its session, if it is logged in.
     pub session: Option<SessionView>,
 }
@@ -104,6 +106,7 @@ impl Engine {
             foreign: lease.as_ref().and_then(|lease| lease.foreign),
             lease_left: lease.as_ref().map(|lease| lease.ends.saturating_sub(now.mono)),
             lease_time: self.dhcp.config().lease_time(logged_in),
+            refused: guest.refused,
             hostname: lease.and_then(|lease| lease.hostname),
             session: self.guests.session(slot).map(|session| SessionView {
                 id: session.id.to_string(),

@@ -210,6 +210,10 @@ impl System for Host {
     }
 
     fn forward(&mut self, specs: &[ForwardSpec]) -> Result<()> {
+        if specs.iter().any(|spec| spec.http_proxy.is_some()) {
+            let reason = "pf is not told of it; take uplink.http_proxy out, or run the gateway on Linux";
+            return Err(Error::refused("divert http to a proxy", reason));
+        }
         specs.iter().flat_map(|spec| &spec.uplinks).try_for_each(|uplink| self.check_uplink(uplink))?;
         self.undo.push(Change::Filter);
         pf::load("set the firewall rules", &self.lans, specs)?;

@@ -1,7 +1,7 @@
 //! nf_tables messages: tables, chains and rules as the kernel takes them (`linux/netfilter/nf_tables.h`).
 //! Spoken directly, so that no `nft` program is needed.
 
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, SocketAddrV4};
 
 use crate::mask;
 use crate::netlink::{APPEND, CREATE, DUMP, Message, attrs};
@@ -41,6 +41,10 @@ pub(super) enum Term<'a> {
     /// Answers of connections that were let through, and errors about them.
     Established,
     Masquerade,
+    /// The packet begins a connection with this one in place of where it was to go.
+    Divert(SocketAddrV4),
+    /// Of a connection that was diverted.
+    Diverted,
     /// The connection has this mark, as far as the bits of the mask go.
     ConnectionMark {
         mark: u32,
@@ -103,7 +107,12 @@ const NFPROTO_IPV4: u8 = 2;
 const BASE_NETWORK: u32 = 1;
 const BASE_TRANSPORT: u32 = 2;
 const CT_STATE: u32 = 0;
+const CT_STATUS: u32 = 2;
 const CT_MARK: u32 = 3;
+/// IPS_DST_NAT
+const CT_DIVERTED: u32 = 1 << 5;
+/// NFT_NAT_DNAT
+const DESTINATION_NAT: u32 = 1;
 /// The bits of "established" and "related".
 const CT_ESTABLISHED_RELATED: u32 = 2 | 4;
 const IPV4_SOURCE_AT: u32 = 12;
@@ -288,6 +297,19 @@ fn expressions(m: Message, term: &Term<'_>) -> Message {
             expression(m, "exthdr", |m| {
                 m.attr(2, &[TCP_MAX_SEGMENT]).be32(3, 2).be32(4, 2).be32(6, OF_TCP).be32(7, REGISTER)
             })
+        }
+        Term::Divert(to) => {
+            let load = |m, register, data: &[u8]| {
+                expression(m, "immediate", |m: Message| m.be32(1, register).nest(2, |m| m.attr(1, data)))
+            };
+            let m = load(load(m, REGISTER, &to.ip().octets()), REGISTER + 1, &to.port().to_be_bytes());
+            expression(m, "nat", |m| {
+                m.be32(1, DESTINATION_NAT).be32(2, NFPROTO_IPV4.into()).be32(3, REGISTER).be32(5, REGISTER + 1)
+            })
+        }
+        Term::Diverted => {
+            let m = expression(m, "ct", |m| m.be32(1, REGISTER).be32(2, CT_STATUS));
+            compare(bits_of(m, CT_DIVERTED.to_ne_bytes(), [0; 4]), NOT_EQUAL, &[0; 4])
         }
         Term::Masquerade => expression(m, "masq", |m| m),
         Term::Untracked => expression(m, "notrack", |m| m),

@@ -10,11 +10,15 @@
 //! * What guests say to that address leaves no trace in connection tracking: who is not logged in must not be able to
 //!   fill the table that those who are depend on.
 //! * TCP connections with guests agree on segments no larger than is wanted, if it is. Who does not want it pays nothing.
+//! * Http of guests who are online goes to a proxy, if wanted. The gateway gives it a port that nothing else comes with.
 //! * Guests' addresses are rewritten to the uplink's, if wanted.
 //!
 //! `accept` here ends only our own chains: what another table drops stays dropped.
 
 use std::collections::BTreeSet;
+use std::net::SocketAddrV4;
+
+use fastpath::verdict::DIVERTED_PORT;
 
 use super::nft::{self, Family, Hook, Term};
 use crate::ForwardSpec;
@@ -37,6 +41,7 @@ const PRIORITY_RAW: i32 = -300;
 const PRIORITY_MANGLE: i32 = -150;
 const PRIORITY_FILTER: i32 = 0;
 pub(super) const PRIORITY_SOURCE_NAT: i32 = 100;
+const PRIORITY_DESTINATION_NAT: i32 = -100;
 
 /// What is forwarded, with the number of the TUN, and which of the uplinks forwarded nothing before we came.
 #[derive(Clone)]
@@ -132,6 +137,7 @@ fn way_rules(n: usize, spec: &ForwardSpec) -> Vec<Message> {
     messages.extend(spec.udp_ports.iter().map(|port| to_gateway(Term::Udp(*port))));
     messages.push(to_gateway(Term::EchoRequest));
     messages.push(to_gateway(Term::Established));
+    messages.extend(spec.http_proxy.into_iter().flat_map(|proxy| diversion(n, spec, proxy)));
     messages.push(rule("input", &[Term::In(tun), Term::Drop]));
     messages.push(rule("input", &[Term::NotIn("lo"), Term::Destination(spec.gateway), Term::Drop]));
 
@@ -148,6 +154,20 @@ fn way_rules(n: usize, spec: &ForwardSpec) -> Vec<Message> {
             }
         }
     }
+    messages
+}
+
+/// To a proxy, which may be on this machine.
+fn diversion(n: usize, spec: &ForwardSpec, proxy: SocketAddrV4) -> Vec<Message> {
+    let chain = format!("prerouting{n}");
+    let hook = base(HOOK_PREROUTING, PRIORITY_DESTINATION_NAT, "nat");
+    let mut messages = vec![nft::add_chain(Family::Inet, TABLE, &chain, &hook)];
+    for (network, prefix) in &spec.guests {
+        let guest = Term::Source(*network, *prefix);
+        messages.push(rule(&chain, &[guest, Term::In(&spec.tun), Term::Tcp(DIVERTED_PORT), Term::Divert(proxy)]));
+    }
+    let here = [Term::In(&spec.tun), Term::Destination(*proxy.ip()), Term::Tcp(proxy.port()), Term::Diverted];
+    messages.push(rule("input", &here.into_iter().chain([Term::Accept]).collect::<Vec<_>>()));
     messages
 }
 

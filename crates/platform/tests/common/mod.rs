@@ -101,6 +101,7 @@ pub(crate) fn forward_spec() -> ForwardSpec {
         tcp_ports: vec![3990],
         udp_ports: vec![53],
         max_segment: None,
+        http_proxy: None,
     }
 }
 

@@ -15,6 +15,8 @@ pub(crate) struct Device {
     pub(crate) name: String,
     /// Whether it may come in without the portal.
     pub(crate) answer: Answer,
+    /// Not let in, it meets the portal: the server knows it, but wants a person to log in, or to see the portal.
+    pub(crate) knows: bool,
     /// What a server says in ChilliSpot-Config that knows it and wants the portal all the same.
     pub(crate) words: Vec<String>,
     /// What its lease is to have.
@@ -26,13 +28,14 @@ impl Aaa {
     pub(crate) async fn authenticate_device(&self, attempt: &Attempt, frame: Option<&[u8]>) -> Device {
         let has_a_say = self.asks.devices.dhcp;
         let frame = frame.filter(|_| has_a_say);
-        let (mut words, mut parameters) = (Vec::new(), None);
+        let (mut knows, mut words, mut parameters) = (false, Vec::new(), None);
         let answer = if self.let_in.borrow().contains(&attempt.key.mac) {
             Answer::plainly(self.default_grant())
         } else if let Ok(_asked) = self.device_questions.try_acquire() {
             match self.ask_radius(self.asks.device(attempt, frame)).await {
                 // The server knows the device, but wants a person to log in, or to see the portal, all the same.
                 Ok(reply) if wants_the_portal(&reply) => {
+                    knows = true;
                     words = reply.all(attr::chillispot::CONFIG);
                     Answer::Refused { message: None, redirect: grant::redirect(&reply), eap: None }
                 }
@@ -47,7 +50,7 @@ impl Aaa {
             debug!(device = %attempt.key, "not asked about: the servers are slow");
             Answer::Unavailable
         };
-        Device { name: self.asks.device_name(attempt.key), answer, words, parameters }
+        Device { name: self.asks.device_name(attempt.key), answer, knows, words, parameters }
     }
 
     /// Tells the operator of a ChilliSpot-Config that cannot be obeyed.

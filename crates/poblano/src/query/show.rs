@@ -1,6 +1,6 @@
 //! chilli_query's formats, column by column, out of a gateway's answer to `sessions`.
 //!
-//! A guest's state is `pass` (online), `dnat` (meets the portal) or `drop` (blocked). Columns stand apart by one blank, so
+//! A guest's state is `pass` (online), `dnat` (meets the portal) or `drop` (blocked, or refused by a server). Columns stand apart by one blank, so
 //! what a guest chose has none in it, and what is not there is `-`, or 0 among numbers.
 
 use std::fmt::Write;
@@ -167,7 +167,11 @@ fn blocked(reply: &Value, guest: Option<&str>) -> impl Iterator<Item = String> {
 }
 
 fn state(guest: &Value) -> &'static str {
-    if guest["session"].is_null() { "dnat" } else { "pass" }
+    match guest["state"].as_str() {
+        _ if !guest["session"].is_null() => "pass",
+        Some("refused") => "drop",
+        _ => "dnat",
+    }
 }
 
 /// Since the lease was given or renewed, and how long it is.
@@ -219,7 +223,7 @@ mod tests {
                     "input_octets_max": null, "output_octets_max": 6_000_000_000_u64, "total_octets_max": 7,
                     "bits_per_second_up": null, "bits_per_second_down": 2_000_000,
                 },
-            }, { "mac": "02:00:00:00:00:0c", "ip": "10.85.0.10", "port": 5, "session": null }],
+            }, { "mac": "02:00:00:00:00:0c", "ip": "10.85.0.10", "port": 5, "session": null, "state": "not logged in" }],
         })
     }
 
@@ -239,6 +243,14 @@ mod tests {
         );
         assert!(!list(&reply("chilli"), Some("10.85.0.9")).contains("drop"));
         assert!(list(&reply("chilli"), Some("02-00-00-00-00-0b")).contains("02-00-00-00-00-0B 0.0.0.0 drop"));
+    }
+
+    #[test]
+    fn a_device_that_a_server_has_refused_is_dropped() {
+        let mut reply = reply("chilli");
+        reply["guests"][1]["state"] = "refused".into();
+        assert!(list(&reply, None).contains("02-00-00-00-00-0C 10.85.0.10 drop - 0"), "{}", list(&reply, None));
+        assert!(list(&reply, None).contains("10.85.0.9 pass"));
     }
 
     #[test]

@@ -55,6 +55,9 @@ impl Converter<'_> {
         self.text("macsuffix", "mac_authentication.suffix");
         self.text("macpasswd", "mac_authentication.password");
         let is_local = self.has("macallowlocal");
+        if self.has("macauth") || self.has("macallowed") && !is_local {
+            self.flag("macauthdeny", "mac_authentication.refused", &quoted("drop"));
+        }
         let mut macs: Vec<String> = Vec::new();
         for setting in self.all("macallowed") {
             // Blanks separate, too: a MAC with blanks within is not understood.

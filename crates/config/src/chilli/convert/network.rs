@@ -43,6 +43,7 @@ impl Converter<'_> {
             true => self.seconds("lease", "dhcp.lease", (60, 2_592_000), false),
             false => self.default("dhcp.lease", quoted("10m"), "lease"),
         }
+        self.flag("only8021q", "lan.untagged", "false");
         self.flag("noc2c", "dhcp.host_routes", "true");
         self.statics(&lan);
         self.flag("uamanyip", "dhcp.any_address", "true");

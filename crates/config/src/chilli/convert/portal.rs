@@ -24,6 +24,7 @@ impl<'a> Converter<'a> {
             self.set("uam.ui_port", port.to_string(), setting);
         }
         self.captive_portal();
+        self.http_proxy(lan);
         self.server(lan);
         self.wispr();
         self.seconds("challengetimeout", "uam.challenge_lifetime", (60, 86_400), false);
@@ -47,6 +48,22 @@ impl<'a> Converter<'a> {
         self.text("locationname", "uam.location_name");
         self.flag("redirurl", "uam.redirect_url", "true");
         self.flag("radiusoriginalurl", "uam.original_url", "true");
+    }
+
+    /// Without a port there was none.
+    fn http_proxy(&mut self, lan: &Lan) {
+        let Some((port, port_setting)) = self.integer("postauthproxyport").filter(|(port, _)| *port != 0) else {
+            return;
+        };
+        let Some(setting) = self.one("postauthproxy") else { return };
+        let Some(address) = self.host(setting) else { return };
+        if lan.network.contains(address) {
+            let text =
+                "http would leave without that proxy: it is on the guests' network; have it listen on another address";
+            return self.found(setting, Outcome::NotSupported, Weight::Laxer, text);
+        }
+        self.set("uplink.http_proxy", quoted(&address.to_string()), setting);
+        self.set("uplink.http_proxy_port", port.to_string(), port_setting);
     }
 
     /// A name of the gateway's, which is one of its domain.

@@ -2,7 +2,7 @@
 
 use super::Fate::{Changed, Key, NotNeeded};
 use super::Kind::{Address, Flag, Host, Int, Mac, Network, Secret, Text};
-use super::{ChilliOption, common, core, lacking, laxer, obsolete, rare};
+use super::{ChilliOption, common, core, lacking, obsolete, rare};
 
 const TUNING: Fate = NotNeeded("there is nothing of the kind to tune");
 const LOCATION: Fate = lacking("locations are not followed");
@@ -109,7 +109,7 @@ pub(super) const OPTIONS: &[ChilliOption] = &[
         lacking("802.1X from devices behind a switch is not spoken; access points ask through [radius.proxy]"),
     ),
     common("ieee8021q", Flag, NotNeeded("tagged frames are always taken, and the tag is part of who a guest is")),
-    common("only8021q", Flag, laxer("untagged devices would be guests too: have the switch drop untagged frames")),
+    common("only8021q", Flag, Key("lan.untagged")),
     rare("usetap", Flag, Key("tun.mode")),
     rare("noarpentries", Flag, NotNeeded("the gateway answers the kernel's ARP by itself")),
     rare("routeif", Text, lacking("guests leave by uplink.interface; the kernel's routes decide")),

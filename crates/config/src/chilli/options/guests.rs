@@ -2,7 +2,7 @@
 
 use super::Fate::{Key, NotNeeded};
 use super::Kind::{Flag, Int, List, Secret, Text};
-use super::{ChilliOption, Fate, common, core, laxer, rare};
+use super::{ChilliOption, Fate, common, core, rare};
 
 const SHAPED: Fate = NotNeeded("rates are shaped, not policed: what is above them waits, and there is no bucket");
 
@@ -24,11 +24,7 @@ pub(super) const OPTIONS: &[ChilliOption] = &[
         Flag,
         NotNeeded("a device is asked about again with each renewed lease, once in mac_authentication.again"),
     ),
-    common(
-        "macauthdeny",
-        Flag,
-        laxer("a device that is refused meets the portal, where it may log in: refuse it there, by Calling-Station-Id"),
-    ),
+    common("macauthdeny", Flag, Key("mac_authentication.refused")),
     core("macallowed", List, Key("mac_authentication.allow, mac_authentication.radius_only")),
     common("macsuffix", Text, Key("mac_authentication.suffix")),
     core("macpasswd", Secret, Key("mac_authentication.password")),

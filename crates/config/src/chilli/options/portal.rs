@@ -8,7 +8,6 @@ const PROGRAMS: Fate = lacking(
     "no stranger's request starts a program: the pages are built in, or files that use the JSON API (portal.files), or \
      those of uam.server",
 );
-const IN_THE_RULE: Fate = lacking("is part of the rule in postauthproxy's place");
 const INJECT: Fate = lacking("pages of others are left as they are");
 const MODULES: Fate = lacking("there are no modules");
 
@@ -44,13 +43,13 @@ pub(super) const OPTIONS: &[ChilliOption] = &[
     rare("uamui", Text, PROGRAMS),
     common("ssid", Text, Key("uam.ssid")),
     common("vlan", Text, Key("uam.vlan")),
-    common(
-        "postauthproxy",
-        Host,
-        laxer("http would leave without that proxy: a rule of your own diverts it (MIGRATION.md, A proxy for http)"),
+    common("postauthproxy", Host, Key("uplink.http_proxy")),
+    common("postauthproxyport", Int, Key("uplink.http_proxy_port")),
+    rare(
+        "postauthproxyssl",
+        Flag,
+        laxer("https would leave without that proxy: a rule of your own diverts it (MIGRATION.md, A proxy for https)"),
     ),
-    common("postauthproxyport", Int, IN_THE_RULE),
-    rare("postauthproxyssl", Flag, IN_THE_RULE),
     rare("chillixml", Flag, lacking("the JSON API says the same")),
     common(
         "dnsparanoia",

@@ -96,7 +96,7 @@ pub(super) const MAC_AUTHENTICATION: Section = section(
             "radius",
             Bool,
             Is("false"),
-            "The RADIUS servers are asked about each other device when it has got its address, and later when it renews it or asks for a name. It never waits for the answer; one that is refused meets the portal as always.",
+            "The RADIUS servers are asked about each other device when it has got its address, and later when it renews it or asks for a name. It never waits for the answer; one that is refused meets the portal as always, unless refused says otherwise.",
         ),
         key(
             "radius_only",
@@ -147,6 +147,12 @@ pub(super) const MAC_AUTHENTICATION: Section = section(
             Duration { min: "1m", max: "1d", or_zero: false },
             Is("\"10m\""),
             "A device that was refused, or whose session has ended, is not asked about again for so long. One that logged out, or was logged out by an operator, only with its next lease.",
+        ),
+        key(
+            "refused",
+            Choice(&["portal", "drop"]),
+            Is("\"portal\""),
+            "Of a device that the servers refuse: portal leads it there, where a person may log in. drop lets nothing of it pass, not even DNS and the portal, until the servers say something else when they are asked again, new lease or not; it keeps its lease, and an operator can let it in. Until the first answer it meets the portal: before_lease has it wait.",
         ),
         key(
             "before_lease",

@@ -30,6 +30,12 @@ pub(super) const LAN: Section = section(
             or("the first address of the network", "\"10.85.0.1\""),
             "Our address in that network: the guests' router, DNS server and portal.",
         ),
+        key(
+            "untagged",
+            Bool,
+            Is("true"),
+            "Devices in no VLAN are served too. With false the interface is a trunk: a frame without a VLAN tag, or with that of VLAN 0, is not heard, so who sends it gets no address, no DNS and no portal. Their leases and sessions end with the next start. dhcp.rogue_probe, which asks without a tag, then has no effect.",
+        ),
     ],
 );
 
@@ -92,6 +98,13 @@ pub(super) const UPLINK: Section = section(
             Is("true"),
             "Guests' packets leave with the uplink's own address (NAT). With false the routers beyond must know the way to the guests' network, or guests get no answers.",
         ),
+        key(
+            "http_proxy",
+            Address,
+            or("none; http goes where guests send it", "\"198.51.100.8\""),
+            "The address of a proxy that http (TCP port 80) of guests who are online goes to, wherever it was sent: one that goes by the Host header, as squid's intercept does. Before login nothing comes there, nor what is exempt with garden.count = false. It may be on this machine, but not on the guests' network; do not open it in [garden]. The offload leaves http to user space. Linux only.",
+        ),
+        key("http_proxy_port", Int { min: 1, max: 65_535 }, Is("3128"), "The port of that proxy."),
         key(
             "share",
             Choice(&["first", "weight"]),

@@ -10,6 +10,7 @@ fn way(tun: &str, uplink: &str, network: u8) -> ForwardSpec {
         tcp_ports: vec![80, 3990],
         udp_ports: vec![53],
         max_segment: None,
+        http_proxy: None,
     }
 }
 

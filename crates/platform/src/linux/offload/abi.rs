@@ -9,7 +9,7 @@ use wire::MacAddr;
 use super::bpf::{MapKind, MapSpec};
 
 /// Part of the maps' names: the maps of another version are not taken over.
-const VERSION: &str = "pbl3";
+const VERSION: &str = "pbl4";
 
 const SETTINGS_LEN: usize = 48;
 /// Above it, 120 bit/s and slower, what a super-packet of the smallest segments takes of the line has no room in 64 bits.
@@ -55,6 +55,7 @@ pub(super) struct Settings {
     pub(super) guests: (Ipv4Addr, u8),
     pub(super) lan_mac: MacAddr,
     pub(super) tun_link_len: u16,
+    pub(super) diverts_http: bool,
 }
 
 impl Settings {
@@ -76,6 +77,7 @@ impl Settings {
         bytes[32..36].copy_from_slice(&mask.octets());
         bytes[36..42].copy_from_slice(&self.lan_mac.0);
         bytes[42..44].copy_from_slice(&self.tun_link_len.to_ne_bytes());
+        bytes[44..46].copy_from_slice(&u16::from(self.diverts_http).to_ne_bytes());
         bytes
     }
 

@@ -88,6 +88,7 @@ impl Offload {
             guests: spec.guests,
             lan_mac: lan.mac,
             tun_link_len: 0,
+            diverts_http: spec.diverts_http,
         };
         TrafficControl::open()?.check_place(lan, Hook::Ingress)?;
         let wanted = abi::maps(spec.capacity);

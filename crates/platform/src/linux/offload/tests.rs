@@ -74,6 +74,11 @@ fn address(guest: u8) -> Ipv4Addr {
 
 /// Runs `test` in a network namespace with a LAN; without root it is skipped aloud.
 fn with_both(test: impl FnOnce(Both) + Send) {
+    with_both_that(false, test);
+}
+
+/// The same, where http may go to a proxy.
+fn with_both_that(diverts_http: bool, test: impl FnOnce(Both) + Send) {
     let made = || -> Result<(Netns, Netns)> {
         let nets = (Netns::new()?, Netns::new()?);
         nets.0.cable("lan0", Some(LAN_MAC), &nets.1, "eth0", None)?;
@@ -84,10 +89,10 @@ fn with_both(test: impl FnOnce(Both) + Send) {
         Err(e) if std::env::var_os("POBLANO_REQUIRE_ROOT").is_some() => panic!("{e}"),
         Err(e) => return eprintln!("SKIPPED, nothing was tested: {e}"),
     };
-    nets.0.run(|| test(both())).unwrap();
+    nets.0.run(|| test(both(diverts_http))).unwrap();
 }
 
-fn both() -> Both {
+fn both(diverts_http: bool) -> Both {
     let lan = super::super::Rtnetlink::open().unwrap().interfaces().unwrap();
     let lan = lan.into_iter().find(|i| i.name == "lan0").unwrap();
     let spec = OffloadSpec {
@@ -95,6 +100,7 @@ fn both() -> Both {
         gateway: GATEWAY,
         aliases: ALIASES.map(Some),
         guests: (GATEWAY, PREFIX),
+        diverts_http,
         capacity: 64,
     };
     add_place(lan.index).unwrap();
@@ -124,6 +130,8 @@ fn both() -> Both {
         routes: Routes::default(),
         lan_mac: LAN_MAC,
         lan: 0,
+        untagged: true,
+        diverts_http,
         portal_ports: [3990; 2],
         secure_port: None,
         redirector: Redirector::new("http://10.1.0.1:3990", GATEWAY, &["wifi.internal"], [1, 2])
@@ -285,6 +293,26 @@ fn every_kind_of_packet_is_forwarded_by_both_or_by_none_and_counted_alike() {
         }
         // Up and down, four hosts of the Internet, six protocols, four lengths, with and without padding.
         assert_eq!(forwarded, 2 * 4 * 6 * 4 * 2);
+    });
+}
+
+#[test]
+fn http_that_goes_to_a_proxy_is_left_to_user_space_and_nothing_else_is() {
+    with_both_that(true, |both| {
+        for up in [true, false] {
+            for (protocol, port, is_left) in
+                [(6, 80, true), (6, 0, true), (6, 443, false), (6, 0x5000, false), (17, 80, false), (1, 0, !up)]
+            {
+                let mut frame = frame(ONLINE, HOST, protocol, 100, up);
+                let at = ETH_LEN + 20 + if up { 2 } else { 0 };
+                if protocol != 1 {
+                    frame[at..at + 2].copy_from_slice(&u16::to_be_bytes(port));
+                }
+                let outcome = both.kernel(&frame, 0, up);
+                assert_eq!(outcome.forwarded, !is_left, "up: {up}, protocol {protocol}, port {port}");
+                assert_eq!(outcome.used == Usage::default(), is_left);
+            }
+        }
     });
 }
 
