@@ -67,8 +67,10 @@ def test_nobody_comes_to_the_proxy_by_its_own_way_before_login(lab):
                 wire.send(ethernet(lab.gw.mac("lan0"), guest.mac, 0x0800, ipv4(guest.address, host, 6, segment)))
         assert guest.ask_dns(GATEWAY, "online.test", 1) is not None
         left = [frame for frame in outside.arrived(0.5) if is_ipv4(frame) and frame[23] == 6]
+        answers = [frame for frame in wire.arrived(0) if is_ipv4(frame) and frame[23] == 6 and frame[47] & 0x12 == 0x12]
     # The garden is open at all ports, and that is where this one went.
     assert [(frame[30:34], frame[36:38]) for frame in left] == [
         (bytes(map(int, GARDEN.split("."))), PORT.to_bytes(2, "big"))
     ]
+    assert answers == [], "no connection has begun: not to the proxy on this machine either"
     assert lab.proxy.seen == []

@@ -138,10 +138,17 @@ pub(super) fn translation(body: &[u8]) -> Option<Translation> {
     let guest = end(original, IPV4_SOURCE, SOURCE_PORT)?;
     let public = end(reply, IPV4_DESTINATION, DESTINATION_PORT)?;
     let protocol = *attribute(attribute(original, TUPLE_PROTO)?, PROTO_NUMBER)?.first()?;
-    let destination = end(original, IPV4_DESTINATION, DESTINATION_PORT)?;
+    let mut destination = end(original, IPV4_DESTINATION, DESTINATION_PORT)?;
+    // Http on its way to a proxy: what the guest has asked for is at port 80.
+    if protocol == TCP && destination.port == Some(fastpath::verdict::DIVERTED_PORT) {
+        destination.port = Some(HTTP);
+    }
     let id = u32::from_be_bytes(attribute(entry, ID)?.try_into().ok()?);
     (public.address != guest.address).then_some(Translation { protocol, guest, public, destination, id })
 }
+
+const TCP: u8 = 6;
+const HTTP: u16 = 80;
 
 /// A port, if there is one.
 fn number(tuple: &[u8], wanted: u16) -> Option<u16> {

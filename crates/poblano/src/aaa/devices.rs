@@ -40,6 +40,7 @@ impl Aaa {
                     Answer::Refused { message: None, redirect: grant::redirect(&reply), eap: None }
                 }
                 Ok(reply) => {
+                    knows = true; // its Accept may be one that nothing can be made of here
                     parameters = dhcp::given(&reply).filter(|_| has_a_say);
                     self.granted(&reply)
                 }

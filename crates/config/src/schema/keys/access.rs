@@ -152,7 +152,7 @@ pub(super) const MAC_AUTHENTICATION: Section = section(
             "refused",
             Choice(&["portal", "drop"]),
             Is("\"portal\""),
-            "Of a device that the servers refuse: portal leads it there, where a person may log in. drop lets nothing of it pass, not even DNS and the portal, until the servers say something else when they are asked again, new lease or not; it keeps its lease, and an operator can let it in. Until the first answer it meets the portal: before_lease has it wait.",
+            "Of a device that the servers refuse: portal leads it there, where a person may log in. drop lets nothing of it pass, not even DNS and the portal, until the servers say something else when they are asked again, new lease or not; it keeps its lease, and an operator can let it in. Until the first answer, and that after a start of the gateway, it meets the portal: before_lease has it wait with each new lease.",
         ),
         key(
             "before_lease",

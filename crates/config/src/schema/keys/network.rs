@@ -102,7 +102,7 @@ pub(super) const UPLINK: Section = section(
             "http_proxy",
             Address,
             or("none; http goes where guests send it", "\"198.51.100.8\""),
-            "The address of a proxy that http (TCP port 80) of guests who are online goes to, wherever it was sent: one that goes by the Host header, as squid's intercept does. Before login nothing comes there, nor what is exempt with garden.count = false. It may be on this machine, but not on the guests' network; do not open it in [garden]. The offload leaves http to user space. Linux only.",
+            "The address of a proxy that http (TCP port 80) of guests who are online goes to, wherever it was sent: one that goes by the Host header alone, as privoxy with accept-intercepted-requests or squid with accel vhost allow-direct; squid's intercept does not, it asks the kernel where a connection was to go, and hears of port 0. Before login nothing comes there, nor what is exempt with garden.count = false. It may be on this machine, but not on the guests' network; do not open it in [garden]. The offload leaves http to user space. Linux only.",
         ),
         key("http_proxy_port", Int { min: 1, max: 65_535 }, Is("3128"), "The port of that proxy."),
         key(
