@@ -69,6 +69,7 @@ pub(crate) fn assemble(read: &Read<'_>) -> Config {
             welcome: read.required("portal.welcome"),
             terms: read.required("portal.terms"),
             files: read.optional("portal.files"),
+            templates: read.optional("portal.templates"),
             venue_url: read.optional("portal.venue_url"),
             can_extend: read.required("portal.can_extend"),
             tls: portal_tls(read),

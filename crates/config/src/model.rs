@@ -242,6 +242,8 @@ pub struct Portal {
     pub terms: String,
     /// The folder of what is served below `/www/`.
     pub files: Option<PathBuf>,
+    /// The folder of templates that replace ours.
+    pub templates: Option<PathBuf>,
     /// A page about the place.
     pub venue_url: Option<String>,
     /// Guests can prolong a session there.

@@ -8,11 +8,11 @@ use std::time::Duration;
 
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
-use wire::MacAddr;
 use wire::url::WebUrl;
+use wire::{MacAddr, nearest};
 
 use crate::chilli::options::key_of;
-use crate::problem::{Problem, nearest, position};
+use crate::problem::{Problem, position};
 use crate::schema::{Absent, Key, Kind, SECTIONS, Section, section};
 use crate::units::{is_name, parse_address_prefix, parse_duration, parse_octets, parse_rate};
 use crate::zones::{ZONE, Zone};

@@ -195,7 +195,8 @@ fn two_interfaces_on_the_command_line_are_configuration_enough() {
 
 #[test]
 fn what_the_program_was_built_without_is_refused_where_the_file_has_it() {
-    let overrides = Overrides { left_out: &["console.listen", "retention.keep", "webhook"], ..with_lan() };
+    let overrides =
+        Overrides { left_out: &["console.listen", "portal.templates", "retention.keep", "webhook"], ..with_lan() };
     let told =
         |text: &str| Config::parse(text, "poblano.toml", &overrides).map_err(|errors| errors.to_string()).map(drop);
     let console = told("[console]\nlisten = \"127.0.0.1\"").expect_err("there is no console");
@@ -206,6 +207,11 @@ fn what_the_program_was_built_without_is_refused_where_the_file_has_it() {
     assert!(console.contains("poblano-full") && console.lines().count() == 1, "{console}");
     let webhook = told("\n[[webhook]]\nurl = \"http://192.0.2.1/\"").expect_err("there are no webhooks");
     assert!(webhook.starts_with("poblano.toml:2:1: [[webhook]]: this program was built"), "{webhook}");
+    let templates = told("[portal]\ntemplates = \"/etc/poblano/templates\"").expect_err("there are no templates");
+    assert!(
+        templates.starts_with("poblano.toml:2:13: [portal].templates: this program was built for routers"),
+        "{templates}"
+    );
     assert_eq!(told("[console]\n[metrics]\nlisten = \"127.0.0.1\""), Ok(()));
     assert_eq!(told(&config::sample()), Ok(()), "the sample is every program's");
 }

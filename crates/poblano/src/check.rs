@@ -28,7 +28,10 @@ pub(crate) fn check(setup: &Setup, as_json: bool) -> anyhow::Result<()> {
     let warnings: Vec<String> = warnings.collect::<BTreeSet<_>>().into_iter().collect();
     let configs: Vec<Config> = [loaded.config].into_iter().chain(loaded.others).collect();
     let usable = run::of_each(&configs, |config| {
-        aaa::check(config).and_then(|()| scripts::check(config)).and_then(|()| https::check(config))
+        aaa::check(config)
+            .and_then(|()| scripts::check(config))
+            .and_then(|()| https::check(config))
+            .and_then(|()| settings::templates(config).map(drop))
     });
     if let Err(error) = usable {
         if as_json {

@@ -153,6 +153,14 @@ pub(crate) enum Command {
     /// Look into what is kept of sessions and of NAT (retention.keep)
     #[command(subcommand)]
     Retention(Retention),
+    /// Write the templates of the pages into a new folder, to change those that you want (portal.templates)
+    ///
+    /// README.md there has the names that they may use. Leave in portal.templates only what you change: what is not there is ours, at
+    /// each version as it is then.
+    Templates {
+        /// The folder
+        folder: PathBuf,
+    },
     /// Print the shell completion script
     Completion {
         /// Which shell

@@ -103,6 +103,13 @@ fn perform(command: Command) -> anyhow::Result<ExitCode> {
         Command::User(command) => commands::user(&command),
         Command::Operator(command) => console::operator(&command),
         #[cfg(feature = "full")]
+        Command::Templates { folder } => {
+            for path in portal::Templates::write(&folder)? {
+                commands::say(&path.display().to_string());
+            }
+            Ok(())
+        }
+        #[cfg(feature = "full")]
         Command::Completion { shell } => {
             let mut script = Vec::new(); // into memory first: a closed pipe would be a panic
             clap_complete::generate(shell, &mut Cli::command(), "poblano", &mut script);
@@ -118,6 +125,8 @@ fn perform(command: Command) -> anyhow::Result<ExitCode> {
         Command::Retention(_) => Err(parts::left_out("the retention log")),
         #[cfg(not(feature = "full"))]
         Command::Demo { .. } => Err(parts::left_out("the demo")),
+        #[cfg(not(feature = "full"))]
+        Command::Templates { .. } => Err(parts::left_out("templates")),
         #[cfg(not(feature = "full"))]
         Command::Completion { .. } => Err(parts::left_out("completion scripts")),
         #[cfg(not(feature = "full"))]

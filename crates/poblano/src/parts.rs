@@ -9,13 +9,13 @@ pub(crate) const VERSION: &str = if cfg!(feature = "full") {
 } else {
     concat!(
         env!("CARGO_PKG_VERSION"),
-        "\nbuilt for routers, without: console (its pages and API, operator), webhooks, retention, demo, completion, man"
+        "\nbuilt for routers, without: console (its pages and API, operator), templates, webhooks, retention, demo, completion, man"
     )
 };
 
 /// Keys and sections of the configuration that are left out.
 pub(crate) const NOT_CONFIGURED: &[&str] =
-    if cfg!(feature = "full") { &[] } else { &["console.listen", "retention.keep", "webhook"] };
+    if cfg!(feature = "full") { &[] } else { &["console.listen", "portal.templates", "retention.keep", "webhook"] };
 
 /// Why a command does nothing.
 #[cfg(not(feature = "full"))]

@@ -86,6 +86,7 @@ pub(crate) fn run(setup: &Setup) -> anyhow::Result<()> {
     let interfaces = of_each(&configs, |config| check_machine(&host, config))?;
     of_each(&configs, scripts::check)?;
     of_each(&configs, https::check)?;
+    of_each(&configs, settings::templates)?;
     let stores = of_each(&configs, open_store)?;
     if let Err(error) = platform::raise_open_files() {
         warn!("{error}");

@@ -8,7 +8,7 @@ use anyhow::Context;
 use config::{AuthMethod, Config, Direction, PortalTls};
 use engine::dns;
 use fastpath::garden::Network;
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 use wire::dns::NameBuf;
 use wire::routes::{Route, Routes};
 use wire::url::percent_encoded;
@@ -158,6 +158,7 @@ pub(crate) fn site(config: &Config, lan_mac: MacAddr) -> portal::Site {
             voucher: config.auth.methods.contains(&AuthMethod::Vouchers),
             click_through: config.auth.methods.contains(&AuthMethod::ClickThrough),
         },
+        templates: None,
         terms: None,
         base_url: portal(config),
         names: names(config).into_iter().map(str::to_owned).chain(addresses).collect(),
@@ -197,7 +198,7 @@ pub(crate) fn site(config: &Config, lan_mac: MacAddr) -> portal::Site {
     site
 }
 
-/// The operator's words, colour and logo. A logo that cannot be read leaves the one that there is.
+/// The operator's words, colour, logo and templates. A logo that cannot be read leaves the one that there is, and so do templates.
 pub(crate) fn dress(site: &mut portal::Site, config: &Config) {
     let said = |text: &String| Some(text.clone()).filter(|text| !text.trim().is_empty());
     let ours = &config.portal;
@@ -207,6 +208,16 @@ pub(crate) fn dress(site: &mut portal::Site, config: &Config) {
         Some(site.look.logo().clone())
     });
     site.look = portal::Look::new(ours.color.map(portal::Color), logo);
+    match templates(config) {
+        Ok(templates) => site.templates = templates,
+        Err(errors) => error!("{errors}\nguests get the pages that they got before"),
+    }
+}
+
+/// The operator's templates, or all that is wrong with them.
+pub(crate) fn templates(config: &Config) -> anyhow::Result<Option<portal::Templates>> {
+    let templates = config.portal.templates.as_deref().map(portal::Templates::read).transpose();
+    templates.map_err(|errors| anyhow::anyhow!("portal.templates cannot be used:\n{errors}"))
 }
 
 /// What is wrong with the logo.

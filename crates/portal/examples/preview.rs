@@ -102,6 +102,7 @@ async fn main() -> std::io::Result<()> {
         welcome: None,
         look: Look::new(color, None),
         sign_in: SignIn { password: true, voucher: true, click_through: true },
+        templates: None,
         terms: Some("Be kind to the other guests: the line is shared.\n\nWe keep who was online when for as long as the law asks, and nothing else.\n\nWhat you do online is your own responsibility.".into()),
         base_url: format!("http://{address}"),
         names: vec!["wifi.internal".into()],

@@ -25,7 +25,11 @@ mod look;
 mod pages;
 mod reply;
 mod routes;
+#[cfg(feature = "templates")]
+mod samples;
 mod server;
+#[cfg_attr(not(feature = "templates"), path = "no_templates.rs")]
+mod templates;
 mod text;
 mod tls;
 mod uam_routes;
@@ -35,6 +39,7 @@ pub use files::Files;
 pub use limits::Limits;
 pub use look::{Color, Logo, Look};
 pub use server::serve;
+pub use templates::Templates;
 pub use tls::{Inside, Tls};
 pub use uam::Credential;
 pub use uam_routes::Desk;
@@ -222,6 +227,8 @@ pub struct Site {
     pub look: Look,
     /// What the sign-in page asks for.
     pub sign_in: SignIn,
+    /// The operator's own templates; `None` shows the pages as they are built in.
+    pub templates: Option<Templates>,
     /// Terms of use as plain text, paragraphs separated by empty lines. If there are any, a guest has to accept them.
     pub terms: Option<String>,
     /// Where guests reach the pages, without a slash at the end: `http://10.85.0.1:3990`. If it is https, pages are shown

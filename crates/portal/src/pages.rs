@@ -8,15 +8,89 @@ use wire::url::WebUrl;
 
 use crate::limits::MESSAGE_CHARS;
 use crate::reply::{self, Reply};
+#[cfg(feature = "templates")]
+use crate::templates::Value;
 use crate::text::{Text, fill};
 use crate::{Session, Site};
 
-/// What every page knows.
+/// A page: its fields are the names that its template uses, ours that is compiled in and the operator's alike.
+#[cfg(feature = "templates")]
+pub(crate) trait Shown: Template {
+    /// Its template.
+    const NAME: &'static str;
+
+    /// What names stand for.
+    fn value(&self) -> Value<'_>;
+}
+
+/// A page, where there are no other templates than those that are compiled in.
+#[cfg(not(feature = "templates"))]
+pub(crate) trait Shown: Template {}
+
+#[cfg(not(feature = "templates"))]
+impl<T: Template> Shown for T {}
+
+/// What is a part of pages, with its fields.
+macro_rules! part {
+    ($(#[$doc:meta])* $name:ident $(<$life:lifetime>)? { $($(#[$about:meta])* $field:ident: $type:ty),* $(,)? }) => {
+        $(#[$doc])*
+        struct $name $(<$life>)? {
+            $($(#[$about])* $field: $type,)*
+        }
+
+        #[cfg(feature = "templates")]
+        impl<'v $(, $life)?> From<&'v $name $(<$life>)?> for Value<'v> {
+            fn from(part: &'v $name $(<$life>)?) -> Self {
+                Value::Parts(vec![$((stringify!($field), (&part.$field).into()),)*])
+            }
+        }
+    };
+}
+
+/// What makes a page and says which template it has.
+macro_rules! page {
+    ($(#[$doc:meta])* $template:literal, $name:ident { $($(#[$about:meta])* $field:ident: $type:ty),* $(,)? }) => {
+        $(#[$doc])*
+        #[derive(Template)]
+        #[template(path = $template)]
+        pub(crate) struct $name<'a> {
+            t: &'static Text,
+            place: Place<'a>,
+            $($(#[$about])* $field: $type,)*
+        }
+
+        #[cfg(feature = "templates")]
+        impl Shown for $name<'_> {
+            const NAME: &'static str = $template;
+
+            fn value(&self) -> Value<'_> {
+                Value::Parts(vec![
+                    ("t", (&self.t).into()),
+                    ("place", (&self.place).into()),
+                    $((stringify!($field), (&self.$field).into()),)*
+                ])
+            }
+        }
+    };
+}
+
+/// What every page says and knows.
 #[derive(Clone, Copy)]
 pub(crate) struct Page<'a> {
     pub(crate) t: &'static Text,
     pub(crate) site: &'a Site,
 }
+
+part!(
+    /// What every template knows of the place.
+    Place<'a> {
+    title: &'a str,
+    /// Of the addresses of style and logo.
+    look: &'a str,
+    password: bool,
+    voucher: bool,
+    click_through: bool,
+});
 
 /// The sign-in form, as it was filled in so far. Never the password.
 #[derive(Clone, Debug, Default)]
@@ -28,102 +102,139 @@ pub(crate) struct LoginForm<'a> {
     pub(crate) error: Option<String>,
 }
 
-#[derive(Template)]
-#[template(path = "login.html")]
-struct Login<'a> {
-    page: Page<'a>,
-    form: &'a LoginForm<'a>,
+page!("login.html", Login {
+    name: &'a str,
+    voucher: &'a str,
+    /// Empty if it is going nowhere.
+    url: &'a str,
+    terms_accepted: bool,
+    /// Empty if nothing is wrong.
+    error: &'a str,
+    error_is_of_voucher: bool,
+    error_is_of_password: bool,
+    error_is_of_terms: bool,
+    has_welcome: bool,
     welcome: Vec<&'a str>,
+    has_terms: bool,
     terms: Vec<&'a str>,
-}
+});
 
-#[derive(Template)]
-#[template(path = "success.html")]
-struct Success<'a> {
-    page: Page<'a>,
+page!("success.html", Success {
     message: String,
-    url: Option<WebUrl<'a>>,
-}
+    url: &'a str,
+    continue_to: String,
+});
 
-#[derive(Template)]
-#[template(path = "status.html")]
-struct Status<'a> {
-    page: Page<'a>,
+page!("status.html", Status {
     user: String,
     message: String,
     time_left: String,
     data_left: String,
-    facts: Vec<(&'static str, String)>,
+    facts: Vec<Fact>,
     /// Of the page's own address.
     bookmark: &'a str,
     live: bool,
-}
+});
 
-/// Somebody comes back.
-#[derive(Template)]
-#[template(path = "continue.html")]
-struct Continue<'a> {
-    page: Page<'a>,
+part!(
+    /// Something that is so, and what it is called.
+    Fact {
+    what: &'static str,
+    value: String,
+});
+
+page!(
+    /// Somebody comes back.
+    "continue.html", Continue {
     who: String,
     bookmark: &'a str,
+    has_terms: bool,
     terms: Vec<&'a str>,
-    error: Option<String>,
-}
+    error: &'a str,
+});
 
-#[derive(Template)]
-#[template(path = "logout.html")]
-struct Logout<'a> {
-    page: Page<'a>,
-    user: String,
-}
+page!("logout.html", Logout { user: String });
 
-/// A page that only says something and leads somewhere.
-#[derive(Template)]
-#[template(path = "notice.html")]
-struct Notice<'a> {
-    page: Page<'a>,
+page!(
+    /// A page that only says something and leads somewhere.
+    "notice.html", Notice {
     title: &'static str,
     lead: &'static str,
     link: &'static str,
-}
+});
 
-#[derive(Template)]
-#[template(path = "terms.html")]
-struct Terms<'a> {
-    page: Page<'a>,
+page!("terms.html", Terms {
     terms: Vec<&'a str>,
-}
+});
 
 impl<'a> Page<'a> {
     pub(crate) fn login(self, status: StatusCode, form: &LoginForm<'_>) -> Reply {
-        render(
-            status,
-            &Login {
-                page: self,
-                form,
-                welcome: paragraphs(self.site.welcome.as_deref()),
-                terms: self.terms_in_paragraphs(),
-            },
-        )
+        self.show(status, &self.login_page(form))
+    }
+
+    pub(crate) fn login_page<'b>(self, form: &'b LoginForm<'_>) -> Login<'b>
+    where
+        'a: 'b,
+    {
+        let (welcome, terms) = (paragraphs(self.site.welcome.as_deref()), self.terms_in_paragraphs());
+        let wrong = form.error.is_some();
+        let (no_name, no_voucher) = (form.name.is_empty(), form.voucher.is_empty());
+        Login {
+            t: self.t,
+            place: self.place(),
+            name: form.name,
+            voucher: form.voucher,
+            url: form.url.as_ref().map_or("", WebUrl::as_str),
+            terms_accepted: form.terms_accepted,
+            error: form.error.as_deref().unwrap_or_default(),
+            error_is_of_voucher: wrong && no_name,
+            error_is_of_password: wrong && no_voucher,
+            error_is_of_terms: wrong && no_name && no_voucher,
+            has_welcome: !welcome.is_empty(),
+            welcome,
+            has_terms: !terms.is_empty(),
+            terms,
+        }
     }
 
     pub(crate) fn success(self, session: &Session, url: Option<WebUrl<'_>>) -> Reply {
-        let message = tidy(session.message.as_deref().unwrap_or_default());
-        render(StatusCode::OK, &Success { page: self, message, url })
+        self.show(StatusCode::OK, &self.success_page(session, url.as_ref()))
+    }
+
+    pub(crate) fn success_page<'b>(self, session: &Session, url: Option<&'b WebUrl<'_>>) -> Success<'b>
+    where
+        'a: 'b,
+    {
+        Success {
+            t: self.t,
+            place: self.place(),
+            message: tidy(session.message.as_deref().unwrap_or_default()),
+            url: url.map_or("", WebUrl::as_str),
+            continue_to: url.map(|url| fill(self.t.continue_to, url.authority())).unwrap_or_default(),
+        }
     }
 
     pub(crate) fn status(self, session: &Session, live: bool) -> Reply {
+        self.show(StatusCode::OK, &self.status_page(session, live))
+    }
+
+    pub(crate) fn status_page<'b>(self, session: &'b Session, live: bool) -> Status<'b>
+    where
+        'a: 'b,
+    {
         let t = self.t;
+        let fact = |what, value| Fact { what, value };
         let mut facts = vec![
-            (t.online_for, duration(t, session.age)),
-            (t.received, octets(t, session.octets_down)),
-            (t.sent, octets(t, session.octets_up)),
+            fact(t.online_for, duration(t, session.age)),
+            fact(t.received, octets(t, session.octets_down)),
+            fact(t.sent, octets(t, session.octets_up)),
         ];
-        facts.extend(session.bits_per_second_down.map(|bits| (t.speed_down, rate(t, bits))));
-        facts.extend(session.bits_per_second_up.map(|bits| (t.speed_up, rate(t, bits))));
-        facts.extend(session.idle_timeout.map(|idle| (t.idle, duration(t, idle))));
-        let status = Status {
-            page: self,
+        facts.extend(session.bits_per_second_down.map(|bits| fact(t.speed_down, rate(t, bits))));
+        facts.extend(session.bits_per_second_up.map(|bits| fact(t.speed_up, rate(t, bits))));
+        facts.extend(session.idle_timeout.map(|idle| fact(t.idle, duration(t, idle))));
+        Status {
+            t,
+            place: self.place(),
             user: signed_in_as(t, session),
             message: tidy(session.message.as_deref().unwrap_or_default()),
             time_left: session.time_left.map_or(t.unlimited.into(), |left| duration(t, left)),
@@ -131,17 +242,28 @@ impl<'a> Page<'a> {
             facts,
             bookmark: session.bookmark.as_deref().unwrap_or_default(),
             live,
-        };
-        render(StatusCode::OK, &status)
+        }
     }
 
     pub(crate) fn resume(self, status: StatusCode, who: &str, bookmark: &str, error: Option<String>) -> Reply {
+        self.show(status, &self.resume_page(who, bookmark, error.as_deref()))
+    }
+
+    pub(crate) fn resume_page<'b>(self, who: &str, bookmark: &'b str, error: Option<&'b str>) -> Continue<'b>
+    where
+        'a: 'b,
+    {
         let (who, terms) = (fill(self.t.continue_as, &tidy(who)), self.terms_in_paragraphs());
-        render(status, &Continue { page: self, who, bookmark, terms, error })
+        let error = error.unwrap_or_default();
+        Continue { t: self.t, place: self.place(), who, bookmark, has_terms: !terms.is_empty(), terms, error }
     }
 
     pub(crate) fn logout(self, session: &Session) -> Reply {
-        render(StatusCode::OK, &Logout { page: self, user: signed_in_as(self.t, session) })
+        self.show(StatusCode::OK, &self.logout_page(session))
+    }
+
+    pub(crate) fn logout_page(self, session: &Session) -> Logout<'a> {
+        Logout { t: self.t, place: self.place(), user: signed_in_as(self.t, session) }
     }
 
     pub(crate) fn logged_out(self) -> Reply {
@@ -163,15 +285,43 @@ impl<'a> Page<'a> {
     }
 
     pub(crate) fn terms(self) -> Reply {
-        render(StatusCode::OK, &Terms { page: self, terms: self.terms_in_paragraphs() })
+        self.show(StatusCode::OK, &self.terms_page())
+    }
+
+    pub(crate) fn terms_page(self) -> Terms<'a> {
+        Terms { t: self.t, place: self.place(), terms: self.terms_in_paragraphs() }
     }
 
     fn notice(self, status: StatusCode, title: &'static str, lead: &'static str, link: &'static str) -> Reply {
-        render(status, &Notice { page: self, title, lead, link })
+        self.show(status, &self.notice_page(title, lead, link))
+    }
+
+    pub(crate) fn notice_page(self, title: &'static str, lead: &'static str, link: &'static str) -> Notice<'a> {
+        Notice { t: self.t, place: self.place(), title, lead, link }
+    }
+
+    fn place(self) -> Place<'a> {
+        let Site { title, look, sign_in, .. } = self.site;
+        let (password, voucher, click_through) = (sign_in.password, sign_in.voucher, sign_in.click_through);
+        Place { title, look: &look.version, password, voucher, click_through }
     }
 
     fn terms_in_paragraphs(self) -> Vec<&'a str> {
         paragraphs(self.site.terms.as_deref())
+    }
+
+    /// By the operator's templates if there are any, and by ours if there are none or they fail.
+    fn show(self, status: StatusCode, page: &impl Shown) -> Reply {
+        if let Some(html) = self.site.templates.as_ref().and_then(|templates| templates.show(page)) {
+            return reply::html(status, html);
+        }
+        match page.render() {
+            Ok(html) => reply::html(status, html),
+            Err(error) => {
+                tracing::error!(%error, "a page of the portal could not be made");
+                reply::text(StatusCode::INTERNAL_SERVER_ERROR, "The page could not be made.\n")
+            }
+        }
     }
 }
 
@@ -232,16 +382,6 @@ fn scaled(t: &Text, value: u64, units: [&str; 5]) -> String {
         format!("{whole}{}{tenth}\u{a0}{unit}", t.decimal)
     } else {
         format!("{whole}\u{a0}{unit}")
-    }
-}
-
-fn render(status: StatusCode, template: &impl Template) -> Reply {
-    match template.render() {
-        Ok(page) => reply::html(status, page),
-        Err(error) => {
-            tracing::error!(%error, "a page of the portal could not be made");
-            reply::text(StatusCode::INTERNAL_SERVER_ERROR, "The page could not be made.\n")
-        }
     }
 }
 

@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use crate::Declined;
 use crate::pages::duration;
+#[cfg(feature = "templates")]
+use crate::templates::Value;
 
 mod ar;
 mod de;
@@ -23,7 +25,7 @@ mod zh;
 pub(crate) use en::ENGLISH;
 
 /// Every language that there is.
-static LANGUAGES: [&Text; 11] = [
+pub(crate) static LANGUAGES: [&Text; 11] = [
     &ENGLISH,
     &ar::ARABIC,
     &de::GERMAN,
@@ -39,87 +41,108 @@ static LANGUAGES: [&Text; 11] = [
 /// Languages of a request that are looked at: more than people speak.
 const MOST_WISHES: usize = 16;
 
-/// The sentences of one language.
-pub(crate) struct Text {
-    /// BCP 47 tag.
-    pub(crate) lang: &'static str,
-    /// `ltr` or `rtl`.
-    pub(crate) dir: &'static str,
-    /// Between a number's whole and its tenth.
-    pub(crate) decimal: char,
+/// Makes the sentences: words are as they are, values need one.
+macro_rules! text {
+    (words { $($(#[$about:meta])* $word:ident,)* } values { $($(#[$about_value:meta])* $value:ident: $type:ty,)* }) => {
+        /// The sentences of one language.
+        pub(crate) struct Text {
+            $($(#[$about])* pub(crate) $word: &'static str,)*
+            $($(#[$about_value])* pub(crate) $value: $type,)*
+        }
 
-    pub(crate) sign_in: &'static str,
-    pub(crate) sign_in_lead: &'static str,
-    pub(crate) name: &'static str,
-    pub(crate) password: &'static str,
-    pub(crate) voucher: &'static str,
-    pub(crate) use_voucher: &'static str,
-    pub(crate) go_online: &'static str,
-    pub(crate) accept_terms: &'static str,
-    pub(crate) read_terms: &'static str,
-    pub(crate) terms: &'static str,
-    pub(crate) error: &'static str,
+        /// What templates have of them.
+        #[cfg(feature = "templates")]
+        impl From<&&'static Text> for Value<'_> {
+            fn from(text: &&'static Text) -> Self {
+                Value::Parts(vec![$((stringify!($word), Value::Text(text.$word)),)*])
+            }
+        }
+    };
+}
 
-    pub(crate) fill_in_both: &'static str,
-    pub(crate) fill_in_code: &'static str,
-    pub(crate) accept_terms_first: &'static str,
-    pub(crate) no_match: &'static str,
-    pub(crate) mistyped_code: &'static str,
-    pub(crate) unknown_code: &'static str,
-    pub(crate) expired: &'static str,
-    pub(crate) used_up: &'static str,
-    pub(crate) too_many_devices: &'static str,
-    pub(crate) share_used: &'static str,
-    pub(crate) too_many_newcomers: &'static str,
-    pub(crate) server_silent: &'static str,
-    pub(crate) too_many_tries: &'static str,
+text! {
+    words {
+        /// BCP 47 tag.
+        lang,
+        /// `ltr` or `rtl`.
+        dir,
 
-    pub(crate) online: &'static str,
-    pub(crate) online_lead: &'static str,
-    pub(crate) continue_to: &'static str,
-    pub(crate) see_status: &'static str,
+        sign_in,
+        sign_in_lead,
+        name,
+        password,
+        voucher,
+        use_voucher,
+        go_online,
+        accept_terms,
+        read_terms,
+        terms,
+        error,
 
-    pub(crate) status: &'static str,
-    pub(crate) signed_in_as: &'static str,
-    pub(crate) time_left: &'static str,
-    pub(crate) data_left: &'static str,
-    pub(crate) unlimited: &'static str,
-    pub(crate) online_for: &'static str,
-    pub(crate) sent: &'static str,
-    pub(crate) received: &'static str,
-    pub(crate) speed_up: &'static str,
-    pub(crate) speed_down: &'static str,
-    pub(crate) idle: &'static str,
-    pub(crate) start_updates: &'static str,
-    pub(crate) stop_updates: &'static str,
-    pub(crate) refresh: &'static str,
+        fill_in_both,
+        fill_in_code,
+        accept_terms_first,
+        no_match,
+        mistyped_code,
+        unknown_code,
+        expired,
+        used_up,
+        too_many_devices,
+        server_silent,
 
-    pub(crate) sign_out: &'static str,
-    pub(crate) sign_out_question: &'static str,
-    pub(crate) sign_out_lead: &'static str,
-    pub(crate) stay: &'static str,
-    pub(crate) signed_out: &'static str,
-    pub(crate) signed_out_lead: &'static str,
-    pub(crate) sign_in_again: &'static str,
+        online,
+        online_lead,
+        see_status,
 
-    pub(crate) welcome_back: &'static str,
-    pub(crate) welcome_back_lead: &'static str,
-    pub(crate) continue_as: &'static str,
-    pub(crate) sign_in_otherwise: &'static str,
+        status,
+        time_left,
+        data_left,
+        unlimited,
+        online_for,
+        sent,
+        received,
+        speed_up,
+        speed_down,
+        idle,
+        start_updates,
+        stop_updates,
+        refresh,
 
-    pub(crate) not_found: &'static str,
-    pub(crate) not_found_lead: &'static str,
-    pub(crate) to_start: &'static str,
-    pub(crate) trouble: &'static str,
-    pub(crate) foreign_form: &'static str,
-    pub(crate) bad_form: &'static str,
-    pub(crate) form_too_large: &'static str,
-    pub(crate) form_too_slow: &'static str,
+        sign_out,
+        sign_out_question,
+        sign_out_lead,
+        stay,
+        signed_out,
+        signed_out_lead,
+        sign_in_again,
 
-    pub(crate) days: (&'static str, &'static str),
-    pub(crate) hours: (&'static str, &'static str),
-    pub(crate) minutes: (&'static str, &'static str),
-    pub(crate) seconds: (&'static str, &'static str),
+        welcome_back,
+        welcome_back_lead,
+        sign_in_otherwise,
+
+        not_found,
+        not_found_lead,
+        to_start,
+        trouble,
+        foreign_form,
+        bad_form,
+        form_too_large,
+        form_too_slow,
+    }
+    values {
+        /// Between a number's whole and its tenth.
+        decimal: char,
+        share_used: &'static str,
+        too_many_newcomers: &'static str,
+        too_many_tries: &'static str,
+        continue_to: &'static str,
+        signed_in_as: &'static str,
+        continue_as: &'static str,
+        days: (&'static str, &'static str),
+        hours: (&'static str, &'static str),
+        minutes: (&'static str, &'static str),
+        seconds: (&'static str, &'static str),
+    }
 }
 
 impl Text {

@@ -14,8 +14,10 @@ pub mod http;
 mod id;
 mod now;
 pub mod routes;
+mod slip;
 pub mod url;
 pub mod vnet;
 
 pub use id::{GuestKey, MacAddr, ParseMacError, Vlan};
 pub use now::Now;
+pub use slip::nearest;

@@ -385,8 +385,8 @@ impl Maker<'_> {
                 (None, _) => {
                     let known = PLAIN.iter().map(|(name, ..)| *name).chain(FLAGS.iter().map(|(name, _)| *name));
                     let known = known.chain(TOGETHER.iter().copied()).chain(SCRIPTS.iter().map(|(name, _)| *name));
-                    let advice = crate::problem::nearest(name, known)
-                        .map_or(String::new(), |near| format!("; did you mean {near}?"));
+                    let advice =
+                        wire::nearest(name, known).map_or(String::new(), |near| format!("; did you mean {near}?"));
                     self.notes.mistakes.push(origin.problem(format!("unknown variable{advice}")));
                     continue;
                 }

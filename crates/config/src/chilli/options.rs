@@ -110,7 +110,7 @@ pub(super) fn find(word: &str) -> Result<&'static ChilliOption, String> {
     let begin: Vec<_> = options().filter(|o| o.name.starts_with(word)).collect();
     match begin.as_slice() {
         [one] => Ok(one),
-        [] => Err(match crate::problem::nearest(word, options().map(|o| o.name)) {
+        [] => Err(match wire::nearest(word, options().map(|o| o.name)) {
             Some(near) => format!("unknown option; did you mean {near}?"),
             None => "unknown option; take the line out if nothing needs it".to_owned(),
         }),

@@ -249,6 +249,7 @@ fn site(limits: Limits, terms: Option<&str>, sign_in: SignIn, uam: Uam, files: F
         welcome: None,
         look: Look::default(),
         sign_in,
+        templates: None,
         terms: terms.map(Into::into),
         base_url: BASE.into(),
         names: vec!["wifi.internal".into()],

@@ -50,6 +50,12 @@ pub(super) const PORTAL: Section = section(
             "A folder whose pages, scripts and pictures guests get below /www/ on the portal's port, online or not (wwwdir). Read at the start: 512 files of 4 MiB together at most. Symbolic links, hidden files and programs are left out.",
         ),
         key(
+            "templates",
+            Path { max: 4096 },
+            or("none; the program's own pages", "\"/etc/poblano/templates\""),
+            "A folder with templates of the pages: each replaces the one of the same name, and all others stay as they are. `poblano templates FOLDER` writes ours, and the names that they may use. What is wrong in one is told by poblano check and refuses a start; SIGHUP takes new ones, and keeps the last good ones. Symbolic links are not followed.",
+        ),
+        key(
             "venue_url",
             WebAddress,
             or("none", "\"https://www.example.org/wifi\""),
