@@ -11,6 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -163,11 +164,16 @@ fn files(folder: &Path, mistakes: &mut Mistakes) -> io::Result<BTreeMap<String, 
 /// The text of one, or what is wrong with it, and where.
 fn file(entry: &fs::DirEntry) -> Result<String, (usize, String)> {
     let fails = |error: io::Error| (0, format!("cannot be read: {error}"));
-    if !entry.file_type().map_err(fails)?.is_file() {
+    let seen = entry.metadata().map_err(fails)?; // of a symbolic link itself
+    if !seen.is_file() {
         return Err((0, "is no file, and symbolic links are not followed; put the file itself there".to_owned()));
     }
     let mut content = Vec::new();
     let file = File::open(entry.path()).map_err(fails)?;
+    let opened = file.metadata().map_err(fails)?;
+    if (opened.dev(), opened.ino()) != (seen.dev(), seen.ino()) {
+        return Err((0, "was another one a moment before; try again".to_owned()));
+    }
     file.take(TEMPLATE_OCTETS + 1).read_to_end(&mut content).map_err(fails)?;
     if content.len() as u64 > TEMPLATE_OCTETS {
         return Err((0, "has more than 64 kB; put pictures and styles into portal.files".to_owned()));

@@ -68,13 +68,18 @@ struct Maker<'a> {
 }
 
 impl<'a> Maker<'a> {
+    fn step(&mut self, file: &str) -> Result<(), Failure> {
+        self.steps += 1;
+        if self.steps <= STEPS && self.html.len() <= PAGE_OCTETS {
+            return Ok(());
+        }
+        let words = format!("the page has more than {STEPS} parts or {} kB", PAGE_OCTETS / 1024);
+        Err(failure(file, 0, words))
+    }
+
     fn nodes(&mut self, file: &'a str, nodes: &'a [Node], depth: usize) -> Result<(), Failure> {
         for node in nodes {
-            self.steps += 1;
-            if self.steps > STEPS || self.html.len() > PAGE_OCTETS {
-                let words = format!("the page has more than {STEPS} parts or {} kB", PAGE_OCTETS / 1024);
-                return Err(failure(file, 0, words));
-            }
+            self.step(file)?;
             match node {
                 Node::Text(text) => self.html.push_str(text),
                 Node::Show(name) => match self.get(&name.path) {
@@ -92,6 +97,7 @@ impl<'a> Maker<'a> {
                         return Err(failure(file, list.line, format!("{} is no list here", list.path)));
                     };
                     for value in list {
+                        self.step(file)?; // with nothing in it, too
                         self.names.push((each, value));
                         self.nodes(file, body, depth)?;
                         self.names.pop();
