@@ -7,7 +7,7 @@ use std::time::Duration;
 use fastpath::pipeline::Plane;
 use fastpath::port::{LanPort, TunPort};
 use fastpath::pump;
-use platform::{Guard, Waker};
+use platform::{Guard, Mended, Waker};
 use tracing::{Span, error, warn};
 
 use crate::clock::Clock;
@@ -46,10 +46,13 @@ impl Threads {
         self.start("rules", move |stop| {
             let mut fails = false;
             while !stop.load(Ordering::Relaxed) {
-                let mended = guard.mend();
+                let mended = guard.mend(&mut |mended| match mended {
+                    Mended::Rules => warn!("somebody took our firewall rules away (nft flush ruleset?); they are back"),
+                    Mended::PortGone(port) => warn!("{port} is gone, and so are its guests until it is back"),
+                    Mended::PortBack(port) => warn!("{port} is back among the guests' interfaces"),
+                });
                 match &mended {
-                    Ok(true) => warn!("somebody took our firewall rules away (nft flush ruleset?); they are back"),
-                    Err(error) if !fails => error!("{error}; what guests send may not be filtered until they are back"),
+                    Err(error) if !fails => error!("{error}; what guests send may not be filtered until that is done"),
                     _ => {}
                 }
                 fails = mended.is_err();
