@@ -71,14 +71,24 @@ pub struct Config {
 /// `[lan]`
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Lan {
-    /// Name of the interface that guests are on.
+    /// Name of the interface that guests are on. If there are `ports`, it is a bridge that the gateway makes of them.
     pub interface: String,
+    /// Two interfaces or more, or none.
+    pub ports: Vec<String>,
     /// The guests' network.
     pub network: Network,
     /// Our address in it, a host of `network`.
     pub gateway: Ipv4Addr,
     /// `[[lan.routed]]`; no two networks overlap, nor one of them with `network`.
     pub routed: Vec<Routed>,
+}
+
+impl Lan {
+    /// The interfaces that the operator named.
+    #[must_use]
+    pub fn named(&self) -> &[String] {
+        if self.ports.is_empty() { std::slice::from_ref(&self.interface) } else { &self.ports }
+    }
 }
 
 /// `[[lan.routed]]`
