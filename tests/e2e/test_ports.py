@@ -8,8 +8,8 @@ import socket
 
 import pytest
 
-from frames import BROADCAST, MARK, Wire, arp, ethernet, icmp_echo, ipv4, ipv6, tcp, udp, vlan
-from internet import wait_for
+from frames import BROADCAST, MARK, Wire, arp, ethernet, every_kind, icmp_echo, ipv4, ipv6, tcp, udp, vlan
+from internet import HOST, wait_for
 from lab import PORTAL, Guest, Lab, binary
 from test_crash import refusal, snapshot, tables
 
@@ -194,6 +194,21 @@ def test_an_interface_that_vanishes_cuts_off_its_own_guests_until_it_is_back(off
         assert "stopped, but" not in told()
 
 
+def test_with_the_rights_of_the_service_an_interface_comes_back_too():
+    with house(start=False) as lab, lab.gateway.as_the_service():
+        lab.gateway.start()
+        lab.gw.ip("link", "del", "lan1")
+        told = lab.gateway.log.read_text
+        wait_for(lambda: "lan1 is gone" in told(), "word of the interface that is gone")
+        cable(lab, lab.eve.ns, "lan1")
+        lab.eve.ns.ip("link", "set", Guest.nic, "up")
+        wait_for(lambda: "lan1 is back" in told(), "word of the interface that is back")
+        assert lab.eve.lease()
+        assert lab.eve.login().status == 303
+        assert lab.eve.is_online()
+        assert "ERROR" not in told()
+
+
 def test_an_interface_that_somebody_takes_out_of_the_bridge_is_put_back():
     with house() as lab:
         lab.gw.ip("link", "set", "lan1", "nomaster")
@@ -245,6 +260,26 @@ def heard_through(lab, guest):
                 port.recv(2048)
                 heard.add(name)
     return heard
+
+
+@pytest.mark.parametrize("offload", ["on", "off"])
+def test_nothing_of_a_guest_who_is_not_logged_in_leaves_whomever_its_frames_are_for(offload):
+    with house(offload={"mode": offload}) as lab, Wire(lab.inet, "up0") as uplink, Wire(lab.eve.ns, Guest.nic) as wire:
+        assert lab.ada.login().status == 303
+        for target in (*(lab.gw.mac(name) for name in (BRIDGE, "lan1")), lab.ada.mac, *UNFORWARDED):
+            for _, frame in every_kind(lab.eve.mac, target, lab.eve.address, HOST):
+                wire.send(frame)
+        assert [frame.hex(" ") for frame in uplink.arrived(0.5) if MARK in frame] == []
+        assert lab.eve.login().status == 303
+        wire.send(
+            ethernet(
+                lab.gw.mac(BRIDGE),
+                lab.eve.mac,
+                0x0800,
+                ipv4(lab.eve.address, HOST, 17, udp(lab.eve.address, HOST, 4000, 4500)),
+            )
+        )
+        assert [frame for frame in uplink.arrived(1) if MARK in frame] != [], "and of who is, it does"
 
 
 @pytest.mark.parametrize("offload", ["on", "off"])
