@@ -106,12 +106,14 @@ pub trait System {
 
     /// Says that the guests' interface called as this is to be a bridge of others, which [`System::lock_lans`] makes. To be
     /// called before that; nothing is changed yet.
+    fn join_ports(&mut self, _: Bridge) {}
+
+    /// Refuses if this system cannot do what [`System::join_ports`] says.
     ///
     /// # Errors
-    /// That this system cannot do it.
-    fn join_ports(&mut self, bridge: &Bridge) -> Result<()> {
-        let doing = format!("have one guests' network on {}", bridge.ports.join(" and "));
-        Err(Error::refused(doing, "only Linux can")
+    /// Why not.
+    fn check_ports(&self) -> Result<()> {
+        Err(Error::refused("have one guests' network on several interfaces", "only Linux can")
             .hint("name one interface, for instance a bridge that keeps its ports apart, or give each a zone"))
     }
 

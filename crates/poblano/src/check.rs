@@ -36,16 +36,7 @@ pub(crate) fn check(setup: &Setup, as_json: bool) -> anyhow::Result<()> {
         }
         return Err(error);
     }
-    let host = match run::machine(&configs) {
-        Ok(host) => host,
-        Err(error) => {
-            let error = format!("{error:#}");
-            if as_json {
-                commands::say(&json!({ "valid": true, "warnings": warnings, "machine": error }).to_string());
-            }
-            return not_ready(Some(error));
-        }
-    };
+    let host = run::machine(&configs);
     let gateways: Vec<_> = configs.iter().map(|config| (config, run::check_machine(&host, config))).collect();
     let machine = run::of_each(&configs, |config| run::check_machine(&host, config)).map(drop);
     let fits = machine.err().map(|error| format!("{error:#}"));

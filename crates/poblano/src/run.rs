@@ -82,7 +82,7 @@ pub(crate) fn run(setup: &Setup) -> anyhow::Result<()> {
         warn!("{warning}");
     }
     let configs: Vec<Config> = [loaded.config].into_iter().chain(loaded.others).collect();
-    let mut host = machine(&configs)?;
+    let mut host = machine(&configs);
     let interfaces = of_each(&configs, |config| check_machine(&host, config))?;
     of_each(&configs, scripts::check)?;
     of_each(&configs, https::check)?;
@@ -126,15 +126,12 @@ pub(crate) fn run(setup: &Setup) -> anyhow::Result<()> {
 }
 
 /// The machine, which knows of guests' interfaces that are to consist of several.
-pub(crate) fn machine(configs: &[Config]) -> anyhow::Result<Host> {
+pub(crate) fn machine(configs: &[Config]) -> Host {
     let mut host = Host::new();
-    of_each(configs, |Config { lan, .. }| {
-        if lan.ports.is_empty() {
-            return Ok(());
-        }
-        host.join_ports(&Bridge { name: lan.interface.clone(), ports: lan.ports.clone() }).context("lan.interface")
-    })?;
-    Ok(host)
+    for lan in configs.iter().map(|config| &config.lan).filter(|lan| !lan.ports.is_empty()) {
+        host.join_ports(Bridge { name: lan.interface.clone(), ports: lan.ports.clone() });
+    }
+    host
 }
 
 /// Does something for each zone, the others too if one fails: what is wrong with any of them is told at once.
@@ -202,6 +199,9 @@ impl Signals {
 
 /// What `run` needs of the machine, guests' side and uplinks; `check` asks the same.
 pub(crate) fn check_machine(host: &Host, config: &Config) -> anyhow::Result<(Interface, Vec<Interface>)> {
+    if !config.lan.ports.is_empty() {
+        host.check_ports().context("lan.interface")?;
+    }
     let lan = host.lan(&config.lan.interface).context("lan.interface")?;
     let uplinks = match &config.uplink.lines[..] {
         [] => vec![one_uplink(host, config)?],

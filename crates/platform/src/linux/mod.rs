@@ -436,8 +436,11 @@ impl System for Host {
         }
     }
 
-    fn join_ports(&mut self, bridge: &Bridge) -> Result<()> {
-        self.bridges.push(bridge.clone());
+    fn join_ports(&mut self, bridge: Bridge) {
+        self.bridges.push(bridge);
+    }
+
+    fn check_ports(&self) -> Result<()> {
         Ok(())
     }
 

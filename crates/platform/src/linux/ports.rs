@@ -10,8 +10,6 @@
 //! * A bridge is known for ours by its alias: the next life goes on with it, or removes it. Its end releases the ports.
 //! * A port that vanishes cuts off its guests alone; it is taken back when it returns ([`Keeper`]).
 
-use std::collections::BTreeSet;
-
 use wire::MacAddr;
 
 use super::rtnetlink::{
@@ -223,7 +221,8 @@ pub(super) fn closed(interface: &str) -> [(Switch, &'static str); 3] {
 #[derive(Default)]
 pub(super) struct Keeper {
     bridges: Vec<Bridge>,
-    gone: BTreeSet<String>,
+    /// Those that were told of as gone.
+    gone: Vec<String>,
 }
 
 /// How the ports are.
@@ -237,7 +236,7 @@ pub(super) struct Ports {
 
 impl Keeper {
     pub(super) fn new(bridges: Vec<Bridge>) -> Self {
-        Self { bridges, gone: BTreeSet::new() }
+        Self { bridges, gone: Vec::new() }
     }
 
     pub(super) fn look(&self) -> Result<Ports> {
@@ -264,7 +263,8 @@ impl Keeper {
     pub(super) fn keep(&mut self, ports: &Ports, tell: &mut dyn FnMut(Mended)) -> Result<()> {
         let named = self.bridges.iter().flat_map(|bridge| &bridge.ports);
         for port in named.filter(|port| !ports.present.contains(port)) {
-            if self.gone.insert(port.clone()) {
+            if !self.gone.contains(port) {
+                self.gone.push(port.clone());
                 tell(Mended::PortGone(port.clone()));
             }
         }
@@ -272,7 +272,7 @@ impl Keeper {
         for (bridge, port, _) in &ports.apart {
             match take(bridge, port) {
                 Ok(()) => {
-                    self.gone.remove(port);
+                    self.gone.retain(|gone| gone != port);
                     tell(Mended::PortBack(port.clone()));
                 }
                 Err(error) => result = Err(error),

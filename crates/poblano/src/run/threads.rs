@@ -46,14 +46,20 @@ impl Threads {
         self.start("rules", move |stop| {
             let mut fails = false;
             while !stop.load(Ordering::Relaxed) {
-                let mended = guard.mend(&mut |mended| match mended {
-                    Mended::Rules => warn!("somebody took our firewall rules away (nft flush ruleset?); they are back"),
-                    Mended::PortGone(port) => warn!("{port} is gone, and so are its guests until it is back"),
-                    Mended::PortBack(port) => warn!("{port} is back among the guests' interfaces"),
+                let mended = guard.mend(&mut |mended| {
+                    let (who, what) = match &mended {
+                        Mended::Rules => {
+                            ("somebody", "took our firewall rules away (nft flush ruleset?); they are back")
+                        }
+                        Mended::PortGone(port) => (&**port, "is gone, and so are its guests until it is back"),
+                        Mended::PortBack(port) => (&**port, "is back among the guests' interfaces"),
+                    };
+                    warn!("{who} {what}");
                 });
-                match &mended {
-                    Err(error) if !fails => error!("{error}; what guests send may not be filtered until that is done"),
-                    _ => {}
+                if let Err(error) = &mended
+                    && !fails
+                {
+                    error!("{error}; what guests send may not be filtered until that is done");
                 }
                 fails = mended.is_err();
                 if let Err(error) = guard.wait() {
