@@ -258,6 +258,8 @@ pub enum Mended {
     Rules,
     /// An interface of a guests' bridge has vanished.
     PortGone(String),
+    /// Another interface has been made on it: nothing of it is let in.
+    PortCovered(String),
     /// It is there again, and in the bridge.
     PortBack(String),
 }

@@ -62,22 +62,27 @@ impl Guard for RuleGuard {
         }
         let kept = &mut self.kept;
         let ports = kept.ports.look()?;
-        let lock = rules::lock(&kept.lans, &ports.present, &kept.memory);
+        let lock = rules::lock(&kept.lans, &ports, &kept.memory);
         // A port's rules come and go with it, but not in every kernel: what has returned is locked before all else.
-        let returned = !ports.apart.is_empty() && ports.apart != self.ports.apart;
+        let returned =
+            !ports.apart.is_empty() && ports.apart != self.ports.apart || ports.covered != self.ports.covered;
         let same = ports == self.ports && ports.apart.is_empty();
-        let mut mended = false;
+        let (mut mended, mut result) = (false, Ok(()));
         for (family, messages, anew) in [(Family::Netdev, &lock, returned), (Family::Inet, &kept.filter, false)] {
             // While rules change, a list of them may be short.
             let whole = || is_whole(family, rules::TABLE, messages);
             if anew || !whole()? && !whole()? {
-                firewall("put the firewall rules back", messages.clone())?;
-                mended |= family == Family::Inet || same;
+                // Without a device that the one names the other is put back all the same.
+                match firewall("put the firewall rules back", messages.clone()) {
+                    Ok(()) => mended |= family == Family::Inet || same,
+                    Err(error) => result = Err(error),
+                }
             }
         }
         if mended {
             tell(Mended::Rules);
         }
+        result?; // what is not locked stays out
         self.ports.clone_from(&ports);
         kept.ports.keep(&ports, tell)
     }

@@ -169,7 +169,7 @@ impl Host {
     /// With the ports that there are: one may have gone.
     fn lock(&self) -> Result<Vec<Message>> {
         let ports = Keeper::new(self.bridges.clone()).look()?;
-        Ok(rules::lock(&self.lans, &ports.present, &self.memory()))
+        Ok(rules::lock(&self.lans, &ports, &self.memory()))
     }
 
     fn memory(&self) -> Vec<String> {
@@ -457,6 +457,8 @@ impl System for Host {
         }
         self.make_bridges()?;
         let found = |names: &[&str]| names.iter().map(|name| self.interface(name)).collect::<Result<Vec<_>>>();
+        // All of them, unless a bridge of a former life goes on without one.
+        let ports = Keeper::new(self.bridges.clone()).look()?.present;
         let ports = found(&ports.iter().map(String::as_str).collect::<Vec<_>>())?;
         let interfaces = found(lans)?;
         self.check_cables(&[&ports[..], &interfaces[..]].concat())?;

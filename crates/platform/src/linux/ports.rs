@@ -28,6 +28,7 @@ const IFLA_BR_STP_STATE: u16 = 5;
 const IFLA_BR_MCAST_SNOOPING: u16 = 23;
 const IFLA_BR_FDB_MAX_LEARNED: u16 = 49;
 const IFLA_BRPORT_ISOLATED: u16 = 33;
+const IFLA_PHYS_SWITCH_ID: u16 = 36;
 const KIND: &str = "bridge";
 
 /// By this alias a bridge is known for ours.
@@ -47,6 +48,8 @@ pub(super) struct Link {
     pub(super) ours: bool,
     pub(super) is_bridge: bool,
     isolated: bool,
+    /// The switch that forwards between it and others by itself (switchdev, DSA).
+    switch: Option<Vec<u8>>,
 }
 
 impl Rtnetlink {
@@ -135,7 +138,12 @@ impl Host {
     /// A bridge as it will be.
     pub(super) fn bridge(&self, bridge: &Bridge) -> Result<Interface> {
         let (all, links, route) = (self.interfaces()?, Rtnetlink::open()?.links()?, self.default_route()?);
-        let ports = bridge.ports.iter().map(|port| self.one_lan(port)).collect::<Result<Vec<_>>>()?;
+        let ours = links.iter().any(|link| link.name == bridge.name && link.ours);
+        // Of a former life one may have vanished: the others go on without it, as they did.
+        let is_there = |port: &&String| {
+            !ours || links.iter().any(|link| link.name == **port) || matches!(self.trunk(port), Ok(Some(_)))
+        };
+        let ports = bridge.ports.iter().filter(is_there).map(|port| self.one_lan(port)).collect::<Result<Vec<_>>>()?;
         for port in &ports {
             check_lan(port, route.as_ref())?;
             if links.iter().any(|link| link.index == port.index && link.is_bridge) {
@@ -151,9 +159,27 @@ impl Host {
                 ));
             }
         }
+        // Before Linux 5.19 (c3976a3f8445) nobody told a switch of isolation: it forwarded between its ports all the same, and
+        // the kernel said that it does not. Since then a switch that cannot do it is refused as a port is isolated.
+        if !tells_switches() {
+            let switch = |port: &Interface| {
+                links.iter().find(|link| link.index == port.index && port.index != 0)?.switch.clone()
+            };
+            for (n, port) in ports.iter().enumerate() {
+                if let Some(other) =
+                    ports[..n].iter().find(|other| switch(port).is_some() && switch(other) == switch(port))
+                {
+                    let what = format!("have guests on {} and {}", other.name, port.name);
+                    return Err(Error::refused(
+                        what,
+                        "they are ports of one switch, which this kernel cannot tell to keep apart",
+                    )
+                    .hint("use Linux 5.19 or later, or give each a zone"));
+                }
+            }
+        }
         let name = bridge.name.clone();
         if let Some(found) = all.into_iter().find(|found| found.name == name) {
-            let ours = links.iter().any(|link| link.name == name && link.ours);
             return if ours {
                 Ok(found)
             } else {
@@ -194,7 +220,9 @@ impl Host {
     pub(super) fn fill_bridges(&self) -> Result<()> {
         let mut rtnetlink = Rtnetlink::open()?;
         for bridge in &self.bridges {
-            bridge.ports.iter().try_for_each(|port| rtnetlink.join(&bridge.name, port))?;
+            let links = rtnetlink.links()?;
+            let present = bridge.ports.iter().filter(|port| links.iter().any(|link| link.name == **port));
+            present.into_iter().try_for_each(|port| rtnetlink.join(&bridge.name, port))?;
             // Of a former life, which had more of them.
             let links = rtnetlink.links()?;
             let index = links.iter().find(|link| link.name == bridge.name).map(|link| link.index);
@@ -212,6 +240,13 @@ impl Host {
     }
 }
 
+/// Whether the kernel tells switches which ports are isolated.
+fn tells_switches() -> bool {
+    let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    let mut numbers = release.split(|c: char| !c.is_ascii_digit()).map_while(|number| number.parse::<u32>().ok());
+    (numbers.next(), numbers.next()) >= (Some(5), Some(19))
+}
+
 /// What the kernel must be told of a guests' interface, or a port of one, before it is up: it takes nothing there.
 pub(super) fn closed(interface: &str) -> [(Switch, &'static str); 3] {
     [(Switch::source_check(interface), "1"), (Switch::forwarding(interface), "0"), (Switch::no_ipv6(interface), "1")]
@@ -223,6 +258,8 @@ pub(super) struct Keeper {
     bridges: Vec<Bridge>,
     /// Those that were told of as gone.
     gone: Vec<String>,
+    /// As they were when we looked last.
+    covered: Vec<String>,
 }
 
 /// How the ports are.
@@ -230,13 +267,15 @@ pub(super) struct Keeper {
 pub(super) struct Ports {
     /// All that there are.
     pub(super) present: Vec<String>,
+    /// Those of them on which another interface is, which takes frames before the bridge: a VLAN's.
+    pub(super) covered: Vec<String>,
     /// Those of them that are in no bridge, or not in theirs: bridge, port and its number.
     pub(super) apart: Vec<(String, String, u32)>,
 }
 
 impl Keeper {
     pub(super) fn new(bridges: Vec<Bridge>) -> Self {
-        Self { bridges, gone: Vec::new() }
+        Self { bridges, gone: Vec::new(), covered: Vec::new() }
     }
 
     pub(super) fn look(&self) -> Result<Ports> {
@@ -244,13 +283,17 @@ impl Keeper {
         if self.bridges.is_empty() {
             return Ok(ports);
         }
-        let links = Rtnetlink::open()?.links()?;
+        let mut rtnetlink = Rtnetlink::open()?;
+        let (links, all) = (rtnetlink.links()?, rtnetlink.interfaces()?);
         let called = |name: &str| links.iter().find(|link| link.name == name);
         for bridge in &self.bridges {
             let index = called(&bridge.name).map(|link| link.index);
             for port in &bridge.ports {
                 let Some(link) = called(port) else { continue };
                 ports.present.push(port.clone());
+                if all.iter().any(|above| above.lower == Some(link.index)) {
+                    ports.covered.push(port.clone());
+                }
                 if link.master != index || !link.isolated {
                     ports.apart.push((bridge.name.clone(), port.clone(), link.index));
                 }
@@ -268,6 +311,10 @@ impl Keeper {
                 tell(Mended::PortGone(port.clone()));
             }
         }
+        for port in ports.covered.iter().filter(|port| !self.covered.contains(port)) {
+            tell(Mended::PortCovered(port.clone()));
+        }
+        self.covered.clone_from(&ports.covered);
         let mut result = Ok(());
         for (bridge, port, _) in &ports.apart {
             match take(bridge, port) {
@@ -301,6 +348,7 @@ pub(super) fn parse(body: &[u8]) -> Option<Link> {
         ours: false,
         is_bridge: false,
         isolated: false,
+        switch: None,
     };
     let mut alias = None;
     for (kind, value) in attrs(&body[16..]) {
@@ -308,6 +356,7 @@ pub(super) fn parse(body: &[u8]) -> Option<Link> {
             IFLA_IFNAME => link.name = text(value)?,
             IFLA_MASTER => link.master = number(value),
             IFLA_IFALIAS => alias = text(value),
+            IFLA_PHYS_SWITCH_ID => link.switch = Some(value.to_vec()),
             IFLA_LINKINFO => {
                 for (kind, value) in attrs(value) {
                     match kind {

@@ -20,6 +20,7 @@
 use std::collections::BTreeSet;
 
 use super::nft::{self, Family, Hook, Term};
+use super::ports::Ports;
 use crate::ForwardSpec;
 use crate::netlink::Message;
 
@@ -51,7 +52,7 @@ pub(super) struct Way {
 
 /// The lock of these interfaces and of bridges' ports, in place of the one that is there. `memory` outlives us with it: words, in the comments
 /// of rules that say what their chain does anyway.
-pub(super) fn lock(lans: &[String], ports: &[String], memory: &[String]) -> Vec<Message> {
+pub(super) fn lock(lans: &[String], ports: &Ports, memory: &[String]) -> Vec<Message> {
     let mut messages = replace(Family::Netdev, TABLE);
     let mut close = |name: &str, device| {
         let hook =
@@ -61,12 +62,13 @@ pub(super) fn lock(lans: &[String], ports: &[String], memory: &[String]) -> Vec<
     for (n, lan) in lans.iter().enumerate() {
         close(&format!("lock{n}"), lan);
     }
-    for (n, port) in ports.iter().enumerate() {
+    for (n, port) in ports.present.iter().enumerate() {
         close(&format!("port{n}"), port);
     }
-    // A chain that somebody has emptied lets nothing pass.
+    // A chain that somebody has emptied lets nothing pass, nor that of a port whose VLANs somebody else takes.
     let to_bridge = |n| nft::add_rule(Family::Netdev, TABLE, &format!("port{n}"), &[Term::NotToBridges, Term::Accept]);
-    messages.extend((0..ports.len()).map(to_bridge));
+    let open = ports.present.iter().enumerate().filter(|(_, port)| !ports.covered.contains(port));
+    messages.extend(open.map(|(n, _)| to_bridge(n)));
     let mut comments: Vec<String> = Vec::new();
     for word in memory {
         match comments.last_mut() {
@@ -204,7 +206,7 @@ mod tests {
             .iter()
             .flat_map(|lan| [format!("source-check:{lan}=0"), format!("no-ipv6:{lan}=0"), format!("vlan:{lan}")])
             .collect();
-        let comments: Vec<String> = lock(&lans, &[], &memory)
+        let comments: Vec<String> = lock(&lans, &Ports::default(), &memory)
             .into_iter()
             .filter_map(|message| {
                 let bytes = message.finish(1);

@@ -52,6 +52,9 @@ impl Threads {
                             ("somebody", "took our firewall rules away (nft flush ruleset?); they are back")
                         }
                         Mended::PortGone(port) => (&**port, "is gone, and so are its guests until it is back"),
+                        Mended::PortCovered(port) => {
+                            (&**port, "has an interface on it (a VLAN?) that would take guests' frames; it is shut until that is removed")
+                        }
                         Mended::PortBack(port) => (&**port, "is back among the guests' interfaces"),
                     };
                     warn!("{who} {what}");
