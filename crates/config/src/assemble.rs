@@ -29,8 +29,8 @@ pub(crate) fn assemble(read: &Read<'_>) -> Config {
     let network: Network = read.required("lan.network");
     let gateway = read.optional("lan.gateway").unwrap_or(network.first_host());
     let routed = (0..read.count("lan.routed")).map(|i| routed(read, i)).collect();
-    let interface = read.optional("lan.interface").unwrap_or_default();
-    let lan = Lan { interface, network, gateway, untagged: read.required("lan.untagged"), routed };
+    let (interface, ports) = guests_interface(read);
+    let lan = Lan { interface, ports, network, gateway, untagged: read.required("lan.untagged"), routed };
     let dhcp = dhcp(read, &lan);
     let directory: PathBuf = read.required("state.directory");
     let guests = Guests { max: read.optional("guests.max").unwrap_or_else(|| addresses(&dhcp, &lan)) };
@@ -184,6 +184,16 @@ fn addresses(dhcp: &Dhcp, lan: &Lan) -> u32 {
     let pool_size = size(dhcp.first, dhcp.last).saturating_sub(pool.contains(&lan.gateway).into());
     let all = pool_size.saturating_add(outside as u32).saturating_add(named).saturating_add(statics);
     all.clamp(1, MAX_GUESTS_UNASKED)
+}
+
+/// The interface that guests are on; if there are several, the bridge that will be made of them, and what it is made of.
+fn guests_interface(read: &Read<'_>) -> (String, Vec<String>) {
+    let mut named: Vec<String> = read.optional("lan.interface").unwrap_or_default();
+    match (named.len(), read.zone_name()) {
+        (0 | 1, _) => (named.pop().unwrap_or_default(), Vec::new()),
+        (_, "") => ("poblano-lan".to_owned(), named),
+        (_, zone) => (format!("pbl-{zone}"), named),
+    }
 }
 
 fn routed(read: &Read<'_>, i: usize) -> Routed {

@@ -17,7 +17,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use crate::read::{Read, others_can_read};
 use crate::{
-    AuthMethod, Config, DhcpOption, GardenHost, Network, OffloadMode, RadiusTls, RadiusTransport, RefusedDevice,
+    AuthMethod, Config, DhcpOption, GardenHost, Lan, Network, OffloadMode, RadiusTls, RadiusTransport, RefusedDevice,
     TunMode,
 };
 
@@ -73,20 +73,41 @@ pub(crate) fn left_out(parts: &[&str], read: &mut Read<'_>) {
 }
 
 fn interfaces(config: &Config, read: &mut Read<'_>) {
-    let (lan, uplink) = (&config.lan.interface, &config.uplink.interface);
-    if lan.is_empty() {
+    let (lan, uplink) = (&config.lan, &config.uplink.interface);
+    if lan.interface.is_empty() {
         read.conflict("lan.interface", &[], "is missing; write interface = \"eth1\" there, or start with --lan eth1");
-    } else if Some(lan) == uplink.as_ref() {
-        let message = format!("{lan} is also uplink.interface; guests and the Internet need one each");
+    } else if let Some(both) = uplink.as_ref().filter(|uplink| lan.named().contains(uplink)) {
+        let message = format!("{both} is also uplink.interface; guests and the Internet need one each");
         read.conflict("lan.interface", &["uplink.interface"], message);
     }
-    if *lan == config.tun.name || uplink.as_ref() == Some(&config.tun.name) {
+    ports(lan, read);
+    let tun = &config.tun.name;
+    if lan.named().contains(tun) || lan.interface == *tun || uplink.as_ref() == Some(tun) {
         let message = format!("{} is also the LAN or the uplink; choose a name that no interface has", config.tun.name);
         read.conflict("tun.name", &["lan.interface", "uplink.interface"], message);
     }
     if (config.offload.mode, config.tun.mode) == (OffloadMode::On, TunMode::Tap) {
         read.conflict("offload.mode", &["tun.mode"], "\"on\" needs tun.mode = \"tun\"; write that, or \"auto\" here");
     }
+}
+
+/// What the bridge is made of must be several cables, and not the bridge.
+fn ports(lan: &Lan, read: &mut Read<'_>) {
+    if lan.ports.contains(&lan.interface) {
+        let message = format!("{} is what the gateway makes of them itself; leave it out", lan.interface);
+        read.conflict("lan.interface", &[], message);
+    }
+    for vlan in &lan.ports {
+        if let Some(trunk) = lan.ports.iter().find(|trunk| is_vlan_of(vlan, trunk)) {
+            let message = format!("{vlan} and {trunk} are one cable, and {trunk} has all its VLANs; leave one out");
+            read.conflict("lan.interface", &[], message);
+        }
+    }
+}
+
+/// True of "eth1.20" and "eth1".
+pub(crate) fn is_vlan_of(vlan: &str, trunk: &str) -> bool {
+    vlan.strip_prefix(trunk).is_some_and(|rest| rest.starts_with('.'))
 }
 
 fn network(config: &Config, read: &mut Read<'_>) {

@@ -71,8 +71,10 @@ pub struct Config {
 /// `[lan]`
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Lan {
-    /// Name of the interface that guests are on.
+    /// Name of the interface that guests are on. If there are `ports`, it is a bridge that the gateway makes of them.
     pub interface: String,
+    /// Two interfaces or more, or none.
+    pub ports: Vec<String>,
     /// The guests' network.
     pub network: Network,
     /// Our address in it, a host of `network`.
@@ -81,6 +83,14 @@ pub struct Lan {
     pub untagged: bool,
     /// `[[lan.routed]]`; no two networks overlap, nor one of them with `network`.
     pub routed: Vec<Routed>,
+}
+
+impl Lan {
+    /// The interfaces that the operator named.
+    #[must_use]
+    pub fn named(&self) -> &[String] {
+        if self.ports.is_empty() { std::slice::from_ref(&self.interface) } else { &self.ports }
+    }
 }
 
 /// `[[lan.routed]]`

@@ -147,7 +147,10 @@ impl Read<'_> {
             }
             self.places.remove(path);
             match interface(name) {
-                Ok(value) => drop(self.values.insert(path.to_owned(), value)),
+                Ok(name) => {
+                    let value = if path == "lan.interface" { Value::Words(vec![name]) } else { Value::Text(name) };
+                    self.values.insert(path.to_owned(), value);
+                }
                 Err(why) => {
                     self.broken.insert(path.to_owned());
                     self.errors.push((None, Problem::new("command line", option, why)));
@@ -482,6 +485,7 @@ fn convert(value: &Spanned<DeValue<'_>>, kind: &Kind, folder: Option<&Path>) -> 
         })
         .map(Value::Probes),
         Kind::DhcpOptions { max } => list(value, *max, kind, DhcpOption::read).map(Value::DhcpOptions),
+        Kind::Interfaces { max } if value.get_ref().is_array() => interfaces(value, *max, kind).map(Value::Words),
         Kind::Macs { max } => list(value, *max, kind, |item| {
             mac(item.as_str().ok_or_else(|| format!("is {}; write an Ethernet address", describe(item)))?)
         })
@@ -571,7 +575,10 @@ fn convert_one(value: &Spanned<DeValue<'_>>, kind: &Kind, folder: Option<&Path>)
             }
         }
         Kind::InterfaceAddress => text().and_then(parse_address_prefix).map(Value::InterfaceAddress).ok_or_else(wanted),
-        Kind::Interface => interface(text().ok_or_else(wanted)?).map_err(in_words),
+        Kind::Interface => interface(text().ok_or_else(wanted)?).map(Value::Text).map_err(in_words),
+        Kind::Interfaces { .. } => {
+            interface(text().ok_or_else(wanted)?).map(|name| Value::Words(vec![name])).map_err(in_words)
+        }
         Kind::Name => text().filter(|t| is_name(t)).map(|t| Value::Text(t.to_ascii_lowercase())).ok_or_else(wanted),
         Kind::Path { max } => {
             let fits = |t: &&str| t.starts_with('/') && t.len() <= *max && !t.contains('\0');
@@ -648,13 +655,29 @@ fn mac(text: &str) -> Result<MacAddr, String> {
     }
 }
 
-fn interface(name: &str) -> Result<Value, String> {
+/// One or several, none of them twice.
+fn interfaces(value: &Spanned<DeValue<'_>>, max: usize, kind: &Kind) -> Result<Vec<String>, Vec<(usize, String)>> {
+    let names = list(value, max, kind, |item| {
+        interface(item.as_str().ok_or_else(|| format!("is {}; write the name of an interface", describe(item)))?)
+    })?;
+    if names.is_empty() {
+        return Err(vec![(value.span().start, format!("is empty; write {}", kind.describe()))]);
+    }
+    let items = value.get_ref().as_array().into_iter().flatten();
+    let is_known = |n: usize, name: &String| names.iter().take(n).any(|known| known == name);
+    let twice = items.zip(&names).enumerate().filter(|(n, (_, name))| is_known(*n, name));
+    let twice: Vec<_> =
+        twice.map(|(_, (item, name))| (item.span().start, format!("{name} stands twice; leave one out"))).collect();
+    if twice.is_empty() { Ok(names) } else { Err(twice) }
+}
+
+fn interface(name: &str) -> Result<String, String> {
     // IFNAMSIZ is 16 on every system that we run on, with the zero at the end.
     let ok = (1..=15).contains(&name.len())
         && name.bytes().all(|b| b.is_ascii_graphic() && b != b'/')
         && !matches!(name, "." | "..");
     if ok {
-        Ok(Value::Text(name.to_owned()))
+        Ok(name.to_owned())
     } else {
         Err(format!("{name:?} cannot be an interface; write a name of 1 to 15 letters, digits, '-', '.' or '_'"))
     }

@@ -107,6 +107,11 @@ pub enum Kind {
     InterfaceAddress,
     /// The name of a network interface.
     Interface,
+    /// The same, or a list of at most so many.
+    Interfaces {
+        /// Most.
+        max: usize,
+    },
     /// A DNS name.
     Name,
     /// An absolute path of at most so many octets.
@@ -185,6 +190,9 @@ impl Kind {
             Self::Network => "an IPv4 network, /8 to /30".to_owned(),
             Self::InterfaceAddress => "an IPv4 address with its prefix".to_owned(),
             Self::Interface => "the name of an interface, at most 15 octets".to_owned(),
+            Self::Interfaces { max } => {
+                format!("the name of an interface, at most 15 octets, or a list of up to {max}")
+            }
             Self::Name => "a DNS name".to_owned(),
             Self::Path { max } => format!("an absolute path, at most {max} octets"),
             Self::Fingerprint => "64 hexadecimal digits, with or without colons between pairs".to_owned(),

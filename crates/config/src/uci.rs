@@ -160,8 +160,10 @@ fn scalar(key: Option<&Key>, value: &str) -> String {
         Some(Kind::Int { .. }) if !value.is_empty() && value.bytes().all(|octet| octet.is_ascii_digit()) => {
             value.parse::<u64>().map_or_else(|_| quoted(value), |number| number.to_string())
         }
+        Some(Kind::Interfaces { .. }) if value.split_whitespace().count() == 1 => quoted(value),
         Some(
-            Kind::Addresses { .. }
+            Kind::Interfaces { .. }
+            | Kind::Addresses { .. }
             | Kind::Macs { .. }
             | Kind::Origins { .. }
             | Kind::GardenEntries { .. }

@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use crate::check::is_vlan_of;
 use crate::problem::Problem;
 use crate::read::{Found, Parsed, Read, Value};
 use crate::{Config, Lan, Network};
@@ -204,20 +205,21 @@ fn check_two(other: &Config, config: &Config, read: &mut Read<'_>) {
     let its = format!("that of zone {}", other.zone);
     let both = |what: &str| format!("{what} is {its} too; each zone needs its own");
     let (lan, others) = (&config.lan, &other.lan);
-    let is_vlan_of = |vlan: &str, trunk: &str| vlan.strip_prefix(trunk).is_some_and(|rest| rest.starts_with('.'));
-    if lan.interface == others.interface {
-        read.conflict("lan.interface", &[], both(&lan.interface));
-    } else if is_vlan_of(&lan.interface, &others.interface) || is_vlan_of(&others.interface, &lan.interface) {
-        let message = format!(
-            "{} and {} of zone {} are one cable, and a zone on the cable itself has all its VLANs; give each zone a VLAN",
-            lan.interface, others.interface, other.zone
-        );
-        read.conflict("lan.interface", &[], message);
+    for (own, its) in lan.named().iter().flat_map(|own| others.named().iter().map(move |its| (own, its))) {
+        if own == its || *own == others.interface || *its == lan.interface {
+            read.conflict("lan.interface", &[], both(own));
+        } else if is_vlan_of(own, its) || is_vlan_of(its, own) {
+            let message = format!(
+                "{own} and {its} of zone {} are one cable, and a zone on the cable itself has all its VLANs; give each zone a VLAN",
+                other.zone
+            );
+            read.conflict("lan.interface", &[], message);
+        }
     }
     for (one, another) in [(config, other), (other, config)] {
         let its_uplinks =
             another.uplink.interface.iter().chain(another.uplink.lines.iter().map(|line| &line.interface));
-        if its_uplinks.into_iter().any(|uplink| *uplink == one.lan.interface) {
+        if its_uplinks.into_iter().any(|uplink| one.lan.named().contains(uplink)) {
             let message = format!("zone {} has its guests where zone {} has its uplink", one.zone, another.zone);
             read.conflict("lan.interface", &["uplink.interface"], message);
         }
@@ -234,7 +236,8 @@ fn check_two(other: &Config, config: &Config, read: &mut Read<'_>) {
             read.conflict(&path, &[], message);
         }
     }
-    if [&other.tun.name, &others.interface].contains(&&config.tun.name) || lan.interface == other.tun.name {
+    let are_its = |lan: &Lan, tun: &String| lan.interface == *tun || lan.ports.contains(tun);
+    if other.tun.name == config.tun.name || are_its(others, &config.tun.name) || are_its(lan, &other.tun.name) {
         read.conflict("tun.name", &["lan.interface"], both(&config.tun.name));
     }
     if config.state.directory == other.state.directory {

@@ -263,6 +263,22 @@ fn static_addresses_are_ours_or_translated_and_leave_those_that_are_leased() {
 }
 
 #[test]
+fn further_interfaces_are_a_list_and_what_is_not_carried_over_of_them_is_told() {
+    let text = "moreif eth2/lobby,eth3.7\nmoreif eth2\nmoreif eth1.5";
+    let import = imported(text).expect("no mistake");
+    assert_eq!(import.loaded.config.lan.named(), ["eth1", "eth2", "eth3.7"]);
+    let report = import.report.to_string();
+    for told in [
+        "lobby, as the portal was told it (vlan): that is uam.vlan, the same for all",
+        "7, as the portal was told it (vlan)",
+        "eth2 is named already",
+        "all VLANs of eth1 are served",
+    ] {
+        assert!(report.contains(told), "{told}\n{report}");
+    }
+}
+
+#[test]
 fn what_would_be_laxer_is_not_run() {
     for (text, is_run) in [
         ("", true),

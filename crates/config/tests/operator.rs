@@ -512,6 +512,50 @@ fn two_uplinks_need_an_interface_each_and_nothing_else() {
 }
 
 #[test]
+fn several_interfaces_for_guests_are_one_network_and_are_named_by_what_they_become() {
+    let lan = |text: &str| {
+        let loaded = Config::parse(text, "poblano.toml", &Overrides::default()).unwrap_or_else(|e| panic!("{e}"));
+        let lan = loaded.config.lan;
+        (lan.named().to_vec(), lan.interface, lan.ports)
+    };
+    let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+    let both = names(&["eth1", "wlan0"]);
+    let several = lan("[lan]\ninterface = [\"eth1\", \"wlan0\"]");
+    assert_eq!(several, (both.clone(), "poblano-lan".to_owned(), both.clone()));
+    assert_eq!(lan("config lan\n\tlist interface 'eth1'\n\tlist interface 'wlan0'\n"), several);
+    assert_eq!(lan("config lan\n\toption interface 'eth1 wlan0'\n"), several);
+    let zone = lan("[zone.guests-0123.lan]\ninterface = [\"eth1\", \"wlan0\"]\nnetwork = \"10.85.0.0/20\"");
+    assert_eq!(zone, (both.clone(), "pbl-guests-0123".to_owned(), both));
+    assert_eq!(lan("[lan]\ninterface = [\"eth1\"]"), (names(&["eth1"]), "eth1".to_owned(), vec![]));
+}
+
+#[test]
+fn what_cannot_be_several_interfaces_of_guests_is_told_with_its_place() {
+    for (list, told) in [
+        ("[]", "poblano.toml:2:13: [lan].interface: is empty; write the name of an interface"),
+        ("[\"eth1\", 5]", "poblano.toml:2:22: [lan].interface: is 5; write the name of an interface"),
+        ("[\"eth1\", \"eth 2\"]", "poblano.toml:2:22: [lan].interface: \"eth 2\" cannot be an interface"),
+        ("[\"eth1\", \"eth2\", \"eth1\"]", "poblano.toml:2:30: [lan].interface: eth1 stands twice; leave one out"),
+        ("[\"eth1\", \"eth1.7\"]", "[lan].interface: eth1.7 and eth1 are one cable, and eth1 has all its VLANs"),
+        ("[\"eth1\", \"poblano0\"]", "[tun].name: poblano0 is also the LAN or the uplink"),
+        ("[\"eth1\", \"poblano-lan\"]", "poblano-lan is what the gateway makes of them itself; leave it out"),
+        (
+            "[\"eth2\", \"eth3\"]\n[uplink]\ninterface = \"eth3\"",
+            "poblano.toml:2:13: [lan].interface: eth3 is also uplink.interface",
+        ),
+        (
+            "[\"eth1\", \"eth2\"]\n[[uplink.line]]\ninterface = \"eth2\"",
+            "poblano.toml:4:13: [[uplink.line]].interface: eth2 is also lan.interface",
+        ),
+        ("[\"eth1\", \"eth2\"]\ninterfaces = [\"eth3\"]", "[lan].interfaces: unknown key; did you mean interface?"),
+    ] {
+        let text = format!("[lan]\ninterface = {list}");
+        let errors = Config::parse(&text, "poblano.toml", &Overrides::default()).unwrap_err().to_string();
+        assert!(errors.contains(told), "{text}\n{errors}");
+    }
+}
+
+#[test]
 fn values_that_contradict_each_other_are_refused() {
     for (text, told) in [
         ("[uplink]\ninterface = \"eth1\"", "[lan].interface: eth1 is also uplink.interface"),

@@ -106,6 +106,26 @@ port = 53
 }
 
 #[test]
+fn of_several_interfaces_none_is_another_zones() {
+    let text = |its: &str| {
+        format!(
+            "[zone.a.lan]\ninterface = [\"eth1\", \"eth2\"]\nnetwork = \"10.85.0.0/20\"\n\
+             [zone.b.lan]\ninterface = {its}\nnetwork = \"10.86.0.0/24\"\n"
+        )
+    };
+    for (its, told) in [
+        ("\"eth2\"", "[zone.b.lan].interface: eth2 is that of zone a too; each zone needs its own"),
+        ("[\"eth3\", \"eth1\"]", "[zone.b.lan].interface: eth1 is that of zone a too; each zone needs its own"),
+        ("[\"eth3\", \"eth2.5\"]", "[zone.b.lan].interface: eth2.5 and eth2 of zone a are one cable"),
+        ("[\"eth3\", \"pbl-a\"]", "[zone.b.lan].interface: pbl-a is that of zone a too; each zone needs its own"),
+    ] {
+        let errors = errors(&text(its));
+        assert!(errors.contains(told) && errors.lines().count() == 1, "{its}: {errors}");
+    }
+    assert!(Config::parse(&text("[\"eth3\", \"eth4.5\"]"), "poblano.toml", &Overrides::default()).is_ok());
+}
+
+#[test]
 fn an_interface_beside_zones_is_not_passed_over_in_silence() {
     assert_eq!(
         errors("[lan]\ninterface = \"eth1\"\n[zone.staff.lan]\ninterface = \"eth2\"\nnetwork = \"10.86.0.0/24\"\n"),

@@ -104,6 +104,19 @@ pub trait System {
         self.interface(name)
     }
 
+    /// Says that the guests' interface called as this is to be a bridge of others, which [`System::lock_lans`] makes. To be
+    /// called before that; nothing is changed yet.
+    fn join_ports(&mut self, _: Bridge) {}
+
+    /// Refuses if this system cannot do what [`System::join_ports`] says.
+    ///
+    /// # Errors
+    /// Why not.
+    fn check_ports(&self) -> Result<()> {
+        Err(Error::refused("have one guests' network on several interfaces", "only Linux can")
+            .hint("name one interface, for instance a bridge that keeps its ports apart, or give each a zone"))
+    }
+
     /// Shuts the kernel out of the guests' interfaces and brings them up. What the wire says is seen by our
     /// ports alone: the kernel's stack gets nothing from it, sends nothing to it, and does no IPv6 on it. The lock
     /// stays when the process dies; a lock that is there already is taken over without a gap. To be called once, with
@@ -230,11 +243,34 @@ pub trait Guard: Send {
     /// The kernel's.
     fn wait(&self) -> std::io::Result<()>;
 
-    /// Looks whether ours are still there, and puts them back if not. True if they were gone.
+    /// Looks whether ours are still there, and puts them back if not; and so with the ports of guests' bridges. Tells what
+    /// was otherwise.
     ///
     /// # Errors
     /// The kernel's: they may still be gone.
-    fn mend(&mut self) -> Result<bool>;
+    fn mend(&mut self, tell: &mut dyn FnMut(Mended)) -> Result<()>;
+}
+
+/// What [`Guard::mend`] met.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Mended {
+    /// Rules were gone, and are back.
+    Rules,
+    /// An interface of a guests' bridge has vanished.
+    PortGone(String),
+    /// Another interface has been made on it: nothing of it is let in.
+    PortCovered(String),
+    /// It is there again, and in the bridge.
+    PortBack(String),
+}
+
+/// A guests' interface that consists of several.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Bridge {
+    /// Its name, which no other interface has.
+    pub name: String,
+    /// The interfaces that it consists of.
+    pub ports: Vec<String>,
 }
 
 /// The connections that the kernel tracks. They outlive a guest's session: whoever gets its address next, and logs in,

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use std::net::SocketAddr;
 
 use config::{AuthMethod, Config, RadiusServer, RadiusTransport, UplinkShare};
-use platform::{Host, Interface};
+use platform::Interface;
 use serde_json::{Value, json};
 
 use crate::cli::Setup;
@@ -39,7 +39,7 @@ pub(crate) fn check(setup: &Setup, as_json: bool) -> anyhow::Result<()> {
         }
         return Err(error);
     }
-    let host = Host::new();
+    let host = run::machine(&configs);
     let gateways: Vec<_> = configs.iter().map(|config| (config, run::check_machine(&host, config))).collect();
     let machine = run::of_each(&configs, |config| run::check_machine(&host, config)).map(drop);
     let fits = machine.err().map(|error| format!("{error:#}"));
@@ -113,6 +113,13 @@ fn plan(text: &mut String, config: &Config, machine: &Machine) -> std::fmt::Resu
         },
     );
     let lan = &config.lan.interface;
+    if !config.lan.ports.is_empty() {
+        writeln!(
+            text,
+            "  make the bridge {lan} of {}, and let nothing pass between them",
+            config.lan.ports.join(" and ")
+        )?;
+    }
     writeln!(text, "  shut the kernel out of {lan} and serve guests there")?;
     writeln!(
         text,

@@ -23,8 +23,8 @@ use fastpath::shape;
 use fastpath::slow::StationLimit;
 use fastpath::table::Table;
 use platform::{
-    Flows, ForwardSpec, Guard, Host, Interface, System, Translations, TunSpec, UplinkLine, UplinkSpec, UplinksSpec,
-    Waker,
+    Bridge, Flows, ForwardSpec, Guard, Host, Interface, System, Translations, TunSpec, UplinkLine, UplinkSpec,
+    UplinksSpec, Waker,
 };
 use radius::TerminateCause;
 use store::{Accounts, AccountsError, Changes, Store};
@@ -82,7 +82,7 @@ pub(crate) fn run(setup: &Setup) -> anyhow::Result<()> {
         warn!("{warning}");
     }
     let configs: Vec<Config> = [loaded.config].into_iter().chain(loaded.others).collect();
-    let mut host = Host::new();
+    let mut host = machine(&configs);
     let interfaces = of_each(&configs, |config| check_machine(&host, config))?;
     of_each(&configs, scripts::check)?;
     of_each(&configs, https::check)?;
@@ -124,6 +124,15 @@ pub(crate) fn run(setup: &Setup) -> anyhow::Result<()> {
         Err(errors) => error!("stopped, but: {errors}"),
     }
     result.map(drop)
+}
+
+/// The machine, which knows of guests' interfaces that are to consist of several.
+pub(crate) fn machine(configs: &[Config]) -> Host {
+    let mut host = Host::new();
+    for lan in configs.iter().map(|config| &config.lan).filter(|lan| !lan.ports.is_empty()) {
+        host.join_ports(Bridge { name: lan.interface.clone(), ports: lan.ports.clone() });
+    }
+    host
 }
 
 /// Does something for each zone, the others too if one fails: what is wrong with any of them is told at once.
@@ -191,6 +200,9 @@ impl Signals {
 
 /// What `run` needs of the machine, guests' side and uplinks; `check` asks the same.
 pub(crate) fn check_machine(host: &Host, config: &Config) -> anyhow::Result<(Interface, Vec<Interface>)> {
+    if !config.lan.ports.is_empty() {
+        host.check_ports().context("lan.interface")?;
+    }
     let lan = host.lan(&config.lan.interface).context("lan.interface")?;
     let uplinks = match &config.uplink.lines[..] {
         [] => vec![one_uplink(host, config)?],
@@ -594,7 +606,7 @@ fn begin(zone: &Zone, threads: &mut Threads, clock: Clock) -> anyhow::Result<()>
     let (lan, tun) = &zone.ports;
     threads.carry_packets(Arc::clone(&zone.gateway.plane), Arc::clone(lan), Arc::clone(tun), clock)?;
     let (Config { lan, .. }, portal) = (&zone.config, settings::portal(&zone.config));
-    info!("guests on {} get {} and meet the portal at {portal}/", lan.interface, lan.network);
+    info!("guests on {} get {} and meet the portal at {portal}/", lan.named().join(", "), lan.network);
     info!("offload {}", zone.gateway.offload.state());
     Ok(())
 }

@@ -80,7 +80,7 @@ fn lines(config: &Config, read: &mut Read<'_>) {
     for (i, line) in uplink.lines.iter().enumerate() {
         let path = |key: &str| format!("uplink.line[{i}].{key}");
         let (interface, lan) = (&line.interface, &config.lan);
-        if *interface == lan.interface {
+        if lan.named().contains(interface) {
             let message = format!("{interface} is also lan.interface; guests and the Internet need one each");
             read.conflict(&path("interface"), &["lan.interface"], message);
         }

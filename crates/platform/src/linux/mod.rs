@@ -11,6 +11,7 @@ mod nlsock;
 #[cfg_attr(all(target_pointer_width = "64", target_endian = "little"), path = "offload/mod.rs")]
 #[cfg_attr(not(all(target_pointer_width = "64", target_endian = "little")), path = "../no_offload.rs")]
 mod offload;
+mod ports;
 mod raw;
 mod rtnetlink;
 mod rules;
@@ -33,6 +34,7 @@ pub use self::boot::since_boot;
 use self::nft::Family;
 use self::nlsock::NetlinkSocket;
 pub use self::offload::Offload;
+use self::ports::Keeper;
 #[cfg(fuzzing)]
 pub(crate) use self::rtnetlink::read_anything;
 use self::rtnetlink::{Route, Rtnetlink};
@@ -40,8 +42,8 @@ use self::rules::Way;
 use self::sysctl::Switch;
 use crate::netlink::Message;
 use crate::{
-    DefaultRoute, Error, Flows, ForwardSpec, Guard, Interface, OffloadSpec, Result, System, Translations, TunMode,
-    TunSpec, UndoErrors, UplinkSpec, Uplinks, UplinksSpec, Waker, check_lan, same_network,
+    Bridge, DefaultRoute, Error, Flows, ForwardSpec, Guard, Interface, OffloadSpec, Result, System, Translations,
+    TunMode, TunSpec, UndoErrors, UplinkSpec, Uplinks, UplinksSpec, Waker, check_lan, same_network,
 };
 
 /// Packets that wait in the TUN for us. The usual 500 are too few for a burst of small ones.
@@ -58,6 +60,8 @@ const VLAN: &str = "vlan:";
 #[derive(Default)]
 pub struct Host {
     lans: Vec<String>,
+    /// Those of them that are to consist of several.
+    bridges: Vec<Bridge>,
     undo: Vec<Change>,
     /// Nobody else changes the machine while we live: a second one's undo would take our lock away.
     alone: Option<UnixDatagram>,
@@ -74,6 +78,10 @@ enum Change {
     /// The interface of a VLAN is ours.
     Vlan {
         lan: String,
+    },
+    /// A bridge is ours, and what is in it is released.
+    Bridge {
+        name: String,
     },
     Lock {
         lan: String,
@@ -155,7 +163,13 @@ impl Host {
     }
 
     fn remember(&self) -> Result<()> {
-        firewall("remember the machine's settings", rules::lock(&self.lans, &self.memory()))
+        firewall("remember the machine's settings", self.lock()?)
+    }
+
+    /// With the ports that there are: one may have gone.
+    fn lock(&self) -> Result<Vec<Message>> {
+        let ports = Keeper::new(self.bridges.clone()).look()?;
+        Ok(rules::lock(&self.lans, &ports, &self.memory()))
     }
 
     fn memory(&self) -> Vec<String> {
@@ -306,6 +320,32 @@ impl Host {
         })
     }
 
+    /// A guests' interface, or a port of one, as it will be.
+    fn one_lan(&self, name: &str) -> Result<Interface> {
+        match self.trunk(name)? {
+            Some((trunk, _)) => Ok(Interface {
+                name: name.to_owned(),
+                index: 0,
+                up: false,
+                master: None,
+                lower: None,
+                v4: Vec::new(),
+                ..trunk
+            }),
+            None => {
+                let found = self.interface(name)?;
+                let is_ours =
+                    |index| Ok::<_, Error>(Rtnetlink::open()?.links()?.iter().any(|l| l.index == index && l.ours));
+                // A bridge of a former life goes, or comes to be again.
+                let master = match found.master {
+                    Some(index) if is_ours(index)? => None,
+                    master => master,
+                };
+                Ok(Interface { master, ..found })
+            }
+        }
+    }
+
     /// Whoever has a trunk has the frames of all its VLANs, whatever these are called: no two of these may be one cable.
     fn check_cables(&self, lans: &[Interface]) -> Result<()> {
         let all = self.interfaces()?;
@@ -323,7 +363,7 @@ impl Host {
 
     /// The way to the Internet must not be where the guests are.
     fn check_uplink(&self, uplink: &str) -> Result<()> {
-        if self.lans.iter().any(|lan| lan == uplink) {
+        if self.closed().iter().any(|lan| lan == uplink) {
             return Err(Error::refused(format!("use {uplink} as the uplink"), "it is the guests' interface")
                 .hint("guests' interface and uplink must be two"));
         }
@@ -339,13 +379,18 @@ impl Host {
                     None => Ok(()),
                 }
             }
+            Change::Bridge { name } => {
+                self.bridges.retain(|bridge| bridge.name != name);
+                let mut rtnetlink = Rtnetlink::open()?;
+                match rtnetlink.links()?.into_iter().find(|link| link.name == name && link.ours) {
+                    Some(found) => rtnetlink.delete_link(&name, found.index),
+                    None => Ok(()),
+                }
+            }
             Change::Lock { lan } => {
                 self.lans.retain(|other| *other != lan);
-                let messages = if self.lans.is_empty() {
-                    rules::remove(Family::Netdev, rules::TABLE)
-                } else {
-                    rules::lock(&self.lans, &self.memory())
-                };
+                let messages =
+                    if self.lans.is_empty() { rules::remove(Family::Netdev, rules::TABLE) } else { self.lock()? };
                 firewall("unlock the guests' interface", messages)
             }
             Change::Filter => firewall("remove the firewall rules", rules::remove(Family::Inet, rules::TABLE)),
@@ -355,7 +400,10 @@ impl Host {
             },
             Change::Offload { lan, index } => offload::detach(&lan, index),
             Change::Device { name, index } => Rtnetlink::open()?.delete_link(&name, index),
-            Change::LinkUp { name, index } => Rtnetlink::open()?.set_up(&name, index, false),
+            Change::LinkUp { name, index } => match Rtnetlink::open()?.set_up(&name, index, false) {
+                Err(e) if e.errno() == Some(libc::ENODEV) => Ok(()),
+                done => done,
+            },
             Change::Switch { switch, former } => switch.write(&former),
             Change::Address { name, index, address, prefix } => {
                 Rtnetlink::open()?.delete_address(&name, index, address, prefix)
@@ -382,18 +430,18 @@ impl System for Host {
     }
 
     fn lan(&self, name: &str) -> Result<Interface> {
-        match self.trunk(name)? {
-            Some((trunk, _)) => Ok(Interface {
-                name: name.to_owned(),
-                index: 0,
-                up: false,
-                master: None,
-                lower: None,
-                v4: Vec::new(),
-                ..trunk
-            }),
-            None => self.interface(name),
+        match self.bridges.iter().find(|bridge| bridge.name == name) {
+            Some(bridge) => self.bridge(bridge),
+            None => self.one_lan(name),
         }
+    }
+
+    fn join_ports(&mut self, bridge: Bridge) {
+        self.bridges.push(bridge);
+    }
+
+    fn check_ports(&self) -> Result<()> {
+        Ok(())
     }
 
     fn lock_lans(&mut self, lans: &[&str]) -> Result<()> {
@@ -403,35 +451,37 @@ impl System for Host {
         }
         let all = lans.join(", ");
         self.be_alone(&all)?;
-        for lan in lans {
+        let ports = self.ports();
+        for lan in lans.iter().copied().chain(ports.iter().map(String::as_str)) {
             self.make_vlan(lan)?;
         }
-        let interfaces = lans.iter().map(|lan| self.interface(lan)).collect::<Result<Vec<_>>>()?;
-        self.check_cables(&interfaces)?;
+        self.make_bridges()?;
+        let found = |names: &[&str]| names.iter().map(|name| self.interface(name)).collect::<Result<Vec<_>>>();
+        // All of them, unless a bridge of a former life goes on without one.
+        let ports = Keeper::new(self.bridges.clone()).look()?.present;
+        let ports = found(&ports.iter().map(String::as_str).collect::<Vec<_>>())?;
+        let interfaces = found(lans)?;
+        self.check_cables(&[&ports[..], &interfaces[..]].concat())?;
         for lan in lans {
             self.lans.push((*lan).to_owned());
             // Remembered before it is done: after a failure, undo must look at it as well.
             self.undo.push(Change::Lock { lan: (*lan).to_owned() });
         }
         self.recall()?;
-        firewall(&format!("lock {all}"), rules::lock(&self.lans, &self.memory()))?;
+        firewall(&format!("lock {all}"), self.lock()?)?;
         self.undo.push(Change::Filter);
         self.detach_former(|former| !self.lans.contains(&former.name))?;
         // The rules of a former life stay until ours replace them in one step: without a NAT chain for a moment, the
         // connections that go on would be translated no more, and reset by our own kernel.
         if !self.took_over {
-            firewall("set the firewall rules", rules::filter(&self.lans, &[]))?;
+            firewall("set the firewall rules", rules::filter(&self.closed(), &[]))?;
         }
         // A second lock, for the time until the first one is put back if somebody takes it away: the LAN has no address, so
         // no answer goes back there and the kernel takes nothing from it.
-        let closed: Vec<_> = lans
-            .iter()
-            .flat_map(|lan| {
-                [(Switch::source_check(lan), "1"), (Switch::forwarding(lan), "0"), (Switch::no_ipv6(lan), "1")]
-            })
-            .collect();
+        let closed: Vec<_> = self.closed().iter().flat_map(|lan| ports::closed(lan)).collect();
         self.set(&closed)?;
-        interfaces.iter().try_for_each(|interface| self.bring_up(interface))
+        self.fill_bridges()?;
+        ports.iter().chain(&interfaces).try_for_each(|interface| self.bring_up(interface))
     }
 
     fn open_lan(&mut self, lan: &str, waker: &Waker) -> Result<Arc<dyn LanPort>> {
@@ -549,7 +599,7 @@ impl System for Host {
         self.end_former_tuns(specs)?;
         // The rules first, so that not one packet is forwarded without them.
         self.undo.push(Change::Filter);
-        firewall("set the firewall rules", rules::filter(&self.lans, &ways))?;
+        firewall("set the firewall rules", rules::filter(&self.closed(), &ways))?;
         self.ways = ways;
         for spec in specs {
             for uplink in &spec.uplinks {
@@ -570,8 +620,13 @@ impl System for Host {
         if self.ways.is_empty() {
             return Ok(None);
         }
-        let rules = [rules::lock(&self.lans, &self.memory()), rules::filter(&self.lans, &self.ways)];
-        Ok(Some(Box::new(guard::RuleGuard::open(rules, waker)?)))
+        let kept = guard::Kept {
+            lans: self.lans.clone(),
+            memory: self.memory(),
+            ports: Keeper::new(self.bridges.clone()),
+            filter: rules::filter(&self.closed(), &self.ways),
+        };
+        Ok(Some(Box::new(guard::RuleGuard::open(kept, waker)?)))
     }
 
     fn open_flows(&mut self) -> Result<Box<dyn Flows>> {

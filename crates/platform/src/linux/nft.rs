@@ -30,6 +30,8 @@ pub(super) enum Term<'a> {
     /// The same by number, which takes the kernel a fifth of the time.
     InNumber(u32),
     OutNumber(u32),
+    /// The frame is to none of the groups that no bridge forwards (IEEE 802.1Q, table 8-1).
+    NotToBridges,
     Source(Ipv4Addr, u8),
     Destination(Ipv4Addr),
     /// Of a packet that is not IPv4 this says anything: for where that makes no difference.
@@ -104,6 +106,7 @@ const META_OIFNAME: u32 = 7;
 const META_NFPROTO: u32 = 15;
 const META_L4PROTO: u32 = 16;
 const NFPROTO_IPV4: u8 = 2;
+const BASE_LINK: u32 = 0;
 const BASE_NETWORK: u32 = 1;
 const BASE_TRANSPORT: u32 = 2;
 const CT_STATE: u32 = 0;
@@ -244,6 +247,10 @@ fn expressions(m: Message, term: &Term<'_>) -> Message {
         Term::Out(name) => compare(load_meta(m, META_OIFNAME), EQUAL, &padded(name)),
         Term::InNumber(index) => compare(load_meta(m, META_IIF), EQUAL, &index.to_ne_bytes()),
         Term::OutNumber(index) => compare(load_meta(m, META_OIF), EQUAL, &index.to_ne_bytes()),
+        Term::NotToBridges => {
+            let m = load_payload(m, BASE_LINK, 0, 6);
+            compare(bits_of(m, [255, 255, 255, 255, 255, 0xf0], [0; 6]), NOT_EQUAL, &[0x01, 0x80, 0xc2, 0, 0, 0])
+        }
         Term::Source(network, prefix) => {
             let bits = mask(*prefix);
             let m = load_payload(ipv4(m), BASE_NETWORK, IPV4_SOURCE_AT, 4);
@@ -340,9 +347,13 @@ fn load_payload(m: Message, base: u32, offset: u32, len: u32) -> Message {
 }
 
 /// These bits of the register, and then those turned round.
-fn bits_of(m: Message, bits: [u8; 4], turned: [u8; 4]) -> Message {
+fn bits_of<const N: usize>(m: Message, bits: [u8; N], turned: [u8; N]) -> Message {
     expression(m, "bitwise", |m| {
-        m.be32(1, REGISTER).be32(2, REGISTER).be32(3, 4).nest(4, |m| m.attr(1, &bits)).nest(5, |m| m.attr(1, &turned))
+        m.be32(1, REGISTER)
+            .be32(2, REGISTER)
+            .be32(3, N as u32)
+            .nest(4, |m| m.attr(1, &bits))
+            .nest(5, |m| m.attr(1, &turned))
     })
 }
 

@@ -9,9 +9,9 @@ use super::nlsock::NetlinkSocket;
 use crate::netlink::{ACK, CREATE, EXCL, Message, attrs};
 use crate::{Interface, Result};
 
-const NEWLINK: u16 = 16;
+pub(super) const NEWLINK: u16 = 16;
 const DELLINK: u16 = 17;
-const GETLINK: u16 = 18;
+pub(super) const GETLINK: u16 = 18;
 const NEWADDR: u16 = 20;
 const DELADDR: u16 = 21;
 const GETADDR: u16 = 22;
@@ -22,17 +22,17 @@ const NEWRULE: u16 = 32;
 const DELRULE: u16 = 33;
 const GETRULE: u16 = 34;
 
-const IFLA_ADDRESS: u16 = 1;
-const IFLA_IFNAME: u16 = 3;
+pub(super) const IFLA_ADDRESS: u16 = 1;
+pub(super) const IFLA_IFNAME: u16 = 3;
 const IFLA_MTU: u16 = 4;
 const IFLA_LINK: u16 = 5;
-const IFLA_MASTER: u16 = 10;
+pub(super) const IFLA_MASTER: u16 = 10;
 const IFLA_TXQLEN: u16 = 13;
-const IFLA_LINKINFO: u16 = 18;
+pub(super) const IFLA_LINKINFO: u16 = 18;
 const IFLA_LINK_NETNSID: u16 = 37;
 const IFLA_NET_NS_FD: u16 = 28;
-const IFLA_INFO_KIND: u16 = 1;
-const IFLA_INFO_DATA: u16 = 2;
+pub(super) const IFLA_INFO_KIND: u16 = 1;
+pub(super) const IFLA_INFO_DATA: u16 = 2;
 const IFLA_VLAN_ID: u16 = 1;
 const VETH_INFO_PEER: u16 = 1;
 
@@ -73,7 +73,7 @@ const SCOPE_LINK: u8 = 253;
 const TYPE_UNICAST: u8 = 1;
 
 /// The kernel's routing configuration.
-pub(super) struct Rtnetlink(NetlinkSocket);
+pub(super) struct Rtnetlink(pub(super) NetlinkSocket);
 
 /// One IPv4 route of the main table.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -366,7 +366,7 @@ fn fib_rule_header(invert: bool, source_bits: u8) -> [u8; 12] {
 }
 
 /// `struct ifinfomsg`
-fn ifinfomsg(index: u32, flags: u32, change: u32) -> [u8; 16] {
+pub(super) fn ifinfomsg(index: u32, flags: u32, change: u32) -> [u8; 16] {
     let mut bytes = [0; 16];
     bytes[4..8].copy_from_slice(&index.to_ne_bytes());
     bytes[8..12].copy_from_slice(&flags.to_ne_bytes());
@@ -455,10 +455,10 @@ fn parse_route(body: &[u8]) -> Option<(u32, u8, Route)> {
 /// Reads a message's body as everything that it could be.
 #[cfg(fuzzing)]
 pub(crate) fn read_anything(body: &[u8]) {
-    let _ = (parse_link(body), parse_address(body), parse_route(body), parse_own_rule(body));
+    let _ = (super::ports::parse(body), parse_link(body), parse_address(body), parse_route(body), parse_own_rule(body));
 }
 
-fn number(value: &[u8]) -> Option<u32> {
+pub(super) fn number(value: &[u8]) -> Option<u32> {
     Some(u32::from_ne_bytes(value.get(..4)?.try_into().ok()?))
 }
 
@@ -466,7 +466,7 @@ fn ipv4(value: &[u8]) -> Option<Ipv4Addr> {
     Some(Ipv4Addr::from(<[u8; 4]>::try_from(value).ok()?))
 }
 
-fn text(value: &[u8]) -> Option<String> {
+pub(super) fn text(value: &[u8]) -> Option<String> {
     Some(std::str::from_utf8(value).ok()?.trim_end_matches('\0').to_owned())
 }
 

@@ -2,6 +2,9 @@
 //!
 //! * The kernel gets nothing from a guests' interface: not IPv4, not ARP, not IPv6. Packet sockets see frames
 //!   before this hook, so we get all of them. This is table `netdev poblano`, and it stays when we die.
+//! * Where that is a bridge of ours, its ports' frames are the bridge's, but for those to the groups that no bridge forwards:
+//!   the kernel would take them as the port's own, whatever is in them. They are dropped as they come in. A port that is in
+//!   no bridge is a guests' interface all the same, for the rules of forwarding.
 //! * The kernel sends nothing to a guests' interface and forwards nothing from or to it.
 //! * What the gateway lets through comes out of a TUN. From there it may go to its uplinks, and only there, so never to
 //!   another TUN; from the uplinks only answers come back. An uplink forwards nothing else if it did not forward before us.
@@ -21,6 +24,7 @@ use std::net::SocketAddrV4;
 use fastpath::verdict::DIVERTED_PORT;
 
 use super::nft::{self, Family, Hook, Term};
+use super::ports::Ports;
 use crate::ForwardSpec;
 use crate::netlink::Message;
 
@@ -51,15 +55,25 @@ pub(super) struct Way {
     pub(super) closed: Vec<String>,
 }
 
-/// The lock of these interfaces, in place of the one that is there. `memory` outlives us with it: words, in the comments
+/// The lock of these interfaces and of bridges' ports, in place of the one that is there. `memory` outlives us with it: words, in the comments
 /// of rules that say what their chain does anyway.
-pub(super) fn lock(lans: &[String], memory: &[String]) -> Vec<Message> {
+pub(super) fn lock(lans: &[String], ports: &Ports, memory: &[String]) -> Vec<Message> {
     let mut messages = replace(Family::Netdev, TABLE);
-    for (n, lan) in lans.iter().enumerate() {
+    let mut close = |name: &str, device| {
         let hook =
-            Hook { number: HOOK_INGRESS, priority: PRIORITY_FIRST, kind: "filter", drop: true, device: Some(lan) };
-        messages.push(nft::add_chain(Family::Netdev, TABLE, &format!("lock{n}"), &hook));
+            Hook { number: HOOK_INGRESS, priority: PRIORITY_FIRST, kind: "filter", drop: true, device: Some(device) };
+        messages.push(nft::add_chain(Family::Netdev, TABLE, name, &hook));
+    };
+    for (n, lan) in lans.iter().enumerate() {
+        close(&format!("lock{n}"), lan);
     }
+    for (n, port) in ports.present.iter().enumerate() {
+        close(&format!("port{n}"), port);
+    }
+    // A chain that somebody has emptied lets nothing pass, nor that of a port whose VLANs somebody else takes.
+    let to_bridge = |n| nft::add_rule(Family::Netdev, TABLE, &format!("port{n}"), &[Term::NotToBridges, Term::Accept]);
+    let open = ports.present.iter().enumerate().filter(|(_, port)| !ports.covered.contains(port));
+    messages.extend(open.map(|(n, _)| to_bridge(n)));
     let mut comments: Vec<String> = Vec::new();
     for word in memory {
         match comments.last_mut() {
@@ -75,8 +89,8 @@ pub(super) fn lock(lans: &[String], memory: &[String]) -> Vec<Message> {
     nft::batch(messages)
 }
 
-/// The rules of forwarding, in place of those that are there.
-pub(super) fn filter(lans: &[String], ways: &[Way]) -> Vec<Message> {
+/// The rules of forwarding, in place of those that are there. `closed` are guests' interfaces, and ports of those.
+pub(super) fn filter(closed: &[String], ways: &[Way]) -> Vec<Message> {
     let mut messages = replace(Family::Inet, TABLE);
     for (name, hook) in [
         ("input", base(HOOK_INPUT, PRIORITY_FILTER, "filter")),
@@ -96,7 +110,7 @@ pub(super) fn filter(lans: &[String], ways: &[Way]) -> Vec<Message> {
             messages.push(rule("forward", &[Term::OutNumber(*tun), Term::In(uplink), Term::Established, Term::Accept]));
         }
     }
-    for lan in lans {
+    for lan in closed {
         messages.push(rule("input", &[Term::In(lan), Term::Drop]));
         messages.push(rule("forward", &[Term::In(lan), Term::Drop]));
         messages.push(rule("forward", &[Term::Out(lan), Term::Drop]));
@@ -212,7 +226,7 @@ mod tests {
             .iter()
             .flat_map(|lan| [format!("source-check:{lan}=0"), format!("no-ipv6:{lan}=0"), format!("vlan:{lan}")])
             .collect();
-        let comments: Vec<String> = lock(&lans, &memory)
+        let comments: Vec<String> = lock(&lans, &Ports::default(), &memory)
             .into_iter()
             .filter_map(|message| {
                 let bytes = message.finish(1);

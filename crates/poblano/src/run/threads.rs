@@ -7,7 +7,7 @@ use std::time::Duration;
 use fastpath::pipeline::Plane;
 use fastpath::port::{LanPort, TunPort};
 use fastpath::pump;
-use platform::{Guard, Waker};
+use platform::{Guard, Mended, Waker};
 use tracing::{Span, error, warn};
 
 use crate::clock::Clock;
@@ -46,11 +46,23 @@ impl Threads {
         self.start("rules", move |stop| {
             let mut fails = false;
             while !stop.load(Ordering::Relaxed) {
-                let mended = guard.mend();
-                match &mended {
-                    Ok(true) => warn!("somebody took our firewall rules away (nft flush ruleset?); they are back"),
-                    Err(error) if !fails => error!("{error}; what guests send may not be filtered until they are back"),
-                    _ => {}
+                let mended = guard.mend(&mut |mended| {
+                    let (who, what) = match &mended {
+                        Mended::Rules => {
+                            ("somebody", "took our firewall rules away (nft flush ruleset?); they are back")
+                        }
+                        Mended::PortGone(port) => (&**port, "is gone, and so are its guests until it is back"),
+                        Mended::PortCovered(port) => {
+                            (&**port, "has an interface on it (a VLAN?) that would take guests' frames; it is shut until that is removed")
+                        }
+                        Mended::PortBack(port) => (&**port, "is back among the guests' interfaces"),
+                    };
+                    warn!("{who} {what}");
+                });
+                if let Err(error) = &mended
+                    && !fails
+                {
+                    error!("{error}; what guests send may not be filtered until that is done");
                 }
                 fails = mended.is_err();
                 if let Err(error) = guard.wait() {

@@ -2,9 +2,11 @@
 
 use std::net::Ipv4Addr;
 
+use super::super::report::{Outcome, Weight};
 use super::super::values;
-use super::super::write::quoted;
+use super::super::write::{list, quoted};
 use super::{Converter, Lan};
+use crate::check::is_vlan_of;
 use crate::{Network, Overrides};
 
 /// CoovaChilli's own.
@@ -19,7 +21,7 @@ const MAX_HOSTS: usize = 4096;
 
 impl Converter<'_> {
     pub(super) fn network(&mut self, overrides: &Overrides) -> Lan {
-        self.text("dhcpif", "lan.interface");
+        self.interfaces(overrides);
         if !self.has("dhcpif") && overrides.lan.is_none() {
             let message = "is missing; write the guests' interface, such as dhcpif eth1, or give --lan";
             let problem = self.default_of("dhcpif").problem(message);
@@ -59,6 +61,34 @@ impl Converter<'_> {
         self.hosts(&lan);
         self.raw_options();
         lan
+    }
+
+    /// `dhcpif`, and all `moreif`, each with what the portal is told of it behind a stroke or a dot.
+    fn interfaces(&mut self, overrides: &Overrides) {
+        self.text("dhcpif", "lan.interface");
+        let mut named: Vec<String> = self.one("dhcpif").map(|setting| setting.value.clone()).into_iter().collect();
+        for (setting, item) in self.all("moreif").flat_map(|s| values::items(&s.value).into_iter().map(move |i| (s, i)))
+        {
+            let of_vlan = || (&*item, item.rsplit_once('.').map_or("", |(_, vlan)| vlan));
+            let (name, label) = item.split_once('/').unwrap_or_else(of_vlan);
+            let trunk = named.iter().find(|trunk| is_vlan_of(name, trunk));
+            let not_needed = match trunk {
+                _ if overrides.lan.is_some() => "--lan takes the place of all interfaces".to_owned(),
+                Some(trunk) => format!("all VLANs of {trunk} are served"),
+                None if named.iter().any(|known| known == name) => format!("{name} is named already"),
+                None => {
+                    named.push(name.to_owned());
+                    self.set("lan.interface", list(&named), setting);
+                    if !label.is_empty() {
+                        let text =
+                            format!("{label}, as the portal was told it (vlan): that is uam.vlan, the same for all");
+                        self.found(setting, Outcome::NotSupported, Weight::Plain, text);
+                    }
+                    continue;
+                }
+            };
+            self.found(setting, Outcome::NotNeeded, Weight::Plain, not_needed);
+        }
     }
 
     /// The pool is `dynip`, or else the network; `dhcpstart` and `dhcpend` count from its beginning.

@@ -81,8 +81,9 @@ pub(super) const OPTIONS: &[ChilliOption] = &[
     common(
         "moreif",
         super::Kind::List,
-        lacking(
-            "one network has one LAN interface: bridge them, let a switch tag them as VLANs of one, or give each a network by [zone.NAME]",
+        Changed(
+            "lan.interface",
+            "a list of all; the gateway makes a bridge of them, and guests of two do not reach each other",
         ),
     ),
     rare("dhcpmac", Mac, lacking("frames carry the interface's own address: ip link set dev LAN address MAC")),

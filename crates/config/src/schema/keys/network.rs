@@ -3,8 +3,8 @@
 use super::{key, or, repeated, section};
 use crate::schema::Absent::{Is, Required};
 use crate::schema::Kind::{
-    Address, Addresses, Bool, Choice, DhcpOptions, Duration, Int, Interface, InterfaceAddress, Mac, Name, Network,
-    Probes, Text,
+    Address, Addresses, Bool, Choice, DhcpOptions, Duration, Int, Interface, InterfaceAddress, Interfaces, Mac, Name,
+    Network, Probes, Text,
 };
 use crate::schema::Section;
 
@@ -14,9 +14,9 @@ pub(super) const LAN: Section = section(
     &[
         key(
             "interface",
-            Interface,
+            Interfaces { max: 16 },
             or("none; give it here or with --lan", "\"eth1\""),
-            "The interface that guests are on: an access point's bridge, a switch port, a VLAN. Give it no address; whatever else uses it is cut off.",
+            "The interface that guests are on: an access point's bridge, a switch port, a VLAN. Give it no address; whatever else uses it is cut off. Several, as [\"eth1\", \"wlan0\"], are one network with one pool and one portal, on Linux: the gateway makes a bridge of them, poblano-lan or in a zone pbl-NAME, lets nothing pass from one to the other, and gives them back when it stops. Log, scripts and RADIUS know the bridge. None of them may be in another bridge.",
         ),
         key(
             "network",

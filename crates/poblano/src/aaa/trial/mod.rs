@@ -11,7 +11,7 @@ use std::time::Duration;
 use config::{Config, RadiusServer};
 use engine::gateway::Attempt;
 use fastpath::session::SlotIndex;
-use platform::{Host, System};
+use platform::System;
 use radius::request::{Authentic, Record, SessionFacts};
 use radius::{AccountingRequest, Code, Outcome, Reply, TerminateCause, Usage};
 use tokio::task::LocalSet;
@@ -26,7 +26,7 @@ use super::grant::{Declined, Rules, redirect};
 use super::ignored::ignored;
 use crate::cli::RadiusTest;
 use crate::clock::Clock;
-use crate::{commands, settings};
+use crate::{commands, run, settings};
 
 /// The station of a test that names none: from the range that anybody may use, and no device's.
 const NOBODY: MacAddr = MacAddr([2, 0, 0, 0, 0, 0]);
@@ -71,7 +71,8 @@ pub(crate) fn test(command: &RadiusTest) -> anyhow::Result<ExitCode> {
         None if command.mac.is_some() => Login::Device,
         None => Login::Nobody { password: commands::make_password() },
     };
-    let lan_mac = Host::new().lan(&config.lan.interface).ok().map(|lan| lan.mac);
+    let host = run::machine(std::slice::from_ref(&config));
+    let lan_mac = host.lan(&config.lan.interface).ok().map(|lan| lan.mac);
     let trial = Trial {
         asks: Asks::new(&config, lan_mac),
         rules: Rules::new(&config),
