@@ -209,6 +209,24 @@ def test_with_the_rights_of_the_service_an_interface_comes_back_too():
         assert "ERROR" not in told()
 
 
+def test_a_crash_while_an_interface_is_away_keeps_nobody_on_the_others_off_the_net():
+    with house() as lab:
+        assert lab.ada.login().status == 303
+        lab.gateway.wait_until_written()
+        mac = lab.eve.mac
+        lab.gw.ip("link", "del", "lan1")
+        lab.gateway.kill()
+        lab.gateway.start()
+        assert lab.ada.is_online()
+        cable(lab, lab.eve.ns, "lan1")
+        lab.eve.ns.ip("link", "set", Guest.nic, "address", mac)
+        lab.eve.ns.ip("link", "set", Guest.nic, "up")
+        wait_for(lambda: "lan1 is back" in lab.gateway.log.read_text(), "word of the interface that is back")
+        assert lab.eve.lease()
+        assert not lab.eve.is_online()
+        assert not reach_each_other(lab)
+
+
 def test_an_interface_that_somebody_takes_out_of_the_bridge_is_put_back():
     with house() as lab:
         lab.gw.ip("link", "set", "lan1", "nomaster")

@@ -26,14 +26,16 @@ const DAMAGED_NAME: &str = "state.redb.damaged";
 /// Pages are read once at start and then written: a cache is of little use, and a router has 64 MB.
 const CACHE_OCTETS: usize = 512 * 1024;
 
-const LEASES: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("leases");
-const SESSIONS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("sessions");
-const BLOCKED: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("blocked");
-const HOSTS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("hosts");
-const ALLOWANCES: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("allowances");
-const SECRETS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("secrets");
-const COUNTERS: TableDefinition<'_, &str, u64> = TableDefinition::new("counters");
-const BOOTS: &str = "boots";
+type Table = TableDefinition<'static, &'static [u8], &'static [u8]>;
+
+const LEASES: Table = TableDefinition::new("leases");
+const SESSIONS: Table = TableDefinition::new("sessions");
+const BLOCKED: Table = TableDefinition::new("blocked");
+const HOSTS: Table = TableDefinition::new("hosts");
+const ALLOWANCES: Table = TableDefinition::new("allowances");
+/// Of the installation: its secrets by their names, and how often it has started. Tables of one kind have one code.
+const OWN: Table = TableDefinition::new("own");
+const BOOTS: &[u8] = b"starts";
 
 /// The open database. One process can have it open at a time.
 #[derive(Debug)]
@@ -229,10 +231,10 @@ impl Store {
         self.with(|database| {
             let transaction = database.begin_write()?;
             let secret = {
-                let mut table = transaction.open_table(SECRETS)?;
-                let known = table.get(name)?.and_then(|known| known.value().try_into().ok());
+                let mut table = transaction.open_table(OWN)?;
+                let known = table.get(name.as_bytes())?.and_then(|known| known.value().try_into().ok());
                 if known.is_none() {
-                    table.insert(name, &fresh[..])?;
+                    table.insert(name.as_bytes(), &fresh[..])?;
                 }
                 known.unwrap_or(fresh)
             };
@@ -261,9 +263,11 @@ impl Store {
         self.with(|database| {
             let transaction = database.begin_write()?;
             let boot = {
-                let mut table = transaction.open_table(COUNTERS)?;
-                let boot = table.get(BOOTS)?.map_or(0, |count| count.value()).saturating_add(1);
-                table.insert(BOOTS, boot)?;
+                let mut table = transaction.open_table(OWN)?;
+                let before =
+                    table.get(BOOTS)?.and_then(|count| Some(u64::from_be_bytes(count.value().try_into().ok()?)));
+                let boot = before.unwrap_or(0).saturating_add(1);
+                table.insert(BOOTS, &boot.to_be_bytes()[..])?;
                 boot
             };
             transaction.commit()?;
@@ -288,8 +292,6 @@ impl Store {
         Ok(outcome)
     }
 }
-
-type Table = TableDefinition<'static, &'static [u8], &'static [u8]>;
 
 fn load<T>(
     database: &Database,

@@ -236,4 +236,16 @@ mod tests {
             .collect();
         assert_eq!(comments.iter().flat_map(|line| line.split(' ')).collect::<Vec<_>>(), memory);
     }
+
+    #[test]
+    fn a_port_with_another_interface_on_it_lets_nothing_pass() {
+        let rules = |covered: &[&str]| {
+            let named = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+            let ports = Ports { present: named(&["eth1", "eth2"]), covered: named(covered), apart: Vec::new() };
+            let all = lock(&[], &ports, &[]);
+            [nft::CHAINS.0, nft::RULES.0].map(|kind| all.iter().filter(|message| message.kind() == kind).count())
+        };
+        assert_eq!(rules(&[]), [2, 2]);
+        assert_eq!(rules(&["eth2"]), [2, 1]);
+    }
 }
