@@ -79,7 +79,8 @@ def test_a_name_with_markup_is_text_in_an_operators_template(lab, folder):
     lab.gateway.add_user("<img src=x>", "lovelace")
     form = ("--data-urlencode", "name=<img src=x>", "--data-urlencode", "password=lovelace")
     assert lab.guest.curl(f"{PORTAL}/login", *form).status == 303
-    assert lab.guest.curl(f"{PORTAL}/status").body == '<p title="{0}">{0}</p>'.format("Signed in as &#60;img src=x&#62;")
+    words = "Signed in as &#60;img src=x&#62;"
+    assert lab.guest.curl(f"{PORTAL}/status").body == f'<p title="{words}">{words}</p>'
 
 
 def test_what_is_written_as_a_beginning_shows_the_same_pages(lab, folder):
