@@ -131,7 +131,8 @@ class Guest:
         """A client that looks after its lease until the end."""
         child = self.ask(client, once=False)
         try:
-            wait_for(lambda: self.address, f"a lease with {client}", 30)
+            # The route comes after the address.
+            wait_for(lambda: self.address and "default" in self.ns.ip("route"), f"a lease with {client}", 30)
             yield
         finally:
             child.kill()
