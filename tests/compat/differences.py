@@ -23,6 +23,8 @@ DIFFERENCES = {
     "start time": "starttime is a date; CoovaChilli's counts from the machine's start.",
     "session time": "MaxSessionTime of WISPr 1.0 is the session's; CoovaChilli's is 3600 always.",
     "original request": "The packet path's own redirect comes first (302 to the gateway), then the one to the portal.",
+    "lease when refused": "A device that the server refuses with macauthdeny keeps its lease, or it would ask for one "
+    "again and again; CoovaChilli answers no DHCP of it either.",
     "location": "A location's name and id are themselves in WISPr 2.0; CoovaChilli writes CDATA[[...]] around "
     "them, which XML takes for a part of the name.",
     "alias address": "Whoever is online reaches the gateway's pages at port 80 of uamaliasip, and led to uamport; "

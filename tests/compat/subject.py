@@ -153,9 +153,19 @@ def options_of(secret, more):
 
 
 @contextlib.contextmanager
-def made(users=USERS, how="chap", secret=SECRET, radius=aaa.FreeRadius, guests=1, mac=None, ours=None, **options):
+def made(
+    users=USERS,
+    how="chap",
+    secret=SECRET,
+    radius=aaa.FreeRadius,
+    guests=1,
+    mac=None,
+    ours=None,
+    leases=True,
+    **options,
+):
     """A lab with FreeRADIUS and the foreign portal, whose gateway has this chilli.conf. `ours` are settings beside it
-    that only Poblano has."""
+    that only Poblano has. With `leases` the guest has one."""
     program = programs.BY_NAME[NAME]
     with Lab(guests, start=False, accounts=False, offloads=program.takes_offloads) as lab:
         lab.radius = radius(lab, users)
@@ -174,7 +184,7 @@ def made(users=USERS, how="chap", secret=SECRET, radius=aaa.FreeRadius, guests=1
         try:
             lab.gateway = program(lab, options_of(secret, options), ours or {})
             lab.gateway.start()
-            assert lab.guest.lease()
+            assert not leases or lab.guest.lease()
             subject = Subject(NAME, f"{GATEWAY}:3990", SERVER, secret, ("ada", "lovelace"), lab.guest.ns)
             subject.lab = lab
             yield subject
