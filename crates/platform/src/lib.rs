@@ -530,7 +530,7 @@ pub fn check_lan(lan: &Interface, default_route: Option<&DefaultRoute>) -> Resul
     }
     if lan.master.is_some() {
         return Err(Error::refused(doing(), "it is part of a bridge or bond")
-            .hint(format!("name the bridge instead, or take it out with: ip link set {name} nomaster")));
+            .hint(format!("name the bridge alone, or take it out with: ip link set {name} nomaster")));
     }
     Ok(())
 }
