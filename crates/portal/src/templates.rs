@@ -91,7 +91,8 @@ impl Templates {
         let mut known = Known::default();
         samples::each(&ENGLISH, &mut known);
         for (page, names) in &known.0 {
-            Walk { all: &all, known: &known, page, names, mistakes: &mut mistakes, left: make::STEPS, wrong: 0 }.page();
+            let (mistakes, left) = (&mut mistakes, make::STEPS);
+            Walk { all: &all, known: &known, page, names, mistakes, left, wrong: 0 }.page();
         }
         if mistakes.0.is_empty() {
             samples::each(&ENGLISH, &mut Trial { all: &all, mistakes: &mut mistakes });
@@ -239,7 +240,40 @@ impl<'a> Walk<'a> {
             if depth == MAX_DEPTH || !self.all.contains_key(around) {
                 return self.mistakes.add(file, *line, self.no_template(around, depth));
             }
+            self.blocks(file, &template.nodes, around);
             file = around;
+        }
+    }
+
+    /// What one template has for another's blocks is on no page if the other has none of that name.
+    fn blocks(&mut self, file: &str, nodes: &'a [Node], around: &'a str) {
+        let (mut there, mut next) = (Vec::new(), Some(around));
+        for _ in 0..=MAX_DEPTH {
+            let Some(template) = next.and_then(|name| self.all.get(name)) else { break };
+            blocks(&template.nodes, &mut there);
+            next = template.extends.as_ref().map(|(name, _)| name.as_str());
+        }
+        for node in nodes {
+            let Node::Block { name, line, .. } = node else { continue };
+            if there.contains(&name.as_str()) {
+                continue;
+            }
+            match name.as_str() {
+                "main" => {
+                    let words =
+                        format!("has no {{% block main %}}{{% endblock %}}, so nothing of {file} would be seen");
+                    self.mistakes.add(around, 0, words);
+                }
+                // An operator's frame may say these itself.
+                "head" | "title" => {}
+                _ => {
+                    let words = match nearest(name, there.iter().copied()) {
+                        Some(near) => format!("there is no block {name} in {around}; did you mean {near}?"),
+                        None => format!("there is no block {name} in {around}, so this is on no page"),
+                    };
+                    self.mistakes.add(file, *line, words);
+                }
+            }
         }
     }
 
@@ -354,6 +388,21 @@ impl<'a> Walk<'a> {
     }
 }
 
+/// The names of all blocks.
+fn blocks<'a>(nodes: &'a [Node], found: &mut Vec<&'a str>) {
+    for node in nodes {
+        match node {
+            Node::Block { name, body, .. } => {
+                found.push(name);
+                blocks(body, found);
+            }
+            Node::If(ways) => ways.iter().for_each(|(_, body)| blocks(body, found)),
+            Node::For { body, .. } => blocks(body, found),
+            Node::Text(_) | Node::Show(_) | Node::Include { .. } => {}
+        }
+    }
+}
+
 /// A name with the list in the place of what its template calls an element of it.
 fn of(path: &str, each: &Each<'_>) -> String {
     let (first, rest) = path.split_once('.').map_or((path, None), |(first, rest)| (first, Some(rest)));
@@ -374,6 +423,9 @@ fn used(name: &str, own: &BTreeMap<String, String>, mistakes: &mut Mistakes) {
             None => format!("pages are {}", ours().collect::<Vec<_>>().join(", ")),
         };
         mistakes.add(name, 0, format!("is no page, and no other template uses it; {advice}"));
+    }
+    if ours().any(|page| page == name) && own.get(name).is_some_and(|source| source.trim().is_empty()) {
+        mistakes.add(name, 0, "is empty; remove it to have the page that is built in".to_owned());
     }
 }
 

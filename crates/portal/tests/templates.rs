@@ -149,6 +149,25 @@ fn all_mistakes_are_told_at_once_with_file_and_line_and_what_was_meant() {
 }
 
 #[test]
+fn what_would_be_on_no_page_is_told() {
+    let mistakes = |files: &[(&str, &str)]| Folder::new("blocks", files).mistakes();
+    let own = "{% extends \"base.html\" %}\n{% block mian %}Hello{% endblock %}{% block title %}Hi{% endblock %}";
+    assert_eq!(
+        mistakes(&[("success.html", own)]),
+        ["success.html:2: there is no block mian in base.html; did you mean main?"]
+    );
+    let told = mistakes(&[("base.html", "<html>{% block mian %}{% endblock %}</html>")]);
+    assert!(told.contains(
+        &"base.html: has no {% block main %}{% endblock %}, so nothing of login.html would be seen".to_owned()
+    ));
+    assert!(told.iter().all(|line| line.starts_with("base.html: has no {% block main %}")), "{told:?}");
+    assert_eq!(
+        mistakes(&[("login.html", " \n")]),
+        ["login.html: is empty; remove it to have the page that is built in"]
+    );
+}
+
+#[test]
 fn what_is_no_template_is_told_in_words() {
     for (name, own, words) in [
         ("open", "{% if live %}", "status.html:1: if has no endif"),

@@ -42,7 +42,7 @@ type Blocks<'a> = BTreeMap<&'a str, (&'a str, &'a [Node])>;
 fn overriding<'a>(file: &'a str, nodes: &'a [Node], blocks: &mut Blocks<'a>) {
     for node in nodes {
         match node {
-            Node::Block { name, body } => {
+            Node::Block { name, body, .. } => {
                 blocks.entry(name).or_insert((file, body));
                 overriding(file, body, blocks);
             }
@@ -103,7 +103,7 @@ impl<'a> Maker<'a> {
                         self.names.pop();
                     }
                 }
-                Node::Block { name, body } => {
+                Node::Block { name, body, .. } => {
                     let (file, body) = self.blocks.get(name.as_str()).copied().unwrap_or((file, body));
                     if depth > 2 * MAX_DEPTH {
                         return Err(failure(file, 0, format!("block {name} is in itself")));

@@ -30,6 +30,7 @@ pub(super) enum Node {
     },
     Block {
         name: String,
+        line: usize,
         body: Vec<Node>,
     },
     Include {
@@ -222,7 +223,7 @@ impl<'a> Parser<'a> {
             ("include", _) => Err(needs("include \"footer.html\"")),
             ("block", [Token::Word(name)]) => {
                 let body = self.body(line, word, "endblock")?;
-                Ok(Some(Node::Block { name: (*name).to_owned(), body }))
+                Ok(Some(Node::Block { name: (*name).to_owned(), line, body }))
             }
             ("block", _) => Err(needs("block main")),
             ("for", [Token::Word(each), Token::Word("in"), Token::Word(list)]) if !each.contains('.') => {
