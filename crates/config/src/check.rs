@@ -111,6 +111,11 @@ pub(crate) fn is_vlan_of(vlan: &str, trunk: &str) -> bool {
 }
 
 fn network(config: &Config, read: &mut Read<'_>) {
+    let of_vlan = |name: &String| name.rsplit_once('.').is_some_and(|(_, vlan)| vlan.parse::<u16>().is_ok());
+    if !config.lan.untagged && (of_vlan(&config.lan.interface) || config.lan.ports.iter().any(of_vlan)) {
+        let message = "nobody is served on the interface of a VLAN: the kernel has taken the tag away; name its trunk";
+        read.warn("lan.untagged", &["lan.interface"], message);
+    }
     if !config.lan.untagged && read.is_given("dhcp.rogue_probe") && config.dhcp.rogue_probe.is_some() {
         let message = "has no effect: it asks without a tag, and lan.untagged is false";
         read.warn("dhcp.rogue_probe", &["lan.untagged"], message);

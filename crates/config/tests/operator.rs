@@ -156,6 +156,23 @@ fn what_has_no_effect_or_more_than_is_wanted_is_told() {
 }
 
 #[test]
+fn a_trunk_is_named_itself_where_nothing_without_a_tag_is_served() {
+    let warnings = |interface: &str| {
+        let text = format!("[lan]\nuntagged = false\ninterface = {interface}");
+        let loaded = Config::parse(&text, "poblano.toml", &Overrides::default()).unwrap_or_else(|e| panic!("{e}"));
+        loaded.warnings.iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    for interface in ["\"eth1.20\"", "[\"eth1\", \"eth2.20\"]"] {
+        let [told] = &warnings(interface)[..] else { panic!("{interface}") };
+        assert!(
+            told.starts_with("poblano.toml:2:12: [lan].untagged: nobody is served on the interface of a VLAN"),
+            "{told}"
+        );
+    }
+    assert_eq!(warnings("\"eth1\""), [""; 0]);
+}
+
+#[test]
 fn addresses_for_who_does_not_ask_are_a_part_of_the_network_that_leaves_some_for_who_does() {
     let statics = |network: &str, more: &str| format!("[dhcp]\nstatic_addresses = {network:?}\n{more}");
     let pool = "[[dhcp.pool]]\nname = \"m\"\nfirst = \"10.85.7.9\"\nlast = \"10.85.8.1\"";

@@ -310,7 +310,7 @@ impl Scripts {
         program.argument(&self.facts.device);
         match program.start() {
             Ok(started) => tell(event, &started.wait(timeout, closing).await),
-            Err(error) => warn!(script = event, %error, "a script cannot be started"),
+            Err(error) => warn!(script = event, "a script cannot be started: {error:#}"),
         }
     }
 }
@@ -337,7 +337,8 @@ impl Shared {
                     }
                     Err(error) => {
                         self.lock().done(guest);
-                        complaints.say(|more| warn!(script = event.name(), %error, more, "a script cannot be started"));
+                        complaints
+                            .say(|more| warn!(script = event.name(), more, "a script cannot be started: {error:#}"));
                     }
                 }
             }
