@@ -125,7 +125,7 @@ pub(crate) fn down(
         facts.peer = Peer::Garden;
     }
     facts.kind = match ip.transport {
-        Transport::Tcp { source: DIVERTED_PORT, .. } if plane.diverts_http => Kind::Diverted,
+        Transport::Tcp { source: DIVERTED_PORT, .. } if plane.http_proxy.is_some() => Kind::Diverted,
         Transport::Tcp { .. } => Kind::Tcp,
         Transport::Fragment => Kind::Fragment,
         _ => Kind::Other,
@@ -155,12 +155,12 @@ fn kind_up(ip: &Ipv4, plane: &Plane) -> Kind {
         Transport::Udp { source: SERVER_PORT, destination: CLIENT_PORT } => Kind::DhcpAnswer,
         Transport::Udp { destination: DNS_PORT, .. } => Kind::Dns,
         Transport::Tcp { destination: HTTP_PORT, .. } => Kind::Http,
-        Transport::Tcp { destination: DIVERTED_PORT, .. } if plane.diverts_http => Kind::Diverted,
+        Transport::Tcp { destination: DIVERTED_PORT, .. } if plane.http_proxy.is_some() => Kind::Diverted,
         Transport::Tcp { destination, .. } if plane.portal_ports.contains(&destination) => Kind::Portal,
         Transport::Tcp { destination, .. } if plane.secure_port == Some(destination) => Kind::SecurePortal,
         Transport::Tcp { .. } => Kind::Tcp,
         Transport::Icmp { kind: ICMP_ECHO_REQUEST, .. } => Kind::Ping,
-        Transport::Fragment if plane.diverts_http && ip.protocol == protocol::TCP => Kind::Diverted,
+        Transport::Fragment if plane.http_proxy.is_some() && ip.protocol == protocol::TCP => Kind::Diverted,
         Transport::Fragment => Kind::Fragment,
         _ => Kind::Other,
     }
@@ -200,6 +200,12 @@ fn in_garden(plane: &Plane, guest: Guest, found: Option<&Snapshot>, ip: &Ipv4, u
         _ => 0,
     };
     let address = if up { ip.destination } else { ip.source };
+    // Whatever leads there: a name, an operator, a server.
+    if ip.protocol == protocol::TCP
+        && plane.http_proxy.is_some_and(|proxy| (*proxy.ip(), proxy.port()) == (address, port))
+    {
+        return false;
+    }
     let own = found.filter(|guest| guest.policy.own_garden).map(|guest| guest.slot);
     plane.garden.allows(own, address, ip.protocol, port, now.as_secs() as u32)
 }

@@ -1,6 +1,6 @@
 //! One packet through classify, verdict and apply. `apply` is the only place that counts.
 
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, SocketAddrV4};
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
@@ -55,8 +55,9 @@ pub struct Plane {
     pub lan: u8,
     /// Frames without a VLAN tag are served.
     pub untagged: bool,
-    /// Http of guests who are online goes to a proxy: the kernel gets it under [`DIVERTED_PORT`].
-    pub diverts_http: bool,
+    /// Http of guests who are online goes to this proxy: the kernel gets it under [`DIVERTED_PORT`]. It goes by the Host
+    /// header, so nobody comes to it by the garden.
+    pub http_proxy: Option<SocketAddrV4>,
     /// TCP ports of the portal on the gateway address; the same twice, if it has but one.
     pub portal_ports: [u16; 2],
     /// Its TCP port for https, if it has one.
@@ -163,7 +164,7 @@ impl Plane {
         {
             translate::source(packet, guest.address);
         }
-        if self.diverts_http && (verdict, facts.kind) == (Verdict::Forward, Kind::Http) {
+        if self.http_proxy.is_some() && (verdict, facts.kind) == (Verdict::Forward, Kind::Http) {
             translate::destination_port(packet, DIVERTED_PORT);
         }
         if let (Verdict::Forward, Some(guest), Some(ip)) = (verdict, &guest, &ip) {
@@ -221,7 +222,7 @@ impl Plane {
         let guest = ip.as_ref().and_then(|ip| self.table.find_address(expected, ip.destination));
         let facts = facts::down(self, packet, ip.as_ref(), guest.as_ref(), now);
         let mut verdict = down(&facts);
-        if self.diverts_http && verdict == Verdict::Forward {
+        if self.http_proxy.is_some() && verdict == Verdict::Forward {
             match facts.kind {
                 Kind::Diverted => translate::source_port(packet, HTTP_PORT),
                 _ => translate::quoted_port(packet, DIVERTED_PORT, HTTP_PORT),

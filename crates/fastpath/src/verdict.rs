@@ -11,7 +11,7 @@
 //!   configured, on nobody's account.
 //! * Of a device that a server has refused, if it is so configured, nothing but DHCP and ARP is heard.
 //! * If http of guests who are online goes to a proxy, it passes the kernel under a port that nobody else can use
-//!   ([`DIVERTED_PORT`]): so what is open before login never comes there.
+//!   ([`DIVERTED_PORT`]): so what is open before login never comes there. Nor is the proxy itself in the garden.
 //! * A guest behind a router is its address, not its station; its first packet makes it one, and goes nowhere.
 //! * Guests' IPv6 is refused: no address family is a way around the portal.
 //! * Who plays DHCP server or router on the guests' network, guest or not, is noted; nothing of it goes on.

@@ -168,7 +168,7 @@ fn plane() -> Plane {
         lan_mac: GATEWAY_MAC,
         lan: 0,
         untagged: true,
-        diverts_http: false,
+        http_proxy: None,
         portal_ports: [3990; 2],
         secure_port: None,
         redirector: Redirector::new("http://10.0.0.1:3990", GATEWAY, &["wifi.internal"], [1, 2]),

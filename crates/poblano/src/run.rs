@@ -1,11 +1,13 @@
 //! The gateway from start to stop. The order is the security argument: read and check everything, take the state,
 //! shut the kernel out of the LAN, open the devices, and only then let anybody in. At the end the other way round.
 
+mod former;
 mod reload;
+mod tasks;
 mod threads;
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
-use std::net::{Ipv4Addr, SocketAddr};
+use std::collections::BTreeSet;
+use std::net::Ipv4Addr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,12 +15,10 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use config::{AuthMethod, Config};
 use engine::Engine;
-use engine::session::{Cause, Source};
 use fastpath::counters::Counters;
 use fastpath::pipeline::Plane;
 use fastpath::port::{LanPort, TunPort};
 use fastpath::redirect::Redirector;
-use fastpath::session::{SlotIndex, Snapshot, Usage};
 use fastpath::shape;
 use fastpath::slow::StationLimit;
 use fastpath::table::Table;
@@ -27,25 +27,27 @@ use platform::{
     UplinksSpec, Waker,
 };
 use radius::TerminateCause;
-use store::{Accounts, AccountsError, Changes, Store};
-use tokio::net::{TcpListener, TcpSocket, UdpSocket};
+use store::{Accounts, AccountsError, Store};
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tracing::{Instrument, Span, error, info, warn};
 
+use self::former::Former;
 use self::reload::Reload;
+use self::tasks::{OfOperator, servers_sockets, until_told};
 use self::threads::Threads;
 
-use crate::aaa::{Aaa, AccessPointSockets, Unsent};
+use crate::aaa::{Aaa, AccessPointSockets};
 use crate::administrative::Administrative;
 use crate::allowances::Allowances;
 use crate::cli::Setup;
 use crate::clock::Clock;
 use crate::diary::{Diary, Pages};
 use crate::flows::Forgetting;
-use crate::gateway::{Backend, Gateway, Outlets};
+use crate::gateway::{Gateway, Outlets};
 use crate::https::Https;
 use crate::meters::Meters;
 use crate::offload::Offload;
@@ -54,8 +56,7 @@ use crate::scripts::Scripts;
 use crate::slow::{self, Queued};
 use crate::uplinks::Uplinks;
 use crate::{
-    aaa, administrative, commands, console, control, garden, https, kept, leases, log, metrics, offload, retention,
-    scripts, settings, webhooks,
+    aaa, commands, console, control, garden, https, log, metrics, offload, retention, scripts, settings, webhooks,
 };
 
 /// Leases and sessions are written at most this often: a crash forgets that much, and the flash of a router lasts.
@@ -526,7 +527,7 @@ fn make(parts: Parts, scripts: Scripts, diary: Diary, clock: Clock) -> anyhow::R
         lan_mac,
         lan: 0,
         untagged: config.lan.untagged,
-        diverts_http: config.uplink.http_proxy.is_some(),
+        http_proxy: config.uplink.http_proxy,
         portal_ports: [config.portal.port, config.uam.ui_port.unwrap_or(config.portal.port)],
         secure_port: config.portal.tls.as_ref().map(|tls| tls.port),
         redirector: Redirector::new(&way_in, config.lan.gateway, &settings::names(&config), redirect_key())
@@ -653,75 +654,6 @@ fn redirect_key() -> [u64; 2] {
     key.map(u64::from_le_bytes)
 }
 
-/// What a former run has left.
-struct Former<'a> {
-    store: &'a Store,
-    offload: &'a Offload,
-    allowances: &'a Allowances,
-}
-
-impl Former<'_> {
-    /// Takes it up.
-    fn restore(
-        &self,
-        engine: &mut Engine,
-        counted: impl Fn(SlotIndex) -> Option<Usage>,
-        unsent: Option<&mut Unsent>,
-        clock: Clock,
-    ) -> anyhow::Result<()> {
-        let Self { store, offload, allowances } = self;
-        let (leases, mut sessions) = (store.leases()?, store.sessions()?);
-        if leases.unreadable > 0 {
-            warn!(count = leases.unreadable, "leases of another version cannot be read; their guests ask again");
-        }
-        if sessions.unreadable > 0 {
-            warn!(count = sessions.unreadable, "sessions of another version cannot be read; their guests log in again");
-        }
-        let written = clock.written();
-        if let Some(unsent) = unsent {
-            // Accounting's file is further than this one, which is written every two seconds.
-            let (over, go_on): (Vec<_>, Vec<_>) =
-                sessions.records.into_iter().partition(|record| unsent.has_ended(&record.id));
-            if !over.is_empty() {
-                let mut changes = Changes::default();
-                for record in &over {
-                    changes.delete_session(record.key);
-                    if record.source == kept::ALLOWANCE {
-                        let octets = record.used.octets_up.saturating_add(record.used.octets_down);
-                        let time = Duration::from_millis(record.duration_millis);
-                        allowances.ended(&record.user, SlotIndex(record.slot), time, octets, false);
-                        allowances.record(&record.user, &[]).iter().for_each(|record| changes.put_allowance(record));
-                    }
-                }
-                store.write(&changes)?;
-            }
-            let ids: HashSet<String> = go_on.iter().map(|record| record.id.clone()).collect();
-            unsent.end_forgotten(&ids, written, &counted);
-            sessions.records = go_on;
-        }
-        let now = clock.now();
-        let leases = leases.records.into_iter().map(|record| leases::from_record(record, now)).collect();
-        let survivors =
-            sessions.records.into_iter().map(|record| kept::from_record(record, &written, &counted)).collect();
-        engine.restore(now, leases, survivors);
-        // The kernel was told of an end at once, the disk a little later; of some guests it knows nothing.
-        let is_over = |slot: &SlotIndex| {
-            let guest = engine.table().snapshot(*slot).filter(Snapshot::can_be_mirrored);
-            guest.is_some_and(|guest| !offload.may_go_on(&guest))
-        };
-        for guest in engine.guests(now) {
-            if let Some(session) = guest.session.filter(|session| session.grant.source == Source::Allowance) {
-                allowances.began(&session.user, guest.slot, now);
-            }
-        }
-        let with_session = engine.guests(now).filter(|guest| guest.session.is_some()).map(|guest| guest.slot);
-        for slot in with_session.filter(is_over).collect::<Vec<_>>() {
-            engine.end_session(now, slot, Cause::NasReboot);
-        }
-        Ok(())
-    }
-}
-
 /// Waits for the operator to end it.
 async fn tell(mut terminate: Signal, mut interrupt: Signal, mut hand_over: Signal) -> End {
     tokio::select! {
@@ -734,103 +666,4 @@ async fn tell(mut terminate: Signal, mut interrupt: Signal, mut hand_over: Signa
         }
     }
     End::Stop
-}
-
-/// Sockets on which RADIUS servers ask, each with the gateways that they find there.
-type ServersSockets = Vec<(UdpSocket, Vec<(Rc<Gateway>, Span)>)>;
-
-fn servers_sockets(zones: &[Zone]) -> anyhow::Result<ServersSockets> {
-    let mut places: BTreeMap<SocketAddr, Vec<(Rc<Gateway>, Span)>> = BTreeMap::new();
-    for zone in zones {
-        if let Some(place) = zone.gateway.aaa.dynamic_authorization.listen() {
-            places.entry(place).or_default().push((Rc::clone(&zone.gateway), log::zone(&zone.config)));
-        }
-    }
-    places.into_iter().map(|(place, gateways)| Ok((aaa::open_for_servers(place)?, gateways))).collect()
-}
-
-/// Where those who run the gateway come in.
-struct OfOperator {
-    socket: control::Socket,
-    metrics: Option<TcpListener>,
-    console: Option<console::Opened>,
-    pages: Rc<Pages>,
-}
-
-/// All tasks of the control thread, until one of them ends.
-async fn until_told(
-    zones: &[Zone],
-    uplinks: Option<Rc<Uplinks>>,
-    inputs: Vec<Inputs>,
-    servers: ServersSockets,
-    of_operator: OfOperator,
-    told: impl Future<Output = anyhow::Result<End>>,
-) -> anyhow::Result<End> {
-    let OfOperator { socket, metrics, console, pages } = of_operator;
-    let mut tasks = JoinSet::new();
-    for (zone, inputs) in zones.iter().zip(inputs) {
-        let tasks_of = tasks_of(Rc::clone(&zone.gateway), zone.https.clone(), inputs);
-        tasks.spawn_local(tasks_of.instrument(log::zone(&zone.config)));
-    }
-    for (socket, gateways) in servers {
-        tasks.spawn_local(async move {
-            aaa::serve_clients(socket, gateways).await;
-            Ok(())
-        });
-    }
-    if let (Some(uplinks), [first, ..]) = (&uplinks, zones) {
-        let looked_after = Rc::clone(uplinks).keep(Rc::clone(&first.gateway));
-        tasks.spawn_local(async move {
-            looked_after.await;
-            Ok(())
-        });
-    }
-    let controlled = |zone: &Zone| control::Zone {
-        name: zone.config.zone.clone(),
-        gateway: Rc::clone(&zone.gateway),
-        facts: control::Facts::new(&zone.config, uplinks.clone()),
-    };
-    let controlled: Rc<[control::Zone]> = zones.iter().map(controlled).collect();
-    let ended = tokio::select! {
-        end = told => end,
-        () = socket.serve(Rc::clone(&controlled)) => Ok(End::Stop),
-        () = metrics::serve(metrics, Rc::clone(&controlled)) => Ok(End::Stop),
-        () = console::serve(console, controlled, pages) => Ok(End::Stop),
-        // A panic ends the process.
-        Some(Ok(ended)) = tasks.join_next() => ended.map(|()| End::Stop),
-    };
-    tasks.shutdown().await;
-    ended
-}
-
-async fn tell_webhooks(gateway: &Rc<Gateway>) {
-    let mut all = JoinSet::new();
-    for at in 0..gateway.webhooks.len() {
-        let gateway = Rc::clone(gateway);
-        all.spawn_local(async move { gateway.webhooks[at].tell(&gateway.diary).await }.in_current_span());
-    }
-    all.join_all().await;
-    std::future::pending().await
-}
-
-/// Those of one gateway.
-async fn tasks_of(gateway: Rc<Gateway>, https: Option<Rc<Https>>, inputs: Inputs) -> anyhow::Result<()> {
-    let Inputs { frames, board, portal, secure, of_access_points } = inputs;
-    let secure = secure.zip(https.as_ref().map(|https| Rc::clone(&https.tls)));
-    let backend = Rc::new(Backend(Rc::clone(&gateway)));
-    tokio::select! {
-        () = Rc::clone(&gateway).serve_frames(frames) => bail!("the packet threads are gone"),
-        () = Rc::clone(&gateway).keep_time() => {}
-        () = Rc::clone(&gateway).keep_offload() => {}
-        () = Rc::clone(&gateway).keep_small() => {}
-        () = Rc::clone(&gateway).keep_allowances() => {}
-        () = gateway.aaa.dynamic_authorization.serve_servers(&gateway) => {}
-        () = gateway.aaa.obey_answers(&gateway) => {}
-        () = administrative::keep(&gateway) => {}
-        () = tell_webhooks(&gateway) => {}
-        () = gateway.aaa.access_points.serve(of_access_points, &gateway) => {}
-        () = https::keep(https) => {}
-        _ = portal::serve(portal, secure, board, Rc::clone(&gateway.desk), backend) => {}
-    }
-    Ok(())
 }

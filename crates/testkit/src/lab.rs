@@ -1,7 +1,7 @@
 //! The gateway in a test tube.
 
 use std::collections::BTreeMap;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -62,8 +62,8 @@ pub struct Setup {
     pub dns: dns::Config,
     /// Frames without a VLAN tag are served: yes.
     pub untagged: bool,
-    /// Http of guests who are online goes to a proxy: no.
-    pub diverts_http: bool,
+    /// Http of guests who are online goes to this proxy: none.
+    pub http_proxy: Option<SocketAddrV4>,
     /// Places in the session table.
     pub guests: u32,
     /// What is in the walled garden.
@@ -93,7 +93,7 @@ impl Default for Setup {
                 ..dns::Config::default()
             },
             untagged: true,
-            diverts_http: false,
+            http_proxy: None,
             guests: 4096,
             garden: Vec::new(),
             garden_addresses: 1024,
@@ -623,7 +623,7 @@ fn start(setup: &Setup) -> (Arc<Plane>, Engine, Arc<Queue>) {
         lan_mac: GATEWAY_MAC,
         lan: 0,
         untagged: setup.untagged,
-        diverts_http: setup.diverts_http,
+        http_proxy: setup.http_proxy,
         portal_ports: [PORTAL_PORT; 2],
         secure_port: None,
         redirector: Redirector::new(&portal, setup.dhcp.gateway, &["wifi.internal"], [setup.seed, 5])

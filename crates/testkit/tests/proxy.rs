@@ -14,10 +14,12 @@ use wire::frame::{Transport, tcp_flags};
 const HOST: Ipv4Addr = Ipv4Addr::new(203, 0, 113, 80);
 /// Open before login.
 const GARDEN: Ipv4Addr = Ipv4Addr::new(203, 0, 113, 90);
+/// Where the firewall leads it.
+const PROXY: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::new(203, 0, 113, 100), 3128);
 
 fn lab(garden_counts: bool) -> (Lab, Guest) {
-    let garden = vec![Rule::Network(Entry::host(GARDEN))];
-    let mut lab = Lab::new(Setup { diverts_http: true, garden, garden_counts, ..Setup::default() });
+    let garden = vec![Rule::Network(Entry::host(GARDEN)), Rule::Network(Entry::host(*PROXY.ip()))];
+    let mut lab = Lab::new(Setup { http_proxy: Some(PROXY), garden, garden_counts, ..Setup::default() });
     let phone = lab.guest("phone");
     phone.dhcp(&mut lab);
     (lab, phone)
@@ -82,6 +84,19 @@ fn nothing_of_who_is_not_online_is_diverted() {
             assert_eq!(leaves_by(&mut lab, phone, GARDEN, 80), Some(0));
             assert!(lab.end_session(phone, Cause::UserRequest));
         }
+    }
+}
+
+#[test]
+fn nobody_comes_to_the_proxy_by_the_garden() {
+    for counts in [true, false] {
+        let (mut lab, phone) = lab(counts);
+        assert_eq!(leaves_by(&mut lab, phone, *PROXY.ip(), 3128), None);
+        assert_eq!(comes_from(&mut lab, phone, *PROXY.ip(), 3128), None);
+        assert_eq!(leaves_by(&mut lab, phone, *PROXY.ip(), 8080), Some(8080), "another of its servers may be open");
+        lab.login(phone, Grant::default());
+        assert_eq!(leaves_by(&mut lab, phone, *PROXY.ip(), 3128), Some(3128));
+        assert_eq!(comes_from(&mut lab, phone, *PROXY.ip(), 3128), Some(3128));
     }
 }
 

@@ -1,6 +1,6 @@
 //! A packet path with a few guests, for the targets that throw packets at it.
 
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, SocketAddrV4};
 use std::sync::{Arc, Mutex};
 
 use fastpath::counters::Counters;
@@ -85,7 +85,7 @@ pub fn plane() -> Plane {
         lan_mac: LAN_MAC,
         lan: 0,
         untagged: true,
-        diverts_http: true,
+        http_proxy: Some(SocketAddrV4::new(Ipv4Addr::new(198, 51, 100, 8), 3128)),
         portal_ports: [PORTAL_PORT; 2],
         secure_port: Some(443),
         redirector: Redirector::new("http://10.1.0.1:3990", GATEWAY, &["wifi.internal"], [1, 2]),

@@ -2,7 +2,7 @@
 //! forwards, Rust must forward too, with the same counts; and what Rust forwards, the kernel must, but for what it leaves
 //! to user space on purpose. Needs root.
 
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, SocketAddrV4};
 use std::sync::Arc;
 
 use fastpath::counters::Counters;
@@ -131,7 +131,7 @@ fn both(diverts_http: bool) -> Both {
         lan_mac: LAN_MAC,
         lan: 0,
         untagged: true,
-        diverts_http,
+        http_proxy: diverts_http.then_some(SocketAddrV4::new(Ipv4Addr::new(198, 51, 100, 8), 3128)),
         portal_ports: [3990; 2],
         secure_port: None,
         redirector: Redirector::new("http://10.1.0.1:3990", GATEWAY, &["wifi.internal"], [1, 2])
