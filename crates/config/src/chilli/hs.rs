@@ -188,6 +188,9 @@ pub(super) fn settings(
         let value = variables.value(variable);
         if value == "on" || value == "true" && variable.starts_with("HS_NOWISPR") {
             maker.option(variable, option, Some(String::new()));
+        } else if !value.is_empty() {
+            let text = format!("is off: CoovaChilli's scripts know \"on\" alone, and this is {value:?}");
+            maker.notes.found(&maker.origin(variable), Outcome::NotNeeded, Weight::Plain, &text);
         }
     }
     maker.addresses();
