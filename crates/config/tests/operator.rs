@@ -592,6 +592,11 @@ fn values_that_contradict_each_other_are_refused() {
         ("[uplink]\nhttp_proxy = \"10.85.0.1\"", "poblano.toml:2:14: [uplink].http_proxy: 10.85.0.1 cannot be a proxy"),
         ("[uplink]\nhttp_proxy = \"127.0.0.1\"", "127.0.0.1 cannot be a proxy for guests"),
         (
+            "[uplink]\nhttp_proxy = \"10.90.0.9\"\n[[lan.routed]]\nnetwork = \"10.90.0.0/24\"\nvia = \"10.85.0.9\"\n\
+             mac = \"02:00:5e:10:00:01\"\n[dhcp]\nfirst = \"10.85.1.0\"",
+            "10.90.0.9 cannot be a proxy for guests",
+        ),
+        (
             "[uplink]\nhttp_proxy = \"192.0.2.8\"\n[garden]\nallow = [\"192.0.2.0/24:3128\"]",
             "[garden].allow: 192.0.2.0/24:3128 has the proxy in it (uplink.http_proxy)",
         ),

@@ -39,7 +39,10 @@ fn http_proxy(config: &Config, read: &mut Read<'_>) {
         return;
     };
     let address = *proxy.ip();
-    if !usable(address) || config.lan.network.contains(address) {
+    let is_guests = config.lan.network.contains(address)
+        || config.lan.routed.iter().any(|routed| routed.network.contains(address))
+        || [config.uam.alias_address, config.uam.logout_address].contains(&Some(address));
+    if !usable(address) || is_guests {
         let message = format!(
             "{address} cannot be a proxy for guests: name one beyond the uplink, or an address of this machine there"
         );
