@@ -13,7 +13,7 @@ use std::process::{Command, Stdio};
 use super::pure::abi::{Abi, Os};
 use super::pure::pf::{self, ANCHOR};
 use crate::poll::poll;
-use crate::{Error, Flows, ForwardSpec, Guard, MAX_WAIT, Result, Waker};
+use crate::{Error, Flows, ForwardSpec, Guard, MAX_WAIT, Mended, Result, Waker};
 
 const PFCTL: &str = "/sbin/pfctl";
 const PLACE: &str = "put into pf.conf, before any rule that is \"quick\" and any other anchor: anchor \"poblano\"";
@@ -125,7 +125,7 @@ impl Guard for PfGuard {
         poll(self.waker.fd(), self.waker.fd(), MAX_WAIT).map(drop)
     }
 
-    fn mend(&mut self) -> Result<bool> {
+    fn mend(&mut self, tell: &mut dyn FnMut(Mended)) -> Result<()> {
         let mut mended = false;
         if !pf::is_enabled(&pfctl(GUARDING, &["-s", "info"], "")?.out) {
             pfctl("enable pf again", &["-q", "-e"], "")?;
@@ -135,9 +135,11 @@ impl Guard for PfGuard {
             load("put pf's rules back", &self.lans, &self.ways)?;
             mended = true;
         }
+        if mended {
+            tell(Mended::Rules);
+        }
         // That is the operator's, and cannot be mended.
-        comes_to_anchor(GUARDING)?;
-        Ok(mended)
+        comes_to_anchor(GUARDING)
     }
 }
 
