@@ -140,7 +140,8 @@ def test_a_bad_configuration_is_not_tried_again_and_again(service):
 @pytest.mark.parametrize(("action", "signal"), [("reload", -1), ("handover", -12)])
 def test_signals_go_to_the_program_and_not_to_its_supervisor(service, action, signal):
     assert service.run(action)[0] == 1
-    with subprocess.Popen(["sleep", "60"]) as child:
+    # Under nohup it would not hear of a hangup.
+    with subprocess.Popen(["env", "--default-signal=HUP", "sleep", "60"]) as child:
         service.pid.write_text(str(child.pid))
         assert service.run(action)[0] == 0
         assert child.wait(10) == signal
