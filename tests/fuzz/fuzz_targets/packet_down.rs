@@ -6,10 +6,11 @@ use std::net::Ipv4Addr;
 use fastpath::pacer::Pacer;
 use fastpath::pipeline::Action;
 use fastpath::port::Packet;
+use fastpath::verdict::DIVERTED_PORT;
 use libfuzzer_sys::fuzz_target;
 use poblano_fuzz::plane::{self, GARDEN, GATEWAY, LAN_MAC};
 use poblano_fuzz::{Input, start};
-use wire::frame::Ipv4;
+use wire::frame::{Ipv4, Transport};
 
 const WEB: Ipv4Addr = Ipv4Addr::new(203, 0, 113, 9);
 const KNOWN: [Ipv4Addr; 8] = [
@@ -41,8 +42,13 @@ fuzz_target!(|bytes: &[u8]| {
             let free = plane::is_free(&was, was.source, plane::ports(&was).0);
             assert!(plane::is_online(guest.key) || free, "{} is not logged in and gets {was}", guest.key);
             assert!(was.source == GATEWAY || !plane.network.contains(was.source), "from another guest: {was}");
-            let own = Ipv4 { destination: guest.own_address(), ..was };
-            assert_eq!(own, ip, "as it came, but for the address of a guest who uses another");
+            let mut own = Ipv4 { destination: guest.own_address(), ..was };
+            if was.source != GATEWAY
+                && let Transport::Tcp { source: source @ DIVERTED_PORT, .. } = &mut own.transport
+            {
+                *source = 80;
+            }
+            assert_eq!(own, ip, "as it came, but for a proxy's port and the address of a guest who uses another");
             assert!(!was_right || plane::is_right(packet.l3(), &ip), "a right checksum stays right: {ip}");
         }
         Action::Answer => panic!("nothing goes back to the Internet"),
