@@ -6,9 +6,9 @@
 //! * Devices that the configuration lets in have no turn to wait for. About all others the servers are asked in the
 //!   order in which they showed themselves, so many in a second and no more: whoever invents addresses makes devices wait,
 //!   not servers work. Those that find no room in the line will show themselves again.
-//! * With [`Config::drop_refused`], of a device that the servers refuse nothing passes from then on, with each lease that it gets, until
-//!   they say something else of it: silence is no other word. It keeps its lease, and shows itself by DHCP and ARP. Who is online by
-//!   other means stays so.
+//! * With [`Config::drop_refused`], of a device that the servers refuse nothing passes from then on, with each lease that it
+//!   gets, until they say something else of it: silence is no other word. It keeps its lease, and shows itself by DHCP and ARP.
+//!   Who is online by other means stays so.
 //! * No device is asked about twice within a minute, nor one that was refused within [`Config::again`], lease or no
 //!   lease; but a guest that asks for it, as portals have it do (`/macreauth`), waits for the minute only. Who logged out or was logged out by an operator wants to be out: it needs another lease, too.
 

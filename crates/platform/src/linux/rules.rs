@@ -55,8 +55,8 @@ pub(super) struct Way {
     pub(super) closed: Vec<String>,
 }
 
-/// The lock of these interfaces and of bridges' ports, in place of the one that is there. `memory` outlives us with it: words, in the comments
-/// of rules that say what their chain does anyway.
+/// The lock of these interfaces and of bridges' ports, in place of the one that is there. `memory` outlives us with it: words,
+/// in the comments of rules that say what their chain does anyway.
 pub(super) fn lock(lans: &[String], ports: &Ports, memory: &[String]) -> Vec<Message> {
     let mut messages = replace(Family::Netdev, TABLE);
     let mut close = |name: &str, device| {
